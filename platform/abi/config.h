@@ -1,0 +1,73 @@
+/*
+ * What the container is to be, from the runtime command to the sentry.
+ *
+ * A sequence of records, each a struct config_record followed by `len` payload bytes and
+ * padding to 8. Strings are not terminated; lists are repeated records. The command
+ * (cli/) writes it, the VMM passes it on untouched, kernel/config.c reads it with bounds
+ * checks. Unknown types are an error: nothing is parsed and ignored.
+ */
+#ifndef RF_ABI_CONFIG_H
+#define RF_ABI_CONFIG_H
+
+#include <stdint.h>
+
+struct config_record {
+	uint32_t type; /* enum config_type */
+	uint32_t len;
+};
+
+enum config_type {
+	CONFIG_ARG = 1,           /* string; repeated, in order: argv */
+	CONFIG_ENV = 2,           /* string "NAME=value"; repeated */
+	CONFIG_CWD = 3,           /* string */
+	CONFIG_USER = 4,          /* struct config_user */
+	CONFIG_GROUP = 5,         /* u32 supplementary gid; repeated */
+	CONFIG_CAPS = 6,          /* struct config_caps */
+	CONFIG_RLIMIT = 7,        /* struct config_rlimit; repeated */
+	CONFIG_HOSTNAME = 8,      /* string */
+	CONFIG_DOMAINNAME = 9,    /* string */
+	CONFIG_ROOT = 10,         /* struct config_root */
+	CONFIG_MOUNT = 11,        /* struct config_mount, then its strings; repeated, in order */
+	CONFIG_TERMINAL = 12,     /* no payload: stdio is a terminal, made in the sentry */
+	CONFIG_STRACE = 13,       /* no payload: print system calls to the log */
+	CONFIG_NO_NEW_PRIVS = 14, /* no payload */
+	CONFIG_DEBUG = 15,        /* no payload: debug lines in the log */
+	CONFIG_UMASK = 16,        /* u32 */
+	CONFIG_READONLY_PATH = 17, /* string; repeated */
+	CONFIG_MASKED_PATH = 18,   /* string; repeated */
+	CONFIG_OOM_SCORE_ADJ = 19, /* i32 */
+	CONFIG_SYSCTL = 20,        /* string "name=value"; repeated */
+};
+
+struct config_user {
+	uint32_t uid, gid;
+};
+
+struct config_caps {
+	uint64_t effective, permitted, inheritable, bounding, ambient; /* bit N: capability N */
+};
+
+struct config_rlimit {
+	uint32_t resource; /* RLIMIT_* of asm-generic/resource.h */
+	uint32_t pad;
+	uint64_t soft, hard;
+};
+
+#define CONFIG_ROOT_READONLY 1u
+#define CONFIG_ROOT_OVERLAY 2u /* an overlay whose upper layer is in sandbox memory */
+
+struct config_root {
+	uint32_t gofer; /* attach name at the gofer: "0" is the root, see gofer/README.md */
+	uint32_t flags;
+};
+
+/* Mount flags are MS_* of linux/mount.h; strings follow: type, source, target, data. */
+struct config_mount {
+	uint64_t flags;
+	uint32_t gofer; /* bind mounts: the gofer's attach number; else 0 */
+	uint16_t type_len, source_len;
+	uint16_t target_len, data_len;
+	uint32_t pad;
+};
+
+#endif

@@ -1,0 +1,60 @@
+/*
+ * The hosted machine: what the host side offers a sentry that runs in its process.
+ *
+ * The sentry image is loaded into the VMM's own process and each sentry CPU is a host
+ * thread. ring0/hosted/ calls these functions on the thread's host stack. A *space* is a
+ * container address space, named by a number that the sentry chose; the platform
+ * (platform/ptrace, later platform/systrap) keeps for each (cpu, space) a stub process
+ * that mirrors some of its mappings. A mirror is like a TLB: filled on faults by map(),
+ * emptied by unmap(), and it may be dropped at any time.
+ *
+ * Every function acts for the calling CPU's thread alone, except kick(). -errno on error.
+ */
+#ifndef RF_ABI_HOSTED_H
+#define RF_ABI_HOSTED_H
+
+#include <stdint.h>
+
+#include "platform/abi/abi.h"
+#include "platform/abi/regs.h"
+
+#define HOSTED_READ 1u
+#define HOSTED_WRITE 2u
+#define HOSTED_EXEC 4u
+
+/* User addresses at or above this belong to the stub's own code; the sentry maps nothing there. */
+#define USER_TOP 0x7ffffff00000ull
+
+struct hosted_context {
+	struct regs regs;
+	uint64_t fs_base, gs_base;
+};
+
+struct abi_hosted {
+	/* A host call; the argument block need not be in guest memory here. */
+	int64_t (*call)(struct abi_call *call);
+	/* Tell the I/O thread that submissions were added. Never waits. */
+	void (*ring_notify)(void);
+
+	/* Run user code of `space` on `cpu` until a trap; fills regs.trap, error and addr. */
+	int (*run)(unsigned cpu, uint64_t space, struct hosted_context *context);
+	/* Map user-zone pages (offset from the zone's base) into this CPU's mirror of `space`. */
+	int (*map)(unsigned cpu, uint64_t space, uint64_t address, uint64_t length,
+	           uint64_t user_offset, unsigned prot);
+	int (*unmap)(unsigned cpu, uint64_t space, uint64_t address, uint64_t length);
+	/* Drop this CPU's mirror of `space` (its stub ends). Not an error if there is none. */
+	int (*drop)(unsigned cpu, uint64_t space);
+
+	/* The FPU state held in this CPU's mirror of `space`, XSAVE format, boot.xsave_size bytes. */
+	int (*fpu_get)(unsigned cpu, uint64_t space, void *xsave);
+	int (*fpu_set)(unsigned cpu, uint64_t space, const void *xsave);
+
+	/* Sleep until kick(cpu), a completion, or `deadline` (CLOCK_MONOTONIC ns; UINT64_MAX: none). */
+	void (*idle)(unsigned cpu, uint64_t deadline);
+	/* Make `cpu` leave idle() or run() soon (run: with TRAP_INTERRUPT). Any thread. */
+	void (*kick)(unsigned cpu);
+	/* One shot: run() on this CPU ends with TRAP_INTERRUPT at `deadline`; UINT64_MAX disarms. */
+	void (*timer)(unsigned cpu, uint64_t deadline);
+};
+
+#endif

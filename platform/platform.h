@@ -1,0 +1,44 @@
+/*
+ * The host side's public face: what cli/ calls to run a sandbox.
+ *
+ * `ringfence boot` fills a struct vmm_options from its descriptors and calls
+ * platform_boot(), which returns when the container has ended.
+ */
+#ifndef PLATFORM_PLATFORM_H
+#define PLATFORM_PLATFORM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define VMM_MAX_GOFERS 1 /* one gofer process a container; attach names tell its trees apart */
+
+struct vmm_options {
+	const char *platform;   /* "auto", "kvm" or "ptrace" */
+	int image_fd;           /* sentry.elf */
+	int gofer_fd;           /* 9P socketpair end; -1: none */
+	int log_fd;             /* debug log; -1: none */
+	int stdio[3];           /* the container's stdin, stdout, stderr */
+	const void *config;     /* platform/abi/config.h records */
+	size_t config_len;
+	unsigned cpus;          /* vCPUs; 0: as many as the affinity mask has, at most ABI_MAX_CPUS */
+	uint64_t memory_limit;  /* bytes; 0: 3/4 of the host's memory, at most 64 GiB */
+	uint32_t uid, gid;      /* run as, in the jail; 0: stay */
+	const char *state_dir;  /* where the KVM self-test's verdict is kept; opened before the jail. NULL: not kept */
+	bool debug;
+};
+
+/*
+ * Runs the sandbox in this process. The wait status of the container's init (>= 0), or
+ * -errno with one line on stderr naming the operation, the object and the reason.
+ */
+int platform_boot(const struct vmm_options *options);
+
+/* Which platform `requested` gives here, and why: name into chosen, a sentence into why. 0 or -errno. */
+int platform_select(const char *requested, const char *state_dir, char *chosen, size_t chosen_size, char *why,
+	size_t why_size);
+
+/* Print the seccomp lists: role, system call, reason; one line each. */
+void platform_print_filters(void);
+
+#endif

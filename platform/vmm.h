@@ -1,0 +1,103 @@
+/*
+ * The VMM loop's shared state and the services that every platform uses. Internal to
+ * platform/; the public header is platform/platform.h.
+ *
+ * Order of use: vmm_init() (memory, image, rings, I/O thread, all threads), then the
+ * platform's start(), then jail_enter() applies the filters, then the platform's run().
+ * After jail_enter() no path is opened, no thread and no mapping of a new kind is made.
+ */
+#ifndef PLATFORM_VMM_H
+#define PLATFORM_VMM_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "platform/abi/abi.h"
+#include "platform/platform.h"
+
+struct vmm;
+struct fd_table; /* platform/fds.c */
+struct io_service; /* platform/io.c */
+
+/* Guest-physical memory: one host mapping of base..base+size covering both zones. */
+struct vmm_memory {
+	uint8_t *host;      /* host address of gpa 0 */
+	uint64_t size;      /* of the whole reservation; gpa < size */
+	struct abi_zone kernel, user;
+	int user_memfd;     /* hosted: backs the user zone (MAP_SHARED); guest: -1 */
+};
+
+struct vmm {
+	const struct vmm_options *options;
+	const struct platform_ops *platform;
+	struct vmm_memory memory;
+	struct abi_boot *boot;  /* inside the kernel zone, written before the start only */
+	uint64_t boot_gpa;
+	uint64_t entry;         /* virtual address of sentry_entry */
+	unsigned cpus;
+	struct fd_table *fds;
+	struct io_service *io;
+	int exit_status;        /* wait status of the container's init, once `ended` */
+	volatile int ended;
+	void *platform_private; /* kvm/ or ptrace/ */
+};
+
+/* What a machine kind must do. One static instance in kvm/kvm.c and ptrace/ptrace.c. */
+struct platform_ops {
+	const char *name;
+	enum abi_machine machine;
+	/* Usable here? 0, or -errno with the reason in why. Called before vmm_init(). */
+	int (*probe)(char *why, size_t size);
+	/* Create the VM or the CPU threads' stubs; everything that needs what the jail takes away. */
+	int (*start)(struct vmm *vmm);
+	/* Run until vmm->ended. Called inside the jail, on the main thread. Threads exist already. */
+	int (*run)(struct vmm *vmm);
+	/* A completion was posted: interrupt CPU 0. Called by the I/O thread. */
+	void (*completion)(struct vmm *vmm);
+	void (*cpu_start)(struct vmm *vmm, unsigned cpu);
+	/* The container ended (vmm_end() was called): make every CPU leave. Any thread. */
+	void (*stop)(struct vmm *vmm);
+};
+
+extern const struct platform_ops kvm_platform, ptrace_platform;
+
+/* memory.c. Host pointer for [gpa, gpa+len), NULL if any byte is outside one zone. The bytes stay hostile. */
+void *vmm_gpa(const struct vmm_memory *memory, gpa_t gpa, uint64_t len);
+int vmm_memory_init(struct vmm_memory *memory, enum abi_machine machine, uint64_t limit);
+int vmm_memory_release(struct vmm_memory *memory, gpa_t gpa, uint64_t len);
+
+/* loader.c. Loads sentry.elf: guest into the kernel zone at *gpa, hosted into private memory. Relocates it for image_base. */
+struct loaded_image {
+	uint64_t base, size, entry, gpa;
+	uint8_t build_id[20];
+	struct { uint64_t offset, size; uint32_t prot; } segments[8]; /* page aligned, for page table rights */
+	unsigned segment_count;
+};
+int loader_load(int fd, struct vmm_memory *memory, enum abi_machine machine, uint64_t base, uint64_t *kernel_used,
+	struct loaded_image *image);
+
+/* calls.c. One host call of `cpu`: `call` is the VMM's own copy. Returns the result for call->ret. Never waits. */
+int64_t vmm_call(struct vmm *vmm, unsigned cpu, const struct abi_call *call);
+
+/* io.c. The I/O thread: serves the ring by io_uring or by a thread pool. */
+int io_init(struct vmm *vmm);
+void io_doorbell(struct vmm *vmm); /* hosted; the guest's doorbell is io_eventfd() as ioeventfd */
+int io_eventfd(struct vmm *vmm);
+void io_event(struct vmm *vmm, enum abi_event event, uint64_t extra); /* async-signal-safe */
+
+/* fds.c. Donated descriptors, by index. Takes ownership of fd on success. */
+int fds_add(struct vmm *vmm, int fd);             /* index or -errno; regular files only */
+int fds_get(struct vmm *vmm, uint32_t index);     /* host fd, or -EBADF */
+int fds_close(struct vmm *vmm, uint32_t index);
+
+/* jail.c. Empty root, own uid, no capabilities, no_new_privs, filters. */
+int jail_enter(struct vmm *vmm);
+
+/* boot.c. The container ended, or the sandbox failed: status is a wait status. Any thread. */
+void vmm_end(struct vmm *vmm, int status);
+/* One line to the debug log and, for LOG level error, to stderr. printf-like; no newline. */
+void vmm_log(int level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

@@ -1,0 +1,95 @@
+/*
+ * The machine under the sentry: the one thing that differs between the KVM guest and
+ * the hosted process. ring0/guest/ and ring0/hosted/ each fill one struct machine, and
+ * ring0/start.c picks it from boot->machine. kernel/, vfs/ and syscalls/ use it through
+ * the inline functions below and never ask which one it is.
+ *
+ *   op              lock on entry     may block   touches user memory
+ *   host_call       any               no          no
+ *   ring_notify     any               no          no
+ *   enter_user      none              –           –  (does not return)
+ *   space_init      kernel lock       no          no
+ *   space_free      kernel lock       no          no
+ *   space_switch    kernel lock       no          no
+ *   space_flush     kernel lock       spins for other CPUs
+ *   copy_*          kernel lock       YES (page faults may read files)   yes
+ *   fpu_*           kernel lock       no          no
+ *   idle            none              yes         no
+ *   kick, set_timer any               no          no
+ *
+ * All members are required.
+ */
+#ifndef RING0_MACHINE_H
+#define RING0_MACHINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "platform/abi/abi.h"
+#include "platform/abi/regs.h"
+
+/* A user address. Only the copy functions of ring0/usercopy.h take one. */
+typedef struct {
+	uint64_t v;
+} uaddr_t;
+
+#define UADDR(x) ((uaddr_t){(uint64_t)(x)})
+
+/* The machine's part of an address space. Page tables are x86 4-level on both machines. */
+struct space {
+	uint64_t id;       /* never reused; names the hosted mirrors */
+	uint64_t root;     /* physical address of the PML4 */
+	uint64_t cpus;     /* bit N: CPU N may hold translations (TLB or mirror) */
+	uint64_t running;  /* bit N: CPU N is in user mode in this space */
+};
+
+/* The machine's part of a task: switched with it. */
+struct machine_task {
+	uint64_t fs_base, gs_base; /* current after machine_save(); written, then machine_load() */
+	void *fpu;                 /* XSAVE area, boot->xsave_size bytes, 64-byte aligned */
+	uint64_t kernel_stack_top; /* regs lie just below it */
+	uint64_t fpu_flags;        /* private to the machine */
+};
+
+struct machine {
+	const char *name;
+
+	int64_t (*host_call)(uint32_t op, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3);
+	void (*ring_notify)(void);
+
+	/* First entry of a task to user mode: regs at the top of its kernel stack. */
+	void (*enter_user)(struct regs *regs) __attribute__((noreturn));
+
+	int (*space_init)(struct space *space); /* allocates the root; 0 or -ENOMEM */
+	void (*space_free)(struct space *space); /* frees the root and drops mirrors; tables below are the caller's */
+	void (*space_switch)(struct space *space); /* NULL: no user space (idle, kernel task) */
+	/* PTEs in [address, address+length) lost rights or changed page: no CPU may use the old ones after this. */
+	void (*space_flush)(struct space *space, uint64_t address, uint64_t length);
+
+	/* Bytes not copied (0: all). Fault in pages of the current space by kernel_user_fault(). */
+	size_t (*copy_from_user)(void *to, uaddr_t from, size_t n);
+	size_t (*copy_to_user)(uaddr_t to, const void *from, size_t n);
+	size_t (*clear_user)(uaddr_t to, size_t n);
+	/* Length without the terminator; n if none within n bytes; -EFAULT. */
+	int64_t (*strncpy_from_user)(char *to, uaddr_t from, size_t n);
+	/* Atomically: *old = *address; if equal to expect, store value. 0 or -EFAULT. */
+	int (*cmpxchg_user32)(uaddr_t address, uint32_t expect, uint32_t value, uint32_t *old);
+
+	/* Context switch halves. save: bring task->fs_base, gs_base, fpu up to date; load: put them on the CPU. */
+	void (*task_save)(struct machine_task *task);
+	void (*task_load)(struct machine_task *task);
+	/* fpu_sync: make task->fpu current for the running task; fpu_reload: it was changed, use it. */
+	void (*fpu_sync)(struct machine_task *task);
+	void (*fpu_reload)(struct machine_task *task);
+
+	/* Wait for an interrupt, a kick or a completion, or `deadline` (monotonic ns). Returns with interrupts handled. */
+	void (*idle)(uint64_t deadline);
+	void (*kick)(unsigned cpu);         /* make it pass through trap_dispatch or leave idle soon */
+	void (*set_timer)(uint64_t deadline); /* this CPU; monotonic ns; UINT64_MAX: none */
+	int (*cpu_start)(unsigned cpu);     /* 0 or -errno; idempotent */
+};
+
+extern const struct machine *machine; /* set once at boot */
+
+#endif

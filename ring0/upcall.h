@@ -1,0 +1,37 @@
+/*
+ * What ring0/ needs from the layers above it. kernel/ and syscalls/ define these; the
+ * machine layer calls them. This is the only way up.
+ */
+#ifndef RING0_UPCALL_H
+#define RING0_UPCALL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "platform/abi/abi.h"
+#include "platform/abi/regs.h"
+
+/* CPU 0, on its boot stack, once memory layout and the machine are set. Does not return. */
+void kernel_main(const struct abi_boot *boot) __attribute__((noreturn));
+
+/* Another CPU, after cpu_start(): enters the scheduler's idle loop. Does not return. */
+void kernel_cpu_main(unsigned cpu) __attribute__((noreturn));
+
+/*
+ * A trap from user mode: system call, exception or interrupt. Takes the kernel lock, does
+ * the work (system calls by index into the table; faults; signals; rescheduling) and
+ * returns with the lock dropped when `regs` may go back to user mode.
+ */
+void trap_dispatch(struct regs *regs);
+
+/* A page fault on a user address by a copy function of the sentry: 0, or -EFAULT. May sleep. Kernel lock held. */
+int kernel_user_fault(uint64_t address, unsigned pf_error);
+
+/* From the idle loop or an interrupt in it: timers are due or completions wait. Takes the kernel lock. */
+void kernel_interrupt(void);
+
+/* Physical pages for page tables and machine structures: zeroed, from the kernel zone. 0 if none. Kernel lock held. */
+uint64_t kernel_alloc_table(void);
+void kernel_free_table(uint64_t pa);
+
+#endif
