@@ -13,11 +13,18 @@
 
 #define VMM_MAX_GOFERS 1 /* one gofer process a container; attach names tell its trees apart */
 
+/* One message on the control socket (SOCK_SEQPACKET). */
+struct vmm_control {
+	uint32_t event; /* enum abi_event */
+	uint32_t detail; /* ABI_EVENT_SIGNAL: the signal's number */
+};
+
 struct vmm_options {
 	const char *platform;   /* "auto", "kvm" or "ptrace" */
 	int image_fd;           /* sentry.elf */
 	int gofer_fd;           /* 9P socketpair end; -1: none */
 	int log_fd;             /* debug log; -1: none */
+	int control_fd;         /* the command's end: struct vmm_control messages; it closes: the sandbox ends. -1: none */
 	int stdio[3];           /* the container's stdin, stdout, stderr */
 	const void *config;     /* platform/abi/config.h records */
 	size_t config_len;

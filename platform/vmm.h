@@ -10,12 +10,17 @@
 #define PLATFORM_VMM_H
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "platform/abi/abi.h"
 #include "platform/platform.h"
+
+/* The sentry's virtual addresses in the guest: gpa 0, and the image. Hosted: host addresses. */
+#define VMM_GUEST_DIRECT_BASE 0xffff888000000000ull
+#define VMM_GUEST_IMAGE_BASE 0xffffffff80000000ull
 
 struct vmm;
 struct fd_table; /* platform/fds.c */
@@ -29,6 +34,13 @@ struct vmm_memory {
 	int user_memfd;     /* hosted: backs the user zone (MAP_SHARED); guest: -1 */
 };
 
+struct loaded_image {
+	uint64_t base, size, entry, gpa;
+	uint8_t build_id[20];
+	struct { uint64_t offset, size; uint32_t prot; } segments[8]; /* page aligned, for page table rights */
+	unsigned segment_count;
+};
+
 struct vmm {
 	const struct vmm_options *options;
 	const struct platform_ops *platform;
@@ -36,6 +48,7 @@ struct vmm {
 	struct abi_boot *boot;  /* inside the kernel zone, written before the start only */
 	uint64_t boot_gpa;
 	uint64_t entry;         /* virtual address of sentry_entry */
+	struct loaded_image image;
 	unsigned cpus;
 	struct fd_table *fds;
 	struct io_service *io;
@@ -67,14 +80,10 @@ extern const struct platform_ops kvm_platform, ptrace_platform;
 void *vmm_gpa(const struct vmm_memory *memory, gpa_t gpa, uint64_t len);
 int vmm_memory_init(struct vmm_memory *memory, enum abi_machine machine, uint64_t limit);
 int vmm_memory_release(struct vmm_memory *memory, gpa_t gpa, uint64_t len);
+/* Zeroed bytes at the head of the kernel zone (page tables of the start, ...); the gpa, or 0. Before run() only. */
+uint64_t vmm_kernel_alloc(struct vmm *vmm, uint64_t size, uint64_t align);
 
 /* loader.c. Loads sentry.elf: guest into the kernel zone at *gpa, hosted into private memory. Relocates it for image_base. */
-struct loaded_image {
-	uint64_t base, size, entry, gpa;
-	uint8_t build_id[20];
-	struct { uint64_t offset, size; uint32_t prot; } segments[8]; /* page aligned, for page table rights */
-	unsigned segment_count;
-};
 int loader_load(int fd, struct vmm_memory *memory, enum abi_machine machine, uint64_t base, uint64_t *kernel_used,
 	struct loaded_image *image);
 
@@ -86,17 +95,29 @@ int io_init(struct vmm *vmm);
 void io_doorbell(struct vmm *vmm); /* hosted; the guest's doorbell is io_eventfd() as ioeventfd */
 int io_eventfd(struct vmm *vmm);
 void io_event(struct vmm *vmm, enum abi_event event, uint64_t extra); /* async-signal-safe */
+/*
+ * Hosted only: an idle CPU's thread waits here, so that it reads a gofer's reply itself and no other thread
+ * has to wake up for it. Returns true if completions were posted, false when wake_fd (-1: none) became readable
+ * (it is not read), a signal of `mask` (NULL: as it is) came, or `deadline` (CLOCK_MONOTONIC ns) passed.
+ */
+bool io_wait(struct vmm *vmm, int wake_fd, uint64_t deadline, const sigset_t *mask);
+/* Hosted only: call before user code runs. If replies are awaited, the I/O thread takes over. Cheap; never waits. */
+void io_busy(struct vmm *vmm);
 
 /* fds.c. Donated descriptors, by index. Takes ownership of fd on success. */
 int fds_add(struct vmm *vmm, int fd);             /* index or -errno; regular files only */
 int fds_get(struct vmm *vmm, uint32_t index);     /* host fd, or -EBADF */
 int fds_close(struct vmm *vmm, uint32_t index);
 
-/* jail.c. Empty root, own uid, no capabilities, no_new_privs, filters. */
+/* jail.c. Empty root, own uid, no capabilities, no_new_privs; then the main thread's filter. */
+enum jail_role { JAIL_MAIN, JAIL_IO, JAIL_VCPU, JAIL_PTRACE_CPU, JAIL_ROLES };
 int jail_enter(struct vmm *vmm);
+/* Every other thread calls this first: waits for jail_enter(), then puts its own filter on. 0 or -errno. */
+int jail_thread(struct vmm *vmm, enum jail_role role);
 
 /* boot.c. The container ended, or the sandbox failed: status is a wait status. Any thread. */
 void vmm_end(struct vmm *vmm, int status);
+enum vmm_log_level { VMM_LOG_ERROR, VMM_LOG_WARNING, VMM_LOG_INFO, VMM_LOG_DEBUG, VMM_LOG_STRACE }; /* as ring0/lib.h */
 /* One line to the debug log and, for LOG level error, to stderr. printf-like; no newline. */
 void vmm_log(int level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
