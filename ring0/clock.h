@@ -8,6 +8,8 @@
 
 #include <stdint.h>
 
+#include "platform/abi/abi.h"
+
 void clock_init(const struct abi_boot *boot);
 uint64_t clock_monotonic(void); /* ns; never goes back */
 int64_t clock_realtime(void);   /* ns since 1970 */

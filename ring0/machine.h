@@ -16,6 +16,8 @@
  *   fpu_*           kernel lock       no          no
  *   idle            none              yes         no
  *   kick, set_timer any               no          no
+ *   cpu_init        none              no          no  (once on each CPU, before any other op there)
+ *   flush_serve     any               no          no  (cpu_relax() calls it while percpu.flush_pending is set)
  *
  * All members are required.
  */
@@ -55,6 +57,11 @@ struct machine_task {
 struct machine {
 	const char *name;
 
+	/* First step of a CPU: descriptor tables, MSRs, private data. percpu is set up; nothing can be allocated yet. */
+	void (*cpu_init)(unsigned cpu);
+	/* Answer a pending shootdown (clears percpu.flush_pending). */
+	void (*flush_serve)(void);
+
 	int64_t (*host_call)(uint32_t op, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3);
 	void (*ring_notify)(void);
 
@@ -91,5 +98,6 @@ struct machine {
 };
 
 extern const struct machine *machine; /* set once at boot */
+extern const struct machine guest_machine, hosted_machine; /* ring0/guest, ring0/hosted */
 
 #endif
