@@ -1,0 +1,49 @@
+/*
+ * The container's configuration, decoded from the records of platform/abi/config.h.
+ * kernel/config.c checks bounds; every string here is terminated and lives for ever.
+ */
+#ifndef KERNEL_CONFIG_H
+#define KERNEL_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "platform/abi/config.h"
+
+#define CONFIG_MAX_MOUNTS 256
+#define CONFIG_MAX_PATHS 128
+
+struct container_mount {
+	const char *type, *source, *target, *data;
+	uint64_t flags; /* MS_* */
+	uint32_t gofer;
+};
+
+struct container_config {
+	char **argv, **envp; /* NULL terminated */
+	unsigned argc, envc;
+	const char *cwd, *hostname, *domainname;
+	struct config_user user;
+	uint32_t *groups;
+	unsigned group_count;
+	struct config_caps caps;
+	bool has_caps;
+	struct config_rlimit *rlimits;
+	unsigned rlimit_count;
+	struct config_root root;
+	struct container_mount *mounts;
+	unsigned mount_count;
+	const char **readonly_paths, **masked_paths;
+	unsigned readonly_count, masked_count;
+	const char **sysctls;
+	unsigned sysctl_count;
+	bool terminal, strace, no_new_privs, debug;
+	uint32_t umask;
+	int oom_score_adj;
+};
+
+/* 0 or -EINVAL with a log line that names the record. */
+int config_decode(const void *blob, uint64_t len, struct container_config *config);
+extern struct container_config container;
+
+#endif

@@ -1,0 +1,41 @@
+/*
+ * Credentials: user and group ids, supplementary groups, capabilities (credentials(7),
+ * capabilities(7)). Immutable once shared: a change copies, edits and swaps.
+ */
+#ifndef KERNEL_CRED_H
+#define KERNEL_CRED_H
+
+#include <linux/capability.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define CRED_MAX_GROUPS 65536
+
+struct group_list {
+	uint32_t refs, count;
+	uint32_t gid[];
+};
+
+struct cred {
+	uint32_t refs;
+	uint32_t uid, gid, euid, egid, suid, sgid, fsuid, fsgid;
+	struct group_list *groups; /* may be NULL: none */
+	uint64_t cap_effective, cap_permitted, cap_inheritable, cap_bounding, cap_ambient;
+	uint32_t securebits;
+	bool no_new_privs;
+};
+
+void cred_get(struct cred *cred);
+void cred_put(struct cred *cred);
+struct cred *cred_copy(const struct cred *cred); /* one reference; NULL: no memory */
+bool cred_capable(const struct cred *cred, int capability); /* effective */
+bool capable(int capability);                               /* current task */
+bool cred_in_group(const struct cred *cred, uint32_t gid);  /* fsgid or supplementary */
+/* What execve does to ids and capabilities; file_* describe set-id bits (0: not set-id). */
+struct exec_ids {
+	bool setuid, setgid;
+	uint32_t uid, gid;
+};
+int cred_prepare_exec(struct cred *cred, const struct exec_ids *ids, bool *secure);
+
+#endif

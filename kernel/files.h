@@ -1,0 +1,54 @@
+/*
+ * What kernel/ asks of files. vfs/ defines these functions: this header is the only way
+ * up from kernel/ to vfs/. All under the kernel lock.
+ */
+#ifndef KERNEL_FILES_H
+#define KERNEL_FILES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct file;
+struct fd_table;
+struct fs_context;
+struct vm_object;
+struct task;
+struct exec_ids;
+
+void file_get(struct file *file);
+void file_put(struct file *file); /* last reference closes it; may sleep */
+/* Read at an offset into sentry memory: bytes or -errno. May sleep. */
+int64_t file_read_kernel(struct file *file, void *to, size_t n, uint64_t offset);
+/* The object to map, no reference taken; NULL with -ENODEV in *error if it cannot be mapped. */
+struct vm_object *file_vm_object(struct file *file, int *error);
+/* Rights a mapping may have: VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC by open mode and mount flags. */
+unsigned file_may_map(struct file *file);
+/* Special mappings (/dev/zero, drivers): 0 if plain; else like an object of shmem is used for shared mappings. */
+bool file_maps_anonymous(struct file *file);
+uint64_t file_size(struct file *file);
+/* Path as the current task sees it, into buf; length or -errno. */
+int64_t file_path(struct file *file, char *buf, size_t size);
+void file_identity(struct file *file, uint64_t *dev, uint64_t *ino);
+
+/* Opening a program: checks execute permission, regular file. New reference in *file. May sleep. */
+int file_open_exec(int dirfd, const char *path, unsigned at_flags, struct file **file);
+/* Set-id bits of the program, nosuid mounts considered. */
+void file_exec_ids(struct file *file, struct exec_ids *ids);
+
+/* Life cycle of a task's tables. share: take a reference; else copy. */
+int files_clone(struct fd_table *from, bool share, struct fd_table **to);
+void files_put(struct fd_table *files); /* may sleep */
+int files_unshare_for_exec(struct task *task); /* own table, close-on-exec applied; may sleep */
+int fs_context_clone(struct fs_context *from, bool share, struct fs_context **to);
+void fs_context_put(struct fs_context *fs);
+
+/* A process ended: its locks, inotify and terminal hang-up. May sleep. */
+void files_session_leader_exit(struct task *task);
+
+/* Boot: mount the root and the configured mounts, open stdio for init. -errno with a log line. May sleep. */
+struct abi_boot;
+struct container_config;
+int vfs_boot(const struct container_config *config, struct task *init);
+
+#endif

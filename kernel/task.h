@@ -1,0 +1,219 @@
+/*
+ * Tasks (threads), processes (thread groups), process groups, sessions; the scheduler.
+ *
+ * State of a task:   NEW -> RUNNABLE <-> RUNNING
+ *                                ^         |
+ *                                +- BLOCKED / STOPPED      RUNNING -> ZOMBIE -> DEAD
+ * Invariants (task_check()):
+ *  1. RUNNING: it is percpu.current of exactly one CPU.
+ *  2. RUNNABLE: it is on exactly one run queue; BLOCKED, STOPPED, ZOMBIE: on none.
+ *  3. A ZOMBIE has no mm, no files, no fs context; its parent may still wait for it.
+ *  4. process->threads counts its tasks that are not ZOMBIE or DEAD.
+ *
+ * All fields are under the kernel lock unless marked.
+ */
+#ifndef KERNEL_TASK_H
+#define KERNEL_TASK_H
+
+#include <bsd/sys/queue.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "kernel/cred.h"
+#include "kernel/signal.h"
+#include "kernel/wait.h"
+#include "ring0/machine.h"
+#include "ring0/percpu.h"
+
+struct mm;
+struct fd_table;   /* vfs */
+struct fs_context; /* vfs: root, cwd, umask */
+struct tty;        /* vfs: controlling terminal */
+struct rlimit64_pair {
+	uint64_t cur, max;
+};
+#define RLIMIT_COUNT 16
+
+enum task_state {
+	TASK_NEW,
+	TASK_RUNNABLE,
+	TASK_RUNNING,
+	TASK_BLOCKED,
+	TASK_STOPPED, /* job control or ptrace */
+	TASK_ZOMBIE,
+	TASK_DEAD,
+};
+
+struct session {
+	uint32_t refs;
+	int sid;
+	struct tty *tty; /* controlling terminal or NULL */
+};
+
+struct itimer {
+	struct ktimer timer;
+	uint64_t interval; /* ns */
+	struct process *process;
+};
+
+/* A thread group. */
+struct process {
+	uint32_t refs;
+	int pid; /* thread group id */
+	int pgid;
+	struct session *session;
+	struct process *parent;
+	TAILQ_HEAD(process_list, process) children;
+	TAILQ_ENTRY(process) sibling;
+	TAILQ_HEAD(task_list, task) tasks;
+	TAILQ_ENTRY(process) all; /* every process, by start */
+	struct task *leader;
+	unsigned threads; /* alive */
+
+	struct sigpending pending;
+	struct sighand *sighand;
+	struct waitq child_waiters; /* wait4(2) of this process' threads */
+	struct waitq pidfd_waiters;
+	int exit_status;      /* wait status, once exiting */
+	bool exiting;         /* group exit: every thread leaves */
+	bool zombie;          /* all threads are gone; waits for the parent */
+	int exit_signal;      /* to the parent; usually SIGCHLD */
+	bool stopped, continued_unreported, stop_unreported;
+	int stop_signal;
+	bool execed;          /* since fork: setpgid by the parent fails */
+	bool subreaper;
+	int pdeath_signal;
+
+	struct rlimit64_pair rlimit[RLIMIT_COUNT];
+	struct itimer itimer_real, itimer_virtual, itimer_prof;
+	TAILQ_HEAD(, posix_timer) timers;
+	int next_timer_id;
+	uint64_t start_time; /* boottime ns */
+	uint64_t utime, stime, cutime, cstime; /* ns, of ended threads / waited children */
+	uint64_t min_flt, maj_flt, cmin_flt, cmaj_flt, nvcsw, nivcsw, maxrss, cmaxrss;
+	int oom_score_adj;
+	uint32_t personality;
+	bool dumpable_cleared;
+};
+
+/* Work to look at before returning to user mode (task->work). Any bit leaves the fast path. */
+#define WORK_SIGNAL 1u
+#define WORK_RESCHED 2u
+#define WORK_STRACE 4u /* tested on entry too */
+#define WORK_SECCOMP 8u
+#define WORK_PTRACE 16u
+#define WORK_RSEQ 32u
+#define WORK_SYSCALL_ENTRY (WORK_STRACE | WORK_SECCOMP | WORK_PTRACE)
+
+struct robust_list_head;
+
+struct task {
+	/* entry code and the dispatcher look here first */
+	uint32_t work; /* WORK_*; set by others with task_set_work() */
+	uint32_t state;
+	struct regs *regs; /* user registers, at the top of the kernel stack */
+	int tid;
+	uint32_t refs;
+	struct process *process;
+	struct mm *mm; /* NULL: kernel task or zombie */
+	struct cred *cred;
+	struct fd_table *files;
+	struct fs_context *fs;
+	struct machine_task machine;
+	uint64_t context; /* saved kernel RSP when not running */
+	void *kernel_stack;
+
+	TAILQ_ENTRY(task) sibling;  /* process->tasks */
+	TAILQ_ENTRY(task) runqueue;
+	TAILQ_ENTRY(task) hash;
+	unsigned cpu;          /* runs there, or last did */
+	uint64_t affinity;     /* CPU mask */
+	int8_t nice;
+	uint8_t policy;        /* SCHED_* */
+	uint8_t rt_priority;
+	uint64_t vruntime, slice_start, exec_start, runtime; /* ns */
+	uint64_t utime, stime; /* ns */
+	uint64_t nvcsw, nivcsw, min_flt, maj_flt;
+	uint64_t start_time;
+	char comm[16];
+
+	bool block_interruptible, wake_pending, killed;
+	struct ktimer block_timer;
+	bool block_timed_out;
+
+	sigset64 blocked, saved_blocked; /* saved: for sigsuspend, ppoll; valid if restore_blocked */
+	bool restore_blocked;
+	struct sigpending pending;
+	uint64_t altstack_sp, altstack_size;
+	uint32_t altstack_flags;
+	int group_stop_seen;
+	struct { /* ERESTART_RESTARTBLOCK */
+		int64_t (*fn)(struct task *task);
+		uint64_t arg[5];
+	} restart;
+
+	uaddr_t clear_child_tid, set_child_tid;
+	uaddr_t robust_list;
+	uaddr_t rseq;
+	uint32_t rseq_len, rseq_sig;
+	struct task *vfork_parent; /* waits until we exec or exit */
+	struct waitq vfork_done;
+	uint64_t timer_slack;
+	void *strace_private;
+	bool in_execve;
+	bool kernel_task;
+	struct waiter *futex_waiter;
+};
+
+#define current (this_cpu()->current)
+
+void task_get(struct task *task);
+void task_put(struct task *task);
+struct task *task_find(int tid);          /* no reference; valid until the next sleep */
+struct process *process_find(int pid);    /* likewise */
+void process_get(struct process *process);
+void process_put(struct process *process);
+extern struct process_list all_processes;
+extern struct process *init_process;
+static inline void task_set_work(struct task *task, uint32_t bits)
+{
+	__atomic_fetch_or(&task->work, bits, __ATOMIC_SEQ_CST);
+}
+
+/* sched.c */
+void sched_init(void);
+void schedule(void);                    /* give up the CPU; state was set by the caller */
+void sched_yield_current(void);
+void sched_make_runnable(struct task *task); /* picks a CPU, kicks it if idle or if it should preempt */
+void sched_resched_if_needed(void);     /* exit path: WORK_RESCHED */
+void sched_tick(void);                  /* timer interrupt */
+void sched_new_task(struct task *task); /* first time */
+/* A task of the kernel itself (kwork, write-back). Holds the kernel lock when running. */
+struct task *kernel_task_create(const char *name, void (*fn)(void *arg), void *arg);
+uint64_t sched_loadavg(unsigned which); /* fixed point, 11 bits, as /proc/loadavg */
+uint64_t sched_idle_ns(unsigned cpu);
+unsigned sched_running(void);
+
+/* fork.c, exit.c. clone_args as in clone3(2), already copied in and of full size. tid or -errno. */
+struct clone_args;
+int64_t task_clone(struct clone_args *args, struct regs *regs);
+void task_exit(int code) __attribute__((noreturn));           /* this thread: exit(2) */
+void process_exit_group(int wait_status) __attribute__((noreturn)); /* exit_group(2), fatal signals */
+void task_exec_commit_threads(void); /* execve: end the other threads, become leader; may sleep */
+
+/* What wait4/waitid found. */
+struct wait_result {
+	int pid;
+	uint32_t uid;
+	int status; /* wait status */
+	int code;   /* CLD_* */
+	uint64_t utime, stime;
+	uint64_t rusage_maxrss, rusage_minflt, rusage_majflt, rusage_nvcsw, rusage_nivcsw;
+};
+/* which: P_ALL, P_PID, P_PGID, P_PIDFD resolved to a pid by the caller. pid, 0 (WNOHANG) or -errno. */
+int task_wait(int which, int id, int options, struct wait_result *result);
+
+/* The container's first process; runs /path given by config (kernel/init.c). */
+void init_start(const struct abi_boot *boot);
+
+#endif
