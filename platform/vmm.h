@@ -31,6 +31,7 @@ struct vmm_memory {
 	uint8_t *host;      /* host address of gpa 0 */
 	uint64_t size;      /* of the whole reservation; gpa < size */
 	struct abi_zone kernel, user;
+	uint64_t kernel_used; /* bytes at the head of the kernel zone already taken; boot->kernel_used at the end */
 	int user_memfd;     /* hosted: backs the user zone (MAP_SHARED); guest: -1 */
 };
 
@@ -101,8 +102,12 @@ void io_event(struct vmm *vmm, enum abi_event event, uint64_t extra); /* async-s
  * (it is not read), a signal of `mask` (NULL: as it is) came, or `deadline` (CLOCK_MONOTONIC ns) passed.
  */
 bool io_wait(struct vmm *vmm, int wake_fd, uint64_t deadline, const sigset_t *mask);
-/* Hosted only: call before user code runs. If replies are awaited, the I/O thread takes over. Cheap; never waits. */
-void io_busy(struct vmm *vmm);
+/*
+ * Hosted only: call before user code runs. If replies are awaited, the I/O thread takes over. Cheap; never waits.
+ * True: completions wait for the sentry already, so run() should return TRAP_INTERRUPT instead of running
+ * (what io_doorbell() or io_wait() could serve at once is posted without platform->completion()).
+ */
+bool io_busy(struct vmm *vmm);
 
 /* fds.c. Donated descriptors, by index. Takes ownership of fd on success. */
 int fds_add(struct vmm *vmm, int fd);             /* index or -errno; regular files only */
