@@ -182,6 +182,8 @@ static inline void task_set_work(struct task *task, uint32_t bits)
 
 /* sched.c */
 void sched_init(void);
+/* First thing on a task's fresh stack (see ring0/context.h): completes the switch that led here. Kernel lock held. */
+void sched_finish_switch(void);
 void schedule(void);                    /* give up the CPU; state was set by the caller */
 void sched_yield_current(void);
 void sched_make_runnable(struct task *task); /* picks a CPU, kicks it if idle or if it should preempt */
@@ -215,5 +217,7 @@ int task_wait(int which, int id, int options, struct wait_result *result);
 
 /* The container's first process; runs /path given by config (kernel/init.c). */
 void init_start(const struct abi_boot *boot);
+/* exit.c calls it when init's last thread has gone: every other process is killed already; ends the sandbox. */
+void init_exited(int wait_status) __attribute__((noreturn));
 
 #endif
