@@ -165,7 +165,7 @@ struct task {
 	struct waiter *futex_waiter;
 };
 
-#define current (this_cpu()->current)
+#define current (this_cpu()->running)
 
 void task_get(struct task *task);
 void task_put(struct task *task);
@@ -184,6 +184,8 @@ static inline void task_set_work(struct task *task, uint32_t bits)
 void sched_init(void);
 /* First thing on a task's fresh stack (see ring0/context.h): completes the switch that led here. Kernel lock held. */
 void sched_finish_switch(void);
+/* Leave for ever; state is ZOMBIE or DEAD. The reference that the running task has on itself is put once its stack is left. */
+void sched_exit(void) __attribute__((noreturn));
 void schedule(void);                    /* give up the CPU; state was set by the caller */
 void sched_yield_current(void);
 void sched_make_runnable(struct task *task); /* picks a CPU, kicks it if idle or if it should preempt */

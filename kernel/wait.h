@@ -111,6 +111,7 @@ struct ktimer {
 	uint64_t deadline; /* monotonic ns */
 	void (*fn)(struct ktimer *timer);
 	bool armed;
+	unsigned cpu; /* whose tree it is in: that CPU runs it */
 };
 void ktimer_init(struct ktimer *timer, void (*fn)(struct ktimer *timer));
 void ktimer_start(struct ktimer *timer, uint64_t deadline); /* replaces an earlier deadline */

@@ -25,7 +25,7 @@ struct percpu {
 	uint32_t pad;
 	uint64_t reserved;         /* 0x20 */
 	uint64_t stack_canary;     /* 0x28: -mstack-protector-guard-offset */
-	struct task *current;      /* 0x30 */
+	struct task *running;      /* 0x30 */
 	struct machine_task *machine_task; /* 0x38: of current */
 	struct space *space;       /* 0x40: loaded now, or NULL */
 	volatile uint32_t flush_pending; /* 0x48: a shootdown waits for this CPU */
@@ -39,7 +39,7 @@ struct percpu {
 _Static_assert(offsetof(struct percpu, kernel_stack) == 0x08, "entry.S");
 _Static_assert(offsetof(struct percpu, user_rsp) == 0x10, "entry.S");
 _Static_assert(offsetof(struct percpu, stack_canary) == 0x28, "compiler flag");
-_Static_assert(offsetof(struct percpu, current) == 0x30, "entry.S");
+_Static_assert(offsetof(struct percpu, running) == 0x30, "entry.S");
 _Static_assert(offsetof(struct percpu, machine_task) == 0x38, "entry.S");
 
 extern struct percpu percpus[ABI_MAX_CPUS];
