@@ -14,6 +14,7 @@
 
 #include "kernel/wait.h"
 #include "platform/abi/regs.h"
+#include "ring0/machine.h"
 
 /* Signal numbers and SA_*, SI_* constants: <asm/signal.h> and <asm/siginfo.h> in the .c files. */
 #define KSIG_MAX 64
@@ -81,6 +82,27 @@ void signal_set_blocked(struct task *task, sigset64 set); /* never SIGKILL, SIGS
 int signal_dequeue(struct task *task, sigset64 set, struct ksiginfo *info);
 sigset64 signal_pending_set(const struct task *task);
 void ksiginfo_to_user(const struct ksiginfo *info, uint8_t siginfo[128]); /* the 128-byte siginfo_t */
+
+/* Exceptions of user code, from the dispatcher: the signal that Linux sends. */
+void signal_from_trap(struct regs *regs);
+void signal_from_fault(struct regs *regs, int error); /* page faults: mm_fault()'s -EFAULT, -EACCES, -EIO, -ENOMEM */
+
+/*
+ * A mask for one sleeping call (ppoll, pselect, epoll_pwait, sigsuspend): set it, do the call, then restore.
+ * restore: interrupted says that the call ends with -EINTR or -ERESTART*: then the old mask comes back only after
+ * the handler has run.
+ */
+void signal_mask_set_temporary(sigset64 set);
+int signal_mask_set_temporary_user(uaddr_t set, uint64_t size); /* NULL set: nothing. 0, -EINVAL, -EFAULT */
+void signal_mask_restore(bool interrupted);
+
+struct sighand *sighand_create(void); /* one reference, all default; NULL: no memory */
+struct sighand *sighand_copy(const struct sighand *from);
+void sighand_put(struct sighand *sighand);
+void signal_exec_reset(struct task *task); /* execve: handlers to default, own table, no altstack */
+void sigpending_init(struct sigpending *pending);
+bool signal_kill_process(struct process *process, int wait_status); /* begin its group exit; false: already ending */
+void signal_wake_task(struct task *task); /* look at signals soon: sets WORK_SIGNAL, ends an interruptible sleep */
 
 /* Restart codes as in Linux; never seen by user code. */
 #define ERESTARTSYS 512

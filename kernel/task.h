@@ -80,7 +80,11 @@ struct process {
 	int exit_signal;      /* to the parent; usually SIGCHLD */
 	bool stopped, continued_unreported, stop_unreported;
 	int stop_signal;
+	bool stop_notified;   /* the parent was told of this stop */
 	bool execed;          /* since fork: setpgid by the parent fails */
+	struct task *exec_task;      /* execve is ending the other threads, or NULL */
+	struct waitq thread_waiters; /* it waits here for them */
+	unsigned sigqueue_count;     /* queued siginfos, for RLIMIT_SIGPENDING */
 	bool subreaper;
 	int pdeath_signal;
 
@@ -163,6 +167,12 @@ struct task {
 	bool in_execve;
 	bool kernel_task;
 	struct waiter *futex_waiter;
+	bool exiting;         /* in task_exit(): no signal interrupts its sleeps any more */
+	int exit_code;        /* wait status of this thread alone */
+	sigset64 real_blocked; /* sigtimedwait(2): the mask that holds outside it */
+	uint64_t fault_trap, fault_error, fault_addr; /* of the last exception, for the signal frame */
+	uint16_t ioprio;
+	bool reset_on_fork;
 };
 
 #define current (this_cpu()->running)
@@ -179,6 +189,30 @@ static inline void task_set_work(struct task *task, uint32_t bits)
 {
 	__atomic_fetch_or(&task->work, bits, __ATOMIC_SEQ_CST);
 }
+
+/*
+ * task.c. A zeroed task in state NEW: kernel stack, regs at its top, FPU area in its initial state. No ids, no
+ * process. It has one reference: the one that a running task has on itself (see sched_exit()). NULL: no memory.
+ */
+struct task *task_alloc(void);
+struct process *process_alloc(void); /* one reference; empty lists; no ids. NULL: no memory */
+int tid_alloc(void);                 /* a number that no task, group or session uses; or -EAGAIN */
+void task_hash_insert(struct task *task); /* by task->tid; takes a reference */
+void task_hash_remove(struct task *task);
+/* The first process, tid 1, with its session and group, in state NEW; no mm, files, fs. Takes over cred. Sets init_process. */
+struct task *task_create_init(struct cred *cred);
+struct session *session_create(int sid);
+void session_get(struct session *session);
+void session_put(struct session *session);
+bool pgrp_exists_in_session(int pgid, const struct session *session);
+struct task *task_find_get(int tid); /* with a reference, or NULL */
+
+/* The function of a new task's first context (context_prepare(task->regs, task_start, task)). */
+void task_start(void *task);
+/* execve and exit: the old mm is being left: robust futexes, clear_child_tid, a waiting vfork parent. May sleep. */
+void task_mm_release(struct task *task);
+/* Exit path, WORK_RSEQ set: a preempted or signalled restartable sequence goes to its abort handler (rseq(2)). May sleep. */
+void rseq_update(struct regs *regs);
 
 /* sched.c */
 void sched_init(void);
@@ -203,7 +237,11 @@ struct clone_args;
 int64_t task_clone(struct clone_args *args, struct regs *regs);
 void task_exit(int code) __attribute__((noreturn));           /* this thread: exit(2) */
 void process_exit_group(int wait_status) __attribute__((noreturn)); /* exit_group(2), fatal signals */
-void task_exec_commit_threads(void); /* execve: end the other threads, become leader; may sleep */
+/*
+ * execve, at its commit point, before the mm is replaced: ends the other threads, becomes the leader, then
+ * task_mm_release(). Clears rseq, POSIX timers. The caller then switches mm and calls signal_exec_reset(). May sleep.
+ */
+void task_exec_commit_threads(void);
 
 /* What wait4/waitid found. */
 struct wait_result {
