@@ -28,6 +28,8 @@
 
 struct file; /* vfs/vfs.h; kernel/files.h tells what the kernel asks of it */
 struct abi_boot;
+struct regs;
+struct ksiginfo;
 
 /* ---- pages (kernel/mm/page.c) ---- */
 
@@ -38,6 +40,13 @@ enum page_zone { PAGE_KERNEL = 0, PAGE_USER = 1 };
 #define PAGE_WRITEBACK 4u /* being written */
 #define PAGE_ANON 8u      /* private anonymous memory */
 #define PAGE_ZEROPAGE 16u /* the shared zero page: never written, never freed */
+#define PAGE_FREE 32u     /* head of a free block */
+#define PAGE_ZEROED 64u   /* free block: every byte is known to be zero */
+#define PAGE_SLAB 128u    /* kernel heap: `object` is the slab */
+#define PAGE_CACHED 256u  /* in an object's tree: object and index are valid */
+#define PAGE_SHMEM 512u   /* in the tree of an object of shared memory */
+#define PAGE_ACCESSED 1024u /* used since reclaim last looked */
+#define PAGE_TABLE 2048u  /* a page table */
 
 struct vm_object;
 
@@ -59,6 +68,8 @@ void page_init(const struct abi_boot *boot);
 /* 2^order pages, naturally aligned, one reference on the head; NULL: none (after reclaim was tried; does not sleep). */
 struct page *page_alloc(enum page_zone zone, unsigned order);
 struct page *page_alloc_zeroed(enum page_zone zone);
+struct page *page_alloc_zeroed_order(enum page_zone zone, unsigned order);
+void page_split(struct page *page, unsigned order); /* a fresh block becomes 2^order pages with one reference each */
 void page_get(struct page *page);
 void page_put(struct page *page); /* frees the whole block with the last reference */
 uint64_t page_to_pa(const struct page *page);
@@ -166,6 +177,7 @@ struct vma {
 	struct file *file;        /* for /proc/PID/maps and msync; may be NULL */
 	TAILQ_ENTRY(vma) object_link;
 	const char *name;         /* "[heap]", "[stack]", "[vdso]" … or NULL */
+	bool has_anon;            /* private pages may be mapped here (fork must copy them) */
 };
 
 struct mm {
@@ -183,6 +195,10 @@ struct mm {
 	struct file *exe;
 	bool dumpable;
 	uint64_t membarrier; /* registrations */
+	uint64_t vma_count;
+	struct vma *vma_last;       /* found last; NULL after a change */
+	uint64_t hole_hint, hole_max; /* where the last top-down search ended; no larger hole above it */
+	bool locked_future;         /* mlockall(MCL_FUTURE) */
 };
 
 struct mm *mm_create(void);
@@ -208,6 +224,13 @@ int mm_fault(struct mm *mm, uint64_t address, unsigned pf_error);
 int64_t mm_access(struct mm *mm, uint64_t address, void *buffer, size_t n, bool write, bool force);
 /* The page behind a user address for futex keys: pins nothing. */
 int mm_futex_key(struct mm *mm, uaddr_t address, bool shared, uint64_t key[2]);
+/*
+ * A page fault trap of the current task: 0 when handled, else *info tells the signal to
+ * force. Out of memory: the OOM killer was called; 0 (the access is tried again). May sleep.
+ */
+int mm_handle_trap(struct regs *regs, struct ksiginfo *info);
+/* The page at a user address, with a reference, faulted in. May sleep. force as in mm_access. 0 or as mm_fault. */
+int mm_get_user_page(struct mm *mm, uint64_t address, bool write, bool force, struct page **page);
 void mm_check(struct mm *mm);
 /* Physical address of a present page, for hosted user copies and mirrors; 0 if absent. */
 uint64_t mm_translate(struct mm *mm, uint64_t address, uint64_t *pte);
