@@ -135,6 +135,11 @@ struct inode {
 /* "inode->size" of a regular file with an object is object->size; this returns the right one. */
 uint64_t inode_size(const struct inode *inode);
 void inode_init(struct inode *inode, struct superblock *sb, uint32_t mode);
+/* Owner and mode of a new inode in `dir` for the current task: fsuid, fsgid or the set-gid directory's group. */
+void inode_init_owner(struct inode *inode, const struct inode *dir, uint32_t mode);
+uint64_t inode_next_ino(void); /* numbers for file systems without their own */
+/* In destroy(): drops what the core hangs on an inode (object, watches). The caller frees the memory. */
+void inode_release(struct inode *inode);
 void inode_get(struct inode *inode);
 void inode_put(struct inode *inode); /* may sleep */
 
@@ -161,6 +166,20 @@ struct dentry *dentry_add(struct dentry *parent, const char *name, unsigned len,
 struct dentry *dentry_make_root(struct superblock *sb, struct inode *inode); /* takes over the reference */
 void dentry_instantiate(struct dentry *dentry, struct inode *inode); /* negative → positive */
 void dentry_unhash(struct dentry *dentry);                           /* forget it (removed, stale) */
+
+/* A child, cached or asked of the file system; negative ones too. Takes the directory's lock as reader. May sleep. */
+int dentry_lookup(struct dentry *parent, const char *name, unsigned len, struct dentry **dentry);
+/* The same with the directory's lock held. */
+int dentry_lookup_locked(struct dentry *parent, const char *name, unsigned len, struct dentry **dentry);
+/* An unhashed dentry outside every tree, for anonymous files and O_TMPFILE; takes over the inode's reference. */
+struct dentry *dentry_make_loose(struct superblock *sb, const char *name, struct inode *inode);
+void dentry_shrink(unsigned count); /* drop up to so many unused dentries; may sleep */
+void dentry_check(void);            /* debug and tests: the invariants above */
+/* A removed directory: nothing can be made in it any more. */
+static inline bool dentry_is_dead(const struct dentry *dentry)
+{
+	return !dentry->hashed && dentry->parent != dentry;
+}
 
 struct statfs64_data {
 	uint64_t type, bsize, blocks, bfree, bavail, files, ffree, namelen, frsize;
@@ -203,6 +222,7 @@ struct fs_type {
 };
 void fs_register(struct fs_type *type);
 struct fs_type *fs_find(const char *name);
+extern TAILQ_HEAD(fs_type_list, fs_type) all_fs_types; /* for /proc/filesystems */
 struct superblock *superblock_create(const struct fs_type *type, const struct superblock_ops *ops, uint64_t magic);
 void superblock_put(struct superblock *sb);
 
@@ -227,6 +247,15 @@ struct path {
 	struct mount *mount;
 	struct dentry *dentry;
 };
+/* A mount that is in no tree (anonymous files, an overlay's layers); takes over the sb reference. NULL: no memory. */
+struct mount *mount_create(struct superblock *sb, struct dentry *root, const char *source, unsigned long flags);
+/* Hang a mount on a place: takes over the mount's reference. 0 or -errno. */
+int mount_attach(struct mount *mount, const struct path *at);
+/* The mount on top of this place, referenced, or NULL. */
+struct mount *mount_find_child(struct mount *mount, struct dentry *dentry);
+/* Mounts inside mounts: steps down while something is mounted on *path. */
+void path_follow_mounts(struct path *path);
+
 void path_get(const struct path *path);
 void path_put(struct path *path);
 
@@ -316,6 +345,9 @@ struct file_ops {
 #define FILE_WRITE 4u
 #define FILE_PATH 8u   /* O_PATH */
 #define FILE_ANON_MAP 16u /* /dev/zero: private zero pages */
+#define FILE_DENIES_WRITE 32u /* a running program: counted in inode->deny_write until the last file_put */
+#define FILE_COUNTED 64u      /* counted in inode->writers */
+#define FILE_FLOCKED 128u     /* has held a flock or OFD lock: drop it on release */
 
 struct file {
 	uint32_t refs;
@@ -354,6 +386,11 @@ struct file *file_create(const struct file_ops *ops, struct inode *inode, unsign
 /* An anonymous-inode file "anon_inode:[name]" or a pipefs-like "name:[ino]". */
 struct file *file_create_anon(const char *name, const struct file_ops *ops, unsigned flags, void *private);
 
+/* Another file on the same inode and path (the other end of a pipe). NULL: no memory. */
+struct file *file_create_like(const struct file *model, const struct file_ops *ops, unsigned flags, void *private);
+/* An inode for anonymous files (mode: S_IFIFO, S_IFSOCK or 0 and permissions). One reference; NULL: no memory. */
+struct inode *anon_inode_create(uint32_t mode);
+
 /* open(2) family. New reference in *file; may sleep. resolve: LOOKUP_* of openat2. */
 int vfs_open(int dirfd, const char *name, unsigned flags, uint32_t mode, unsigned resolve, struct file **file);
 int vfs_open_path(const struct path *path, unsigned flags, struct file **file);
@@ -361,8 +398,29 @@ int vfs_open_path(const struct path *path, unsigned flags, struct file **file);
 int64_t vfs_read(struct file *file, uaddr_t to, size_t n, uint64_t *pos);
 int64_t vfs_write(struct file *file, uaddr_t from, size_t n, uint64_t *pos);
 
-/* Generic ops for regular files whose data is inode->object. */
+/*
+ * Generic ops for regular files whose data is inode->object, and their parts, for file
+ * systems that add something to one of them. The write side takes the inode's lock as
+ * writer; object_file_write_begin() is its first half (O_APPEND, limits) for those that do the rest themselves.
+ */
 extern const struct file_ops object_file_ops;
+int64_t object_file_read(struct file *file, uaddr_t to, size_t n, uint64_t *pos);
+int64_t object_file_write(struct file *file, uaddr_t from, size_t n, uint64_t *pos);
+int64_t object_file_read_kernel(struct file *file, void *to, size_t n, uint64_t *pos);
+int64_t object_file_write_kernel(struct file *file, const void *from, size_t n, uint64_t *pos);
+/* Lock held. Adjusts *pos (O_APPEND) and returns how many of n bytes may be written, or -errno (SIGXFSZ sent). */
+int64_t object_file_write_begin(struct file *file, size_t n, uint64_t *pos);
+int64_t object_file_seek(struct file *file, int64_t offset, int whence);
+struct vm_object *object_file_mmap(struct file *file);
+int object_file_fallocate(struct file *file, int mode, uint64_t offset, uint64_t length);
+int64_t file_seek_generic(struct file *file, int64_t offset, int whence, uint64_t size);
+/* Access time by relatime; cheap when nothing changes. */
+void file_accessed(struct file *file);
+/* mtime and ctime now, set-id bits dropped as a write does. Lock held as writer. */
+void inode_modified(struct inode *inode);
+
+/* For readdir: "." and ".." at cookies 1 and 2; false: no more room. */
+bool dir_emit_dots(struct file *file, struct dir_emitter *emitter);
 
 /* ---- descriptor tables (vfs/fdtable.c) ---- */
 struct fd_entry {
