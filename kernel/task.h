@@ -177,10 +177,6 @@ struct task {
 
 #define current (this_cpu()->running)
 
-/* task.c. A task with kernel stack, FPU area and one reference; no process, no tid; kernel_task unset; affinity all. NULL: no memory. */
-struct task *task_alloc(void);
-/* The container's first task: pid 1, leader of its own process, group and session; full credentials; no mm, no files. NULL: no memory. */
-struct task *process_create_init(void);
 void task_get(struct task *task);
 void task_put(struct task *task);
 struct task *task_find(int tid);          /* no reference; valid until the next sleep */

@@ -10,10 +10,9 @@
 
 #include <stdint.h>
 
+#include "kernel/syscall.h"
 #include "platform/abi/regs.h"
 #include "ring0/machine.h"
-
-typedef int64_t syscall_fn(struct regs *regs);
 
 #define ARG0(regs) ((regs)->rdi)
 #define ARG1(regs) ((regs)->rsi)
@@ -43,8 +42,6 @@ struct syscall_info {
 	uint8_t level; /* enum syscall_level */
 };
 
-#define SYSCALL_COUNT 512
-extern syscall_fn *const syscall_table[SYSCALL_COUNT]; /* every slot is callable */
 extern const struct syscall_info syscall_infos[SYSCALL_COUNT];
 
 #define SYSCALL_PROTO_FULL(name) syscall_fn sys_##name;
@@ -53,9 +50,5 @@ extern const struct syscall_info syscall_infos[SYSCALL_COUNT];
 #define SYSCALL(number, name, args, level, gap) SYSCALL_PROTO_##level(name)
 #include "syscalls/table.def"
 #undef SYSCALL
-
-/* Prints the call and its arguments; then the result (syscalls/strace.c). */
-void strace_entry(struct regs *regs);
-void strace_exit(struct regs *regs);
 
 #endif

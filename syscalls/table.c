@@ -8,17 +8,15 @@
 #include "ring0/lib.h"
 #include "syscalls/syscalls.h"
 
-static syscall_fn sys_unimplemented;
-
 #define SYSCALL_HANDLER_FULL(name) sys_##name
 #define SYSCALL_HANDLER_PARTIAL(name) sys_##name
-#define SYSCALL_HANDLER_NONE(name) sys_unimplemented
+#define SYSCALL_HANDLER_NONE(name) syscall_unknown
 #define SYSCALL(number, name, args, level, gap) [number] = SYSCALL_HANDLER_##level(name),
 /* The first designator fills every slot; a real row then overrides it, so that is no mistake here. */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Woverride-init"
 syscall_fn *const syscall_table[SYSCALL_COUNT] = {
-	[0 ... SYSCALL_COUNT - 1] = sys_unimplemented,
+	[0 ... SYSCALL_COUNT - 1] = syscall_unknown,
 #include "syscalls/table.def"
 };
 #pragma GCC diagnostic pop
@@ -38,7 +36,7 @@ enum syscall_numbers_once {
 };
 #undef SYSCALL
 
-static int64_t sys_unimplemented(struct regs *regs)
+int64_t syscall_unknown(struct regs *regs)
 {
 	static uint8_t logged[SYSCALL_COUNT];
 	uint64_t number = regs->orig_rax;

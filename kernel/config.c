@@ -1,0 +1,215 @@
+/*
+ * The container's configuration: decodes the records of platform/abi/config.h once, at boot.
+ *
+ * The records come from the runtime command by way of the VMM; lengths and counts are
+ * checked all the same, and an unknown type is refused, so that a sentry older than its
+ * command never ignores what it was asked to enforce.
+ */
+#include <linux/errno.h>
+
+#include "kernel/config.h"
+#include "kernel/mm.h"
+#include "ring0/lib.h"
+
+struct container_config container;
+
+struct counts {
+	unsigned args, envs, groups, rlimits, mounts, readonly, masked, sysctls;
+};
+
+static int refuse(const struct config_record *record, const char *why)
+{
+	klog(LOG_ERROR, "container configuration: record type %u, length %u: %s", record->type, record->len, why);
+	return -EINVAL;
+}
+
+static char *copy_string(const void *from, size_t len)
+{
+	char *s = kmalloc(len + 1);
+
+	if (s) {
+		memcpy(s, from, len);
+		s[len] = 0;
+	}
+	return s;
+}
+
+/* Calls each(record, payload, arg) for every record; -EINVAL if one reaches past the end. */
+static int for_each(const uint8_t *blob, uint64_t len,
+	int (*each)(const struct config_record *, const uint8_t *, void *), void *arg)
+{
+	uint64_t at = 0;
+
+	while (at < len) {
+		struct config_record record;
+
+		if (len - at < sizeof(record))
+			return -EINVAL;
+		memcpy(&record, blob + at, sizeof(record));
+		at += sizeof(record);
+		if (record.len > len - at)
+			return refuse(&record, "longer than what is left");
+		int rc = each(&record, blob + at, arg);
+		if (rc)
+			return rc;
+		at += (record.len + 7ull) & ~7ull;
+	}
+	return 0;
+}
+
+static int count_record(const struct config_record *record, const uint8_t *payload, void *arg)
+{
+	struct counts *n = arg;
+
+	switch (record->type) {
+	case CONFIG_ARG:
+		n->args++;
+		break;
+	case CONFIG_ENV:
+		n->envs++;
+		break;
+	case CONFIG_GROUP:
+		n->groups++;
+		break;
+	case CONFIG_RLIMIT:
+		n->rlimits++;
+		break;
+	case CONFIG_MOUNT:
+		n->mounts++;
+		break;
+	case CONFIG_READONLY_PATH:
+		n->readonly++;
+		break;
+	case CONFIG_MASKED_PATH:
+		n->masked++;
+		break;
+	case CONFIG_SYSCTL:
+		n->sysctls++;
+		break;
+	}
+	return 0;
+}
+
+static int decode_mount(const struct config_record *record, const uint8_t *payload, struct container_mount *mount)
+{
+	struct config_mount head;
+
+	if (record->len < sizeof(head))
+		return refuse(record, "too short for a mount");
+	memcpy(&head, payload, sizeof(head));
+	const uint8_t *strings = payload + sizeof(head);
+	uint64_t need = (uint64_t)head.type_len + head.source_len + head.target_len + head.data_len;
+	if (need != record->len - sizeof(head))
+		return refuse(record, "the mount's strings do not fill it");
+	mount->flags = head.flags;
+	mount->gofer = head.gofer;
+	mount->type = copy_string(strings, head.type_len);
+	strings += head.type_len;
+	mount->source = copy_string(strings, head.source_len);
+	strings += head.source_len;
+	mount->target = copy_string(strings, head.target_len);
+	strings += head.target_len;
+	mount->data = copy_string(strings, head.data_len);
+	return mount->type && mount->source && mount->target && mount->data ? 0 : -ENOMEM;
+}
+
+static int fixed(const struct config_record *record, const uint8_t *payload, void *to, size_t size)
+{
+	if (record->len != size)
+		return refuse(record, "wrong length for its type");
+	memcpy(to, payload, size);
+	return 0;
+}
+
+static int string(const struct config_record *record, const uint8_t *payload, const char **to)
+{
+	*to = copy_string(payload, record->len);
+	return *to ? 0 : -ENOMEM;
+}
+
+static int flag(const struct config_record *record, bool *to)
+{
+	*to = true;
+	return record->len == 0 ? 0 : refuse(record, "a flag carries nothing");
+}
+
+static int decode_record(const struct config_record *record, const uint8_t *payload, void *arg)
+{
+	struct container_config *config = arg;
+
+	switch (record->type) {
+	case CONFIG_ARG:
+		return string(record, payload, (const char **)&config->argv[config->argc++]);
+	case CONFIG_ENV:
+		return string(record, payload, (const char **)&config->envp[config->envc++]);
+	case CONFIG_CWD:
+		return string(record, payload, &config->cwd);
+	case CONFIG_USER:
+		return fixed(record, payload, &config->user, sizeof(config->user));
+	case CONFIG_GROUP:
+		return fixed(record, payload, &config->groups[config->group_count++], sizeof(uint32_t));
+	case CONFIG_CAPS:
+		config->has_caps = true;
+		return fixed(record, payload, &config->caps, sizeof(config->caps));
+	case CONFIG_RLIMIT:
+		return fixed(record, payload, &config->rlimits[config->rlimit_count++], sizeof(struct config_rlimit));
+	case CONFIG_HOSTNAME:
+		return string(record, payload, &config->hostname);
+	case CONFIG_DOMAINNAME:
+		return string(record, payload, &config->domainname);
+	case CONFIG_ROOT:
+		return fixed(record, payload, &config->root, sizeof(config->root));
+	case CONFIG_MOUNT:
+		return decode_mount(record, payload, &config->mounts[config->mount_count++]);
+	case CONFIG_TERMINAL:
+		return flag(record, &config->terminal);
+	case CONFIG_STRACE:
+		return flag(record, &config->strace);
+	case CONFIG_NO_NEW_PRIVS:
+		return flag(record, &config->no_new_privs);
+	case CONFIG_DEBUG:
+		return flag(record, &config->debug);
+	case CONFIG_UMASK:
+		return fixed(record, payload, &config->umask, sizeof(config->umask));
+	case CONFIG_READONLY_PATH:
+		return string(record, payload, &config->readonly_paths[config->readonly_count++]);
+	case CONFIG_MASKED_PATH:
+		return string(record, payload, &config->masked_paths[config->masked_count++]);
+	case CONFIG_OOM_SCORE_ADJ:
+		return fixed(record, payload, &config->oom_score_adj, sizeof(int32_t));
+	case CONFIG_SYSCTL:
+		return string(record, payload, &config->sysctls[config->sysctl_count++]);
+	}
+	return refuse(record, "unknown type");
+}
+
+int config_decode(const void *blob, uint64_t len, struct container_config *config)
+{
+	struct counts n = {0};
+	int rc = for_each(blob, len, count_record, &n);
+
+	if (rc)
+		return rc;
+	memset(config, 0, sizeof(*config));
+	config->cwd = "/";
+	config->hostname = "ringfence";
+	config->domainname = "(none)";
+	config->umask = 022;
+	config->argv = kzalloc((n.args + 1) * sizeof(char *));
+	config->envp = kzalloc((n.envs + 1) * sizeof(char *));
+	config->groups = kzalloc((n.groups + 1) * sizeof(uint32_t));
+	config->rlimits = kzalloc((n.rlimits + 1) * sizeof(struct config_rlimit));
+	config->mounts = kzalloc((n.mounts + 1) * sizeof(struct container_mount));
+	config->readonly_paths = kzalloc((n.readonly + 1) * sizeof(char *));
+	config->masked_paths = kzalloc((n.masked + 1) * sizeof(char *));
+	config->sysctls = kzalloc((n.sysctls + 1) * sizeof(char *));
+	if (!config->argv || !config->envp || !config->groups || !config->rlimits || !config->mounts ||
+		!config->readonly_paths || !config->masked_paths || !config->sysctls)
+		return -ENOMEM;
+	rc = for_each(blob, len, decode_record, config);
+	if (rc == 0 && config->argc == 0) {
+		klog(LOG_ERROR, "container configuration: no program to run");
+		rc = -EINVAL;
+	}
+	return rc;
+}
