@@ -156,3 +156,15 @@ uint64_t clock_boottime(void)
 
 	return now.boottime_ns + elapsed;
 }
+
+uint64_t clock_tsc_at(uint64_t monotonic)
+{
+	struct clock_base now;
+	uint64_t ahead;
+
+	clock_now(&now);
+	ahead = monotonic > now.monotonic_ns ? monotonic - now.monotonic_ns : 1;
+	if (ahead > 3600 * NS_PER_S)
+		ahead = 3600 * NS_PER_S; /* whoever wants more arms again then */
+	return now.tsc + ahead / NS_PER_S * tsc_hz + ahead % NS_PER_S * tsc_hz / NS_PER_S + 1;
+}

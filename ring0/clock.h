@@ -14,6 +14,8 @@ void clock_init(const struct abi_boot *boot);
 uint64_t clock_monotonic(void); /* ns; never goes back */
 int64_t clock_realtime(void);   /* ns since 1970 */
 uint64_t clock_boottime(void);  /* ns */
+/* The TSC value at which clock_monotonic() will reach `monotonic` ns; one in the past gives a TSC value that has passed. */
+uint64_t clock_tsc_at(uint64_t monotonic);
 
 /* Parameters for the vDSO's clock page: ns = base_ns + ((tsc - tsc) * mult >> shift). */
 struct clock_base {

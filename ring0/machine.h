@@ -46,11 +46,18 @@ struct space {
 	uint64_t running;  /* bit N: CPU N is in user mode in this space */
 };
 
+/*
+ * Kernel stacks: their top is 8 modulo 16, so that the frame which the CPU pushes (its
+ * start is aligned to 16) lies where struct regs has it.
+ */
+#define KERNEL_STACK_SIZE 16384ull
+#define KERNEL_STACK_TOP(stack) ((uint64_t)(stack) + KERNEL_STACK_SIZE - 8)
+
 /* The machine's part of a task: switched with it. */
 struct machine_task {
 	uint64_t fs_base, gs_base; /* current after machine_save(); written, then machine_load() */
 	void *fpu;                 /* XSAVE area, boot->xsave_size bytes, 64-byte aligned */
-	uint64_t kernel_stack_top; /* regs lie just below it */
+	uint64_t kernel_stack_top; /* KERNEL_STACK_TOP(stack); regs lie just below it */
 	uint64_t fpu_flags;        /* private to the machine */
 };
 

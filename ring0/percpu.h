@@ -23,7 +23,7 @@ struct percpu {
 	uint64_t user_rsp;         /* 0x10: scratch for the SYSCALL stub */
 	uint32_t cpu;              /* 0x18 */
 	uint32_t pad;
-	uint64_t reserved;         /* 0x20 */
+	uint64_t entry_stack;      /* 0x20: guest: where the SYSCALL stub begins to push (kernel_stack - 24) */
 	uint64_t stack_canary;     /* 0x28: -mstack-protector-guard-offset */
 	struct task *running;      /* 0x30 */
 	struct machine_task *machine_task; /* 0x38: of current */
