@@ -36,10 +36,14 @@ void kernel_interrupt(void)
 static void handle_page_fault(struct regs *regs)
 {
 	struct task *task = current;
-	int rc = mm_fault(task->mm, regs->addr, regs->error);
+	struct ksiginfo info;
 
-	if (rc)
-		signal_from_fault(regs, rc);
+	if (mm_handle_trap(regs, &info) == 0)
+		return;
+	task->fault_trap = regs->trap;
+	task->fault_error = regs->error;
+	task->fault_addr = regs->addr;
+	signal_force(task, &info);
 }
 
 static void handle_trap(struct regs *regs)
