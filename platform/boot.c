@@ -1,0 +1,213 @@
+/*
+ * Starts a sandbox in this process and ends it: what `ringfence boot` calls.
+ *
+ * Order: check the host, choose the platform, jail_prepare() while there is one thread,
+ * memory, image, boot information, descriptors, the I/O service, the platform's start(),
+ * then jail_enter(), then run() until vmm_end(). After jail_enter() nothing here opens,
+ * maps or creates anything. A failure before it returns -errno after one line on stderr.
+ */
+#include <cpuid.h>
+#include <errno.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/sysinfo.h>
+#include <sys/utsname.h>
+
+#include "platform/internal.h"
+
+#define MEMORY_MAX (64ull << 30)
+#define OLDEST_MAJOR 5u
+#define OLDEST_MINOR 14u
+
+static int fail(const char *what, int error)
+{
+	vmm_log(VMM_LOG_ERROR, "boot: %s: %s", what, strerror(-error));
+	return error;
+}
+
+static int check_host(void)
+{
+	struct utsname name;
+	unsigned major, minor;
+
+	uname(&name);
+	if (sscanf(name.release, "%u.%u", &major, &minor) != 2)
+		return 0;
+	if (major > OLDEST_MAJOR || (major == OLDEST_MAJOR && minor >= OLDEST_MINOR))
+		return 0;
+	vmm_log(VMM_LOG_ERROR, "boot: host kernel %s: too old: 5.14 or later is needed", name.release);
+	return -ENOSYS;
+}
+
+static unsigned count_cpus(unsigned wanted)
+{
+	cpu_set_t set;
+	unsigned count = wanted;
+
+	if (count == 0) {
+		count = 1;
+		if (sched_getaffinity(0, sizeof(set), &set) == 0)
+			count = (unsigned)CPU_COUNT(&set);
+	}
+	return count > ABI_MAX_CPUS ? ABI_MAX_CPUS : count;
+}
+
+static uint64_t memory_limit(const struct vmm_options *options)
+{
+	struct sysinfo info;
+	uint64_t limit = options->memory_limit;
+
+	if (limit == 0 && sysinfo(&info) == 0)
+		limit = (uint64_t)info.totalram * info.mem_unit / 4 * 3;
+	return limit > MEMORY_MAX || limit == 0 ? MEMORY_MAX : limit;
+}
+
+/* The FPU features that the host enabled (Intel SDM vol. 1, 13.3) and the size of their area. */
+static void fill_fpu(struct abi_boot *boot)
+{
+	unsigned a, b, c, d;
+
+	__cpuid(1, a, b, c, d);
+	if (!(c & bit_OSXSAVE)) {
+		boot->xcr0 = 3;
+		boot->xsave_size = 576;
+		return;
+	}
+	unsigned low, high;
+	__asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+	boot->xcr0 = (uint64_t)high << 32 | low;
+	__cpuid_count(0xd, 0, a, b, c, d);
+	boot->xsave_size = b;
+}
+
+/* Room in the kernel zone for everything that the two sides share, and the boot information. */
+static int fill_boot(struct vmm *vmm)
+{
+	const struct vmm_options *options = vmm->options;
+	bool hosted = vmm->platform->machine == ABI_MACHINE_HOSTED;
+	uint64_t boot_gpa = vmm_kernel_alloc(vmm, sizeof(struct abi_boot), 4096);
+	uint64_t calls = vmm_kernel_alloc(vmm, sizeof(struct abi_call) * ABI_MAX_CPUS, 4096);
+	uint64_t ring = vmm_kernel_alloc(vmm, sizeof(struct abi_ring), 4096);
+	uint64_t config = vmm_kernel_alloc(vmm, options->config_len ? options->config_len : 1, 4096);
+
+	if (!boot_gpa || !calls || !ring || !config)
+		return -ENOMEM;
+	struct abi_boot *boot = vmm_gpa(&vmm->memory, GPA(boot_gpa), sizeof(*boot));
+	if (options->config_len)
+		memcpy(vmm_gpa(&vmm->memory, GPA(config), options->config_len), options->config, options->config_len);
+	*boot = (struct abi_boot){
+		.magic = ABI_MAGIC,
+		.version = ABI_VERSION,
+		.machine = vmm->platform->machine,
+		.cpus = vmm->cpus,
+		.kernel = vmm->memory.kernel,
+		.user = vmm->memory.user,
+		.kernel_used = vmm->memory.kernel_used,
+		.direct_base = hosted ? (uint64_t)vmm->memory.host : VMM_GUEST_DIRECT_BASE,
+		.image_base = vmm->image.base,
+		.image_size = vmm->image.size,
+		.image_gpa = vmm->image.gpa,
+		.call_gpa = calls,
+		.ring_gpa = ring,
+		.config_gpa = config,
+		.config_len = options->config_len,
+		.mem_limit = vmm->memory.user.size,
+	};
+	memcpy(boot->image_id, vmm->image.build_id, sizeof(boot->image_id));
+	if (getrandom(boot->seed, sizeof(boot->seed), 0) != sizeof(boot->seed))
+		return -errno;
+	fill_fpu(boot);
+	clock_sample(&boot->clock);
+	vmm->boot_gpa = boot_gpa;
+	vmm->boot = boot;
+	return 0;
+}
+
+static int vmm_init(struct vmm *vmm)
+{
+	const struct vmm_options *options = vmm->options;
+	enum abi_machine machine = vmm->platform->machine;
+	uint64_t limit = memory_limit(options);
+	int error = vmm_memory_init(&vmm->memory, machine, limit);
+
+	if (error) {
+		vmm_log(VMM_LOG_ERROR, "boot: memory: reserving %llu MiB: %s", (unsigned long long)(limit >> 20),
+			strerror(-error));
+		return error;
+	}
+	error = loader_load(options->image_fd, &vmm->memory, machine, VMM_GUEST_IMAGE_BASE, &vmm->memory.kernel_used,
+		&vmm->image);
+	if (error)
+		return error;
+	vmm->entry = vmm->image.entry;
+	vmm->cpus = count_cpus(options->cpus);
+	error = fill_boot(vmm);
+	if (error)
+		return fail("boot information", error);
+	error = fds_init(vmm);
+	if (error)
+		return fail("descriptor table", error);
+	error = io_init(vmm);
+	return error ? fail("I/O service", error) : 0;
+}
+
+static int start_and_run(struct vmm *vmm)
+{
+	int error = vmm_init(vmm);
+
+	if (error)
+		return error;
+	error = vmm->platform->start(vmm);
+	if (error)
+		return fail(vmm->platform->name, error);
+	error = io_start(vmm);
+	if (error)
+		return fail("I/O threads", error);
+	error = jail_enter(vmm);
+	if (error)
+		return error; /* it has said why */
+	vmm_log(VMM_LOG_INFO, "%s: %u CPUs, %llu MiB, image %02x%02x%02x%02x", vmm->platform->name, vmm->cpus,
+		(unsigned long long)(vmm->memory.user.size >> 20), vmm->image.build_id[0], vmm->image.build_id[1],
+		vmm->image.build_id[2], vmm->image.build_id[3]);
+	error = vmm->platform->run(vmm);
+	if (error < 0 && !vmm->ended)
+		return fail(vmm->platform->name, error);
+	return vmm->exit_status;
+}
+
+int platform_boot(const struct vmm_options *options)
+{
+	static struct vmm vmm; /* one sandbox a process: threads outlive this function */
+	char name[16], why[256];
+	int error;
+
+	log_init(options->log_fd);
+	error = check_host();
+	if (error)
+		return error;
+	error = platform_select(options->platform, options->state_dir, name, sizeof(name), why, sizeof(why));
+	if (error) {
+		vmm_log(VMM_LOG_ERROR, "boot: --platform=%s: %s", options->platform, why);
+		return error;
+	}
+	vmm_log(VMM_LOG_INFO, "platform %s: %s", name, why);
+	vmm.options = options;
+	vmm.platform = strcmp(name, "kvm") == 0 ? &kvm_platform : &ptrace_platform;
+	error = jail_prepare(&vmm);
+	return error ? error : start_and_run(&vmm);
+}
+
+void vmm_end(struct vmm *vmm, int status)
+{
+	static atomic_flag claimed = ATOMIC_FLAG_INIT;
+
+	if (atomic_flag_test_and_set(&claimed))
+		return;
+	vmm->exit_status = status;
+	__atomic_store_n(&vmm->ended, 1, __ATOMIC_RELEASE);
+	vmm_log(VMM_LOG_DEBUG, "the sandbox ends, status %#x", (unsigned)status);
+	vmm->platform->stop(vmm);
+}

@@ -1,0 +1,257 @@
+/*
+ * The VMM's end of the 9P channel to the gofer: a SOCK_SEQPACKET socketpair, one message a
+ * packet, replies matched to requests by tag (9P2000.L, intro(5) of Plan 9).
+ *
+ * channel_submit() is called with a request whose addresses are checked; it sends from guest
+ * memory (but for the head, of which the VMM keeps a checked copy) and never waits.
+ * channel_receive() is called by whoever watches the socket. A regular file that rides on a
+ * reply goes to the descriptor table. A gofer that dies or breaks the framing ends the
+ * sandbox. The messages' contents pass through untouched: both ends check them.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "platform/io.h"
+
+#define P9_TFLUSH 108
+#define P9_RFLUSH 109
+#define DONATED_MAX 4
+
+static uint16_t tag_of(const uint8_t *header)
+{
+	return (uint16_t)(header[5] | header[6] << 8);
+}
+
+static uint32_t size_of(const uint8_t *header)
+{
+	return (uint32_t)header[0] | (uint32_t)header[1] << 8 | (uint32_t)header[2] << 16 | (uint32_t)header[3] << 24;
+}
+
+static struct io_request **slot_of(struct gofer_channel *gofer, uint16_t tag)
+{
+	struct io_request **at = &gofer->pending[tag % ABI_RING_ENTRIES];
+
+	while (*at && tag_of((*at)->header) != tag)
+		at = &(*at)->next;
+	return at;
+}
+
+int channel_init(struct io_service *io)
+{
+	struct gofer_channel *gofer = &io->gofer;
+
+	gofer->fd = io->vmm->options->gofer_fd;
+	pthread_mutex_init(&gofer->lock, NULL);
+	pthread_mutex_init(&gofer->recv, NULL);
+	gofer->unsent.tail = &gofer->unsent.head;
+	gofer->bounce = mmap(NULL, P9_MESSAGE_MAX, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (gofer->bounce == MAP_FAILED)
+		return -errno;
+	return 0;
+}
+
+/* 1 sent, 0 the socket is full, -errno. */
+static int send_message(struct gofer_channel *gofer, struct io_request *request)
+{
+	struct iovec iov[2] = {
+		{request->header, P9_HEADER},
+		{(uint8_t *)request->memory + P9_HEADER, request->len - P9_HEADER},
+	};
+	struct msghdr message = {.msg_iov = iov, .msg_iovlen = 2};
+
+	for (;;) {
+		if (sendmsg(gofer->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+			return 1;
+		if (errno == EAGAIN || errno == ENOBUFS)
+			return 0;
+		if (errno != EINTR)
+			return -errno;
+	}
+}
+
+/* Puts the request where its reply will find it, and sends it. gofer->lock is held. */
+static int send_locked(struct gofer_channel *gofer, struct io_request *request)
+{
+	struct io_request **slot = slot_of(gofer, tag_of(request->header));
+
+	if (*slot)
+		return -EINVAL; /* the tag is in use */
+	request->next = NULL;
+	*slot = request;
+	int sent = send_message(gofer, request);
+	if (sent <= 0)
+		*slot = NULL; /* it was put at the end of its chain */
+	return sent;
+}
+
+void channel_submit(struct io_service *io, struct io_request *request)
+{
+	struct gofer_channel *gofer = &io->gofer;
+	int sent;
+
+	if (gofer->fd < 0) {
+		io_complete(io, request, -ENXIO, 0);
+		return;
+	}
+	memcpy(request->header, request->memory, P9_HEADER);
+	if (size_of(request->header) != request->len) {
+		io_complete(io, request, -EINVAL, 0);
+		return;
+	}
+	request->oldtag = 0xffff;
+	if (request->header[4] == P9_TFLUSH && request->len >= P9_HEADER + 2)
+		memcpy(&request->oldtag, (uint8_t *)request->memory + P9_HEADER, 2);
+	pthread_mutex_lock(&gofer->lock);
+	atomic_fetch_add(&gofer->outstanding, 1);
+	sent = gofer->unsent.head ? 0 : send_locked(gofer, request);
+	if (sent == 0)
+		io_list_push(&gofer->unsent, request);
+	else if (sent < 0)
+		atomic_fetch_sub(&gofer->outstanding, 1);
+	pthread_mutex_unlock(&gofer->lock);
+	if (sent == -EPIPE || sent == -ECONNRESET)
+		io_fail(io, "the gofer died");
+	if (sent < 0)
+		io_complete(io, request, sent, 0);
+	if (sent == 0)
+		io_poke(io);
+}
+
+void channel_flush(struct io_service *io)
+{
+	struct gofer_channel *gofer = &io->gofer;
+
+	for (;;) {
+		pthread_mutex_lock(&gofer->lock);
+		struct io_request *request = gofer->unsent.head;
+		int sent = 0;
+		if (request) {
+			io_list_pop(&gofer->unsent);
+			sent = send_locked(gofer, request);
+			if (sent == 0) { /* still full: back to the head */
+				request->next = gofer->unsent.head;
+				if (!gofer->unsent.head)
+					gofer->unsent.tail = &request->next;
+				gofer->unsent.head = request;
+			} else if (sent < 0) {
+				atomic_fetch_sub(&gofer->outstanding, 1);
+			}
+		}
+		pthread_mutex_unlock(&gofer->lock);
+		if (sent == 0)
+			return;
+		if (sent < 0)
+			io_complete(io, request, sent, 0);
+	}
+}
+
+bool channel_wants_out(struct io_service *io)
+{
+	return __atomic_load_n(&io->gofer.unsent.head, __ATOMIC_RELAXED) != NULL;
+}
+
+/* Takes the pending request of this tag off the table; NULL if there is none. */
+static struct io_request *take_pending(struct gofer_channel *gofer, uint16_t tag)
+{
+	pthread_mutex_lock(&gofer->lock);
+	struct io_request **slot = slot_of(gofer, tag);
+	struct io_request *request = *slot;
+	if (request) {
+		*slot = request->next;
+		request->next = NULL;
+		atomic_fetch_sub(&gofer->outstanding, 1);
+	}
+	pthread_mutex_unlock(&gofer->lock);
+	return request;
+}
+
+/* The descriptors that came with a message, into fds; how many. */
+static unsigned take_descriptors(struct msghdr *message, int fds[DONATED_MAX])
+{
+	unsigned count = 0;
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t i = 0; i < (c->cmsg_len - CMSG_LEN(0)) / sizeof(int) && count < DONATED_MAX; i++)
+			memcpy(&fds[count++], CMSG_DATA(c) + i * sizeof(int), sizeof(int));
+	}
+	return count;
+}
+
+static void finish(struct io_service *io, const uint8_t *bytes, uint32_t length, const int *fds, unsigned count)
+{
+	struct io_request *request = take_pending(&io->gofer, tag_of(bytes));
+	int index = -1;
+
+	if (!request) {
+		for (unsigned i = 0; i < count; i++)
+			close(fds[i]);
+		io_fail(io, "the gofer answered a request that was not made");
+		return;
+	}
+	bool fits = length <= request->reply_len;
+	for (unsigned i = 0; i < count; i++) {
+		if (i == 0 && fits)
+			index = fds_add(io->vmm, fds[i]);
+		if (i > 0 || index < 0)
+			close(fds[i]); /* the sentry reads by messages then */
+	}
+	if (fits)
+		memcpy(request->reply, bytes, length);
+	if (bytes[4] == P9_RFLUSH && request->header[4] == P9_TFLUSH) {
+		struct io_request *old = take_pending(&io->gofer, request->oldtag);
+		if (old)
+			io_complete(io, old, -EINTR, 0);
+	}
+	io_complete(io, request, fits ? (int64_t)length : -EMSGSIZE, (uint64_t)(index + 1 > 0 ? index + 1 : 0));
+}
+
+unsigned channel_receive(struct io_service *io)
+{
+	struct gofer_channel *gofer = &io->gofer;
+	unsigned done = 0;
+
+	if (gofer->fd < 0)
+		return 0;
+	pthread_mutex_lock(&gofer->recv);
+	while (!io->vmm->ended) {
+		union {
+			struct cmsghdr head;
+			uint8_t bytes[CMSG_SPACE(sizeof(int) * DONATED_MAX)];
+		} control;
+		int fds[DONATED_MAX];
+		struct iovec iov = {gofer->bounce, P9_MESSAGE_MAX};
+		struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
+			.msg_controllen = sizeof(control)};
+		ssize_t n = recvmsg(gofer->fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN)
+			break;
+		if (n <= 0) {
+			io_fail(io, "the gofer died");
+			break;
+		}
+		unsigned count = take_descriptors(&message, fds);
+		if (n < (ssize_t)P9_HEADER || (message.msg_flags & MSG_TRUNC) ||
+		    size_of(gofer->bounce) != (uint32_t)n) {
+			while (count > 0)
+				close(fds[--count]);
+			io_fail(io, "the gofer broke the 9P framing");
+			break;
+		}
+		finish(io, gofer->bounce, (uint32_t)n, fds, count);
+		done++;
+		if (atomic_load(&gofer->outstanding) == 0)
+			break;
+	}
+	pthread_mutex_unlock(&gofer->recv);
+	if (done > 0 && channel_wants_out(io))
+		channel_flush(io);
+	return done;
+}

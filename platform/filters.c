@@ -1,0 +1,79 @@
+/*
+ * Makes the seccomp programs from filters.def by libseccomp, one for each role, and
+ * prints the lists for `ringfence filters`.
+ *
+ * filters_load() is called by each thread for itself, last of all in the jail. Never
+ * loosen an entry for all roles because one needs it.
+ */
+#include <errno.h>
+#include <seccomp.h>
+#include <stdlib.h>
+#include <stdio.h>
+
+#include "platform/internal.h"
+
+#define MAIN (1u << JAIL_MAIN)
+#define IO (1u << JAIL_IO)
+#define VCPU (1u << JAIL_VCPU)
+#define TRACE (1u << JAIL_PTRACE_CPU)
+#define ALL (MAIN | IO | VCPU | TRACE)
+
+struct filter {
+	unsigned roles;
+	int call;
+	int argument; /* -1: any arguments */
+	uint64_t value;
+	const char *reason;
+};
+
+static const struct filter filters[] = {
+#define FILTER(roles, call, reason) {roles, SCMP_SYS(call), -1, 0, reason},
+#define FILTER_EQ(roles, call, argument, value, reason) {roles, SCMP_SYS(call), argument, value, reason},
+#include "platform/filters.def"
+};
+
+#define FILTERS (sizeof(filters) / sizeof(filters[0]))
+
+int filters_load(enum jail_role role)
+{
+	scmp_filter_ctx context = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	int error = context ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < FILTERS && error == 0; i++) {
+		const struct filter *f = &filters[i];
+		if (!(f->roles & 1u << role))
+			continue;
+		if (f->argument < 0)
+			error = seccomp_rule_add(context, SCMP_ACT_ALLOW, f->call, 0);
+		else
+			error = seccomp_rule_add(context, SCMP_ACT_ALLOW, f->call, 1,
+				SCMP_CMP((unsigned)f->argument, SCMP_CMP_EQ, f->value));
+	}
+	if (error == 0)
+		error = seccomp_attr_set(context, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* a tree: the hot calls are few */
+	if (error == 0)
+		error = seccomp_load(context);
+	if (context)
+		seccomp_release(context);
+	return error;
+}
+
+void platform_print_filters(void)
+{
+	static const char *const names[] = {"main", "io", "vcpu", "ptrace-cpu"};
+
+	for (unsigned role = 0; role < JAIL_ROLES; role++) {
+		for (size_t i = 0; i < FILTERS; i++) {
+			const struct filter *f = &filters[i];
+			char *call = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, f->call);
+			if (!(f->roles & 1u << role))
+				;
+			else if (f->argument < 0)
+				printf("%-10s %-18s %s\n", names[role], call, f->reason);
+			else
+				printf("%-10s %s(%d=%#llx) %s\n", names[role], call, f->argument,
+					(unsigned long long)f->value, f->reason);
+			free(call);
+		}
+	}
+}

@@ -1,0 +1,49 @@
+/*
+ * What the files directly in platform/ share among themselves. The platforms (kvm/,
+ * ptrace/) include platform/vmm.h only.
+ */
+#ifndef PLATFORM_INTERNAL_H
+#define PLATFORM_INTERNAL_H
+
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#include "platform/vmm.h"
+
+/* log.c */
+struct log_rate {
+	time_t second;
+	unsigned lines;
+};
+void log_init(int fd); /* -1: errors to stderr only */
+/* A line that the sentry wrote: hostile bytes, escaped and rate-limited. */
+void log_guest(int level, const char *bytes, size_t length);
+/* Printable form of `length` bytes, cut to fit and terminated; its length. */
+size_t log_escape(char *to, size_t size, const char *from, size_t length);
+
+/* clock.c. Fill `clock` with the host's clocks now; the rate gets better the longer the sandbox runs. */
+void clock_sample(struct abi_clock *clock);
+
+/* fstat(2) itself: glibc asks by a path-taking call, which the filters do not allow. 0, or -1 and errno. */
+static inline int host_fstat(int fd, struct stat *st)
+{
+	return (int)syscall(SYS_fstat, fd, st);
+}
+
+/* fds.c */
+int fds_init(struct vmm *vmm);
+int fds_kind(struct vmm *vmm, uint32_t index);  /* enum abi_file_kind, or -EBADF */
+int fds_flags(struct vmm *vmm, uint32_t index); /* open(2) flags at the time of donation */
+
+/* io.c: sets up the ring's service; io_start() starts its threads, which first wait for the jail. */
+int io_start(struct vmm *vmm);
+
+/* jail.c: what must be done while there is one thread: no_new_privs, limits, signals blocked. */
+int jail_prepare(struct vmm *vmm);
+
+/* filters.c: load the calling thread's list. 0 or -errno. */
+int filters_load(enum jail_role role);
+
+#endif

@@ -1,0 +1,529 @@
+/*
+ * The ring between the sentry and the VMM, and the I/O thread that serves it.
+ *
+ * io_init() sets the service up, io_start() starts its threads (they wait for the jail),
+ * then the sentry rings: in the guest by an ioeventfd, hosted by io_doorbell() on the
+ * CPU's own thread. An entry is copied once, checked, and the copy is used.
+ *
+ * Who serves what: whatever needs no waiting is done at once by the thread that took the
+ * entry. A 9P message is sent at once; its reply is read by an idle hosted CPU
+ * (io_wait()), or by the I/O thread when no CPU is idle and always in the guest. So a
+ * round trip to the gofer wakes no third thread. Whatever waits goes to a backend:
+ * io_uring (uring.c), or threads (pool.c) where it is missing. See platform/README.md.
+ *
+ * Never: keep an entry's words without a check, hold a lock while waiting, trust an index.
+ */
+#include <errno.h>
+#include <string.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "platform/io.h"
+
+#define IO_MAX (1ull << 30)
+#define IO_SPIN_NS 30000 /* a reply that comes this soon is cheaper to wait for than a wake-up */
+#define POLL_MAX 72u
+
+void io_list_push(struct io_list *list, struct io_request *request)
+{
+	request->next = NULL;
+	*list->tail = request;
+	list->tail = &request->next;
+}
+
+struct io_request *io_list_pop(struct io_list *list)
+{
+	struct io_request *request = list->head;
+
+	if (request) {
+		list->head = request->next;
+		if (!list->head)
+			list->tail = &list->head;
+		request->next = NULL;
+	}
+	return request;
+}
+
+void io_poke(struct io_service *io)
+{
+	uint64_t one = 1;
+	ssize_t n = write(io->doorbell, &one, sizeof(one));
+	(void)n; /* full means that it is readable already */
+}
+
+void io_fail(struct io_service *io, const char *why)
+{
+	if (!io->vmm->ended)
+		vmm_log(VMM_LOG_ERROR, "boot: %s", why);
+	vmm_end(io->vmm, 255 << 8);
+}
+
+void io_notify(struct io_service *io)
+{
+	io->vmm->platform->completion(io->vmm);
+}
+
+static void post(struct io_service *io, uint64_t cookie, int64_t res, uint64_t extra)
+{
+	struct abi_ring *ring = io->ring;
+
+	pthread_mutex_lock(&io->complete);
+	uint32_t head = __atomic_load_n(&ring->cq_head, __ATOMIC_ACQUIRE);
+	bool full = io->cq_tail - head >= ABI_RING_ENTRIES;
+	if (!full) {
+		ring->cq[io->cq_tail % ABI_RING_ENTRIES] = (struct abi_cqe){.cookie = cookie, .res = res, .extra = extra};
+		io->cq_tail++;
+		__atomic_store_n(&ring->cq_tail, io->cq_tail, __ATOMIC_RELEASE);
+	}
+	pthread_mutex_unlock(&io->complete);
+	if (full)
+		io_fail(io, "the sentry overran its completion ring");
+}
+
+void io_complete(struct io_service *io, struct io_request *request, int64_t res, uint64_t extra)
+{
+	uint64_t cookie = request->cookie;
+
+	pthread_mutex_lock(&io->free);
+	request->next = io->free_requests;
+	io->free_requests = request;
+	pthread_mutex_unlock(&io->free);
+	post(io, cookie, res, extra);
+}
+
+static struct io_request *request_new(struct io_service *io)
+{
+	pthread_mutex_lock(&io->free);
+	struct io_request *request = io->free_requests;
+	if (request)
+		io->free_requests = request->next;
+	pthread_mutex_unlock(&io->free);
+	return request;
+}
+
+static void backend_submit(struct io_service *io, struct io_request *request)
+{
+	if (pthread_equal(pthread_self(), io->thread)) {
+		io->backend->submit(io, request);
+		return;
+	}
+	pthread_mutex_lock(&io->handoff_lock);
+	io_list_push(&io->handoff, request);
+	pthread_mutex_unlock(&io->handoff_lock);
+	io_poke(io);
+}
+
+/* Do it now if that needs no waiting: true, and it is completed. */
+static bool try_transfer(struct io_service *io, struct io_request *request)
+{
+	struct iovec iov = {request->memory, request->len};
+	bool writing = request->op == ABI_RING_write;
+	off_t offset = (off_t)request->offset;
+	ssize_t n = writing ? pwritev2(request->fd, &iov, 1, offset, RWF_NOWAIT)
+			    : preadv2(request->fd, &iov, 1, offset, RWF_NOWAIT);
+
+	if (n < 0 && errno == EOPNOTSUPP && request->kind == ABI_FILE_STREAM && writing && offset == -1) {
+		/* A pipe that polls writable takes PIPE_BUF bytes without waiting. */
+		struct pollfd ready = {request->fd, POLLOUT, 0};
+		if (poll(&ready, 1, 0) <= 0 || !(ready.revents & POLLOUT))
+			return false;
+		n = write(request->fd, request->memory, request->len < 4096 ? request->len : 4096);
+	}
+	if (n < 0 && (errno == EAGAIN || errno == EOPNOTSUPP || errno == EINTR || errno == ENOSYS))
+		return false;
+	io_complete(io, request, n < 0 ? -errno : n, 0);
+	return true;
+}
+
+static void serve_transfer(struct io_service *io, struct io_request *request, const struct abi_sqe *sqe)
+{
+	int kind = fds_kind(io->vmm, sqe->fd);
+
+	if (kind < 0) {
+		io_complete(io, request, -EBADF, 0);
+		return;
+	}
+	request->kind = (uint32_t)kind;
+	request->fd = fds_get(io->vmm, sqe->fd);
+	request->offset = sqe->offset;
+	request->len = sqe->len;
+	request->memory = sqe->len <= IO_MAX ? vmm_gpa(&io->vmm->memory, GPA(sqe->gpa), sqe->len) : NULL;
+	if (!request->memory) {
+		io_complete(io, request, -EFAULT, 0);
+		return;
+	}
+	if ((int64_t)sqe->offset < -1) {
+		io_complete(io, request, -EINVAL, 0);
+		return;
+	}
+	/* A terminal may be stopped: never write to one here. */
+	if ((kind == ABI_FILE_TTY && request->op == ABI_RING_write) || !try_transfer(io, request))
+		backend_submit(io, request);
+}
+
+static void serve_wait(struct io_service *io, struct io_request *request, const struct abi_sqe *sqe)
+{
+	int fd = fds_get(io->vmm, sqe->fd);
+
+	if (fd < 0) {
+		io_complete(io, request, -EBADF, 0);
+		return;
+	}
+	request->fd = fd;
+	request->arg = sqe->arg;
+	if (request->op == ABI_RING_poll) {
+		struct pollfd ready = {fd, (short)(sqe->arg & 0x7fff), 0};
+		if (poll(&ready, 1, 0) > 0) {
+			io_complete(io, request, ready.revents, 0);
+			return;
+		}
+	}
+	backend_submit(io, request);
+}
+
+static void serve_p9(struct io_service *io, struct io_request *request, const struct abi_sqe *sqe)
+{
+	struct vmm_memory *memory = &io->vmm->memory;
+
+	request->len = sqe->len;
+	request->reply_len = sqe->len2;
+	if (sqe->fd >= VMM_MAX_GOFERS || sqe->len < P9_HEADER || sqe->len > P9_MESSAGE_MAX || sqe->len2 < P9_HEADER) {
+		io_complete(io, request, -EINVAL, 0);
+		return;
+	}
+	request->memory = vmm_gpa(memory, GPA(sqe->gpa), sqe->len);
+	request->reply = vmm_gpa(memory, GPA(sqe->gpa2), sqe->len2);
+	if (!request->memory || !request->reply) {
+		io_complete(io, request, -EFAULT, 0);
+		return;
+	}
+	channel_submit(io, request);
+}
+
+/* The next event, if one waits and the sentry asked. io->submit is held. True: a completion was posted. */
+static bool deliver_event(struct io_service *io)
+{
+	if (!io->event_waiting)
+		return false;
+	unsigned long long signals = atomic_load(&io->event_signals);
+	if (signals) {
+		unsigned bit = (unsigned)__builtin_ctzll(signals);
+		atomic_fetch_and(&io->event_signals, ~(1ull << bit));
+		io->event_waiting = false;
+		post(io, io->event_cookie, ABI_EVENT_SIGNAL, bit + 1);
+		return true;
+	}
+	if (atomic_exchange(&io->event_winch, 0)) {
+		io->event_waiting = false;
+		post(io, io->event_cookie, ABI_EVENT_WINCH, 0);
+		return true;
+	}
+	return false;
+}
+
+static void serve(struct io_service *io, const struct abi_sqe *sqe)
+{
+	if (sqe->op == ABI_RING_event) {
+		if (io->event_waiting) {
+			post(io, sqe->cookie, -EBUSY, 0);
+			return;
+		}
+		io->event_waiting = true;
+		io->event_cookie = sqe->cookie;
+		return;
+	}
+	struct io_request *request = request_new(io);
+	if (!request) {
+		post(io, sqe->cookie, -EBUSY, 0);
+		return;
+	}
+	request->next = NULL;
+	request->op = sqe->op;
+	request->cookie = sqe->cookie;
+	switch (sqe->op) {
+	case ABI_RING_read:
+	case ABI_RING_write:
+		serve_transfer(io, request, sqe);
+		break;
+	case ABI_RING_fsync:
+	case ABI_RING_poll:
+		serve_wait(io, request, sqe);
+		break;
+	case ABI_RING_p9:
+		serve_p9(io, request, sqe);
+		break;
+	default:
+		io_complete(io, request, -ENOSYS, 0);
+	}
+}
+
+/* Takes every entry that the sentry published. True if completions were posted meanwhile. */
+static bool drain(struct io_service *io)
+{
+	struct abi_ring *ring = io->ring;
+	uint32_t posted = __atomic_load_n(&io->cq_tail, __ATOMIC_RELAXED);
+
+	pthread_mutex_lock(&io->submit);
+	for (;;) {
+		uint32_t tail = __atomic_load_n(&ring->sq_tail, __ATOMIC_ACQUIRE);
+		if (tail == io->sq_head || io->vmm->ended)
+			break;
+		if (tail - io->sq_head > ABI_RING_ENTRIES) {
+			pthread_mutex_unlock(&io->submit);
+			io_fail(io, "the sentry overran its submission ring");
+			return true;
+		}
+		struct abi_sqe sqe;
+		memcpy(&sqe, &ring->sq[io->sq_head % ABI_RING_ENTRIES], sizeof(sqe));
+		__asm__ volatile("" : : "r"(&sqe) : "memory"); /* this copy is what is checked and used */
+		io->sq_head++;
+		__atomic_store_n(&ring->sq_head, io->sq_head, __ATOMIC_RELEASE);
+		serve(io, &sqe);
+	}
+	deliver_event(io);
+	pthread_mutex_unlock(&io->submit);
+	return posted != __atomic_load_n(&io->cq_tail, __ATOMIC_RELAXED);
+}
+
+static bool unreaped(struct io_service *io)
+{
+	return __atomic_load_n(&io->ring->cq_head, __ATOMIC_ACQUIRE) != __atomic_load_n(&io->cq_tail, __ATOMIC_RELAXED);
+}
+
+void io_doorbell(struct vmm *vmm)
+{
+	drain(vmm->io);
+}
+
+int io_eventfd(struct vmm *vmm)
+{
+	return vmm->io->doorbell;
+}
+
+void io_event(struct vmm *vmm, enum abi_event event, uint64_t extra)
+{
+	struct io_service *io = vmm->io;
+
+	if (event == ABI_EVENT_SIGNAL && extra >= 1 && extra <= 64)
+		atomic_fetch_or(&io->event_signals, 1ull << (extra - 1));
+	else if (event == ABI_EVENT_WINCH)
+		atomic_store(&io->event_winch, 1);
+	io_poke(io);
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+/* Reads replies as they come for a short while. True: some were posted. */
+static bool spin_for_replies(struct io_service *io)
+{
+	uint64_t end = now_ns() + IO_SPIN_NS;
+
+	while (atomic_load_explicit(&io->gofer.outstanding, memory_order_relaxed) > 0) {
+		if (channel_receive(io) > 0)
+			return true;
+		if (now_ns() >= end)
+			break;
+	}
+	return false;
+}
+
+bool io_wait(struct vmm *vmm, int wake_fd, uint64_t deadline, const sigset_t *mask)
+{
+	struct io_service *io = vmm->io;
+	struct pollfd fds[2] = {{wake_fd, POLLIN, 0}, {-1, POLLIN, 0}};
+	struct timespec timeout = {0, 0}, *wait = NULL;
+	bool watch, posted;
+
+	if (unreaped(io))
+		return true;
+	watch = !atomic_exchange(&io->watcher, true);
+	if (watch && spin_for_replies(io)) {
+		atomic_store(&io->watcher, false);
+		return true;
+	}
+	if (watch) /* always: another CPU may send while this one waits */
+		fds[1].fd = io->gofer.fd;
+	if (deadline != UINT64_MAX) {
+		uint64_t now = now_ns();
+		if (deadline > now) {
+			timeout.tv_sec = (time_t)((deadline - now) / 1000000000u);
+			timeout.tv_nsec = (long)((deadline - now) % 1000000000u);
+		}
+		wait = &timeout;
+	}
+	int ready = ppoll(fds, 2, wait, mask);
+	posted = ready > 0 && (fds[1].revents & (POLLIN | POLLHUP | POLLERR)) && channel_receive(io) > 0;
+	if (watch)
+		atomic_store(&io->watcher, false);
+	return posted || unreaped(io);
+}
+
+bool io_busy(struct vmm *vmm)
+{
+	struct io_service *io = vmm->io;
+
+	if (unreaped(io))
+		return true;
+	if (atomic_load_explicit(&io->gofer.outstanding, memory_order_relaxed) > 0 && !atomic_load(&io->watcher) &&
+	    !atomic_exchange(&io->io_watches, true))
+		io_poke(io);
+	return false;
+}
+
+static void take_signals(struct io_service *io)
+{
+	struct signalfd_siginfo info;
+
+	while (read(io->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		if (info.ssi_signo == SIGWINCH)
+			io_event(io->vmm, ABI_EVENT_WINCH, 0);
+		else
+			io_event(io->vmm, ABI_EVENT_SIGNAL, info.ssi_signo);
+	}
+}
+
+static void take_control(struct io_service *io, int fd)
+{
+	struct vmm_control message;
+
+	for (;;) {
+		ssize_t n = recv(fd, &message, sizeof(message), MSG_DONTWAIT);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN)
+			return;
+		if (n <= 0) { /* the command is gone */
+			vmm_log(VMM_LOG_INFO, "the command went away: the sandbox ends");
+			vmm_end(io->vmm, SIGKILL);
+			return;
+		}
+		if (n == (ssize_t)sizeof(message))
+			io_event(io->vmm, (enum abi_event)message.event, message.detail);
+	}
+}
+
+/* One wait of the I/O thread, and whatever became ready. */
+static void io_turn(struct io_service *io)
+{
+	int control = io->vmm->options->control_fd;
+	struct pollfd fds[POLL_MAX] = {
+		{io->doorbell, POLLIN, 0}, {io->gofer.fd, 0, 0}, {io->signals, POLLIN, 0}, {control, POLLIN, 0}};
+	unsigned count = 4;
+	uint64_t rings;
+
+	if (!io->hosted || atomic_load(&io->io_watches))
+		fds[1].events |= POLLIN;
+	if (channel_wants_out(io))
+		fds[1].events |= POLLOUT;
+	count += io->backend->poll_fill(io, fds + 4, POLL_MAX - 4);
+	if (poll(fds, count, -1) < 0)
+		return;
+	uint32_t before = __atomic_load_n(&io->cq_tail, __ATOMIC_RELAXED);
+	if ((fds[0].revents & POLLIN) && read(io->doorbell, &rings, sizeof(rings)) < 0)
+		return;
+	if (fds[2].revents & POLLIN)
+		take_signals(io);
+	if (fds[3].revents)
+		take_control(io, control);
+	drain(io);
+	if (fds[1].revents & POLLOUT)
+		channel_flush(io);
+	if (fds[1].revents & (POLLIN | POLLHUP | POLLERR))
+		channel_receive(io);
+	io->backend->poll_done(io, fds + 4, count - 4);
+	pthread_mutex_lock(&io->handoff_lock);
+	struct io_request *request;
+	while ((request = io_list_pop(&io->handoff)))
+		io->backend->submit(io, request);
+	pthread_mutex_unlock(&io->handoff_lock);
+	if (io->backend->flush)
+		io->backend->flush(io);
+	if (!io->hosted)
+		spin_for_replies(io);
+	else if (atomic_load(&io->gofer.outstanding) == 0)
+		atomic_store(&io->io_watches, false);
+	if (before != __atomic_load_n(&io->cq_tail, __ATOMIC_RELAXED))
+		io_notify(io);
+}
+
+static void *io_main(void *arg)
+{
+	struct io_service *io = arg;
+
+	if (jail_thread(io->vmm, JAIL_IO) < 0)
+		return NULL;
+	while (!io->vmm->ended)
+		io_turn(io);
+	return NULL;
+}
+
+/* Signals sent to this process are the container's: they wait in a signalfd. jail_prepare() blocked them. */
+static int open_signals(void)
+{
+	static const int forwarded[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH};
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < sizeof(forwarded) / sizeof(forwarded[0]); i++)
+		sigaddset(&set, forwarded[i]);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+}
+
+int io_init(struct vmm *vmm)
+{
+	struct io_service *io = calloc(1, sizeof(*io));
+	int error;
+
+	if (!io)
+		return -ENOMEM;
+	io->vmm = vmm;
+	io->hosted = vmm->platform->machine == ABI_MACHINE_HOSTED;
+	io->ring = vmm_gpa(&vmm->memory, GPA(vmm->boot->ring_gpa), sizeof(struct abi_ring));
+	pthread_mutex_init(&io->submit, NULL);
+	pthread_mutex_init(&io->complete, NULL);
+	pthread_mutex_init(&io->free, NULL);
+	pthread_mutex_init(&io->handoff_lock, NULL);
+	io->handoff.tail = &io->handoff.head;
+	for (unsigned i = 0; i < ABI_RING_ENTRIES; i++) {
+		io->requests[i].next = io->free_requests;
+		io->free_requests = &io->requests[i];
+	}
+	io->doorbell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	io->signals = open_signals();
+	if (io->doorbell < 0 || io->signals < 0)
+		return -errno;
+	error = channel_init(io);
+	if (error)
+		return error;
+	io->backend = &uring_backend;
+	error = io->backend->init(io);
+	if (error) {
+		vmm_log(VMM_LOG_INFO, "io_uring is not usable here (%s): a thread pool serves the ring",
+			strerror(-error));
+		io->backend = &pool_backend;
+		error = io->backend->init(io);
+	}
+	vmm->io = io;
+	return error;
+}
+
+int io_start(struct vmm *vmm)
+{
+	struct io_service *io = vmm->io;
+	int error = io->backend->start ? io->backend->start(io) : 0;
+
+	if (error)
+		return error;
+	return -pthread_create(&io->thread, NULL, io_main, io);
+}

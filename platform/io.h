@@ -1,0 +1,117 @@
+/*
+ * Inside the I/O service: what io.c (the ring and the thread), channel.c (the 9P channel)
+ * and the backends (uring.c, pool.c) share.
+ *
+ * A request is the VMM's own, checked copy of a ring entry. It lives from the moment it is
+ * taken from the ring until io_complete(), which posts its completion and frees it.
+ *
+ * Locks, outermost first: submit (the submission side, events), gofer.recv, gofer.lock,
+ * complete (the completion side), free (request list). None is held while waiting.
+ */
+#ifndef PLATFORM_IO_H
+#define PLATFORM_IO_H
+
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "platform/internal.h"
+
+#define P9_MESSAGE_MAX (256u << 10)
+#define P9_HEADER 7u
+
+struct io_request {
+	struct io_request *next; /* of whichever list it is on */
+	uint64_t cookie;
+	uint32_t op;
+	int fd;        /* host descriptor */
+	void *memory;  /* guest memory: hostile bytes */
+	uint64_t len;
+	void *reply;   /* p9: where the reply goes */
+	uint64_t reply_len;
+	uint64_t offset;
+	uint64_t arg;
+	uint32_t kind; /* enum abi_file_kind of fd */
+	uint8_t header[P9_HEADER]; /* p9: checked copy of the message's head */
+	uint16_t oldtag;           /* p9 Tflush: the tag that it ends */
+};
+
+struct io_list {
+	struct io_request *head, **tail;
+};
+
+/* How requests that have to wait are served. All on the I/O thread, but for the completions of a pool. */
+struct io_backend {
+	const char *name;
+	int (*init)(struct io_service *io);     /* 0, or -errno: not available here */
+	int (*start)(struct io_service *io);    /* threads of its own, or NULL */
+	void (*submit)(struct io_service *io, struct io_request *request);
+	void (*flush)(struct io_service *io);   /* after the last submit of a batch, or NULL */
+	unsigned (*poll_fill)(struct io_service *io, struct pollfd *fds, unsigned max);
+	void (*poll_done)(struct io_service *io, const struct pollfd *fds, unsigned count);
+};
+
+extern const struct io_backend uring_backend, pool_backend;
+
+struct gofer_channel {
+	int fd;                    /* -1: none */
+	pthread_mutex_t lock;      /* pending, unsent */
+	pthread_mutex_t recv;      /* bounce */
+	struct io_request *pending[ABI_RING_ENTRIES]; /* sent, by the hash of the tag */
+	struct io_list unsent;
+	atomic_uint outstanding;   /* pending and unsent */
+	uint8_t *bounce;           /* P9_MESSAGE_MAX */
+};
+
+struct io_service {
+	struct vmm *vmm;
+	struct abi_ring *ring;     /* shared with the sentry: hostile */
+	bool hosted;
+	pthread_t thread;
+	int doorbell;              /* eventfd */
+	int signals;               /* signalfd */
+	const struct io_backend *backend;
+	void *backend_private;
+
+	pthread_mutex_t submit;
+	uint32_t sq_head;
+	uint64_t event_cookie;
+	bool event_waiting;
+
+	pthread_mutex_t complete;
+	uint32_t cq_tail;
+
+	pthread_mutex_t free;
+	struct io_request *free_requests;
+	struct io_request requests[ABI_RING_ENTRIES];
+
+	pthread_mutex_t handoff_lock;
+	struct io_list handoff;    /* taken by a CPU's thread, to be served by the I/O thread */
+
+	atomic_ullong event_signals; /* bit N-1: signal N waits to be delivered */
+	atomic_int event_winch;
+
+	atomic_bool watcher;       /* an idle CPU reads the gofer's replies */
+	atomic_bool io_watches;    /* the I/O thread does */
+	struct gofer_channel gofer;
+};
+
+/* io.c. Post the completion and free the request. Any thread. */
+void io_complete(struct io_service *io, struct io_request *request, int64_t res, uint64_t extra);
+/* Tell the sentry that completions were posted. Not needed on a hosted CPU's own thread. */
+void io_notify(struct io_service *io);
+/* Ends the sandbox: `why` is one line. */
+void io_fail(struct io_service *io, const char *why);
+void io_list_push(struct io_list *list, struct io_request *request);
+struct io_request *io_list_pop(struct io_list *list);
+/* Wake the I/O thread. Async-signal-safe. */
+void io_poke(struct io_service *io);
+
+/* channel.c */
+int channel_init(struct io_service *io);
+void channel_submit(struct io_service *io, struct io_request *request);
+void channel_flush(struct io_service *io);       /* try the unsent ones again */
+unsigned channel_receive(struct io_service *io); /* every reply that is there; how many */
+bool channel_wants_out(struct io_service *io);
+
+#endif

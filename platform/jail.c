@@ -1,0 +1,179 @@
+/*
+ * The jail of the VMM process: an empty root, namespaces of its own, its own uid, no
+ * capabilities, no_new_privs, no core dumps, and a seccomp list for each thread.
+ *
+ * jail_prepare() comes first, while there is one thread (namespaces and no_new_privs are
+ * then inherited by all). Threads made later call jail_thread() before anything else: it
+ * waits until jail_enter() on the main thread has done the process-wide part, then puts
+ * the thread's own filter on. After that no path can be opened: the root is empty.
+ * The pid namespace is made by the command, because a process cannot move itself.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "platform/internal.h"
+
+static pthread_mutex_t gate_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t gate = PTHREAD_COND_INITIALIZER;
+static bool gate_open;
+static bool own_mounts; /* this process has a mount namespace of its own */
+
+static int fail(const char *what)
+{
+	int error = -errno;
+	vmm_log(VMM_LOG_ERROR, "boot: jail: %s: %s", what, strerror(errno));
+	return error;
+}
+
+static bool write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	bool ok = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+
+	if (fd >= 0)
+		close(fd);
+	return ok;
+}
+
+/* As root: plain namespaces. Otherwise inside a user namespace, where the own uid is the only one. */
+static void make_namespaces(void)
+{
+	const int flags = CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS;
+	unsigned uid = getuid(), gid = getgid();
+	char map[64];
+
+	if (unshare(flags) == 0) {
+		own_mounts = true;
+		return;
+	}
+	if (unshare(CLONE_NEWUSER | flags) < 0) {
+		vmm_log(VMM_LOG_WARNING, "jail: no namespaces of its own here: %s", strerror(errno));
+		return;
+	}
+	own_mounts = true;
+	snprintf(map, sizeof(map), "%u %u 1", uid, uid);
+	write_file("/proc/self/uid_map", map);
+	write_file("/proc/self/setgroups", "deny");
+	snprintf(map, sizeof(map), "%u %u 1", gid, gid);
+	write_file("/proc/self/gid_map", map);
+}
+
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit = {ABI_MAX_FDS + 1024, ABI_MAX_FDS + 1024};
+
+	if (setrlimit(RLIMIT_NOFILE, &limit) == 0 || getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+int jail_prepare(struct vmm *vmm)
+{
+	const struct rlimit none = {0, 0};
+
+	raise_descriptor_limit();
+	if (setrlimit(RLIMIT_CORE, &none) < 0)
+		return fail("RLIMIT_CORE");
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return fail("no_new_privs");
+	make_namespaces();
+	return 0;
+}
+
+/* A tmpfs becomes the root and everything else goes away; then it is sealed. */
+static int empty_root(void)
+{
+	static const char *const places[] = {"/tmp", "/run", "/dev", "/proc", "/var", "/etc"};
+	const char *place = NULL;
+
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return fail("private mounts");
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]) && !place; i++) {
+		if (mount("none", places[i], "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=4k,nr_inodes=2,mode=555") == 0)
+			place = places[i];
+	}
+	if (!place || chdir(place) < 0)
+		return fail("tmpfs for the empty root");
+	if (syscall(SYS_pivot_root, ".", ".") < 0)
+		return fail("pivot_root");
+	if (umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
+		return fail("leaving the host's root");
+	if (mount(NULL, "/", NULL, MS_REMOUNT | MS_RDONLY | MS_BIND | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
+		return fail("read-only root");
+	return 0;
+}
+
+static int drop_capabilities(void)
+{
+	struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+	struct __user_cap_data_struct none[2] = {{0}};
+
+	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	return syscall(SYS_capset, &header, none) < 0 ? -errno : 0;
+}
+
+static int change_user(const struct vmm_options *options)
+{
+	if (options->uid == 0 || geteuid() != 0)
+		return 0;
+	if (setgroups(0, NULL) < 0)
+		return fail("setgroups");
+	/* glibc changes every thread of the process. */
+	if (setresgid(options->gid, options->gid, options->gid) < 0)
+		return fail("setresgid");
+	if (setresuid(options->uid, options->uid, options->uid) < 0)
+		return fail("setresuid");
+	return 0;
+}
+
+int jail_enter(struct vmm *vmm)
+{
+	bool hosted = vmm->platform->machine == ABI_MACHINE_HOSTED;
+	int error;
+
+	if (own_mounts && (error = empty_root()) < 0)
+		return error;
+	if ((error = change_user(vmm->options)) < 0)
+		return error;
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		return fail("PR_SET_DUMPABLE");
+	/* Changing the uid cleared it. */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+		return fail("PR_SET_PDEATHSIG");
+	pthread_mutex_lock(&gate_lock);
+	gate_open = true;
+	pthread_cond_broadcast(&gate);
+	pthread_mutex_unlock(&gate_lock);
+	return jail_thread(vmm, hosted ? JAIL_PTRACE_CPU : JAIL_MAIN);
+}
+
+int jail_thread(struct vmm *vmm, enum jail_role role)
+{
+	int error;
+
+	pthread_mutex_lock(&gate_lock);
+	while (!gate_open)
+		pthread_cond_wait(&gate, &gate_lock);
+	pthread_mutex_unlock(&gate_lock);
+	error = drop_capabilities();
+	if (error == 0)
+		error = filters_load(role);
+	if (error) {
+		vmm_log(VMM_LOG_ERROR, "boot: jail: filter: %s", strerror(-error));
+		vmm_end(vmm, 255 << 8);
+	}
+	return error;
+}

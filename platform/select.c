@@ -1,0 +1,126 @@
+/*
+ * Which platform a sandbox gets: what was asked for, or for `auto` KVM if its self-test
+ * passes here and ptrace otherwise.
+ *
+ * platform_select() is called before anything of the sandbox exists. The self-test's
+ * verdict is kept in the state directory under the host's boot id, kernel and CPU, so
+ * that only the first sandbox after a boot pays for it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "platform/internal.h"
+
+#define VERDICT_FILE "kvm-self-test"
+
+/* "boot-id release microcode-free CPU name", one line. */
+static void host_key(char *key, size_t size)
+{
+	struct utsname name;
+	char boot_id[64] = "";
+	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+
+	if (fd >= 0) {
+		ssize_t n = read(fd, boot_id, sizeof(boot_id) - 1);
+		boot_id[n > 0 ? n : 0] = '\0';
+		boot_id[strcspn(boot_id, "\n")] = '\0';
+		close(fd);
+	}
+	uname(&name);
+	unsigned a = 1, b, c = 0, d;
+	__asm__ volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
+	snprintf(key, size, "%s %s %s %08x", RF_VERSION, boot_id, name.release, a);
+}
+
+/* 1 passed, 0 failed (why is filled), -1 not known. */
+static int read_verdict(const char *dir, const char *key, char *why, size_t size)
+{
+	char path[512], line[512];
+	int verdict = -1;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, VERDICT_FILE);
+	FILE *file = fopen(path, "re");
+	if (!file)
+		return -1;
+	if (fgets(line, sizeof(line), file) && strncmp(line, key, strlen(key)) == 0 && line[strlen(key)] == '\n' &&
+	    fgets(line, sizeof(line), file)) {
+		line[strcspn(line, "\n")] = '\0';
+		verdict = strcmp(line, "passed") == 0;
+		snprintf(why, size, "%.150s (kept verdict)", verdict ? "the self-test passed" : line);
+	}
+	fclose(file);
+	return verdict;
+}
+
+static void write_verdict(const char *dir, const char *key, const char *verdict)
+{
+	char path[512], temporary[544];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, VERDICT_FILE);
+	snprintf(temporary, sizeof(temporary), "%s.%d", path, (int)getpid());
+	mkdir(dir, 0700);
+	FILE *file = fopen(temporary, "we");
+	if (!file)
+		return; /* it will be tested again */
+	fprintf(file, "%s\n%s\n", key, verdict);
+	if (fclose(file) != 0 || rename(temporary, path) < 0)
+		unlink(temporary);
+}
+
+static int probe_kvm(const char *state_dir, char *why, size_t size)
+{
+	char key[256];
+	int known = -1;
+
+	host_key(key, sizeof(key));
+	if (state_dir)
+		known = read_verdict(state_dir, key, why, size);
+	if (known == 1 && access("/dev/kvm", R_OK | W_OK) < 0) {
+		snprintf(why, size, "/dev/kvm: %s", strerror(errno));
+		return -errno;
+	}
+	if (known >= 0)
+		return known ? 0 : -ENODEV;
+	int error = kvm_platform.probe(why, size);
+	if (!error)
+		snprintf(why, size, "the self-test passed");
+	/* A device that is missing or forbidden may come; only the test's own verdict is kept. */
+	if (state_dir && access("/dev/kvm", R_OK | W_OK) == 0)
+		write_verdict(state_dir, key, error ? why : "passed");
+	return error;
+}
+
+int platform_select(const char *requested, const char *state_dir, char *chosen, size_t chosen_size, char *why,
+	size_t why_size)
+{
+	char reason[200] = "";
+	bool automatic = strcmp(requested, "auto") == 0;
+	int error;
+
+	if (automatic || strcmp(requested, "kvm") == 0) {
+		error = probe_kvm(state_dir, reason, sizeof(reason));
+		if (!error || !automatic) {
+			snprintf(chosen, chosen_size, "kvm");
+			snprintf(why, why_size, "%s", reason);
+			return error;
+		}
+	} else if (strcmp(requested, "ptrace") != 0) {
+		snprintf(why, why_size, "no such platform: auto, kvm or ptrace");
+		return -EINVAL;
+	}
+	char trace_reason[200] = "";
+	error = ptrace_platform.probe(trace_reason, sizeof(trace_reason));
+	snprintf(chosen, chosen_size, "ptrace");
+	if (error)
+		snprintf(why, why_size, "%s%s%s", reason, reason[0] ? "; ptrace: " : "", trace_reason);
+	else if (automatic)
+		snprintf(why, why_size, "KVM is not used: %s", reason);
+	else
+		snprintf(why, why_size, "as asked");
+	return error;
+}
