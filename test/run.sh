@@ -1,0 +1,92 @@
+#!/bin/bash
+# Installs what is needed, builds, and runs the tests: unit tests, programs and real
+# programs in the sandbox under ptrace here and under KVM in the test machine.
+#
+#   run.sh          what a change must pass, in under 30 minutes on two cores (KVM 10, fuzzing 4)
+#   run.sh --all    everything: the whole list on KVM too
+#
+# The last line is "N passed, N failed". What was skipped is printed with its reason.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+top=$PWD
+all=
+[ "${1:-}" = --all ] && all=1
+cache=${RF_CACHE:-/var/cache/ringfence}
+build=$top/build/release
+out=$top/build/test
+passed=0 failed=0 skipped=0
+
+say() { printf '\n== %s (%d s)\n' "$*" $SECONDS; }
+pass() { passed=$((passed + 1)); }
+fail() { failed=$((failed + 1)); printf 'FAIL %s\n' "$*"; }
+finish() {
+	printf '\n%d skipped\n' $skipped
+	printf '%d passed, %d failed\n' $passed $failed
+	[ $failed = 0 ]
+	exit $?
+}
+# step NAME COMMAND…: one test; its output is shown only if it fails
+step() {
+	local name=$1
+	shift
+	if "$@" >"$out/step.log" 2>&1; then
+		pass
+		echo "PASS $name"
+	else
+		fail "$name"
+		tail -40 "$out/step.log" | sed 's/^/    /'
+		return 1
+	fi
+}
+# tally: counts the PASS, FAIL and SKIP lines of a suite on standard input, and shows them
+tally() {
+	local line
+	while IFS= read -r line; do
+		line=${line%$'\r'}
+		printf '%s\n' "$line"
+		case $line in
+		PASS\ *) pass ;;
+		FAIL\ *) failed=$((failed + 1)) ;;
+		SKIP\ *) skipped=$((skipped + 1)) ;;
+		esac
+	done
+}
+
+say "set-up"
+sh test/setup.sh test || { fail "set-up"; finish; }
+mkdir -p "$out"
+
+say "build"
+step "configure" cmake --preset release || finish
+step "build with gcc, warnings as errors" ninja -C build/release ringfence sentry programs || finish
+step "configure with clang" cmake --preset clang && step "build with clang, warnings as errors" ninja -C build/clang ringfence sentry
+step "include directions" sh test/check-includes.sh
+sha256sum "$build/sentry.elf" | cut -d' ' -f1 >"$out/image.sha256"
+
+say "unit tests"
+step "build the unit tests under the sanitizers" ninja -C build/release unit && {
+	for test in $(cd build/release && ctest -N | sed -n 's/.*Test *#[0-9]*: //p'); do
+		step "$test" timeout 120 ctest --test-dir build/release -R "^$test\$" --output-on-failure
+	done
+}
+
+say "reference output, from Linux"
+export BUILD=$build ROOT=$cache/debian
+key=$(cat test/suite/list test/suite/bundle.sh build/release/programs/* "$build/../../test/suite/suite.sh" | sha256sum | cut -c1-16)
+if [ ! -f "$out/reference-$key/done" ]; then
+	bash test/suite/suite.sh reference "$out/reference-$key" && touch "$out/reference-$key/done"
+fi
+
+say "programs on ptrace"
+tally < <(LIMIT=120 timeout 900 bash test/suite/suite.sh check ptrace "$out/reference-$key")
+
+for script in test/cli/*.sh; do
+	[ -f "$script" ] && step "$(basename "$script" .sh)" timeout 120 bash "$script" "$build"
+done
+
+say "programs on KVM, in the test machine"
+suite="BUILD=$BUILD ROOT=$ROOT LIMIT=300 QUICK=1 bash test/suite/suite.sh check kvm $out/reference-$key"
+[ -n "$all" ] && suite="BUILD=$BUILD ROOT=$ROOT LIMIT=1200 bash test/suite/suite.sh check kvm $out/reference-$key"
+tally < <(timeout "$([ -n "$all" ] && echo 14400 || echo 600)" sh test/machine/run.sh -- sh -c "cd $top && sha256sum build/release/sentry.elf | cut -d' ' -f1 | cmp - $out/image.sha256 && echo PASS the same image bytes on both machines && $suite; echo END \$?" </dev/null | tee "$out/kvm.log")
+grep -q '^END' "$out/kvm.log" || fail "the KVM test machine did not finish in its share of the time"
+finish

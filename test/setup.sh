@@ -1,0 +1,36 @@
+#!/bin/sh
+# Installs what the build and the tests need, from Debian; makes the Debian root that
+# programs run in. Asks the network only for what is missing. Usage: setup.sh build|test
+set -eu
+what=${1:-test}
+cache=${RF_CACHE:-/var/cache/ringfence}
+build_packages="gcc libc6-dev cmake ninja-build pkg-config binutils libseccomp-dev libyajl-dev liburing-dev libbsd-dev check debootstrap ca-certificates"
+test_packages="clang libclang-rt-14-dev git jq crun runsc qemu-system-x86 busybox-static cpio xz-utils kmod diffutils procps python3"
+
+[ "$(id -u)" = 0 ] || { echo "setup: must be root: it installs packages and makes a Debian root" >&2; exit 1; }
+packages=$build_packages
+[ "$what" = test ] && packages="$packages $test_packages"
+missing=
+for package in $packages; do
+	dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"
+done
+if [ -n "$missing" ]; then
+	echo "setup: installing$missing"
+	export DEBIAN_FRONTEND=noninteractive
+	apt-get update -qq
+	# shellcheck disable=SC2086
+	apt-get install -y -qq --no-install-recommends $missing >/dev/null
+fi
+if [ ! -x "$cache/debian/usr/bin/python3" ] || [ ! -x "$cache/debian/usr/bin/ps" ]; then
+	echo "setup: making a Debian root in $cache/debian"
+	mkdir -p "$cache"
+	rm -rf "$cache/debian.new"
+	mirror=$(sed -n 's/^deb \(\[[^]]*\] \)\?\(http[^ ]*\).*/\2/p' /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null | head -1)
+	[ -n "$mirror" ] || mirror=$(sed -n 's/^URIs: *\([^ ]*\).*/\1/p' /etc/apt/sources.list.d/*.sources 2>/dev/null | head -1)
+	debootstrap --variant=minbase --include=python3,procps bookworm "$cache/debian.new" ${mirror:+"$mirror"} >"$cache/debootstrap.log" 2>&1 || {
+		tail -5 "$cache/debootstrap.log" >&2
+		exit 1
+	}
+	rm -rf "$cache/debian"
+	mv "$cache/debian.new" "$cache/debian"
+fi
