@@ -1,0 +1,173 @@
+/*
+ * Handlers that read directories: Treaddir, and Treaddirattr with each entry's attributes.
+ *
+ * Called by main.c's dispatch. Offsets are the host's (d_off), opaque to the client. A
+ * reply holds whole records only. Treaddirattr works on a fid that is not open, too: it opens a stream of its
+ * own on first use and drops it at the end of the directory, and it leaves "." and ".." out.
+ */
+#include <dirent.h>
+#include <sys/syscall.h>
+
+#include "gofer/internal.h"
+
+struct linux_dirent {
+	uint64_t ino;
+	int64_t off;
+	uint16_t reclen;
+	uint8_t type;
+	char name[];
+};
+
+typedef bool put_entry(struct fid *fid, int fd, const struct linux_dirent *entry, struct p9_writer *out);
+
+static bool put_plain(struct fid *fid, int fd, const struct linux_dirent *entry, struct p9_writer *out)
+{
+	struct p9_dirent record = {
+		.qid = {.path = gofer_qid_path(fid->node->tree, fid->node->dev, entry->ino)},
+		.offset = (uint64_t)entry->off,
+		.type = entry->type,
+		.name = p9_str_from(entry->name),
+	};
+
+	if (entry->type == DT_DIR)
+		record.qid.type = P9_QID_DIR;
+	else if (entry->type == DT_LNK)
+		record.qid.type = P9_QID_SYMLINK;
+	return p9_put_dirent(out, &record);
+}
+
+static bool put_attr(struct fid *fid, int fd, const struct linux_dirent *entry, struct p9_writer *out)
+{
+	struct p9_dirent_attr record = {.offset = (uint64_t)entry->off, .name = p9_str_from(entry->name)};
+	struct statx stx;
+
+	if (!p9_name_ok(record.name))
+		return true;
+	if (p9_writer_left(out) < 8 + P9_ATTR_SIZE + 2 + record.name.len)
+		return false;
+	/* Gone meanwhile: not an entry any more. */
+	if (statx(fd, entry->name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_BASIC_STATS | STATX_BTIME, &stx))
+		return true;
+	gofer_attr_from_statx(fid->node->tree, &stx, &record.attr);
+	return p9_put_dirent_attr(out, &record);
+}
+
+/* How many times larger a record is than the host's: so what is asked for fits, most of the time. */
+static const struct kind {
+	put_entry *put;
+	unsigned expansion, slack;
+} plain = {put_plain, 1, 0}, with_attr = {put_attr, 5, 280};
+
+/*
+ * Fill `out` with records from `offset` on, as many as fit. 1 at the end of the directory,
+ * 0 if there may be more, -EINVAL if not even one record fits, or -errno.
+ */
+static int read_entries(struct gofer *g, struct fid *fid, int fd, uint64_t offset, const struct kind *kind,
+	struct p9_writer *out)
+{
+	const uint8_t *start = out->at;
+
+	if (offset > INT64_MAX)
+		return -EINVAL;
+	if (fid->dir_pos != (int64_t)offset) {
+		if (lseek(fd, (off_t)offset, SEEK_SET) < 0)
+			return -errno;
+		fid->dir_pos = (int64_t)offset;
+	}
+	for (;;) {
+		size_t bytes = p9_writer_left(out) / kind->expansion + kind->slack;
+		long n = syscall(SYS_getdents64, fd, g->scratch, bytes < P9_MAX_MSIZE ? bytes : P9_MAX_MSIZE);
+
+		if (n < 0)
+			return errno == EINVAL && out->at != start ? 0 : -errno;
+		if (n == 0)
+			return 1;
+		for (long at = 0; at < n;) {
+			const struct linux_dirent *entry = (const void *)(g->scratch + at);
+
+			if (!kind->put(fid, fd, entry, out)) {
+				/* The descriptor is past what was returned: seek back next time. */
+				int64_t reached = fid->dir_pos;
+				fid->dir_pos = -1;
+				return out->at == start && reached == (int64_t)offset ? -EINVAL : 0;
+			}
+			fid->dir_pos = entry->off;
+			at += entry->reclen;
+		}
+	}
+}
+
+/* The part of the reply that `count` and msize allow, after `skip` bytes that come before the records. */
+static int limit_reply(struct p9_writer *out, struct p9_writer *records, uint32_t count, size_t skip)
+{
+	size_t room = p9_writer_left(out);
+
+	if (room < skip)
+		return -EINVAL;
+	room -= skip;
+	p9_writer_init(records, out->at + skip, count < room ? count : room);
+	return 0;
+}
+
+int gofer_treaddir(struct gofer *g, struct p9_reader *in, struct p9_writer *out)
+{
+	struct p9_treaddir t;
+	struct p9_writer records;
+	struct fid *fid;
+	int result;
+
+	if (!p9_get_treaddir(in, &t))
+		return -EPROTO;
+	fid = gofer_fid_find(g, t.fid);
+	if (!fid || fid->open_fd < 0)
+		return -EBADF;
+	if (!S_ISDIR(fid->node->mode))
+		return -ENOTDIR;
+	result = limit_reply(out, &records, t.count, 4);
+	if (result)
+		return result;
+	result = read_entries(g, fid, fid->open_fd, t.offset, &plain, &records);
+	if (result < 0)
+		return result;
+	p9_put_u32(out, (uint32_t)(records.at - records.start));
+	out->at = records.at;
+	return 0;
+}
+
+int gofer_treaddirattr(struct gofer *g, struct p9_reader *in, struct p9_writer *out)
+{
+	struct p9_treaddirattr t;
+	struct p9_writer records;
+	struct fid *fid;
+	int result, fd;
+
+	if (!p9_get_treaddirattr(in, &t))
+		return -EPROTO;
+	fid = gofer_fid_find(g, t.fid);
+	if (!fid)
+		return -EBADF;
+	if (!S_ISDIR(fid->node->mode))
+		return -ENOTDIR;
+	fd = fid->open_fd >= 0 ? fid->open_fd : fid->dir_fd;
+	if (fd < 0) {
+		fd = fid->dir_fd = gofer_node_open(g, fid->node, O_RDONLY | O_DIRECTORY);
+		if (fd < 0)
+			return fd;
+		fid->dir_pos = 0;
+	}
+	result = limit_reply(out, &records, t.count, 5);
+	if (result)
+		return result;
+	result = read_entries(g, fid, fd, t.offset, &with_attr, &records);
+	if (result < 0)
+		return result;
+	p9_put_u8(out, (uint8_t)result);
+	p9_put_u32(out, (uint32_t)(records.at - records.start));
+	out->at = records.at;
+	if (result == 1 && fid->dir_fd >= 0) {
+		close(fid->dir_fd);
+		fid->dir_fd = -1;
+		fid->dir_pos = -1;
+	}
+	return 0;
+}

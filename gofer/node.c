@@ -1,0 +1,201 @@
+/*
+ * What is done to one file system object through its O_PATH descriptor: find a child,
+ * open it, describe it.
+ *
+ * Called by the handlers. Children are found by openat2(2) of one component, beneath
+ * the directory, never through a symbolic link. A node is opened by its own descriptor through /proc/self/fd, so
+ * no name is looked up twice; since the descriptor pins the inode, its type is the one
+ * seen when the node was made. Only regular files and directories are ever opened.
+ */
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+
+#include "gofer/internal.h"
+
+#define MAX_DEPTH 4096
+
+struct fd_name gofer_fd_name(int fd)
+{
+	struct fd_name name;
+
+	snprintf(name.text, sizeof(name.text), "%d", fd);
+	return name;
+}
+
+void gofer_name_copy(struct name_buf *to, struct p9_str from)
+{
+	memcpy(to->text, from.data, from.len);
+	to->text[from.len] = 0;
+}
+
+static bool is_root(const struct node *node)
+{
+	return node->ino == node->tree->root_ino && node->dev == node->tree->devices[0];
+}
+
+static int open_child(int dir, const char *name)
+{
+	struct open_how how = {
+		.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS,
+	};
+	long fd;
+
+	do
+		fd = syscall(SYS_openat2, dir, name, &how, sizeof(how));
+	while (fd < 0 && errno == EAGAIN);
+	return fd < 0 ? -errno : (int)fd;
+}
+
+/* Whether the root is above (or is) `dir`, asked of the file system step by step. Takes nothing. */
+static int check_beneath(struct tree *tree, int dir)
+{
+	int at = dir;
+	int error = -EXDEV;
+
+	for (int depth = 0; depth < MAX_DEPTH; depth++) {
+		struct statx stx;
+		int up;
+
+		if (statx(at, "", AT_EMPTY_PATH, STATX_INO, &stx))
+			break;
+		if (stx.stx_ino == tree->root_ino &&
+			((uint64_t)stx.stx_dev_major << 32 | stx.stx_dev_minor) == tree->devices[0]) {
+			error = 0;
+			break;
+		}
+		up = openat(at, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (at != dir)
+			close(at);
+		at = up;
+		if (at < 0)
+			return -errno;
+	}
+	if (at != dir)
+		close(at);
+	return error;
+}
+
+/* The parent: the root's is the root; and one that does not lie beneath the root (moved by others) is refused. */
+static int find_parent(struct node *dir, struct node **found)
+{
+	int fd, error = 0;
+
+	if (is_root(dir)) {
+		*found = gofer_node_get(dir);
+		return 0;
+	}
+	fd = openat(dir->fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	error = check_beneath(dir->tree, fd);
+	if (error) {
+		close(fd);
+		return error;
+	}
+	*found = gofer_node_new(dir->tree, fd, &error);
+	return error;
+}
+
+int gofer_node_lookup(struct node *dir, struct p9_str name, struct node **found)
+{
+	struct name_buf text;
+	int fd, error = 0;
+
+	if (!S_ISDIR(dir->mode))
+		return -ENOTDIR;
+	if (p9_str_equal(name, ".."))
+		return find_parent(dir, found);
+	if (!p9_name_ok(name))
+		return name.len > P9_MAX_NAME ? -ENAMETOOLONG : -EINVAL;
+	gofer_name_copy(&text, name);
+	fd = open_child(dir->fd, text.text);
+	if (fd < 0)
+		return fd;
+	*found = gofer_node_new(dir->tree, fd, &error);
+	return error;
+}
+
+int gofer_node_open(struct gofer *g, const struct node *node, int flags)
+{
+	int fd;
+
+	if (!S_ISREG(node->mode) && !S_ISDIR(node->mode))
+		return S_ISLNK(node->mode) ? -ELOOP : -ENXIO;
+	if (node->tree->readonly && ((flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC)))
+		return -EROFS;
+	flags &= O_ACCMODE | O_TRUNC | O_APPEND | O_SYNC | O_DSYNC | O_DIRECTORY | O_NOATIME;
+	fd = openat(g->proc_fd, gofer_fd_name(node->fd).text, flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	return fd < 0 ? -errno : fd;
+}
+
+uint64_t gofer_qid_path(struct tree *tree, uint64_t dev, uint64_t ino)
+{
+	unsigned i;
+
+	for (i = 0; i < tree->device_count; i++)
+		if (tree->devices[i] == dev)
+			break;
+	if (i == tree->device_count && i < GOFER_MAX_DEVICES)
+		tree->devices[tree->device_count++] = dev;
+	/* Inode numbers use the low bits; the root's own device leaves them as they are. Past the table: a hash. */
+	return i < GOFER_MAX_DEVICES ? ino ^ (uint64_t)i << 56 : ino ^ dev * 0x9e3779b97f4a7c15ull;
+}
+
+static struct p9_qid qid_from_statx(struct tree *tree, const struct statx *stx)
+{
+	uint64_t dev = (uint64_t)stx->stx_dev_major << 32 | stx->stx_dev_minor;
+	struct p9_qid qid = {.path = gofer_qid_path(tree, dev, stx->stx_ino)};
+
+	if (S_ISDIR(stx->stx_mode))
+		qid.type = P9_QID_DIR;
+	else if (S_ISLNK(stx->stx_mode))
+		qid.type = P9_QID_SYMLINK;
+	qid.version = (uint32_t)stx->stx_mtime.tv_sec ^ stx->stx_mtime.tv_nsec << 2 ^ (uint32_t)stx->stx_size;
+	return qid;
+}
+
+void gofer_attr_from_statx(struct tree *tree, const struct statx *stx, struct p9_attr *attr)
+{
+	*attr = (struct p9_attr){
+		.qid = qid_from_statx(tree, stx),
+		.mode = stx->stx_mode,
+		.uid = stx->stx_uid,
+		.gid = stx->stx_gid,
+		.nlink = stx->stx_nlink,
+		.rdev = makedev(stx->stx_rdev_major, stx->stx_rdev_minor),
+		.size = stx->stx_size,
+		.blksize = stx->stx_blksize,
+		.blocks = stx->stx_blocks,
+		.atime_sec = (uint64_t)stx->stx_atime.tv_sec,
+		.atime_nsec = stx->stx_atime.tv_nsec,
+		.mtime_sec = (uint64_t)stx->stx_mtime.tv_sec,
+		.mtime_nsec = stx->stx_mtime.tv_nsec,
+		.ctime_sec = (uint64_t)stx->stx_ctime.tv_sec,
+		.ctime_nsec = stx->stx_ctime.tv_nsec,
+		.btime_sec = (uint64_t)stx->stx_btime.tv_sec,
+		.btime_nsec = stx->stx_btime.tv_nsec,
+	};
+}
+
+int gofer_node_attr(const struct node *node, struct p9_attr *attr)
+{
+	struct statx stx;
+
+	if (statx(node->fd, "", AT_EMPTY_PATH | AT_NO_AUTOMOUNT, STATX_BASIC_STATS | STATX_BTIME, &stx))
+		return -errno;
+	gofer_attr_from_statx(node->tree, &stx, attr);
+	return 0;
+}
+
+int gofer_node_qid(const struct node *node, struct p9_qid *qid)
+{
+	struct p9_attr attr;
+	int error = gofer_node_attr(node, &attr);
+
+	if (!error)
+		*qid = attr.qid;
+	return error;
+}
