@@ -1,0 +1,200 @@
+/*
+ * run(): user code of a space on this CPU until a trap.
+ *
+ * The way of one system call is PTRACE_SETREGS (only if a register changed),
+ * PTRACE_SYSEMU, wait4, PTRACE_GETREGS: no call here is without need, each costs. The
+ * stub is stopped by the host kernel before it would do the call, and the call is never
+ * done. What stopped it becomes a trap as the CPU of the guest would report it.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "platform/ptrace/internal.h"
+
+#define USER_CS 0x33
+#define USER_SS 0x2b
+
+static void regs_to_host(struct user_regs_struct *to, const struct hosted_context *from)
+{
+	const struct regs *r = &from->regs;
+
+	*to = (struct user_regs_struct){
+		.r15 = r->r15, .r14 = r->r14, .r13 = r->r13, .r12 = r->r12, .rbp = r->rbp, .rbx = r->rbx, .r11 = r->r11,
+		.r10 = r->r10, .r9 = r->r9, .r8 = r->r8, .rax = r->rax, .rcx = r->rcx, .rdx = r->rdx, .rsi = r->rsi,
+		.rdi = r->rdi, .orig_rax = ~0ull, .rip = r->rip, .cs = USER_CS, .eflags = r->rflags, .rsp = r->rsp,
+		.ss = USER_SS, .fs_base = from->fs_base, .gs_base = from->gs_base,
+	};
+}
+
+static void regs_from_host(struct hosted_context *to, const struct user_regs_struct *from)
+{
+	to->regs = (struct regs){
+		.r15 = from->r15, .r14 = from->r14, .r13 = from->r13, .r12 = from->r12, .rbp = from->rbp,
+		.rbx = from->rbx, .r11 = from->r11, .r10 = from->r10, .r9 = from->r9, .r8 = from->r8, .rax = from->rax,
+		.rcx = from->rcx, .rdx = from->rdx, .rsi = from->rsi, .rdi = from->rdi, .orig_rax = ~0ull,
+		.rip = from->rip, .cs = USER_CS, .rflags = from->eflags, .rsp = from->rsp, .ss = USER_SS,
+	};
+	to->fs_base = from->fs_base;
+	to->gs_base = from->gs_base;
+}
+
+/* SYSCALL leaves the return address in rcx. What came by int 0x80 or SYSENTER did not: no such gate here. */
+static void decode_syscall(struct regs *r, const struct user_regs_struct *host)
+{
+	if (host->rcx != host->rip) {
+		r->trap = TRAP_PROTECTION;
+		r->error = 0x80 * 8 + 2;
+		r->rax = host->orig_rax;
+		r->rip -= 2;
+		return;
+	}
+	r->trap = TRAP_SYSCALL;
+	r->orig_rax = host->orig_rax;
+	r->rax = (uint64_t)-ENOSYS;
+}
+
+static void decode_segv(struct regs *r, const siginfo_t *info)
+{
+	if (info->si_code == SEGV_MAPERR || info->si_code == SEGV_ACCERR || info->si_code == SEGV_PKUERR) {
+		r->trap = TRAP_PAGE_FAULT;
+		r->addr = (uint64_t)info->si_addr;
+		r->error = PF_USER | (info->si_code == SEGV_MAPERR ? 0 : PF_PRESENT);
+		return;
+	}
+	r->trap = TRAP_PROTECTION;
+}
+
+static void decode_bus(struct regs *r, const siginfo_t *info)
+{
+	if (info->si_code == BUS_ADRALN)
+		r->trap = TRAP_ALIGNMENT;
+	else if (info->si_code == SI_KERNEL)
+		r->trap = TRAP_STACK;
+	else
+		r->trap = TRAP_STUB_DIED; /* BUS_ADRERR: the host could not give the page */
+}
+
+static void decode_fpe(struct regs *r, const siginfo_t *info)
+{
+	if (info->si_code == FPE_INTDIV)
+		r->trap = TRAP_DIVIDE;
+	else if (info->si_code == FPE_INTOVF)
+		r->trap = TRAP_OVERFLOW;
+	else
+		r->trap = TRAP_SIMD; /* or x87: the state tells which, see the FPU area */
+}
+
+static int decode_signal(struct regs *r, pid_t pid, int signal)
+{
+	siginfo_t info;
+
+	switch (signal) {
+	case SIGSEGV:
+	case SIGBUS:
+	case SIGFPE:
+	case SIGTRAP:
+	case SIGSYS:
+		if (ptrace(PTRACE_GETSIGINFO, pid, 0, &info) < 0)
+			return -errno;
+		break;
+	case SIGILL:
+		r->trap = TRAP_INVALID_OPCODE;
+		return 0;
+	default: /* our kick, or a signal from outside: swallowed */
+		__atomic_store_n(&pt_self->pending, 0, __ATOMIC_SEQ_CST);
+		r->trap = TRAP_INTERRUPT;
+		return 0;
+	}
+	if (info.si_code <= 0) { /* kill(2): someone outside, not the CPU */
+		r->trap = TRAP_INTERRUPT;
+		return 0;
+	}
+	if (signal == SIGSEGV)
+		decode_segv(r, &info);
+	else if (signal == SIGBUS)
+		decode_bus(r, &info);
+	else if (signal == SIGFPE)
+		decode_fpe(r, &info);
+	else if (signal == SIGTRAP)
+		r->trap = info.si_code == TRAP_TRACE || info.si_code == 4 /* TRAP_HWBKPT */ ? TRAP_DEBUG : TRAP_BREAKPOINT;
+	else { /* SIGSYS: the vsyscall page, which the sentry does not have */
+		r->trap = TRAP_PAGE_FAULT;
+		r->addr = (uint64_t)info.si_call_addr;
+		r->error = PF_USER | PF_FETCH;
+	}
+	return 0;
+}
+
+static int run_stub(struct pt_cpu *c, struct mirror *m, struct hosted_context *context)
+{
+	struct user_regs_struct regs;
+
+	regs_to_host(&regs, context);
+	if (!m->regs_known || memcmp(&regs, &m->regs, sizeof(regs))) {
+		if (ptrace(PTRACE_SETREGS, m->pid, 0, &regs) < 0)
+			return -errno;
+		m->regs_known = false;
+	}
+	return ptrace(PTRACE_SYSEMU, m->pid, 0, 0) < 0 ? -errno : 0;
+}
+
+static int stub_died(struct pt_cpu *c, struct mirror *m, struct hosted_context *context)
+{
+	vmm_log(0, "ptrace: stub %d of CPU %u was killed from outside", m->pid, c->cpu);
+	mirror_forget(c, m);
+	context->regs.trap = TRAP_STUB_DIED;
+	return 0;
+}
+
+static int run_decode(struct pt_cpu *c, struct mirror *m, struct hosted_context *context, int status)
+{
+	if (!WIFSTOPPED(status) || ptrace(PTRACE_GETREGS, m->pid, 0, &m->regs) < 0)
+		return stub_died(c, m, context);
+	regs_from_host(context, &m->regs);
+	if (WSTOPSIG(status) == (SIGTRAP | 0x80)) {
+		decode_syscall(&context->regs, &m->regs);
+		m->regs_known = false;
+		return 0;
+	}
+	m->regs.orig_rax = ~0ull;
+	m->regs_known = m->regs.cs == USER_CS && m->regs.ss == USER_SS && !(m->regs.ds | m->regs.es | m->regs.fs | m->regs.gs);
+	return decode_signal(&context->regs, m->pid, WSTOPSIG(status));
+}
+
+int run_user(unsigned cpu, uint64_t space, struct hosted_context *context)
+{
+	struct pt_cpu *c = &pt_cpus[cpu];
+	int status, error = 0;
+	struct mirror *m;
+
+	if (c->vmm->ended)
+		wake_park();
+	m = mirror_get(c, space, &error);
+	if (!m)
+		return error;
+	error = mirror_flush_orders(c);
+	if (error == -ESRCH)
+		return stub_died(c, m, context);
+	if (error)
+		return error;
+	/* Publish, then look: a kick either sees the stub or is seen here. */
+	__atomic_store_n(&c->running, m->pid, __ATOMIC_SEQ_CST);
+	if (__atomic_exchange_n(&c->pending, 0, __ATOMIC_SEQ_CST)) {
+		__atomic_store_n(&c->running, 0, __ATOMIC_RELEASE);
+		context->regs.trap = TRAP_INTERRUPT;
+		context->regs.orig_rax = ~0ull;
+		return 0;
+	}
+	error = run_stub(c, m, context);
+	while (!error && syscall(SYS_wait4, m->pid, &status, __WALL | __WNOTHREAD, NULL) < 0)
+		error = errno == EINTR ? 0 : -errno;
+	__atomic_store_n(&c->running, 0, __ATOMIC_RELEASE);
+	if (error)
+		return stub_died(c, m, context);
+	return run_decode(c, m, context, status);
+}

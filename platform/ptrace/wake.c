@@ -1,0 +1,151 @@
+/*
+ * Waking: kicks, idling and the timer of a CPU.
+ *
+ * The rule that loses no kick: whoever kicks sets `pending` and then looks whether the
+ * CPU runs a stub (signal it) or sleeps (futex). The CPU says what it does first and
+ * looks at `pending` after. A signal that comes late only costs a TRAP_INTERRUPT without
+ * cause. The timer's handler runs on the CPU's own thread, on its alternate stack, and
+ * kicks itself; a deadline moved later leaves the host timer armed and corrects it when
+ * it fires, since moving a time slice is frequent and firing early is not.
+ */
+#include <errno.h>
+#include <linux/futex.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "platform/ptrace/internal.h"
+
+#define NEVER UINT64_MAX
+#define TIMER_SIGNAL (SIGRTMIN + 1)
+
+static struct timespec to_timespec(uint64_t ns)
+{
+	return (struct timespec){.tv_sec = (time_t)(ns / 1000000000u), .tv_nsec = (long)(ns % 1000000000u)};
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+void wake_wait(volatile uint32_t *word)
+{
+	while (!__atomic_load_n(word, __ATOMIC_SEQ_CST))
+		syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
+}
+
+void wake_set(volatile uint32_t *word)
+{
+	__atomic_store_n(word, 1, __ATOMIC_SEQ_CST);
+	syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 64, NULL, NULL, 0);
+}
+
+void wake_park(void)
+{
+	static uint32_t never;
+
+	for (;;)
+		syscall(SYS_futex, &never, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
+}
+
+void wake_kick(unsigned cpu)
+{
+	struct pt_cpu *c = &pt_cpus[cpu];
+	pid_t pid;
+
+	__atomic_store_n(&c->pending, 1, __ATOMIC_SEQ_CST);
+	pid = __atomic_load_n(&c->running, __ATOMIC_SEQ_CST);
+	if (pid)
+		syscall(SYS_tgkill, pid, pid, STUB_KICK_SIGNAL);
+	if (__atomic_load_n(&c->sleeping, __ATOMIC_SEQ_CST))
+		syscall(SYS_futex, &c->pending, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+void wake_idle(unsigned cpu, uint64_t deadline)
+{
+	struct pt_cpu *c = &pt_cpus[cpu];
+	struct timespec until = to_timespec(deadline);
+
+	if (c->vmm->ended)
+		wake_park();
+	__atomic_store_n(&c->sleeping, 1, __ATOMIC_SEQ_CST);
+	if (!__atomic_load_n(&c->pending, __ATOMIC_SEQ_CST))
+		syscall(SYS_futex, &c->pending, FUTEX_WAIT_BITSET_PRIVATE, 0, deadline == NEVER ? NULL : &until, NULL,
+			FUTEX_BITSET_MATCH_ANY);
+	__atomic_store_n(&c->sleeping, 0, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&c->pending, 0, __ATOMIC_SEQ_CST);
+	if (c->vmm->ended)
+		wake_park();
+}
+
+static void timer_arm(struct pt_cpu *c, uint64_t deadline)
+{
+	struct itimerspec spec = {.it_value = to_timespec(deadline ? deadline : 1)};
+
+	c->timer_armed = deadline;
+	timer_settime(c->timer, TIMER_ABSTIME, &spec, NULL);
+}
+
+void wake_timer(unsigned cpu, uint64_t deadline)
+{
+	struct pt_cpu *c = &pt_cpus[cpu];
+
+	__atomic_store_n(&c->timer_wanted, deadline, __ATOMIC_SEQ_CST);
+	if (deadline < c->timer_armed)
+		timer_arm(c, deadline);
+}
+
+static void timer_fired(int signal)
+{
+	struct pt_cpu *c = pt_self;
+	uint64_t wanted;
+	int saved = errno;
+
+	if (c) {
+		wanted = __atomic_load_n(&c->timer_wanted, __ATOMIC_SEQ_CST);
+		c->timer_armed = NEVER;
+		if (wanted != NEVER && wanted > now_ns()) {
+			timer_arm(c, wanted);
+		} else if (wanted != NEVER) {
+			__atomic_store_n(&c->timer_wanted, NEVER, __ATOMIC_SEQ_CST);
+			wake_kick(c->cpu);
+		}
+	}
+	errno = saved;
+}
+
+int wake_init(struct pt_cpu *c)
+{
+	struct sigaction action = {.sa_handler = timer_fired, .sa_flags = SA_RESTART | SA_ONSTACK};
+	struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = TIMER_SIGNAL};
+	stack_t stack = {.ss_size = 65536};
+	sigset_t set;
+
+	stack.ss_sp = malloc(stack.ss_size);
+	if (!stack.ss_sp || sigaltstack(&stack, NULL) < 0)
+		return -ENOMEM;
+	sigfillset(&action.sa_mask);
+	if (sigaction(TIMER_SIGNAL, &action, NULL) < 0)
+		return -errno;
+	/* This thread takes its timer and what its own mistakes raise; all else goes to the main thread. */
+	sigfillset(&set);
+	sigdelset(&set, TIMER_SIGNAL);
+	sigdelset(&set, SIGSEGV);
+	sigdelset(&set, SIGBUS);
+	sigdelset(&set, SIGILL);
+	sigdelset(&set, SIGFPE);
+	sigdelset(&set, SIGTRAP);
+	sigdelset(&set, SIGSYS);
+	if (pthread_sigmask(SIG_SETMASK, &set, NULL))
+		return -EINVAL;
+	event._sigev_un._tid = (pid_t)syscall(SYS_gettid);
+	c->timer_armed = NEVER;
+	c->timer_wanted = NEVER;
+	return timer_create(CLOCK_MONOTONIC, &event, &c->timer) < 0 ? -errno : 0;
+}
