@@ -44,6 +44,7 @@ struct space {
 	uint64_t root;     /* physical address of the PML4 */
 	uint64_t cpus;     /* bit N: CPU N may hold translations (TLB or mirror) */
 	uint64_t running;  /* bit N: CPU N is in user mode in this space */
+	void *private;     /* of the machine */
 };
 
 /*
