@@ -60,11 +60,12 @@ struct pt_cpu {
 	pid_t master;
 	int error; /* of the thread's preparation: 0 or -errno */
 	timer_t timer;
+	int wake_fd; /* eventfd, blocking */
 	uint64_t timer_armed;
 
+	struct mirror *pool, *unused; /* MIRROR_LIMIT of them: nothing is allocated in the jail */
 	struct mirror *bucket[MIRROR_BUCKETS];
 	struct mirror *last; /* the mirror used last: nearly always the next one too */
-	unsigned mirror_count;
 	pid_t spare[SPARE_LIMIT];
 	unsigned spare_count;
 
@@ -74,7 +75,7 @@ struct pt_cpu {
 
 	/* Any thread. */
 	volatile uint32_t pending;     /* a kick or the timer: leave run() or idle() */
-	volatile uint32_t sleeping;    /* in idle(): wake `pending` by futex */
+	volatile uint32_t sleeping;    /* 1: in idle(); 2: a waker wrote, or is about to write, wake_fd */
 	volatile pid_t running;        /* stub that runs user code now; 0: none */
 	volatile uint32_t prepared;    /* thread set up (futex) */
 	volatile uint32_t started;     /* cpu_start() was called (futex) */
@@ -96,7 +97,9 @@ size_t stub_xsave_size(pid_t pid);
 /* filter.c. Installs the stub's system call list in the calling process: 0 or -errno. */
 int filter_apply(void);
 
-/* mirror.c. This CPU's mirror of `space`, made if there is none; NULL and *error otherwise. */
+/* mirror.c. */
+int mirror_init(struct pt_cpu *c);
+/* This CPU's mirror of `space`, made if there is none; NULL and *error otherwise. */
 struct mirror *mirror_get(struct pt_cpu *c, uint64_t space, int *error);
 void mirror_forget(struct pt_cpu *c, struct mirror *m); /* its stub is gone */
 int mirror_map(unsigned cpu, uint64_t space, uint64_t address, uint64_t length, uint64_t offset, unsigned prot);
@@ -112,6 +115,7 @@ int wake_init(struct pt_cpu *c);
 void wake_idle(unsigned cpu, uint64_t deadline);
 void wake_kick(unsigned cpu);
 void wake_timer(unsigned cpu, uint64_t deadline);
+void wake_arm_timer(struct pt_cpu *c); /* before user code runs */
 void wake_wait(volatile uint32_t *word); /* until it is not 0 */
 void wake_set(volatile uint32_t *word);
 /* The sandbox has ended: this thread does nothing any more. */

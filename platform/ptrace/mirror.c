@@ -10,12 +10,25 @@
 #include <elf.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
 #include "platform/ptrace/internal.h"
+
+int mirror_init(struct pt_cpu *c)
+{
+	c->pool = calloc(MIRROR_LIMIT, sizeof(*c->pool));
+	if (!c->pool)
+		return -ENOMEM;
+	for (unsigned i = 0; i < MIRROR_LIMIT; i++) {
+		c->pool[i].next = c->unused;
+		c->unused = &c->pool[i];
+	}
+	return 0;
+}
 
 static struct mirror **mirror_bucket(struct pt_cpu *c, uint64_t space)
 {
@@ -42,28 +55,24 @@ static struct mirror *mirror_make(struct pt_cpu *c, uint64_t space, int *error)
 	struct mirror *m;
 	pid_t pid;
 
-	if (c->mirror_count >= MIRROR_LIMIT) {
-		*error = -EAGAIN;
-		return NULL;
-	}
 	if (c->order_count && (*error = mirror_flush_orders(c)))
 		return NULL;
-	m = calloc(1, sizeof(*m));
+	m = c->unused;
 	if (!m) {
-		*error = -ENOMEM;
+		*error = -EAGAIN;
 		return NULL;
 	}
 	pid = c->spare_count ? c->spare[--c->spare_count] : stub_clone(c);
 	if (pid < 0) {
-		free(m);
 		*error = pid;
 		return NULL;
 	}
+	c->unused = m->next;
+	memset(m, 0, sizeof(*m));
 	m->pid = pid;
 	m->space = space;
 	m->next = *mirror_bucket(c, space);
 	*mirror_bucket(c, space) = m;
-	c->mirror_count++;
 	c->last = m;
 	return m;
 }
@@ -89,8 +98,8 @@ void mirror_forget(struct pt_cpu *c, struct mirror *m)
 		c->order_mirror = NULL;
 		c->order_count = 0;
 	}
-	c->mirror_count--;
-	free(m);
+	m->next = c->unused;
+	c->unused = m;
 }
 
 int mirror_flush_orders(struct pt_cpu *c)

@@ -84,9 +84,7 @@ static void fault_handler(int signal, siginfo_t *info, void *ucontext)
 	char text[512];
 	int n;
 
-	struct sigaction once = {.sa_handler = SIG_DFL};
-
-	sigaction(SIGSEGV, &once, NULL); /* a second fault, in the walk below, ends the process */
+	/* A second fault, in the walk below, ends the process: SA_RESETHAND. */
 	n = snprintf(text, sizeof(text), "ptrace: signal %d at rip %#lx (image %+ld) address %p\n", signal, rip,
 		(long)(rip - base), info->si_addr);
 	n = write(STDERR_FILENO, text, (size_t)n) < 0;
@@ -104,11 +102,12 @@ static void fault_handler(int signal, siginfo_t *info, void *ucontext)
 
 static int install_handlers(void)
 {
-	struct sigaction fault = {.sa_sigaction = fault_handler, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+	struct sigaction fault = {.sa_sigaction = fault_handler, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESETHAND};
 	struct sigaction child = {.sa_handler = SIG_DFL, .sa_flags = SA_NOCLDSTOP}; /* no signal for each stop of a stub */
 	static const int faults[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE};
 
 	sigfillset(&fault.sa_mask);
+	sigdelset(&fault.sa_mask, SIGSEGV);
 	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
 		if (sigaction(faults[i], &fault, NULL) < 0)
 			return -errno;
@@ -141,6 +140,8 @@ static int thread_prepare(struct pt_cpu *c)
 	pt_self = c;
 	pin(c);
 	error = wake_init(c);
+	if (!error)
+		error = mirror_init(c);
 	if (error)
 		return error;
 	c->master = stub_make_master(c);
@@ -160,6 +161,8 @@ static void *thread_main(void *arg)
 
 	c->error = thread_prepare(c);
 	wake_set(&c->prepared);
+	if (jail_thread(c->vmm, JAIL_PTRACE_CPU))
+		wake_park();
 	wake_wait(&c->started);
 	entry = (void (*)(const struct abi_boot *, uint64_t))c->vmm->entry;
 	entry(c->vmm->boot, c->cpu);

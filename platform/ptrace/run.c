@@ -184,7 +184,8 @@ int run_user(unsigned cpu, uint64_t space, struct hosted_context *context)
 		return error;
 	/* Publish, then look: a kick either sees the stub or is seen here. */
 	__atomic_store_n(&c->running, m->pid, __ATOMIC_SEQ_CST);
-	if (__atomic_exchange_n(&c->pending, 0, __ATOMIC_SEQ_CST)) {
+	wake_arm_timer(c);
+	if (__atomic_exchange_n(&c->pending, 0, __ATOMIC_SEQ_CST) || io_busy(c->vmm)) {
 		__atomic_store_n(&c->running, 0, __ATOMIC_RELEASE);
 		context->regs.trap = TRAP_INTERRUPT;
 		context->regs.orig_rax = ~0ull;

@@ -98,7 +98,9 @@ static long child_privileges(struct pt_cpu *c)
 	const struct rlimit zero = {0, 0};
 	uint32_t uid = c->vmm->options->uid, gid = c->vmm->options->gid;
 
-	if (gid && (syscall(SYS_setgroups, 0, NULL) < 0 || syscall(SYS_setresgid, gid, gid, gid) < 0))
+	if (syscall(SYS_geteuid))
+		uid = gid = 0; /* nothing to change: as jail.c does */
+	if (uid && (syscall(SYS_setgroups, 0, NULL) < 0 || syscall(SYS_setresgid, gid, gid, gid) < 0))
 		return -1;
 	if (uid && syscall(SYS_setresuid, uid, uid, uid) < 0)
 		return -1;

@@ -2,7 +2,7 @@
  * Waking: kicks, idling and the timer of a CPU.
  *
  * The rule that loses no kick: whoever kicks sets `pending` and then looks whether the
- * CPU runs a stub (signal it) or sleeps (futex). The CPU says what it does first and
+ * CPU runs a stub (signal it) or sleeps (eventfd). The CPU says what it does first and
  * looks at `pending` after. A signal that comes late only costs a TRAP_INTERRUPT without
  * cause. The timer's handler runs on the CPU's own thread, on its alternate stack, and
  * kicks itself; a deadline moved later leaves the host timer armed and corrects it when
@@ -12,6 +12,7 @@
 #include <linux/futex.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -57,28 +58,34 @@ void wake_park(void)
 void wake_kick(unsigned cpu)
 {
 	struct pt_cpu *c = &pt_cpus[cpu];
+	uint32_t sleeping = 1;
 	pid_t pid;
 
 	__atomic_store_n(&c->pending, 1, __ATOMIC_SEQ_CST);
 	pid = __atomic_load_n(&c->running, __ATOMIC_SEQ_CST);
 	if (pid)
 		syscall(SYS_tgkill, pid, pid, STUB_KICK_SIGNAL);
-	if (__atomic_load_n(&c->sleeping, __ATOMIC_SEQ_CST))
-		syscall(SYS_futex, &c->pending, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+	if (__atomic_compare_exchange_n(&c->sleeping, &sleeping, 2, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
+		uint64_t one = 1;
+		ssize_t n = write(c->wake_fd, &one, sizeof(one)); /* whoever made it 2 writes once */
+
+		(void)n;
+	}
 }
 
 void wake_idle(unsigned cpu, uint64_t deadline)
 {
 	struct pt_cpu *c = &pt_cpus[cpu];
-	struct timespec until = to_timespec(deadline);
+	uint64_t wanted = c->timer_wanted, count;
 
 	if (c->vmm->ended)
 		wake_park();
 	__atomic_store_n(&c->sleeping, 1, __ATOMIC_SEQ_CST);
 	if (!__atomic_load_n(&c->pending, __ATOMIC_SEQ_CST))
-		syscall(SYS_futex, &c->pending, FUTEX_WAIT_BITSET_PRIVATE, 0, deadline == NEVER ? NULL : &until, NULL,
-			FUTEX_BITSET_MATCH_ANY);
-	__atomic_store_n(&c->sleeping, 0, __ATOMIC_SEQ_CST);
+		io_wait(c->vmm, c->wake_fd, deadline < wanted ? deadline : wanted, NULL);
+	if (__atomic_exchange_n(&c->sleeping, 0, __ATOMIC_SEQ_CST) == 2)
+		while (read(c->wake_fd, &count, sizeof(count)) < 0 && errno == EINTR)
+			;
 	__atomic_store_n(&c->pending, 0, __ATOMIC_SEQ_CST);
 	if (c->vmm->ended)
 		wake_park();
@@ -92,13 +99,16 @@ static void timer_arm(struct pt_cpu *c, uint64_t deadline)
 	timer_settime(c->timer, TIMER_ABSTIME, &spec, NULL);
 }
 
+/* Only noted: idling takes the deadline along, so the host's timer is armed when user code is to run. */
 void wake_timer(unsigned cpu, uint64_t deadline)
 {
-	struct pt_cpu *c = &pt_cpus[cpu];
+	__atomic_store_n(&pt_cpus[cpu].timer_wanted, deadline, __ATOMIC_SEQ_CST);
+}
 
-	__atomic_store_n(&c->timer_wanted, deadline, __ATOMIC_SEQ_CST);
-	if (deadline < c->timer_armed)
-		timer_arm(c, deadline);
+void wake_arm_timer(struct pt_cpu *c)
+{
+	if (c->timer_wanted < c->timer_armed)
+		timer_arm(c, c->timer_wanted);
 }
 
 static void timer_fired(int signal)
@@ -147,5 +157,8 @@ int wake_init(struct pt_cpu *c)
 	event._sigev_un._tid = (pid_t)syscall(SYS_gettid);
 	c->timer_armed = NEVER;
 	c->timer_wanted = NEVER;
+	c->wake_fd = eventfd(0, EFD_CLOEXEC);
+	if (c->wake_fd < 0)
+		return -errno;
 	return timer_create(CLOCK_MONOTONIC, &event, &c->timer) < 0 ? -errno : 0;
 }

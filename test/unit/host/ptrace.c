@@ -4,6 +4,7 @@
  * property each check attacks or shows is in its line. Exit 0 pass, 1 fail.
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,6 +58,27 @@ static uint64_t now(void)
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
+
+bool io_wait(struct vmm *v, int wake_fd, uint64_t deadline, const sigset_t *mask)
+{
+	struct pollfd fd = {.fd = wake_fd, .events = POLLIN};
+	uint64_t left = deadline > now() ? deadline - now() : 0;
+	struct timespec t = {.tv_sec = (time_t)(left / 1000000000u), .tv_nsec = (long)(left % 1000000000u)};
+
+	ppoll(&fd, 1, deadline == UINT64_MAX ? NULL : &t, mask);
+	return false;
+}
+
+bool io_busy(struct vmm *v)
+{
+	return false;
+}
+
+int jail_thread(struct vmm *v, enum jail_role role)
+{
+	return 0;
+}
+
 
 #define CHECK(c)                                                                       \
 	do {                                                                           \

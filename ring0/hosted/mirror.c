@@ -1,0 +1,308 @@
+/*
+ * Mirrors: what the stubs show of the page tables.
+ *
+ * A mirror is filled on faults from present page table entries (mirror_show) and emptied
+ * by ranges that space_flush() queues for it. The rule that no stale mapping is used:
+ *   - an entry changes first, then its range is queued, then `running` is read;
+ *   - a CPU sets its bit in `running` first, then reads its queue, and runs user code
+ *     only with the queue empty. So one of the two sees the other.
+ *   - mapping orders are made under the kernel lock, and a drain after them adds unmap
+ *     orders behind them, so what a later flush named cannot come back.
+ * A CPU found in user mode is kicked and waited for: it clears its bit before it wants
+ * the kernel lock. Stubs belong to one CPU's thread, so a freed space waits on each
+ * CPU's list of dead ones until that CPU passes by.
+ */
+#include <linux/errno.h>
+
+#include "ring0/hosted/internal.h"
+#include "ring0/lib.h"
+#include "ring0/upcall.h"
+
+#define SHOW_PAGES 64u /* aligned window around a fault */
+#define SHOW_RUNS 12u  /* orders made for one fault */
+
+static uint64_t last_id;            /* kernel lock */
+static struct hosted_space *unused; /* freed and dropped everywhere; pushed with atomics, popped under the kernel lock */
+
+struct hosted_mirror *mirror_of(const struct space *space, unsigned cpu)
+{
+	const struct hosted_space *s = space->private;
+	char *page = pa_to_va(s->pages[cpu / MIRRORS_A_PAGE]);
+
+	return (struct hosted_mirror *)(page + 256u * (1 + cpu % MIRRORS_A_PAGE));
+}
+
+static void free_pages(struct hosted_space *s)
+{
+	for (unsigned i = MIRROR_PAGES; i-- > 1;)
+		if (s->pages[i])
+			kernel_free_table(s->pages[i]);
+	kernel_free_table(s->pages[0]); /* holds s itself */
+}
+
+static void free_unused(void)
+{
+	struct hosted_space *s = __atomic_exchange_n(&unused, NULL, __ATOMIC_ACQUIRE), *next;
+
+	for (; s; s = next) {
+		next = s->next;
+		free_pages(s);
+	}
+}
+
+static void push_unused(struct hosted_space *s)
+{
+	s->next = __atomic_load_n(&unused, __ATOMIC_RELAXED);
+	while (!__atomic_compare_exchange_n(&unused, &s->next, s, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+		;
+}
+
+int hosted_space_init(struct space *space)
+{
+	uint64_t first = kernel_alloc_table();
+	struct hosted_space *s;
+
+	free_unused();
+	if (!first)
+		return -ENOMEM;
+	s = pa_to_va(first);
+	s->pages[0] = first;
+	for (unsigned i = 1; i * MIRRORS_A_PAGE < cpu_count; i++) {
+		s->pages[i] = kernel_alloc_table();
+		if (!s->pages[i])
+			goto no_memory;
+	}
+	*space = (struct space){.id = ++last_id, .private = s};
+	s->id = space->id;
+	for (unsigned cpu = 0; cpu < cpu_count; cpu++) {
+		mirror_of(space, cpu)->space = s;
+		mirror_of(space, cpu)->lock.rank = LOCK_MACHINE;
+	}
+	space->root = kernel_alloc_table();
+	if (space->root)
+		return 0;
+no_memory:
+	free_pages(s);
+	return -ENOMEM;
+}
+
+void hosted_space_free(struct space *space)
+{
+	struct hosted_space *s = space->private;
+
+	if (this_cpu()->space == space)
+		hosted_space_switch(NULL);
+	s->undropped = 1;
+	for (unsigned cpu = 0; cpu < cpu_count; cpu++) {
+		struct hosted_mirror *m = mirror_of(space, cpu);
+		struct hosted_cpu *h = &hosted_cpus[cpu];
+
+		if (!(space->cpus & 1ull << cpu))
+			continue;
+		__atomic_add_fetch(&s->undropped, 1, __ATOMIC_SEQ_CST);
+		spin_lock(&h->dead_lock);
+		m->next_dead = h->dead;
+		h->dead = m;
+		h->dead_count++;
+		spin_unlock(&h->dead_lock);
+	}
+	kernel_free_table(space->root);
+	space->root = 0;
+	space->private = NULL;
+	if (!__atomic_sub_fetch(&s->undropped, 1, __ATOMIC_SEQ_CST))
+		free_pages(s);
+}
+
+void hosted_space_switch(struct space *space)
+{
+	/* execve: the same task goes on in another space, its FPU state is still in the old one's stub. */
+	hosted_fpu_leave();
+	this_cpu()->space = space;
+	if (space)
+		__atomic_or_fetch(&space->cpus, 1ull << this_cpu()->cpu, __ATOMIC_SEQ_CST);
+}
+
+/* ---- the queue of ranges ---- */
+
+static void mirror_queue(struct hosted_mirror *m, uint64_t address, uint64_t length)
+{
+	spin_lock(&m->lock);
+	if (m->count && m->range[m->count - 1].address + m->range[m->count - 1].length == address) {
+		m->range[m->count - 1].length += length;
+	} else if (m->count < MIRROR_RANGES) {
+		m->range[m->count].address = address;
+		m->range[m->count].length = length;
+		__atomic_store_n(&m->count, m->count + 1, __ATOMIC_SEQ_CST);
+	} else {
+		__atomic_store_n(&m->overflow, 1, __ATOMIC_SEQ_CST);
+	}
+	spin_unlock(&m->lock);
+}
+
+void mirror_drain(struct hosted_mirror *m)
+{
+	unsigned cpu = this_cpu()->cpu;
+
+	spin_lock(&m->lock);
+	if (m->live && m->mapped) {
+		if (m->overflow) {
+			HOST4(unmap, cpu, m->space->id, 0, USER_TOP);
+			m->mapped = false;
+		} else {
+			for (unsigned i = 0; i < m->count; i++)
+				HOST4(unmap, cpu, m->space->id, m->range[i].address, m->range[i].length);
+		}
+	}
+	m->overflow = 0;
+	__atomic_store_n(&m->count, 0, __ATOMIC_SEQ_CST);
+	spin_unlock(&m->lock);
+}
+
+void hosted_space_flush(struct space *space, uint64_t address, uint64_t length)
+{
+	uint64_t end, self = 1ull << this_cpu()->cpu, wait;
+
+	if (__builtin_add_overflow(address, length, &end) || end > USER_TOP)
+		end = USER_TOP;
+	address &= PAGE_MASK;
+	end = PAGE_ALIGN(end);
+	if (address >= end)
+		return;
+	for (uint64_t cpus = space->cpus; cpus; cpus &= cpus - 1)
+		mirror_queue(mirror_of(space, (unsigned)__builtin_ctzll(cpus)), address, end - address);
+	wait = __atomic_load_n(&space->running, __ATOMIC_SEQ_CST) & ~self;
+	for (uint64_t cpus = wait; cpus; cpus &= cpus - 1)
+		HOST2(kick, __builtin_ctzll(cpus), 0);
+	for (; wait; wait &= wait - 1) {
+		const struct hosted_mirror *m = mirror_of(space, (unsigned)__builtin_ctzll(wait));
+
+		while ((__atomic_load_n(&space->running, __ATOMIC_SEQ_CST) & wait & -wait) && (m->count || m->overflow))
+			cpu_relax();
+	}
+}
+
+/* ---- life of stubs; own CPU alone ---- */
+
+void mirror_lost(struct hosted_mirror *m)
+{
+	struct hosted_cpu *h = this_hosted();
+
+	if (!m->live)
+		return;
+	TAILQ_REMOVE(&h->live, m, link);
+	h->live_count--;
+	m->live = m->mapped = false;
+	m->fpu_version = 0;
+	if (h->fpu_task && h->fpu_mirror == m)
+		hosted_fpu_lost();
+}
+
+void mirror_drop(struct hosted_mirror *m)
+{
+	if (!m->live)
+		return;
+	HOST2(drop, this_cpu()->cpu, m->space->id);
+	mirror_lost(m);
+}
+
+void mirror_use(struct hosted_mirror *m)
+{
+	struct hosted_cpu *h = this_hosted();
+
+	if (__builtin_expect(TAILQ_FIRST(&h->live) == m, 1))
+		return;
+	if (m->live) {
+		TAILQ_REMOVE(&h->live, m, link);
+	} else {
+		if (h->live_count >= MIRRORS_LIVE)
+			mirror_drop(TAILQ_LAST(&h->live, mirror_list));
+		m->live = true;
+		h->live_count++;
+	}
+	TAILQ_INSERT_HEAD(&h->live, m, link);
+}
+
+void mirror_serve_dead(void)
+{
+	struct hosted_cpu *h = this_hosted();
+
+	while (h->dead_count) {
+		struct hosted_mirror *m;
+
+		spin_lock(&h->dead_lock);
+		m = h->dead;
+		h->dead = m->next_dead;
+		h->dead_count--;
+		spin_unlock(&h->dead_lock);
+		if (h->fpu_task && h->fpu_mirror == m)
+			hosted_fpu_lost();
+		mirror_drop(m);
+		if (!__atomic_sub_fetch(&m->space->undropped, 1, __ATOMIC_SEQ_CST))
+			push_unused(m->space);
+	}
+}
+
+/* ---- filling ---- */
+
+static unsigned pte_prot(uint64_t pte)
+{
+	return HOSTED_READ | (pte & PTE_W ? HOSTED_WRITE : 0) | (pte & PTE_NX ? 0 : HOSTED_EXEC);
+}
+
+static void show_run(struct hosted_mirror *m, uint64_t address, unsigned pages, uint64_t pte)
+{
+	HOST6(map, this_cpu()->cpu, m->space->id, address, pages * PAGE_SIZE, hosted_user_offset(pte & PTE_ADDR), pte_prot(pte));
+	m->mapped = true;
+}
+
+static bool show_large(struct hosted_mirror *m, uint64_t address, uint64_t pte, uint64_t size)
+{
+	uint64_t offset = hosted_user_offset(pte & PTE_ADDR & ~(size - 1));
+
+	hosted_user_offset((pte & PTE_ADDR & ~(size - 1)) + size - 1);
+	HOST6(map, this_cpu()->cpu, m->space->id, address & ~(size - 1), size, offset, pte_prot(pte));
+	m->mapped = true;
+	return true;
+}
+
+bool mirror_show(struct space *space, struct hosted_mirror *m, uint64_t address)
+{
+	const uint64_t present = PTE_P | PTE_U, same = PTE_W | PTE_NX;
+	uint64_t size, *pte, *window, start;
+	unsigned at, runs = 0;
+
+	if (address >= USER_TOP)
+		return false;
+	pte = hosted_pte(space->root, address, &size);
+	if (!pte || (*pte & present) != present)
+		return false;
+	if (size != PAGE_SIZE)
+		return show_large(m, address, *pte, size);
+	at = (unsigned)(address >> PAGE_SHIFT) % SHOW_PAGES;
+	window = pte - at;
+	start = (address & PAGE_MASK) - at * PAGE_SIZE;
+	/* The faulting page's own run first: it must be shown whatever else is. */
+	for (unsigned pass = 0; pass < 2; pass++) {
+		for (unsigned i = 0; i < SHOW_PAGES && runs < SHOW_RUNS;) {
+			unsigned n = 1;
+			uint64_t first = window[i];
+
+			if ((first & present) != present) {
+				i++;
+				continue;
+			}
+			while (i + n < SHOW_PAGES && (window[i + n] & present) == present &&
+				(window[i + n] & PTE_ADDR) == (first & PTE_ADDR) + n * PAGE_SIZE &&
+				(window[i + n] & same) == (first & same))
+				n++;
+			if ((pass == 0) == (i <= at && at < i + n)) {
+				for (unsigned k = i; k < i + n; k++)
+					window[k] |= PTE_A | (first & PTE_W ? PTE_D : 0);
+				show_run(m, start + i * PAGE_SIZE, n, first);
+				runs++;
+			}
+			i += n;
+		}
+	}
+	return true;
+}

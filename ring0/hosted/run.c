@@ -1,0 +1,179 @@
+/*
+ * The loop between user code and trap_dispatch(), on the task's kernel stack.
+ *
+ * A page fault is first held against the sentry's own page tables: when they permit the
+ * access the stub only lacks the mapping, and the task goes on without the dispatcher
+ * seeing anything, as with a TLB miss. Otherwise the error code is completed as the CPU
+ * would give it and, after the dispatcher's answer, the page is shown before user code
+ * runs, which saves the second fault. trap_dispatch() may come back on another CPU:
+ * nothing per-CPU is kept across it.
+ */
+#include <linux/errno.h>
+
+#include "ring0/hosted/decode.h"
+#include "ring0/hosted/internal.h"
+#include "ring0/lib.h"
+#include "ring0/upcall.h"
+
+#define RUN_TRIES 3u
+#define AGAIN_LIMIT 4u
+
+/* Ready to run user code: set in `running`, with the queue of ranges seen empty after that. */
+static void run_enter(struct space *space, struct hosted_mirror *m)
+{
+	uint64_t bit = 1ull << this_cpu()->cpu;
+
+	for (;;) {
+		__atomic_or_fetch(&space->running, bit, __ATOMIC_SEQ_CST);
+		if (__builtin_expect(!m->count && !m->overflow, 1))
+			return;
+		__atomic_and_fetch(&space->running, ~bit, __ATOMIC_SEQ_CST);
+		mirror_drain(m);
+	}
+}
+
+static int64_t run_once(struct regs *regs)
+{
+	struct percpu *percpu = this_cpu();
+	struct hosted_cpu *h = &hosted_cpus[percpu->cpu];
+	struct machine_task *task = percpu->machine_task;
+	struct space *space = percpu->space;
+	struct hosted_mirror *m = mirror_of(space, percpu->cpu);
+	int64_t error;
+
+	mirror_use(m);
+	if (hosted_fpu_enter(m, task)) { /* only a bad frame of sigreturn makes such a state */
+		task->fpu_flags = 0;
+		memset(task->fpu, 0, boot_info->xsave_size);
+		((uint16_t *)task->fpu)[0] = 0x37f;
+		((uint32_t *)task->fpu)[6] = 0x1f80;
+		regs->trap = TRAP_PROTECTION;
+		regs->error = 0;
+		return 0;
+	}
+	h->context.regs = *regs;
+	h->context.fs_base = task->fs_base;
+	h->context.gs_base = task->gs_base;
+	run_enter(space, m);
+	error = HOST3(run, percpu->cpu, space->id, &h->context);
+	__atomic_and_fetch(&space->running, ~(1ull << percpu->cpu), __ATOMIC_SEQ_CST);
+	if (error)
+		return error;
+	*regs = h->context.regs;
+	task->fs_base = h->context.fs_base;
+	task->gs_base = h->context.gs_base;
+	if (__builtin_expect(regs->trap == TRAP_STUB_DIED, 0))
+		mirror_lost(m);
+	return 0;
+}
+
+/* The stub could not be given its mappings (its limits, the host's memory): a fresh one, some times. */
+static void run_stub(struct regs *regs)
+{
+	int64_t error = 0;
+
+	if (__builtin_expect(this_hosted()->dead_count, 0))
+		mirror_serve_dead();
+	for (unsigned tries = 0; tries < RUN_TRIES; tries++) {
+		error = run_once(regs);
+		if (!error)
+			return;
+		klog(LOG_DEBUG, "hosted: stub of space %lu: error %d, starting over", (unsigned long)this_cpu()->space->id,
+			(int)-error);
+		hosted_fpu_leave();
+		mirror_drop(mirror_of(this_cpu()->space, this_cpu()->cpu));
+	}
+	klog(LOG_WARNING, "hosted: no stub: error %d", (int)-error);
+	regs->trap = TRAP_STUB_DIED;
+}
+
+/* An instruction that begins at rip may reach into the page at addr. */
+static bool is_fetch(const struct regs *regs)
+{
+	return regs->addr == regs->rip ||
+		(!(regs->addr & ~PAGE_MASK) && regs->addr > regs->rip && regs->addr - regs->rip < 15);
+}
+
+/*
+ * What a fault on a present entry means: 0 if it permits the access, else the error code. A stub that
+ * shows a page always lets it be read, so a fault with PF_PRESENT is a write or a fetch.
+ */
+static uint64_t fault_present(const struct regs *regs, uint64_t pte, bool stuck)
+{
+	uint64_t error = PF_USER | PF_PRESENT;
+
+	if (!(regs->error & PF_PRESENT) && !stuck)
+		return 0;
+	if (pte & PTE_NX && (regs->addr == regs->rip || (stuck && is_fetch(regs))))
+		return error | PF_FETCH;
+	if (pte & PTE_W || regs->addr == regs->rip)
+		return 0;
+	return error | PF_WRITE;
+}
+
+static uint64_t fault_absent(const struct regs *regs)
+{
+	if (regs->addr == regs->rip)
+		return PF_USER | PF_FETCH;
+	if (regs->error & PF_PRESENT || decode_is_write(regs))
+		return PF_USER | PF_WRITE;
+	return PF_USER;
+}
+
+/* True: the stub only lacked the page, and has it now. False: a fault for the dispatcher, its error code complete. */
+static bool fault_mirrored(struct regs *regs)
+{
+	struct hosted_cpu *h = this_hosted();
+	struct space *space = this_cpu()->space;
+	struct hosted_mirror *m = mirror_of(space, this_cpu()->cpu);
+	uint64_t size, error, *pte;
+	bool present;
+
+	if (regs->addr >= USER_TOP)
+		return false;
+	if (h->again_addr == regs->addr && h->again_rip == regs->rip)
+		h->again++;
+	else
+		h->again = 0;
+	h->again_addr = regs->addr;
+	h->again_rip = regs->rip;
+	kernel_lock();
+	mirror_drain(m);
+	pte = hosted_pte(space->root, regs->addr, &size);
+	present = pte && (*pte & (PTE_P | PTE_U)) == (PTE_P | PTE_U);
+	error = present ? fault_present(regs, *pte, h->again > AGAIN_LIMIT) : fault_absent(regs);
+	if (!error)
+		mirror_show(space, m, regs->addr);
+	kernel_unlock();
+	regs->error = error;
+	return !error;
+}
+
+static void show_after_fault(uint64_t address)
+{
+	struct space *space = this_cpu()->space;
+	struct hosted_mirror *m = mirror_of(space, this_cpu()->cpu);
+
+	kernel_lock();
+	mirror_use(m);
+	mirror_drain(m);
+	mirror_show(space, m, address);
+	kernel_unlock();
+}
+
+void hosted_loop(struct regs *regs)
+{
+	for (;;) {
+		uint64_t fault;
+		bool faulted;
+
+		run_stub(regs);
+		faulted = regs->trap == TRAP_PAGE_FAULT;
+		fault = regs->addr;
+		if (faulted && fault_mirrored(regs))
+			continue;
+		trap_dispatch(regs);
+		if (faulted)
+			show_after_fault(fault);
+	}
+}
