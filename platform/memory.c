@@ -17,7 +17,7 @@
 #include "platform/internal.h"
 
 #define LARGE (2ull << 20)
-#define KERNEL_BASE LARGE
+#define KERNEL_BASE (4ull << 30) /* KVM itself puts APIC pages below 4 GiB */
 #define KERNEL_EXTRA (256ull << 20)
 
 static uint64_t align_up(uint64_t value, uint64_t to)

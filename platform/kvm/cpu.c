@@ -12,6 +12,8 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "platform/kvm/kvm.h"
 
@@ -184,8 +186,12 @@ static void *vcpu_thread(void *argument)
 {
 	struct kvm_vcpu *vcpu = argument;
 	struct kvm_platform_state *state = vcpu->state;
-	int rc = jail_thread(state->vmm, JAIL_VCPU);
+	int rc;
 
+	pthread_mutex_lock(&state->lock);
+	vcpu->tid = (int)syscall(SYS_gettid);
+	pthread_mutex_unlock(&state->lock);
+	rc = jail_thread(state->vmm, JAIL_VCPU);
 	if (rc < 0) {
 		vmm_log(VMM_LOG_ERROR, "kvm: vCPU %u: cannot enter the jail: %s", vcpu->number, strerror(-rc));
 		vmm_end(state->vmm, FAIL_STATUS);
@@ -206,7 +212,6 @@ int kvm_vcpu_start_thread(struct kvm_vcpu *vcpu)
 
 	if (rc != 0)
 		return -rc;
-	vcpu->has_thread = true;
 	vcpu->state->threads++;
 	snprintf(name, sizeof(name), "vcpu/%u", vcpu->number);
 	pthread_setname_np(vcpu->thread, name);

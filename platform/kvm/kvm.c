@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "platform/kvm/kvm.h"
@@ -210,6 +211,7 @@ static int kvm_start(struct vmm *vmm)
 	int rc;
 
 	state->vmm = vmm;
+	state->pid = getpid();
 	vmm->platform_private = state;
 	rc = sigaction(KVM_KICK_SIGNAL, &action, NULL) < 0 ? -errno : 0;
 	if (rc == 0)
@@ -255,20 +257,22 @@ static void kvm_cpu_start(struct vmm *vmm, unsigned cpu)
 	pthread_mutex_unlock(&state->lock);
 }
 
-/* immediate_exit covers a thread that is just about to enter; the signal one that is inside. */
+/* Raw tgkill: glibc's pthread_kill() makes calls that the filters need not allow. immediate_exit covers a thread that is just about to enter; the signal one that is inside. */
 static void kvm_stop(struct vmm *vmm)
 {
 	struct kvm_platform_state *state = vmm->platform_private;
 
 	if (!state)
 		return;
-	for (unsigned i = 0; i < vmm->cpus; i++) {
-		if (!state->vcpus[i].has_thread)
-			continue;
-		__atomic_store_n(&state->vcpus[i].run->immediate_exit, 1, __ATOMIC_SEQ_CST);
-		pthread_kill(state->vcpus[i].thread, KVM_KICK_SIGNAL);
-	}
 	pthread_mutex_lock(&state->lock);
+	for (unsigned i = 0; i < vmm->cpus; i++) {
+		struct kvm_vcpu *vcpu = &state->vcpus[i];
+
+		if (vcpu->tid == 0)
+			continue;
+		__atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
+		syscall(SYS_tgkill, state->pid, vcpu->tid, KVM_KICK_SIGNAL);
+	}
 	pthread_cond_broadcast(&state->changed);
 	pthread_mutex_unlock(&state->lock);
 }

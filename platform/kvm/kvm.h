@@ -25,12 +25,13 @@ struct kvm_vcpu {
 	struct kvm_run *run;    /* shared with the host's kernel, not with the guest */
 	struct abi_call *call;  /* in guest memory: hostile, copied once */
 	pthread_t thread;
-	bool has_thread;
+	int tid;                /* state->lock: of the thread, 0 before it runs */
 	bool started;           /* state->lock: may enter the guest */
 };
 
 struct kvm_platform_state {
 	struct vmm *vmm;
+	int pid;
 	int kvm, vm;
 	size_t run_size;
 	int completion_fd;      /* irqfd */
