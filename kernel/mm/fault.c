@@ -1,0 +1,422 @@
+/*
+ * Page faults: from an address and the CPU's error code to an installed page.
+ *
+ * mm_fault() never sleeps with anything of the address space in its hands. When a page
+ * must be read, it takes a reference to the object, sleeps in object_get_page(), and then
+ * starts over: the area may have gone meanwhile. So faults take no lock at all.
+ *
+ * Private anonymous memory comes in naturally aligned blocks of 64 KiB where a whole
+ * block is inside the area and untouched: one fault, and one host mapping when hosted.
+ * A page that is allocated here may make reclaim unmap others, so an old page is held
+ * by a reference across an allocation, and PTEs are read after it.
+ */
+#include <asm/siginfo.h>
+#include <asm/signal.h>
+#include <linux/resource.h>
+
+#include "kernel/mm/internal.h"
+#include "kernel/mm/oom.h"
+#include "kernel/mm/tree.h"
+#include "kernel/signal.h"
+#include "kernel/task.h"
+#include "ring0/upcall.h"
+
+#define FAULT_WRITE 1u
+#define FAULT_EXEC 2u
+#define FAULT_FORCE 4u /* ptrace: not bound by the area's present rights */
+#define FAULT_WAIT 1   /* fault_once(): bring wanted->page and call again */
+
+struct wanted {
+	struct vm_object *object; /* referenced */
+	uint64_t index;
+	struct page *page; /* referenced */
+};
+
+pte_t pte_bits(const struct vma *vma)
+{
+	pte_t bits = PTE_U | PTE_A | PTE_D;
+
+	bits |= vma->flags & (VM_READ | VM_WRITE | VM_EXEC) ? PTE_P : PTE_HELD;
+	if (!(vma->flags & VM_EXEC))
+		bits |= PTE_NX;
+	return bits;
+}
+
+/* May a present page of a shared area be writable without a fault that marks it dirty? */
+static bool needs_no_dirty(const struct vm_object *object)
+{
+	return !object->ops || !object->ops->writeback;
+}
+
+static void install(struct vma *vma, pte_t *pte, struct page *page, pte_t bits)
+{
+	*pte = page_to_pa(page) | bits;
+	mm_count_page(vma->mm, page, 1);
+}
+
+static void mark_anon(struct vma *vma, struct page *page)
+{
+	page->flags |= PAGE_ANON;
+	anon_pages++;
+	vma->has_anon = true;
+}
+
+/* ---- stack ---- */
+
+/* Lower a stack's start to cover address: 0, -EFAULT (guard), -ENOMEM→EFAULT as Linux. */
+static int stack_grow(struct vma *vma, uint64_t address)
+{
+	struct mm *mm = vma->mm;
+	struct vma *prev = vma_prev(vma);
+	uint64_t start = address & ~(BLOCK_SIZE - 1), lowest = MM_MIN_ADDRESS, pages;
+
+	if (prev && (prev->flags & (VM_READ | VM_WRITE | VM_EXEC)))
+		lowest = prev->end + (prev->flags & VM_GROWSDOWN ? 0 : STACK_GUARD);
+	else if (prev)
+		lowest = prev->end;
+	if (start < lowest || vma->end - start > mm_rlimit(RLIMIT_STACK))
+		start = address & PAGE_MASK;
+	if (start < lowest || vma->end - start > mm_rlimit(RLIMIT_STACK))
+		return -EFAULT;
+	pages = (vma->start - start) >> PAGE_SHIFT;
+	if (!mm_may_expand(mm, vma->flags, pages))
+		return -EFAULT;
+	vma_account(mm, vma->flags, (int64_t)pages);
+	vma->start = start;
+	return 0;
+}
+
+/* ---- private anonymous memory ---- */
+
+static bool block_untouched(const pte_t *first, pte_t zero)
+{
+	for (unsigned i = 0; i < BLOCK_PAGES; i++)
+		if (PTE_USED(first[i]) && (first[i] & PTE_ADDR) != zero)
+			return false;
+	return true;
+}
+
+/* A whole block at once. False: not possible here, take a single page. */
+static bool anon_block(struct vma *vma, uint64_t address, pte_t *pte, pte_t bits)
+{
+	uint64_t block = address & ~(BLOCK_SIZE - 1), zero = page_to_pa(zero_page);
+	pte_t *first = pte - ((address - block) >> PAGE_SHIFT);
+	bool flush = false;
+	struct page *page;
+
+	if (block < vma->start || block + BLOCK_SIZE > vma->end || !block_untouched(first, zero))
+		return false;
+	page = page_alloc_zeroed_order(PAGE_USER, BLOCK_ORDER);
+	if (!page)
+		return false;
+	page->flags |= PAGE_ANON;
+	page_split(page, BLOCK_ORDER);
+	for (unsigned i = 0; i < BLOCK_PAGES; i++) {
+		flush |= first[i] & PTE_P;
+		first[i] = page_to_pa(page + i) | bits;
+	}
+	anon_pages += BLOCK_PAGES;
+	vma->mm->rss_anon += BLOCK_PAGES;
+	vma->has_anon = true;
+	if (flush)
+		machine->space_flush(&vma->mm->space, block, BLOCK_SIZE);
+	return true;
+}
+
+static int fault_anon(struct vma *vma, uint64_t address, pte_t *pte, unsigned flags)
+{
+	pte_t bits = pte_bits(vma);
+	struct page *page;
+
+	if (!(flags & FAULT_WRITE)) {
+		/* The zero page is not counted and holds no references. */
+		*pte = page_to_pa(zero_page) | bits;
+		vma->has_anon = true;
+		return 0;
+	}
+	if (vma->flags & VM_WRITE)
+		bits |= PTE_W;
+	if (anon_block(vma, address, pte, bits))
+		return 0;
+	page = page_alloc_zeroed(PAGE_USER);
+	if (!page)
+		return -ENOMEM;
+	mark_anon(vma, page);
+	install(vma, pte, page, bits);
+	return 0;
+}
+
+/* ---- writing to a page that is shared so far ---- */
+
+/* Pages around that only this mm holds (after a fork whose child is gone) become writable along. */
+static void reuse_block(struct vma *vma, uint64_t address, pte_t *pte)
+{
+	uint64_t block = address & ~(BLOCK_SIZE - 1);
+	pte_t *first = pte - ((address - block) >> PAGE_SHIFT);
+
+	for (unsigned i = 0; i < BLOCK_PAGES; i++) {
+		uint64_t at = block + i * PAGE_SIZE;
+		struct page *page;
+
+		if (at < vma->start || at >= vma->end || !(first[i] & PTE_P) || first[i] & PTE_W)
+			continue;
+		page = pte_page(first[i]);
+		if (page->refs == 1 && (page->flags & (PAGE_ANON | PAGE_ZEROPAGE)) == PAGE_ANON)
+			first[i] |= PTE_W;
+	}
+}
+
+static int fault_copy(struct vma *vma, uint64_t address, pte_t *pte, unsigned flags)
+{
+	struct page *old = pte_page(*pte), *fresh;
+	pte_t bits = pte_bits(vma) | (vma->flags & VM_WRITE ? PTE_W : 0);
+	struct unmap unmap;
+
+	if (old->flags & PAGE_ZEROPAGE && anon_block(vma, address, pte, bits))
+		return 0;
+	if (old->refs == 1 && (old->flags & (PAGE_ANON | PAGE_ZEROPAGE)) == PAGE_ANON) {
+		if (vma->flags & VM_WRITE)
+			reuse_block(vma, address, pte);
+		return 0;
+	}
+	page_get(old);
+	fresh = old->flags & PAGE_ZEROPAGE ? page_alloc_zeroed(PAGE_USER) : page_alloc(PAGE_USER, 0);
+	if (!fresh) {
+		page_put(old);
+		return -ENOMEM;
+	}
+	if (!(old->flags & PAGE_ZEROPAGE))
+		page_copy(page_address(fresh), page_address(old));
+	mark_anon(vma, fresh);
+	unmap_begin(&unmap, vma->mm);
+	if (PTE_USED(*pte))
+		unmap_range(&unmap, address, address + PAGE_SIZE, NULL);
+	install(vma, pte, fresh, bits);
+	unmap_finish(&unmap);
+	page_put(old);
+	return 0;
+}
+
+/* ---- objects ---- */
+
+/* Cached pages around, so that a program's text takes few faults. */
+static void map_around(struct vma *vma, uint64_t address, pte_t *pte)
+{
+	uint64_t block = address & ~(BLOCK_SIZE - 1), end = MIN(vma->end, block + BLOCK_SIZE);
+	struct vm_object *object = vma->object;
+	pte_t bits = pte_bits(vma);
+
+	if (vma->flags & VM_SHARED && vma->flags & VM_WRITE && needs_no_dirty(object))
+		bits |= PTE_W;
+	for (uint64_t at = MAX(block, vma->start); at < end; at += PAGE_SIZE) {
+		uint64_t offset = vma->offset + (at - vma->start);
+		pte_t *slot = pte + (int64_t)(at - (address & PAGE_MASK)) / (int64_t)PAGE_SIZE;
+		struct page *page;
+
+		if (offset >= object->size)
+			break;
+		if (PTE_USED(*slot))
+			continue;
+		page = object_find_page(object, offset >> PAGE_SHIFT);
+		if (page)
+			install(vma, slot, page, bits);
+	}
+}
+
+/* The object's page for a fault, with a reference, or FAULT_WAIT. */
+static int fault_find(struct vma *vma, uint64_t index, struct wanted *wanted, struct page **page)
+{
+	struct vm_object *object = vma->object;
+
+	*page = object_find_page(object, index);
+	if (*page)
+		return 0;
+	if (!object->ops || !object->ops->fill) {
+		if (!tree_find(object, index))
+			*page = object_add_zero_page(object, index);
+		return *page ? 0 : -ENOMEM;
+	}
+	object_get(object);
+	wanted->object = object;
+	wanted->index = index;
+	return FAULT_WAIT;
+}
+
+static int fault_object(struct vma *vma, uint64_t address, pte_t *pte, unsigned flags, struct wanted *wanted)
+{
+	struct vm_object *object = vma->object;
+	uint64_t offset = vma->offset + ((address & PAGE_MASK) - vma->start);
+	pte_t bits = pte_bits(vma);
+	struct page *page, *copy;
+	int rc;
+
+	if (offset >= object->size)
+		return -EIO;
+	rc = fault_find(vma, offset >> PAGE_SHIFT, wanted, &page);
+	if (rc != 0)
+		return rc;
+	if (flags & FAULT_WRITE && !(vma->flags & VM_SHARED)) {
+		copy = page_alloc(PAGE_USER, 0);
+		if (!copy) {
+			page_put(page);
+			return -ENOMEM;
+		}
+		page_copy(page_address(copy), page_address(page));
+		page_put(page);
+		mark_anon(vma, copy);
+		install(vma, pte, copy, bits | (vma->flags & VM_WRITE ? PTE_W : 0));
+		return 0;
+	}
+	if (vma->flags & VM_SHARED) {
+		if (flags & FAULT_WRITE)
+			object_set_dirty(object, page);
+		if (vma->flags & VM_WRITE && (flags & FAULT_WRITE || needs_no_dirty(object)))
+			bits |= PTE_W;
+	}
+	install(vma, pte, page, bits);
+	if (!(flags & FAULT_WRITE))
+		map_around(vma, address, pte);
+	return 0;
+}
+
+/* A write to a present page without the right to write. */
+static int fault_present(struct vma *vma, uint64_t address, pte_t *pte, unsigned flags)
+{
+	struct page *page;
+
+	if (!(flags & FAULT_WRITE) || *pte & PTE_W)
+		return 0; /* somebody else was faster, or a stale translation */
+	if (!(vma->flags & VM_SHARED))
+		return fault_copy(vma, address & PAGE_MASK, pte, flags);
+	page = pte_page(*pte);
+	object_set_dirty(vma->object, page);
+	if (vma->flags & VM_WRITE)
+		*pte |= PTE_W;
+	return 0;
+}
+
+static int fault_rights(const struct vma *vma, unsigned flags)
+{
+	if (flags & FAULT_FORCE) {
+		if (flags & FAULT_WRITE)
+			return vma->flags & VM_WRITE || (!(vma->flags & VM_SHARED) && vma->flags & VM_MAYWRITE) ?
+				0 : -EACCES;
+		return vma->flags & (VM_READ | VM_MAYREAD) ? 0 : -EACCES;
+	}
+	if (flags & FAULT_WRITE)
+		return vma->flags & VM_WRITE ? 0 : -EACCES;
+	if (flags & FAULT_EXEC)
+		return vma->flags & VM_EXEC ? 0 : -EACCES;
+	return vma->flags & (VM_READ | VM_WRITE | VM_EXEC) ? 0 : -EACCES;
+}
+
+static int fault_once(struct mm *mm, uint64_t address, unsigned flags, struct wanted *wanted)
+{
+	struct vma *vma = mm_find_vma(mm, address);
+	pte_t *pte;
+	int rc;
+
+	if (!vma)
+		return -EFAULT;
+	if (address < vma->start) {
+		if (!(vma->flags & VM_GROWSDOWN))
+			return -EFAULT;
+		rc = stack_grow(vma, address);
+		if (rc < 0)
+			return rc;
+	}
+	rc = fault_rights(vma, flags);
+	if (rc < 0)
+		return rc;
+	pte = pt_make(mm, address);
+	if (!pte)
+		return -ENOMEM;
+	if (PTE_USED(*pte))
+		return fault_present(vma, address, pte, flags);
+	if (vma->object)
+		return fault_object(vma, address, pte, flags, wanted);
+	return fault_anon(vma, address, pte, flags);
+}
+
+static int fault_handle(struct mm *mm, uint64_t address, unsigned flags)
+{
+	struct wanted wanted;
+	struct page *page;
+	bool major = false;
+	int rc;
+
+	while ((rc = fault_once(mm, address, flags, &wanted)) == FAULT_WAIT) {
+		major = true;
+		rc = object_get_page(wanted.object, wanted.index, &page);
+		object_put(wanted.object);
+		if (rc < 0)
+			break;
+		page_put(page); /* it stays in the tree; fault_once() finds it there */
+	}
+	if (current) {
+		if (major)
+			current->maj_flt++;
+		else
+			current->min_flt++;
+	}
+	return rc;
+}
+
+int mm_fault(struct mm *mm, uint64_t address, unsigned pf_error)
+{
+	if (address >= USER_TOP)
+		return -EFAULT;
+	return fault_handle(mm, address,
+		pf_error & PF_WRITE ? FAULT_WRITE : pf_error & PF_FETCH ? FAULT_EXEC : 0);
+}
+
+int mm_get_user_page(struct mm *mm, uint64_t address, bool write, bool force, struct page **result)
+{
+	unsigned flags = (write ? FAULT_WRITE : 0) | (force ? FAULT_FORCE : 0);
+
+	if (address >= USER_TOP)
+		return -EFAULT;
+	for (unsigned tries = 0; tries < 16; tries++) {
+		pte_t *pte = pt_find(mm, address);
+		int rc;
+
+		if (pte && (*pte & PTE_P || (force && *pte & PTE_HELD))) {
+			struct page *page = pte_page(*pte);
+			bool own = (page->flags & (PAGE_ANON | PAGE_ZEROPAGE)) == PAGE_ANON && page->refs == 1;
+
+			if (!write || *pte & PTE_W || (force && own)) {
+				page_get(page);
+				*result = page;
+				return 0;
+			}
+		}
+		rc = fault_handle(mm, address, flags);
+		if (rc < 0)
+			return rc;
+	}
+	return -EFAULT;
+}
+
+int kernel_user_fault(uint64_t address, unsigned pf_error)
+{
+	if (!current || !current->mm)
+		return -EFAULT;
+	return mm_fault(current->mm, address, pf_error) < 0 ? -EFAULT : 0;
+}
+
+int mm_handle_trap(struct regs *regs, struct ksiginfo *info)
+{
+	int rc = current->mm ? mm_fault(current->mm, regs->addr, (unsigned)regs->error) : -EFAULT;
+
+	if (rc == 0 || rc == -EINTR)
+		return 0;
+	if (rc == -ENOMEM) {
+		oom_kill();
+		return 0;
+	}
+	memset(info, 0, sizeof(*info));
+	info->signo = rc == -EFAULT || rc == -EACCES ? SIGSEGV : SIGBUS;
+	info->code = rc == -EFAULT ? SEGV_MAPERR : rc == -EACCES ? SEGV_ACCERR : BUS_ADRERR;
+	info->addr = regs->addr;
+	return rc;
+}

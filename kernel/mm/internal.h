@@ -1,0 +1,92 @@
+/*
+ * What the files of kernel/mm share with each other and with nobody else.
+ *
+ * struct unmap gathers what an operation takes out of page tables: PTEs are cleared
+ * first, then unmap_finish() flushes the range once and only then frees the pages.
+ * Between unmap_begin() and unmap_finish() nothing may sleep.
+ */
+#ifndef KERNEL_MM_INTERNAL_H
+#define KERNEL_MM_INTERNAL_H
+
+#include <linux/errno.h>
+
+#include "kernel/mm.h"
+#include "platform/abi/hosted.h" /* USER_TOP */
+#include "ring0/lib.h"
+
+/* A PTE that is not present but holds a page: PROT_NONE. */
+#define PTE_HELD PTE_SW1
+#define PTE_USED(pte) ((pte) & (PTE_P | PTE_HELD))
+#define PT_SPAN (1ull << 21) /* bytes that one page table covers */
+#define BLOCK_ORDER 4u
+#define BLOCK_PAGES (1u << BLOCK_ORDER)
+#define BLOCK_SIZE (PAGE_SIZE << BLOCK_ORDER)
+#define MM_MIN_ADDRESS 0x10000ull /* vm.mmap_min_addr */
+#define MM_MAX_VMAS 65530u
+#define STACK_GUARD (256ull << PAGE_SHIFT)
+
+TAILQ_HEAD(page_list, page);
+
+/* page.c */
+extern uint64_t anon_pages, cached_pages, shmem_pages, table_pages; /* of the whole sandbox */
+uint64_t page_user_total(void); /* pages that the container may use */
+uint64_t page_user_free(void);
+struct page *page_user_map(uint64_t *count); /* descriptors of the user zone, as far as it was ever used */
+void page_free_list(struct page_list *list); /* all have no references left */
+bool page_drop(struct page *page); /* gives up a reference; true: it was the last, the caller frees it (page_free_list) */
+
+/* object.c, reclaim.c */
+uint64_t reclaim_pages(uint64_t count); /* drops clean cached pages; how many. Does not sleep */
+bool object_evict(struct page *page);   /* takes a clean, unused page out of its object: true if it did */
+struct page *object_add_zero_page(struct vm_object *object, uint64_t index); /* up to date, referenced; NULL: no memory */
+
+/* pagetable.c */
+typedef uint64_t pte_t;
+pte_t *pt_find(struct mm *mm, uint64_t address);  /* NULL: no table there */
+pte_t *pt_make(struct mm *mm, uint64_t address);  /* NULL: no memory */
+/* The first table at or above *address, below end; moves *address up to what it covers. NULL: none. */
+pte_t *pt_next(struct mm *mm, uint64_t *address, uint64_t end);
+void pt_free_range(struct mm *mm, uint64_t floor, uint64_t ceiling, struct page_list *list);
+static inline struct page *pte_page(pte_t pte)
+{
+	return pa_to_page(pte & PTE_ADDR);
+}
+
+struct unmap {
+	struct mm *mm;
+	uint64_t start, end; /* range to flush; start >= end: none */
+	struct page_list pages;
+};
+void unmap_begin(struct unmap *unmap, struct mm *mm);
+void unmap_flush_range(struct unmap *unmap, uint64_t start, uint64_t end);
+/* Clears the PTEs of a range. only: pages of this object's tree, or NULL for any. */
+void unmap_range(struct unmap *unmap, uint64_t start, uint64_t end, const struct vm_object *only);
+void unmap_finish(struct unmap *unmap);
+void mm_count_page(struct mm *mm, const struct page *page, int64_t n); /* rss */
+
+/* vma.c */
+struct vma *vma_create(struct mm *mm, uint64_t start, uint64_t end, uint32_t flags);
+void vma_insert(struct vma *vma);
+struct vma *vma_split(struct vma *vma, uint64_t address); /* the upper part; NULL: no memory or too many */
+struct vma *vma_merge(struct vma *vma); /* with its neighbours, where they allow it; what it is now part of */
+void vma_account(struct mm *mm, uint32_t flags, int64_t pages);
+void vma_attach(struct vma *vma, struct vm_object *object, uint64_t offset, struct file *file); /* takes references */
+/* Out of the tree and freed. Its file goes to *file when that is not NULL (file_put may sleep), else is put. */
+void vma_remove(struct vma *vma, struct file **file);
+int vma_split_range(struct mm *mm, uint64_t start, uint64_t end); /* VMAs begin and end at both */
+struct vma *vma_next(struct vma *vma);
+struct vma *vma_prev(struct vma *vma);
+uint64_t vma_find_gap(struct mm *mm, uint64_t length, uint64_t low, uint64_t high); /* top down; 0: none */
+bool vma_range_free(struct mm *mm, uint64_t start, uint64_t end);
+bool vma_range_mapped(struct mm *mm, uint64_t start, uint64_t end); /* without holes */
+
+/* mmap.c */
+int mm_unmap_locked(struct mm *mm, uint64_t start, uint64_t end); /* REQUIRES(mm->lock as writer); may sleep at its end */
+uint64_t mm_rlimit(unsigned resource); /* soft limit of the current process, bytes */
+bool mm_may_expand(struct mm *mm, uint32_t flags, uint64_t pages);
+uint64_t mm_place(struct mm *mm, uint64_t hint, uint64_t length);
+int mm_populate(struct mm *mm, uint64_t start, uint64_t end, bool write_private);
+
+/* fault.c */
+pte_t pte_bits(const struct vma *vma); /* what a PTE of this VMA has, without PTE_W */
+#endif

@@ -1,0 +1,234 @@
+/*
+ * Address spaces: creation, the copy that fork makes, and the end.
+ *
+ * mm_fork() copies only what cannot be faulted in again: page tables of areas that hold
+ * private pages, write-protected on both sides, with one flush of the parent. mm_put()
+ * of the last reference takes everything apart; it may close files and so may sleep.
+ */
+#include "kernel/files.h"
+#include "kernel/mm/internal.h"
+#include "ring0/percpu.h"
+#include "ring0/upcall.h"
+
+struct mm *mm_create(void)
+{
+	struct mm *mm = kzalloc(sizeof(*mm));
+
+	if (!mm)
+		return NULL;
+	if (machine->space_init(&mm->space) < 0) {
+		kfree(mm);
+		return NULL;
+	}
+	mm->refs = 1;
+	RB_INIT(&mm->vmas);
+	rwsem_init(&mm->lock);
+	mm->mmap_base = USER_TOP - (128ull << 20);
+	mm->dumpable = true;
+	mm->pt_pages = 1;
+	return mm;
+}
+
+void mm_get(struct mm *mm)
+{
+	BUG_ON(mm->refs == 0);
+	mm->refs++;
+}
+
+/* The tables under a PML4's user half; all leaf entries are clear. */
+static void mm_free_tables(uint64_t *table, unsigned level, unsigned entries)
+{
+	for (unsigned i = 0; i < entries; i++) {
+		uint64_t entry = table[i];
+
+		if (!(entry & PTE_P))
+			continue;
+		table[i] = 0;
+		if (level > 1)
+			mm_free_tables(pa_to_va(entry & PTE_ADDR), level - 1, 512);
+		kernel_free_table(entry & PTE_ADDR);
+	}
+}
+
+void mm_put(struct mm *mm)
+{
+	struct unmap unmap;
+	struct vma *vma;
+
+	BUG_ON(mm->refs == 0);
+	if (--mm->refs > 0)
+		return;
+	if (this_cpu()->space == &mm->space)
+		machine->space_switch(NULL);
+	unmap_begin(&unmap, mm);
+	unmap_range(&unmap, 0, USER_TOP, NULL);
+	unmap_finish(&unmap);
+	while ((vma = RB_MIN(vma_tree, &mm->vmas)) != NULL)
+		vma_remove(vma, NULL);
+	mm_free_tables(pa_to_va(mm->space.root), 3, 256);
+	machine->space_free(&mm->space);
+	if (mm->exe)
+		file_put(mm->exe);
+	kfree(mm);
+}
+
+/* Share one table's pages. The child's table exists. Returns whether the parent lost rights. */
+static bool fork_table(struct mm *child, pte_t *from, pte_t *to, unsigned count)
+{
+	bool changed = false;
+
+	for (unsigned i = 0; i < count; i++) {
+		pte_t pte = from[i];
+		struct page *page;
+
+		if (!PTE_USED(pte))
+			continue;
+		page = pte_page(pte);
+		if (pte & PTE_W) {
+			pte &= ~PTE_W;
+			from[i] = pte;
+			changed = true;
+		}
+		page_get(page);
+		to[i] = pte;
+		mm_count_page(child, page, 1);
+	}
+	return changed;
+}
+
+/* The private pages of an area. The widest range that must be flushed grows. */
+static int fork_pages(struct mm *parent, struct mm *child, const struct vma *vma, struct unmap *flush)
+{
+	uint64_t address = vma->start;
+
+	while (pt_next(parent, &address, vma->end)) {
+		uint64_t stop = MIN(vma->end, (address & ~(PT_SPAN - 1)) + PT_SPAN);
+		pte_t *to = pt_make(child, address), *from;
+
+		if (!to)
+			return -ENOMEM;
+		/* Making a table may have reclaimed pages: look at the parent's entries only now. */
+		from = pt_find(parent, address);
+		if (fork_table(child, from, to, (unsigned)((stop - address) >> PAGE_SHIFT)))
+			unmap_flush_range(flush, address, stop);
+		address = stop;
+	}
+	return 0;
+}
+
+static int fork_vma(struct mm *parent, struct mm *child, const struct vma *vma, struct unmap *flush)
+{
+	struct vma *copy;
+
+	if (vma->flags & VM_DONTFORK)
+		return 0;
+	copy = vma_create(child, vma->start, vma->end, vma->flags & ~VM_LOCKED);
+	if (!copy)
+		return -ENOMEM;
+	copy->name = vma->name;
+	vma_attach(copy, vma->object, vma->offset, vma->file);
+	vma_insert(copy);
+	if (vma->flags & (VM_SHARED | VM_WIPEONFORK) || !vma->has_anon)
+		return 0;
+	copy->has_anon = true;
+	return fork_pages(parent, child, vma, flush);
+}
+
+static void fork_fields(const struct mm *from, struct mm *to)
+{
+	to->mmap_base = from->mmap_base;
+	to->start_brk = from->start_brk;
+	to->brk = from->brk;
+	to->start_code = from->start_code;
+	to->end_code = from->end_code;
+	to->start_data = from->start_data;
+	to->end_data = from->end_data;
+	to->start_stack = from->start_stack;
+	to->arg_start = from->arg_start;
+	to->arg_end = from->arg_end;
+	to->env_start = from->env_start;
+	to->env_end = from->env_end;
+	to->vdso = from->vdso;
+	to->dumpable = from->dumpable;
+	to->membarrier = from->membarrier;
+	to->hole_hint = from->hole_hint;
+	to->hole_max = from->hole_max;
+	memcpy(to->saved_auxv, from->saved_auxv, sizeof(to->saved_auxv));
+}
+
+int mm_fork(struct mm *parent, struct mm **result)
+{
+	struct mm *child = mm_create();
+	struct unmap flush;
+	struct vma *vma;
+	int rc = 0;
+
+	if (!child)
+		return -ENOMEM;
+	rwsem_write_lock(&parent->lock);
+	unmap_begin(&flush, parent);
+	fork_fields(parent, child);
+	RB_FOREACH(vma, vma_tree, &parent->vmas) {
+		rc = fork_vma(parent, child, vma, &flush);
+		if (rc < 0)
+			break;
+	}
+	if (parent->exe) {
+		file_get(parent->exe);
+		child->exe = parent->exe;
+	}
+	child->hiwater_rss = child->rss_anon + child->rss_file + child->rss_shmem;
+	unmap_finish(&flush);
+	rwsem_write_unlock(&parent->lock);
+	if (rc < 0) {
+		mm_put(child);
+		return rc;
+	}
+	*result = child;
+	return 0;
+}
+
+static void check_table(struct mm *mm, const struct vma *vma, uint64_t address, pte_t pte, uint64_t rss[3])
+{
+	struct page *page = pte_page(pte);
+
+	BUG_ON(page->zone != PAGE_USER);
+	BUG_ON(!(page->flags & PAGE_ZEROPAGE) && page->refs == 0);
+	BUG_ON(pte & PTE_W && !(vma->flags & VM_WRITE));
+	BUG_ON(!(pte & PTE_NX) && !(vma->flags & VM_EXEC));
+	BUG_ON(pte & PTE_P && !(vma->flags & (VM_READ | VM_WRITE | VM_EXEC)));
+	BUG_ON(pte & PTE_W && page->flags & PAGE_ZEROPAGE);
+	BUG_ON(pte & PTE_W && !(vma->flags & VM_SHARED) && page->flags & PAGE_CACHED);
+	BUG_ON(address < vma->start);
+	if (page->flags & PAGE_ANON)
+		rss[0]++;
+	else if (page->flags & PAGE_SHMEM)
+		rss[1]++;
+	else if (!(page->flags & PAGE_ZEROPAGE))
+		rss[2]++;
+}
+
+void mm_check(struct mm *mm)
+{
+	uint64_t end = 0, total = 0, count = 0, rss[3] = {0, 0, 0}, address = 0;
+	struct vma *vma;
+	pte_t *pte;
+
+	RB_FOREACH(vma, vma_tree, &mm->vmas) {
+		BUG_ON(vma->start < end || vma->start >= vma->end || vma->end > USER_TOP);
+		BUG_ON((vma->start | vma->end | vma->offset) & ~PAGE_MASK);
+		BUG_ON(vma->mm != mm);
+		end = vma->end;
+		total += (vma->end - vma->start) >> PAGE_SHIFT;
+		count++;
+	}
+	BUG_ON(total != mm->total_vm || count != mm->vma_count);
+	for (; (pte = pt_next(mm, &address, USER_TOP)) != NULL; address += PAGE_SIZE) {
+		if (!PTE_USED(*pte))
+			continue;
+		vma = mm_find_vma(mm, address);
+		BUG_ON(!vma);
+		check_table(mm, vma, address, *pte, rss);
+	}
+	BUG_ON(rss[0] != mm->rss_anon || rss[1] != mm->rss_shmem || rss[2] != mm->rss_file);
+}

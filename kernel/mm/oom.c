@@ -1,0 +1,78 @@
+/*
+ * The OOM killer: when user pages are used up and reclaim finds none, the process with
+ * the most memory (its oom_score_adj added, as proc(5) tells) gets SIGKILL, and the log
+ * says so. The faulting task goes back to user mode and tries again, by when the victim
+ * has freed its pages; so nothing here may sleep or fail.
+ */
+#include <asm/signal.h>
+
+#include "kernel/mm/internal.h"
+#include "kernel/mm/oom.h"
+#include "kernel/signal.h"
+#include "kernel/task.h"
+
+#define SCORE_ADJ_MIN (-1000)
+
+static struct mm *process_mm(struct process *process)
+{
+	struct task *task;
+
+	TAILQ_FOREACH(task, &process->tasks, sibling)
+		if (task->mm)
+			return task->mm;
+	return NULL;
+}
+
+/* Pages, adjusted; negative: never. */
+static int64_t oom_badness(struct process *process, struct mm *mm)
+{
+	int64_t points;
+
+	if (process == init_process || process->oom_score_adj == SCORE_ADJ_MIN)
+		return -1;
+	points = (int64_t)(mm->rss_anon + mm->rss_file + mm->rss_shmem + mm->pt_pages);
+	points += process->oom_score_adj * (int64_t)(page_user_total() / 1000);
+	return points > 0 ? points : 1;
+}
+
+int oom_score(struct process *process)
+{
+	struct mm *mm = process_mm(process);
+	int64_t points = mm ? oom_badness(process, mm) : -1;
+
+	if (points < 0)
+		return 0;
+	return (int)MIN(points * 1000 / (int64_t)(page_user_total() + 1), 2000);
+}
+
+void oom_kill(void)
+{
+	struct process *process, *victim = NULL;
+	int64_t worst = -1;
+	struct mm *mm;
+
+	TAILQ_FOREACH(process, &all_processes, all) {
+		int64_t points;
+
+		mm = process_mm(process);
+		if (!mm)
+			continue;
+		/* One is dying already: let it. */
+		if (process->exiting && process != current->process)
+			return;
+		points = oom_badness(process, mm);
+		if (points > worst) {
+			worst = points;
+			victim = process;
+		}
+	}
+	if (!victim)
+		victim = current->process;
+	mm = process_mm(victim);
+	klog(LOG_ERROR, "Out of memory: Killed process %d (%s) total-vm:%lukB, anon-rss:%lukB, file-rss:%lukB, "
+		"shmem-rss:%lukB oom_score_adj:%d", victim->pid, victim->leader ? victim->leader->comm : "?",
+		mm ? (unsigned long)mm->total_vm * 4 : 0, mm ? (unsigned long)mm->rss_anon * 4 : 0,
+		mm ? (unsigned long)mm->rss_file * 4 : 0, mm ? (unsigned long)mm->rss_shmem * 4 : 0,
+		victim->oom_score_adj);
+	signal_send_kernel(victim->leader, SIGKILL);
+}

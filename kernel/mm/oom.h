@@ -1,0 +1,14 @@
+/*
+ * The OOM killer (kernel/mm/oom.c): ends a process when the container's memory is used up.
+ */
+#ifndef KERNEL_MM_OOM_H
+#define KERNEL_MM_OOM_H
+
+struct process;
+
+/* Kill the process that a fault's failed allocation asks for. Does not sleep. */
+void oom_kill(void);
+/* The badness that /proc/PID/oom_score shows, 0..2000. */
+int oom_score(struct process *process);
+
+#endif

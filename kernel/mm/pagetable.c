@@ -1,0 +1,176 @@
+/*
+ * Page tables: the x86 four-level format on both machines (Intel SDM vol. 3, 4.5).
+ *
+ * A PTE holds a reference to its page. Rights that are taken away, and pages that are
+ * replaced, need machine->space_flush() before the page may be used for anything else:
+ * struct unmap (internal.h) does that in one batch. Nothing here sleeps.
+ */
+#include "kernel/mm/internal.h"
+#include "ring0/upcall.h"
+
+#define LEVELS 4
+#define TABLE_FLAGS (PTE_P | PTE_W | PTE_U | PTE_A)
+
+static inline uint64_t *table_of(uint64_t entry)
+{
+	return pa_to_va(entry & PTE_ADDR);
+}
+
+static inline unsigned level_index(uint64_t address, unsigned level)
+{
+	return (unsigned)(address >> (PAGE_SHIFT + 9 * level)) & 511;
+}
+
+pte_t *pt_find(struct mm *mm, uint64_t address)
+{
+	uint64_t *table = pa_to_va(mm->space.root);
+
+	for (unsigned level = LEVELS - 1; level > 0; level--) {
+		uint64_t entry = table[level_index(address, level)];
+
+		if (!(entry & PTE_P))
+			return NULL;
+		table = table_of(entry);
+	}
+	return &table[level_index(address, 0)];
+}
+
+pte_t *pt_make(struct mm *mm, uint64_t address)
+{
+	uint64_t *table = pa_to_va(mm->space.root);
+
+	for (unsigned level = LEVELS - 1; level > 0; level--) {
+		uint64_t *entry = &table[level_index(address, level)];
+
+		if (!(*entry & PTE_P)) {
+			uint64_t pa = kernel_alloc_table();
+
+			if (!pa)
+				return NULL;
+			*entry = pa | TABLE_FLAGS;
+			mm->pt_pages++;
+		}
+		table = table_of(*entry);
+	}
+	return &table[level_index(address, 0)];
+}
+
+pte_t *pt_next(struct mm *mm, uint64_t *address, uint64_t end)
+{
+	while (*address < end) {
+		uint64_t *table = pa_to_va(mm->space.root);
+		unsigned level;
+
+		for (level = LEVELS - 1; level > 0; level--) {
+			uint64_t entry = table[level_index(*address, level)];
+
+			if (!(entry & PTE_P))
+				break;
+			table = table_of(entry);
+		}
+		if (level == 0)
+			return &table[level_index(*address, 0)];
+		/* Skip what the absent entry covers. */
+		*address = (*address | ((1ull << (PAGE_SHIFT + 9 * level)) - 1)) + 1;
+	}
+	return NULL;
+}
+
+void pt_free_range(struct mm *mm, uint64_t floor, uint64_t ceiling, struct page_list *list)
+{
+	uint64_t address = (floor + PT_SPAN - 1) & ~(PT_SPAN - 1);
+
+	for (; address + PT_SPAN <= ceiling && pt_next(mm, &address, ceiling); address += PT_SPAN) {
+		uint64_t *table = pa_to_va(mm->space.root);
+		uint64_t *entry = NULL;
+
+		if (address + PT_SPAN > ceiling)
+			break;
+		for (unsigned level = LEVELS - 1; level > 0; level--) {
+			entry = &table[level_index(address, level)];
+			table = table_of(*entry);
+		}
+		*entry = 0;
+		mm->pt_pages--;
+		table_pages--;
+		struct page *page = pa_to_page(va_to_pa(table));
+
+		if (page_drop(page))
+			TAILQ_INSERT_TAIL(list, page, free);
+	}
+}
+
+void mm_count_page(struct mm *mm, const struct page *page, int64_t n)
+{
+	if (page->flags & PAGE_ANON)
+		mm->rss_anon += (uint64_t)n;
+	else if (page->flags & PAGE_SHMEM)
+		mm->rss_shmem += (uint64_t)n;
+	else if (!(page->flags & PAGE_ZEROPAGE))
+		mm->rss_file += (uint64_t)n;
+}
+
+void unmap_begin(struct unmap *unmap, struct mm *mm)
+{
+	uint64_t rss = mm->rss_anon + mm->rss_file + mm->rss_shmem;
+
+	unmap->mm = mm;
+	unmap->start = UINT64_MAX;
+	unmap->end = 0;
+	TAILQ_INIT(&unmap->pages);
+	if (rss > mm->hiwater_rss)
+		mm->hiwater_rss = rss;
+}
+
+void unmap_flush_range(struct unmap *unmap, uint64_t start, uint64_t end)
+{
+	unmap->start = MIN(unmap->start, start);
+	unmap->end = MAX(unmap->end, end);
+}
+
+static void unmap_pte(struct unmap *unmap, uint64_t address, pte_t *pte, const struct vm_object *only)
+{
+	pte_t old = *pte;
+	struct page *page = pte_page(old);
+
+	if (only && (page->object != only || !(page->flags & PAGE_CACHED)))
+		return;
+	*pte = 0;
+	if (old & PTE_P)
+		unmap_flush_range(unmap, address, address + PAGE_SIZE);
+	mm_count_page(unmap->mm, page, -1);
+	if (page_drop(page))
+		TAILQ_INSERT_TAIL(&unmap->pages, page, free);
+}
+
+void unmap_range(struct unmap *unmap, uint64_t start, uint64_t end, const struct vm_object *only)
+{
+	uint64_t address = start;
+	pte_t *pte;
+
+	while ((pte = pt_next(unmap->mm, &address, end)) != NULL) {
+		uint64_t stop = MIN(end, (address & ~(PT_SPAN - 1)) + PT_SPAN);
+
+		for (; address < stop; address += PAGE_SIZE, pte++)
+			if (PTE_USED(*pte))
+				unmap_pte(unmap, address, pte, only);
+	}
+}
+
+void unmap_finish(struct unmap *unmap)
+{
+	if (unmap->start < unmap->end)
+		machine->space_flush(&unmap->mm->space, unmap->start, unmap->end - unmap->start);
+	page_free_list(&unmap->pages);
+}
+
+uint64_t mm_translate(struct mm *mm, uint64_t address, uint64_t *pte)
+{
+	pte_t *found = address < USER_TOP ? pt_find(mm, address) : NULL;
+
+	if (!found || !(*found & PTE_P))
+		return 0;
+	if (pte)
+		*pte = *found;
+	return (*found & PTE_ADDR) | (address & ~PAGE_MASK);
+}
