@@ -1,0 +1,116 @@
+/*
+ * Writes the records of platform/abi/config.h that tell the sentry what the container is.
+ * kernel/config.c is the reader; an option that the format lacks must be refused before.
+ */
+#include <string.h>
+
+#include "cli/cli.h"
+#include "cli/container.h"
+
+struct blob {
+	uint8_t *bytes;
+	size_t length, room;
+};
+
+static void put_bytes(struct blob *blob, const void *bytes, size_t length)
+{
+	if (blob->length + length > blob->room) {
+		blob->room = (blob->length + length) * 2 + 4096;
+		blob->bytes = realloc(blob->bytes, blob->room);
+		if (!blob->bytes)
+			exit(cli_error("out of memory"));
+	}
+	if (length)
+		memcpy(blob->bytes + blob->length, bytes, length);
+	blob->length += length;
+}
+
+static void put_padding(struct blob *blob)
+{
+	static const uint8_t zeros[8];
+	put_bytes(blob, zeros, (8 - blob->length % 8) % 8);
+}
+
+static void put(struct blob *blob, enum config_type type, const void *payload, size_t length)
+{
+	struct config_record record = {type, (uint32_t)length};
+
+	put_bytes(blob, &record, sizeof(record));
+	put_bytes(blob, payload, length);
+	put_padding(blob);
+}
+
+static void put_string(struct blob *blob, enum config_type type, const char *text)
+{
+	if (text)
+		put(blob, type, text, strlen(text));
+}
+
+static void put_strings(struct blob *blob, enum config_type type, const struct strings *strings)
+{
+	for (size_t i = 0; i < strings->count; i++)
+		put_string(blob, type, strings->items[i]);
+}
+
+static void put_mount(struct blob *blob, const struct container_mount *mount)
+{
+	struct config_mount head = {
+		.flags = mount->flags,
+		.gofer = mount->tree,
+		.type_len = (uint16_t)strlen(mount->type),
+		.source_len = (uint16_t)strlen(mount->source),
+		.target_len = (uint16_t)strlen(mount->target),
+		.data_len = (uint16_t)strlen(mount->data),
+	};
+	struct config_record record = {CONFIG_MOUNT,
+		(uint32_t)(sizeof(head) + head.type_len + head.source_len + head.target_len + head.data_len)};
+
+	put_bytes(blob, &record, sizeof(record));
+	put_bytes(blob, &head, sizeof(head));
+	put_bytes(blob, mount->type, head.type_len);
+	put_bytes(blob, mount->source, head.source_len);
+	put_bytes(blob, mount->target, head.target_len);
+	put_bytes(blob, mount->data, head.data_len);
+	put_padding(blob);
+}
+
+static void put_flag(struct blob *blob, enum config_type type, bool set)
+{
+	if (set)
+		put(blob, type, NULL, 0);
+}
+
+void *config_blob(const struct container *c, size_t *length)
+{
+	struct blob blob = {0};
+	struct config_root root = {0, c->root_flags};
+	uint32_t mask = (uint32_t)c->umask;
+
+	put_strings(&blob, CONFIG_ARG, &c->args);
+	put_strings(&blob, CONFIG_ENV, &c->env);
+	put_string(&blob, CONFIG_CWD, c->cwd);
+	put(&blob, CONFIG_USER, &c->user, sizeof(c->user));
+	for (size_t i = 0; i < c->group_count; i++)
+		put(&blob, CONFIG_GROUP, &c->groups[i], sizeof(c->groups[i]));
+	put(&blob, CONFIG_CAPS, &c->caps, sizeof(c->caps));
+	for (size_t i = 0; i < c->rlimit_count; i++)
+		put(&blob, CONFIG_RLIMIT, &c->rlimits[i], sizeof(c->rlimits[i]));
+	put_string(&blob, CONFIG_HOSTNAME, c->hostname);
+	put_string(&blob, CONFIG_DOMAINNAME, c->domainname);
+	put(&blob, CONFIG_ROOT, &root, sizeof(root));
+	for (size_t i = 0; i < c->mount_count; i++)
+		put_mount(&blob, &c->mounts[i]);
+	put_flag(&blob, CONFIG_TERMINAL, c->terminal);
+	put_flag(&blob, CONFIG_STRACE, global.strace);
+	put_flag(&blob, CONFIG_NO_NEW_PRIVS, c->no_new_privs);
+	put_flag(&blob, CONFIG_DEBUG, global.debug);
+	if (c->umask >= 0)
+		put(&blob, CONFIG_UMASK, &mask, sizeof(mask));
+	put_strings(&blob, CONFIG_READONLY_PATH, &c->readonly_paths);
+	put_strings(&blob, CONFIG_MASKED_PATH, &c->masked_paths);
+	if (c->has_oom_score_adj)
+		put(&blob, CONFIG_OOM_SCORE_ADJ, &c->oom_score_adj, sizeof(c->oom_score_adj));
+	put_strings(&blob, CONFIG_SYSCTL, &c->sysctls);
+	*length = blob.length;
+	return blob.bytes;
+}

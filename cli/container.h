@@ -1,0 +1,69 @@
+/*
+ * What a container is to be, between whoever describes it (oci.c from a bundle, do.c from
+ * the command line) and whoever makes it so (config_blob.c for the sentry, sandbox.c for
+ * the host's processes). Strings belong to the container and are never freed: the command
+ * runs one and ends.
+ */
+#ifndef CLI_CONTAINER_H
+#define CLI_CONTAINER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "platform/abi/config.h"
+
+#define CONTAINER_MAX_TREES 100 /* the root and the bind mounts */
+
+struct strings {
+	char **items;
+	size_t count;
+};
+
+struct container_mount {
+	char *type, *source, *target, *data;
+	uint64_t flags; /* MS_* */
+	uint32_t tree;  /* bind mounts: index into trees; else 0 */
+};
+
+/* A directory or file of the host that the gofer serves. */
+struct container_tree {
+	int fd; /* O_PATH */
+	bool readonly;
+};
+
+struct container {
+	struct strings args, env;
+	char *cwd, *hostname, *domainname;
+	struct config_user user;
+	uint32_t *groups;
+	size_t group_count;
+	struct config_caps caps;
+	struct config_rlimit rlimits[16];
+	size_t rlimit_count;
+	uint32_t root_flags; /* CONFIG_ROOT_* */
+	struct container_mount *mounts;
+	size_t mount_count;
+	struct strings readonly_paths, masked_paths, sysctls;
+	bool terminal, no_new_privs;
+	int64_t umask; /* -1: the default */
+	bool has_oom_score_adj;
+	int32_t oom_score_adj;
+	uint64_t memory_limit; /* bytes, 0: none */
+	unsigned cpus;         /* 0: all */
+	struct container_tree trees[CONTAINER_MAX_TREES];
+	size_t tree_count;
+};
+
+/* Append a copy; ends the command if memory runs out. */
+void strings_add(struct strings *strings, const char *text);
+char *container_copy(const char *text);
+struct container_mount *container_mount_add(struct container *container);
+
+/* config_blob.c: the records of platform/abi/config.h; malloc'ed. Always succeeds or ends the command. */
+void *config_blob(const struct container *container, size_t *length);
+
+/* sandbox.c: runs it and returns the exit status for the shell; 1 after a message if it did not start. */
+int sandbox_run(struct container *container);
+
+#endif

@@ -1,0 +1,27 @@
+/* `ringfence help`: what the command can do, on standard output. */
+#include "cli/cli.h"
+
+int command_help(int argc, char **argv)
+{
+	fputs("Usage: ringfence [OPTION]... COMMAND [ARGUMENT]...\n"
+	      "Runs containers on a kernel of their own.\n"
+	      "\n"
+	      "Commands:\n"
+	      "  run [-b BUNDLE] ID    run the container of an OCI bundle; returns its exit status\n"
+	      "  do [--] CMD [ARG]...  run CMD on this machine's own files, which it can read and not change\n"
+	      "  spec [-b BUNDLE]      write a config.json to start from\n"
+	      "  version               print the version\n"
+	      "  help                  print this text\n"
+	      "  platform              print which platform is used here, and why\n"
+	      "  filters               print the system calls that each host thread may make\n"
+	      "\n"
+	      "Options:\n"
+	      "  --platform=auto|kvm|ptrace  the machine under the sandbox's kernel (auto)\n"
+	      "  --network=none              the container has no network; nothing else is supported yet\n"
+	      "  --root=DIR                  where state is kept (/run/ringfence)\n"
+	      "  --debug                     debug lines in the log\n"
+	      "  --debug-log=PATH            the log goes to this file (else stderr)\n"
+	      "  --strace                    the container's system calls in the log\n",
+		stdout);
+	return ferror(stdout) || fflush(stdout) ? 1 : 0;
+}

@@ -1,0 +1,202 @@
+/* Bounded JSON reading: see json.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cli/cli.h"
+#include "cli/json.h"
+
+#define FILE_MAX (8u << 20)
+#define DEPTH_MAX 64
+
+int json_error(const struct json *json, const char *property, const char *format, ...)
+{
+	char reason[600];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(reason, sizeof(reason), format, args);
+	va_end(args);
+	return cli_error("config.json: %s: %s%s%s", json->file, property, property[0] ? ": " : "", reason);
+}
+
+static int read_file(struct json *json, const char *path, char **text)
+{
+	AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat st;
+	size_t length = 0;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return json_error(json, "", "%s", strerror(errno));
+	if (!S_ISREG(st.st_mode))
+		return json_error(json, "", "not a regular file");
+	if (st.st_size > FILE_MAX)
+		return json_error(json, "", "too large");
+	*text = malloc(FILE_MAX + 1);
+	if (!*text)
+		return json_error(json, "", "out of memory");
+	for (;;) {
+		ssize_t n = read(fd, *text + length, FILE_MAX - length);
+		if (n < 0)
+			return json_error(json, "", "%s", strerror(errno));
+		if (n == 0)
+			break;
+		length += (size_t)n;
+	}
+	(*text)[length] = '\0';
+	if (strlen(*text) != length)
+		return json_error(json, "", "a zero byte in the file");
+	return 0;
+}
+
+/* What yajl's tree does not bear: deep nesting (it frees by recursion), and \u0000, which would end a string. */
+static int check_text(struct json *json, const char *text)
+{
+	bool string = false;
+	int depth = 0;
+
+	for (const char *c = text; *c; c++) {
+		if (string && *c == '\\') {
+			if (strncmp(c, "\\u0000", 6) == 0)
+				return json_error(json, "", "a string with a zero character");
+			if (c[1])
+				c++;
+		} else if (*c == '"') {
+			string = !string;
+		} else if (!string && (*c == '{' || *c == '[')) {
+			if (++depth > DEPTH_MAX)
+				return json_error(json, "", "nested too deeply");
+		} else if (!string && (*c == '}' || *c == ']')) {
+			depth--;
+		}
+	}
+	return 0;
+}
+
+int json_read(struct json *json, const char *path)
+{
+	AUTO_FREE char *text = NULL;
+	char message[512] = "";
+
+	json->file = path;
+	json->root = NULL;
+	if (read_file(json, path, &text) || check_text(json, text))
+		return 1;
+	json->root = yajl_tree_parse(text, message, sizeof(message));
+	if (!json->root) {
+		message[strcspn(message, "\n")] = '\0';
+		return json_error(json, "", "%s", message[0] ? message : "no JSON in it");
+	}
+	return YAJL_IS_OBJECT(json->root) ? 0 : json_error(json, "", "not a JSON object");
+}
+
+yajl_val json_member(yajl_val object, const char *key)
+{
+	if (!YAJL_IS_OBJECT(object))
+		return NULL;
+	for (size_t i = 0; i < object->u.object.len; i++) {
+		if (strcmp(object->u.object.keys[i], key) == 0)
+			return YAJL_IS_NULL(object->u.object.values[i]) ? NULL : object->u.object.values[i];
+	}
+	return NULL;
+}
+
+int json_object(const struct json *json, yajl_val parent, const char *key, const char *property, yajl_val *out)
+{
+	yajl_val value = json_member(parent, key);
+
+	if (value && !YAJL_IS_OBJECT(value))
+		return json_error(json, property, "not an object");
+	*out = value;
+	return 0;
+}
+
+int json_array(const struct json *json, yajl_val parent, const char *key, const char *property, yajl_val *out)
+{
+	yajl_val value = json_member(parent, key);
+
+	if (value && !YAJL_IS_ARRAY(value))
+		return json_error(json, property, "not an array");
+	*out = value;
+	return 0;
+}
+
+int json_string(const struct json *json, yajl_val parent, const char *key, const char *property, char **out)
+{
+	yajl_val value = json_member(parent, key);
+
+	if (!value)
+		return 0;
+	if (!YAJL_IS_STRING(value))
+		return json_error(json, property, "not a string");
+	*out = container_copy(YAJL_GET_STRING(value));
+	return 0;
+}
+
+int json_strings(const struct json *json, yajl_val parent, const char *key, const char *property,
+	struct strings *out)
+{
+	yajl_val value;
+
+	if (json_array(json, parent, key, property, &value))
+		return 1;
+	for (size_t i = 0; value && i < value->u.array.len; i++) {
+		if (!YAJL_IS_STRING(value->u.array.values[i]))
+			return json_error(json, property, "element %zu is not a string", i);
+		strings_add(out, YAJL_GET_STRING(value->u.array.values[i]));
+	}
+	return 0;
+}
+
+int json_bool(const struct json *json, yajl_val parent, const char *key, const char *property, bool *out)
+{
+	yajl_val value = json_member(parent, key);
+
+	if (!value)
+		return 0;
+	if (!YAJL_IS_TRUE(value) && !YAJL_IS_FALSE(value))
+		return json_error(json, property, "not true or false");
+	*out = YAJL_IS_TRUE(value);
+	return 0;
+}
+
+int json_integer(const struct json *json, yajl_val parent, const char *key, const char *property, int64_t *out)
+{
+	yajl_val value = json_member(parent, key);
+
+	if (!value)
+		return 0;
+	if (!YAJL_IS_INTEGER(value))
+		return json_error(json, property, "not an integer");
+	*out = YAJL_GET_INTEGER(value);
+	return 0;
+}
+
+int json_u32(const struct json *json, yajl_val parent, const char *key, const char *property, uint32_t *out)
+{
+	int64_t value = *out;
+
+	if (json_integer(json, parent, key, property, &value))
+		return 1;
+	if (value < 0 || value > UINT32_MAX)
+		return json_error(json, property, "out of range");
+	*out = (uint32_t)value;
+	return 0;
+}
+
+bool json_present(yajl_val parent, const char *key)
+{
+	yajl_val value = json_member(parent, key);
+
+	if (!value || YAJL_IS_FALSE(value))
+		return false;
+	if (YAJL_IS_STRING(value))
+		return YAJL_GET_STRING(value)[0] != '\0';
+	if (YAJL_IS_ARRAY(value))
+		return value->u.array.len > 0;
+	if (YAJL_IS_OBJECT(value))
+		return value->u.object.len > 0;
+	return true;
+}

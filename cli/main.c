@@ -1,0 +1,100 @@
+/*
+ * ringfence: the command. Reads the global options and calls the subcommand.
+ *
+ * Global options stand before the subcommand, as in runc. An option is either done or
+ * refused by name; none is accepted and ignored.
+ */
+#include <getopt.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+static const struct command {
+	const char *name;
+	int (*run)(int argc, char **argv);
+} commands[] = {
+	{"run", command_run},
+	{"do", command_do},
+	{"spec", command_spec},
+	{"version", command_version},
+	{"help", command_help},
+	{"boot", command_boot},
+	{"gofer", command_gofer},
+	{"filters", command_filters},
+	{"platform", command_platform},
+};
+
+enum { OPT_PLATFORM = 256, OPT_NETWORK, OPT_ROOT, OPT_DEBUG, OPT_DEBUG_LOG, OPT_STRACE };
+
+static const struct option options[] = {
+	{"platform", required_argument, NULL, OPT_PLATFORM},
+	{"network", required_argument, NULL, OPT_NETWORK},
+	{"root", required_argument, NULL, OPT_ROOT},
+	{"debug", no_argument, NULL, OPT_DEBUG},
+	{"debug-log", required_argument, NULL, OPT_DEBUG_LOG},
+	{"strace", no_argument, NULL, OPT_STRACE},
+	{"help", no_argument, NULL, 'h'},
+	{"version", no_argument, NULL, 'v'},
+	{NULL, 0, NULL, 0},
+};
+
+static int usage_error(const char *what, const char *which)
+{
+	fprintf(stderr, "ringfence: %s: %s (see ringfence help)\n", which, what);
+	return 1;
+}
+
+static int set_option(int option)
+{
+	switch (option) {
+	case OPT_PLATFORM:
+		if (strcmp(optarg, "auto") != 0 && strcmp(optarg, "kvm") != 0 && strcmp(optarg, "ptrace") != 0)
+			return usage_error("not a platform: auto, kvm or ptrace", optarg);
+		global.platform = optarg;
+		return 0;
+	case OPT_NETWORK:
+		if (strcmp(optarg, "none") != 0)
+			return usage_error("not supported yet: --network=none is", optarg);
+		return 0;
+	case OPT_ROOT:
+		global.root = optarg;
+		return 0;
+	case OPT_DEBUG:
+		global.debug = true;
+		return 0;
+	case OPT_DEBUG_LOG:
+		global.debug_log = optarg;
+		return 0;
+	default:
+		global.strace = true;
+		return 0;
+	}
+}
+
+int main(int argc, char **argv)
+{
+	int option;
+
+	while ((option = getopt_long(argc, argv, "+hv", options, NULL)) != -1) {
+		if (option == 'h')
+			return command_help(1, argv);
+		if (option == 'v')
+			return command_version(1, argv);
+		if (option == '?')
+			return 1; /* getopt has said which */
+		if (set_option(option) != 0)
+			return 1;
+	}
+	if (optind >= argc)
+		return usage_error("no command", "ringfence");
+	argc -= optind;
+	argv += optind;
+	optind = 0; /* glibc: start again */
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		if (strcmp(argv[0], commands[i].name) != 0)
+			continue;
+		global.operation = commands[i].name;
+		return commands[i].run(argc, argv);
+	}
+	return usage_error("no such command", argv[0]);
+}

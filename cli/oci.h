@@ -1,0 +1,16 @@
+/* The OCI runtime specification: config.json of a bundle into a struct container. */
+#ifndef CLI_OCI_H
+#define CLI_OCI_H
+
+#include "cli/container.h"
+
+#define OCI_VERSION "1.1.0"
+
+/*
+ * Reads BUNDLE/config.json whole and opens the root and the bind mounts' sources. 0, or 1
+ * after one line that names the file, the property and the reason. What would not be done
+ * as written is refused by name; properties that the specification does not know are ignored.
+ */
+int oci_load(const char *bundle, struct container *container);
+
+#endif

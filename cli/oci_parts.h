@@ -1,0 +1,21 @@
+/* Inside the OCI reader: what oci.c, oci_mounts.c and oci_linux.c share. */
+#ifndef CLI_OCI_PARTS_H
+#define CLI_OCI_PARTS_H
+
+#include "cli/json.h"
+#include "cli/oci.h"
+
+struct oci {
+	struct json json;
+	const char *bundle; /* absolute */
+	struct container *container;
+};
+
+/* The first of these members that is present is refused by name. `keys` ends with NULL. */
+int oci_refuse(struct oci *oci, yajl_val parent, const char *const *keys, const char *prefix);
+/* Opens a tree of the host for the gofer. */
+int oci_open_tree(struct oci *oci, const char *path, bool readonly, const char *property, uint32_t *tree);
+int oci_load_mounts(struct oci *oci);
+int oci_load_linux(struct oci *oci);
+
+#endif
