@@ -156,13 +156,16 @@ static int vmm_init(struct vmm *vmm)
 
 static int start_and_run(struct vmm *vmm)
 {
+	bool hosted = vmm->platform->machine == ABI_MACHINE_HOSTED;
 	int error = vmm_init(vmm);
 
-	if (error)
+	if (error || (hosted && (error = jail_walls(vmm))))
 		return error;
 	error = vmm->platform->start(vmm);
 	if (error)
 		return fail(vmm->platform->name, error);
+	if (!hosted && (error = jail_walls(vmm)))
+		return error;
 	error = io_start(vmm);
 	if (error)
 		return fail("I/O threads", error);

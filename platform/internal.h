@@ -42,6 +42,8 @@ int io_start(struct vmm *vmm);
 
 /* jail.c: what must be done while there is one thread: no_new_privs, limits, signals blocked. */
 int jail_prepare(struct vmm *vmm);
+/* The process-wide part: empty root, uid, not dumpable. Paths end here. */
+int jail_walls(struct vmm *vmm);
 
 /* filters.c: load the calling thread's list. 0 or -errno. */
 int filters_load(enum jail_role role);

@@ -3,9 +3,10 @@
  * capabilities, no_new_privs, no core dumps, and a seccomp list for each thread.
  *
  * jail_prepare() comes first, while there is one thread (namespaces and no_new_privs are
- * then inherited by all). Threads made later call jail_thread() before anything else: it
- * waits until jail_enter() on the main thread has done the process-wide part, then puts
- * the thread's own filter on. After that no path can be opened: the root is empty.
+ * then inherited by all). jail_walls() empties the root and changes the uid: hosted before
+ * the platform starts, so that the stubs are inside too; in the guest after it, because it
+ * opens /dev/kvm. jail_enter() on the main thread then lets every thread, waiting in
+ * jail_thread(), put its own filter on. After that no path can be opened.
  * The pid namespace is made by the command, because a process cannot move itself.
  */
 #include <errno.h>
@@ -139,25 +140,29 @@ static int change_user(const struct vmm_options *options)
 	return 0;
 }
 
-int jail_enter(struct vmm *vmm)
+int jail_walls(struct vmm *vmm)
 {
-	bool hosted = vmm->platform->machine == ABI_MACHINE_HOSTED;
 	int error;
 
 	if (own_mounts && (error = empty_root()) < 0)
 		return error;
 	if ((error = change_user(vmm->options)) < 0)
 		return error;
-	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
-		return fail("PR_SET_DUMPABLE");
 	/* Changing the uid cleared it. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
 		return fail("PR_SET_PDEATHSIG");
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		return fail("PR_SET_DUMPABLE");
+	return 0;
+}
+
+int jail_enter(struct vmm *vmm)
+{
 	pthread_mutex_lock(&gate_lock);
 	gate_open = true;
 	pthread_cond_broadcast(&gate);
 	pthread_mutex_unlock(&gate_lock);
-	return jail_thread(vmm, hosted ? JAIL_PTRACE_CPU : JAIL_MAIN);
+	return jail_thread(vmm, JAIL_MAIN);
 }
 
 int jail_thread(struct vmm *vmm, enum jail_role role)
