@@ -21,6 +21,7 @@ struct instruction {
 	uint8_t rex, modrm;
 	bool operand16, address32;
 	unsigned segment; /* 0: none or flat, 4: fs, 5: gs */
+	unsigned scale;     /* EVEX: an 8-bit displacement counts in units of so many bytes; else 1 */
 	uint64_t immediate; /* bytes behind the operand: rip-relative addresses count from the end */
 };
 
@@ -107,6 +108,8 @@ static bool effective_address(struct instruction *in, const struct regs *regs, u
 	}
 	if ((mod == 1 && !take(in, 1, &displacement)) || (mod == 2 && !take(in, 4, &displacement)))
 		return false;
+	if (mod == 1)
+		displacement *= in->scale;
 	*address = base + (uint64_t)displacement;
 	if (in->address32)
 		*address = (uint32_t)*address;
@@ -175,13 +178,15 @@ static bool writes_one_byte(const struct instruction *in, uint8_t op, uint64_t *
 }
 
 /* 0F xx: stores of vector registers and the locked operations. */
-static bool writes_two_byte(uint8_t op, uint64_t *immediate)
+static bool writes_two_byte(const struct instruction *in, uint8_t op, uint64_t *immediate)
 {
-	*immediate = 0;
+	*immediate = op == 0xba;
 	switch (op) {
 	case 0x11: case 0x13: case 0x17: case 0x29: case 0x2b: case 0x7f: case 0xd6: case 0xe7: case 0xc3: case 0xb0: case 0xb1:
 	case 0xc0: case 0xc1: case 0xab: case 0xb3: case 0xbb:
 		return true;
+	case 0xba:
+		return (in->modrm >> 3 & 7) > 4;
 	default:
 		return op >= 0x90 && op <= 0x9f;
 	}
@@ -218,26 +223,38 @@ static bool vector_prefix(struct instruction *in, uint8_t *op)
 		in->at = p + 4;
 		return true;
 	}
+	if (p[0] == 0x62 && in->end - p > 5 && (p[1] & 7) == 1) {
+		unsigned scalar = p[2] & 3; /* F3: 4 bytes, F2: 8 bytes, only for 0x11 */
+
+		in->rex = (uint8_t)((p[1] & 0x20 ? 0 : 1) | (p[1] & 0x40 ? 0 : 2));
+		*op = p[4];
+		in->scale = *op == 0x11 && scalar >= 2 ? (scalar == 2 ? 4 : 8) : 16u << (p[3] >> 5 & 3);
+		in->at = p + 5;
+		return true;
+	}
 	return false;
 }
 
 bool decode_is_write(const struct regs *regs)
 {
 	uint8_t bytes[MAX_LENGTH], op;
-	struct instruction in = {.at = bytes};
+	struct instruction in = {.at = bytes, .scale = 1};
 	bool write;
 	uint64_t address;
 
 	in.end = bytes + fetch_bytes(regs->rip, bytes);
 	if (!skip_prefixes(&in))
 		return false;
-	if (*in.at == 0xc4 || *in.at == 0xc5) {
+	if (*in.at == 0xc4 || *in.at == 0xc5 || *in.at == 0x62) {
 		write = vector_prefix(&in, &op) && (op == 0x11 || op == 0x29 || op == 0x2b || op == 0x7f || op == 0xd6 || op == 0xe7);
 	} else if (*in.at == 0x0f) {
 		if (++in.at >= in.end)
 			return false;
 		op = *in.at++;
-		write = writes_two_byte(op, &in.immediate);
+		if (in.at >= in.end)
+			return false;
+		in.modrm = *in.at;
+		write = writes_two_byte(&in, op, &in.immediate);
 	} else {
 		op = *in.at++;
 		if (writes_implied(&in, regs, op))

@@ -20,6 +20,9 @@
 
 #define SHOW_PAGES 64u /* aligned window around a fault */
 #define SHOW_RUNS 12u  /* orders made for one fault */
+#define WINDOW_SHIFT 18 /* of SHOW_PAGES pages */
+#define REFILL_ORDERS 48u
+#define REFILL_RANGE (1ull << 20) /* a flush of so much counts as emptying (fork) */
 
 static uint64_t last_id;            /* kernel lock */
 static struct hosted_space *unused; /* freed and dropped everywhere; pushed with atomics, popped under the kernel lock */
@@ -148,9 +151,11 @@ void mirror_drain(struct hosted_mirror *m)
 		if (m->overflow) {
 			HOST4(unmap, cpu, m->space->id, 0, USER_TOP);
 			m->mapped = false;
-		} else {
-			for (unsigned i = 0; i < m->count; i++)
-				HOST4(unmap, cpu, m->space->id, m->range[i].address, m->range[i].length);
+			m->refill = true;
+		}
+		for (unsigned i = 0; i < m->count && !m->overflow; i++) {
+			HOST4(unmap, cpu, m->space->id, m->range[i].address, m->range[i].length);
+			m->refill |= m->range[i].length >= REFILL_RANGE;
 		}
 	}
 	m->overflow = 0;
@@ -216,7 +221,7 @@ void mirror_use(struct hosted_mirror *m)
 	} else {
 		if (h->live_count >= MIRRORS_LIVE)
 			mirror_drop(TAILQ_LAST(&h->live, mirror_list));
-		m->live = true;
+		m->live = m->refill = true;
 		h->live_count++;
 	}
 	TAILQ_INSERT_HEAD(&h->live, m, link);
@@ -255,54 +260,94 @@ static void show_run(struct hosted_mirror *m, uint64_t address, unsigned pages, 
 	m->mapped = true;
 }
 
-static bool show_large(struct hosted_mirror *m, uint64_t address, uint64_t pte, uint64_t size)
+static unsigned show_large(struct hosted_mirror *m, uint64_t address, uint64_t pte, uint64_t size)
 {
 	uint64_t offset = hosted_user_offset(pte & PTE_ADDR & ~(size - 1));
 
 	hosted_user_offset((pte & PTE_ADDR & ~(size - 1)) + size - 1);
 	HOST6(map, this_cpu()->cpu, m->space->id, address & ~(size - 1), size, offset, pte_prot(pte));
 	m->mapped = true;
-	return true;
+	return 1;
 }
 
-bool mirror_show(struct space *space, struct hosted_mirror *m, uint64_t address)
+/* The present pages of one window; `first`: the page whose run comes first, whatever else is left out. */
+static unsigned show_window(struct hosted_mirror *m, uint64_t *window, uint64_t start, unsigned at)
 {
 	const uint64_t present = PTE_P | PTE_U, same = PTE_W | PTE_NX;
-	uint64_t size, *pte, *window, start;
-	unsigned at, runs = 0;
+	unsigned runs = 0;
 
-	if (address >= USER_TOP)
-		return false;
-	pte = hosted_pte(space->root, address, &size);
-	if (!pte || (*pte & present) != present)
-		return false;
-	if (size != PAGE_SIZE)
-		return show_large(m, address, *pte, size);
-	at = (unsigned)(address >> PAGE_SHIFT) % SHOW_PAGES;
-	window = pte - at;
-	start = (address & PAGE_MASK) - at * PAGE_SIZE;
-	/* The faulting page's own run first: it must be shown whatever else is. */
 	for (unsigned pass = 0; pass < 2; pass++) {
-		for (unsigned i = 0; i < SHOW_PAGES && runs < SHOW_RUNS;) {
-			unsigned n = 1;
+		for (unsigned i = 0, n; i < SHOW_PAGES && runs < SHOW_RUNS; i += n) {
 			uint64_t first = window[i];
 
-			if ((first & present) != present) {
-				i++;
+			n = 1;
+			if ((first & present) != present)
 				continue;
-			}
 			while (i + n < SHOW_PAGES && (window[i + n] & present) == present &&
 				(window[i + n] & PTE_ADDR) == (first & PTE_ADDR) + n * PAGE_SIZE &&
 				(window[i + n] & same) == (first & same))
 				n++;
-			if ((pass == 0) == (i <= at && at < i + n)) {
-				for (unsigned k = i; k < i + n; k++)
-					window[k] |= PTE_A | (first & PTE_W ? PTE_D : 0);
-				show_run(m, start + i * PAGE_SIZE, n, first);
-				runs++;
-			}
-			i += n;
+			if ((pass == 0) != (i <= at && at < i + n))
+				continue;
+			for (unsigned k = i; k < i + n; k++)
+				window[k] |= PTE_A | (first & PTE_W ? PTE_D : 0);
+			show_run(m, start + i * PAGE_SIZE, n, first);
+			runs++;
 		}
 	}
-	return true;
+	return runs;
+}
+
+unsigned mirror_show(struct space *space, struct hosted_mirror *m, uint64_t address)
+{
+	const uint64_t present = PTE_P | PTE_U;
+	uint64_t size, *pte;
+	unsigned at;
+
+	if (address >= USER_TOP)
+		return 0;
+	pte = hosted_pte(space->root, address, &size);
+	if (!pte || (*pte & present) != present)
+		return 0;
+	if (size != PAGE_SIZE)
+		return show_large(m, address, *pte, size);
+	at = (unsigned)(address >> PAGE_SHIFT) % SHOW_PAGES;
+	return show_window(m, pte - at, (address & PAGE_MASK) - at * PAGE_SIZE, at);
+}
+
+/* Whatever is present in the window at `start`. */
+static unsigned show_hinted(struct space *space, struct hosted_mirror *m, uint64_t start)
+{
+	uint64_t size, *pte = start < USER_TOP ? hosted_pte(space->root, start, &size) : NULL;
+
+	return pte && size == PAGE_SIZE ? show_window(m, pte, start, SHOW_PAGES) : 0;
+}
+
+void mirror_hint(uint64_t address)
+{
+	uint64_t *hint = this_hosted()->hint, window = address >> WINDOW_SHIFT;
+	unsigned i = 0;
+
+	while (i < HINTS - 1 && hint[i] != window)
+		i++;
+	memmove(hint + 1, hint, i * sizeof(*hint));
+	hint[0] = window;
+}
+
+void mirror_refill(struct space *space, struct hosted_mirror *m, uint64_t rip, uint64_t rsp)
+{
+	const struct hosted_cpu *h = this_hosted();
+	unsigned orders;
+
+	kernel_lock();
+	mirror_drain(m);
+	m->refill = false;
+	orders = mirror_show(space, m, rip) + mirror_show(space, m, rsp);
+	for (unsigned i = 0; i < HINTS && orders < REFILL_ORDERS; i++) {
+		uint64_t window = h->hint[i];
+
+		if (window && window != rip >> WINDOW_SHIFT && window != rsp >> WINDOW_SHIFT)
+			orders += show_hinted(space, m, window << WINDOW_SHIFT);
+	}
+	kernel_unlock();
 }

@@ -54,6 +54,8 @@ static int64_t run_once(struct regs *regs)
 	h->context.regs = *regs;
 	h->context.fs_base = task->fs_base;
 	h->context.gs_base = task->gs_base;
+	if (__builtin_expect(m->refill, 0))
+		mirror_refill(space, m, regs->rip, regs->rsp);
 	run_enter(space, m);
 	error = HOST3(run, percpu->cpu, space->id, &h->context);
 	__atomic_and_fetch(&space->running, ~(1ull << percpu->cpu), __ATOMIC_SEQ_CST);
@@ -142,8 +144,10 @@ static bool fault_mirrored(struct regs *regs)
 	pte = hosted_pte(space->root, regs->addr, &size);
 	present = pte && (*pte & (PTE_P | PTE_U)) == (PTE_P | PTE_U);
 	error = present ? fault_present(regs, *pte, h->again > AGAIN_LIMIT) : fault_absent(regs);
-	if (!error)
+	if (!error) {
 		mirror_show(space, m, regs->addr);
+		mirror_hint(regs->addr);
+	}
 	kernel_unlock();
 	regs->error = error;
 	return !error;
@@ -157,7 +161,8 @@ static void show_after_fault(uint64_t address)
 	kernel_lock();
 	mirror_use(m);
 	mirror_drain(m);
-	mirror_show(space, m, address);
+	if (mirror_show(space, m, address))
+		mirror_hint(address);
 	kernel_unlock();
 }
 
