@@ -12,7 +12,6 @@
 
 #ifdef RF_HOST_BUILD
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #else
 void *memcpy(void *restrict to, const void *restrict from, size_t n);

@@ -5,7 +5,7 @@
  * a visible effect is done. madvise(2), msync(2), mlock(2), mincore(2).
  */
 #include <linux/mman.h>
-#include <linux/resource.h>
+#include <asm-generic/resource.h>
 
 #include "kernel/files.h"
 #include "kernel/mm/internal.h"

@@ -12,7 +12,7 @@
  */
 #include <asm/siginfo.h>
 #include <asm/signal.h>
-#include <linux/resource.h>
+#include <asm-generic/resource.h>
 
 #include "kernel/mm/internal.h"
 #include "kernel/mm/oom.h"

@@ -7,7 +7,7 @@
  */
 #include <linux/mman.h>
 #include <linux/personality.h>
-#include <linux/resource.h>
+#include <asm-generic/resource.h>
 
 #include "kernel/files.h"
 #include "kernel/mm/internal.h"

@@ -5,7 +5,7 @@
  * check the move cannot fail but for memory for page tables, which are made beforehand.
  */
 #include <linux/mman.h>
-#include <linux/resource.h>
+#include <asm-generic/resource.h>
 
 #include "kernel/files.h"
 #include "kernel/mm/internal.h"

@@ -1,0 +1,20 @@
+/*
+ * A machine for the unit tests: two zones in host memory, no CPU, flushes that are only
+ * counted. fake_boot() first in every test program; then the sentry's functions can be
+ * called. One task, of one process, is current; nothing ever sleeps.
+ */
+#ifndef TEST_UNIT_FAKE_MACHINE_H
+#define TEST_UNIT_FAKE_MACHINE_H
+
+#include <stdint.h>
+
+#include "kernel/mm.h"
+#include "kernel/task.h"
+
+extern struct task fake_task;
+extern struct process fake_process;
+extern unsigned long fake_flushes, fake_releases;
+
+void fake_boot(uint64_t kernel_mib, uint64_t user_mib);
+
+#endif
