@@ -1,0 +1,158 @@
+/*
+ * tmpfs inodes: creation, attributes, end. A directory's entries reference their inodes,
+ * so nothing goes away when the dentry cache forgets a name.
+ */
+#include "vfs/tmpfs/internal.h"
+
+#define DIRENT_SIZE 20 /* what Linux counts for an entry in a directory's size */
+
+static struct tmpfs_sb *tmpfs_sb_of(const struct inode *inode)
+{
+	return inode->sb->private;
+}
+
+int tmpfs_inode_new(struct superblock *sb, const struct inode *dir, uint32_t mode, struct inode **out)
+{
+	struct tmpfs_sb *info = sb->private;
+	struct tmpfs_inode *node;
+
+	if (info->max_inodes && info->used_inodes >= info->max_inodes)
+		return -ENOSPC;
+	node = kzalloc(sizeof(*node));
+	if (!node)
+		return -ENOMEM;
+	inode_init(&node->inode, sb, mode);
+	inode_init_owner(&node->inode, dir, mode);
+	node->inode.ops = &tmpfs_inode_ops;
+	node->inode.ino = inode_next_ino();
+	RB_INIT(&node->names);
+	RB_INIT(&node->cookies);
+	node->next_cookie = 2;
+	TAILQ_INIT(&node->xattrs);
+	node->seals = 1; /* F_SEAL_SEAL: an ordinary file takes no seals */
+	if (S_ISDIR(mode)) {
+		node->inode.nlink = 2;
+		node->inode.size = 2 * DIRENT_SIZE;
+		node->inode.file_ops = &tmpfs_dir_ops;
+	} else if (S_ISREG(mode)) {
+		node->inode.file_ops = &tmpfs_file_ops;
+		node->inode.object = object_create_shmem(0);
+		if (!node->inode.object) {
+			kfree(node);
+			return -ENOMEM;
+		}
+	}
+	info->used_inodes++;
+	*out = &node->inode;
+	return 0;
+}
+
+void tmpfs_destroy(struct inode *inode)
+{
+	struct tmpfs_inode *node = tmpfs_of(inode);
+	struct tmpfs_sb *info = tmpfs_sb_of(inode);
+
+	if (S_ISDIR(inode->mode))
+		tmpfs_dir_clear(node);
+	tmpfs_xattrs_free(node);
+	info->used_pages -= node->charged;
+	info->used_inodes--;
+	inode_release(inode);
+	kfree(node->target);
+	kfree(node);
+}
+
+static void apply_times(struct inode *inode, const struct attr_change *change)
+{
+	if (change->valid & ATTR_ATIME)
+		inode->atime = change->atime;
+	if (change->valid & ATTR_MTIME)
+		inode->mtime = change->mtime;
+	if (change->valid & ATTR_CTIME)
+		inode->ctime = change->ctime;
+}
+
+static int set_size(struct inode *inode, uint64_t size)
+{
+	struct tmpfs_inode *node = tmpfs_of(inode);
+
+	if (!S_ISREG(inode->mode))
+		return -EINVAL;
+	if ((size < inode->object->size && node->seals & 2) || (size > inode->object->size && node->seals & 4))
+		return -EPERM; /* F_SEAL_SHRINK, F_SEAL_GROW */
+	object_truncate(inode->object, size);
+	tmpfs_charge(node);
+	return 0;
+}
+
+int tmpfs_setattr(struct inode *inode, const struct attr_change *change)
+{
+	if (change->valid & ATTR_SIZE) {
+		int rc = set_size(inode, change->size);
+
+		if (rc)
+			return rc;
+	}
+	if (change->valid & ATTR_MODE)
+		inode->mode = (inode->mode & S_IFMT) | (change->mode & 07777);
+	if (change->valid & ATTR_UID)
+		inode->uid = change->uid;
+	if (change->valid & ATTR_GID)
+		inode->gid = change->gid;
+	apply_times(inode, change);
+	return 0;
+}
+
+int tmpfs_getattr(struct inode *inode)
+{
+	if (inode->object) {
+		tmpfs_charge(tmpfs_of(inode));
+		inode->blocks = inode->object->nr_pages * 8;
+	}
+	return 0;
+}
+
+static int64_t tmpfs_readlink(struct inode *inode, char *buf, size_t size)
+{
+	const char *target = tmpfs_of(inode)->target;
+	size_t len;
+
+	if (!target)
+		return -EINVAL;
+	len = strlen(target);
+	if (len > size)
+		len = size;
+	memcpy(buf, target, len);
+	return (int64_t)len;
+}
+
+static int tmpfs_tmpfile(struct inode *dir, uint32_t mode, struct inode **inode)
+{
+	return tmpfs_inode_new(dir->sb, dir, mode, inode);
+}
+
+struct tmpfs_note *tmpfs_note(struct inode *inode)
+{
+	return &tmpfs_of(inode)->note;
+}
+
+const struct inode_ops tmpfs_inode_ops = {
+	.lookup = tmpfs_lookup,
+	.create = tmpfs_create,
+	.mkdir = tmpfs_mkdir,
+	.mknod = tmpfs_mknod,
+	.symlink = tmpfs_symlink,
+	.link = tmpfs_link,
+	.unlink = tmpfs_unlink,
+	.rmdir = tmpfs_rmdir,
+	.rename = tmpfs_rename,
+	.readlink = tmpfs_readlink,
+	.setattr = tmpfs_setattr,
+	.getattr = tmpfs_getattr,
+	.getxattr = tmpfs_getxattr,
+	.setxattr = tmpfs_setxattr,
+	.listxattr = tmpfs_listxattr,
+	.removexattr = tmpfs_removexattr,
+	.tmpfile = tmpfs_tmpfile,
+	.destroy = tmpfs_destroy,
+};

@@ -1,0 +1,218 @@
+/*
+ * tmpfs superblocks: mount options (tmpfs(5): size, nr_blocks, nr_inodes, mode, uid, gid),
+ * statfs, end.
+ */
+#include "vfs/tmpfs/internal.h"
+
+#define TMPFS_MAGIC 0x01021994
+
+/* A number with k, m, g or % behind it; % is of `whole`. False: malformed. */
+static bool parse_size(const char *text, size_t len, uint64_t whole, uint64_t *out)
+{
+	uint64_t n = 0;
+	size_t i = 0;
+
+	for (; i < len && text[i] >= '0' && text[i] <= '9'; i++)
+		if (__builtin_mul_overflow(n, 10ull, &n) || __builtin_add_overflow(n, (uint64_t)(text[i] - '0'), &n))
+			return false;
+	if (!i)
+		return false;
+	if (i + 1 == len) {
+		unsigned shift = 0;
+
+		switch (text[i] | 0x20) {
+		case 'k':
+			shift = 10;
+			break;
+		case 'm':
+			shift = 20;
+			break;
+		case 'g':
+			shift = 30;
+			break;
+		case 't':
+			shift = 40;
+			break;
+		default:
+			if (text[i] != '%')
+				return false;
+			n = whole / 100 * n;
+		}
+		if (shift && n >> (64 - shift))
+			return false;
+		n <<= shift;
+		i++;
+	}
+	*out = n;
+	return i == len;
+}
+
+static bool parse_octal(const char *text, size_t len, uint32_t *out)
+{
+	*out = 0;
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] < '0' || text[i] > '7' || *out > 0777777)
+			return false;
+		*out = *out * 8 + (uint32_t)(text[i] - '0');
+	}
+	return len > 0;
+}
+
+static bool is_word(const char *text, size_t len, const char *word)
+{
+	return strlen(word) == len && !memcmp(text, word, len);
+}
+
+static int parse_valued(struct tmpfs_sb *info, const char *key, size_t key_len, const char *value, size_t len, uint64_t ram)
+{
+	uint64_t n;
+
+	if (is_word(key, key_len, "mode"))
+		return parse_octal(value, len, &info->mode) ? 0 : -EINVAL;
+	if (is_word(key, key_len, "huge") || is_word(key, key_len, "mpol"))
+		return 0; /* hints about placement */
+	if (!parse_size(value, len, ram, &n))
+		return -EINVAL;
+	if (is_word(key, key_len, "size"))
+		info->max_pages = PAGE_ALIGN(n) >> PAGE_SHIFT;
+	else if (is_word(key, key_len, "nr_blocks"))
+		info->max_pages = n;
+	else if (is_word(key, key_len, "nr_inodes"))
+		info->max_inodes = n;
+	else if (is_word(key, key_len, "uid"))
+		info->uid = (uint32_t)n;
+	else if (is_word(key, key_len, "gid"))
+		info->gid = (uint32_t)n;
+	else
+		return -EINVAL;
+	return 0;
+}
+
+static int parse_options(struct tmpfs_sb *info, const char *data, uint64_t ram)
+{
+	while (*data) {
+		const char *end = data, *equals = NULL;
+		int rc = 0;
+
+		for (; *end && *end != ','; end++)
+			if (*end == '=' && !equals)
+				equals = end;
+		if (equals)
+			rc = parse_valued(info, data, (size_t)(equals - data), equals + 1, (size_t)(end - equals - 1), ram);
+		else if (end != data && !is_word(data, (size_t)(end - data), "inode64") &&
+			!is_word(data, (size_t)(end - data), "inode32") && !is_word(data, (size_t)(end - data), "noswap"))
+			rc = -EINVAL;
+		if (rc) {
+			klog(LOG_INFO, "tmpfs: bad mount option in \"%s\"", data);
+			return rc;
+		}
+		data = *end ? end + 1 : end;
+	}
+	return 0;
+}
+
+static int tmpfs_statfs(struct superblock *sb, struct statfs64_data *out)
+{
+	struct tmpfs_sb *info = sb->private;
+
+	if (info->max_pages) {
+		out->blocks = info->max_pages;
+		out->bfree = info->max_pages > info->used_pages ? info->max_pages - info->used_pages : 0;
+		out->bavail = out->bfree;
+	}
+	if (info->max_inodes) {
+		out->files = info->max_inodes;
+		out->ffree = info->max_inodes - info->used_inodes;
+	}
+	return 0;
+}
+
+static void tmpfs_show_options(struct superblock *sb, char *buf, size_t size)
+{
+	struct tmpfs_sb *info = sb->private;
+	size_t used = 0;
+
+	buf[0] = 0;
+	if (info->max_pages)
+		used += (size_t)snprintf(buf, size, ",size=%lluk", (unsigned long long)info->max_pages * 4);
+	if (info->mode != 01777 && used < size)
+		used += (size_t)snprintf(buf + used, size - used, ",mode=%o", info->mode);
+	if (used < size)
+		snprintf(buf + used, size - used, ",inode64");
+}
+
+static void tmpfs_sb_destroy(struct superblock *sb)
+{
+	kfree(sb->private);
+}
+
+static const struct superblock_ops tmpfs_super_ops = {
+	.statfs = tmpfs_statfs,
+	.show_options = tmpfs_show_options,
+	.destroy = tmpfs_sb_destroy,
+};
+
+static struct fs_type tmpfs_type;
+
+static int make(const struct tmpfs_sb *options, struct superblock **out)
+{
+	struct tmpfs_sb *info = kmalloc(sizeof(*info));
+	struct superblock *sb = superblock_create(&tmpfs_type, &tmpfs_super_ops, TMPFS_MAGIC);
+	struct inode *root;
+
+	if (!info || !sb) {
+		kfree(info);
+		kfree(sb);
+		return -ENOMEM;
+	}
+	*info = *options;
+	sb->private = info;
+	sb->cache_exclusive = true;
+	if (tmpfs_inode_new(sb, NULL, S_IFDIR | (info->mode & 07777), &root)) {
+		superblock_put(sb);
+		return -ENOMEM;
+	}
+	root->uid = info->uid;
+	root->gid = info->gid;
+	sb->root = dentry_make_root(sb, root);
+	if (!sb->root) {
+		inode_put(root);
+		superblock_put(sb);
+		return -ENOMEM;
+	}
+	*out = sb;
+	return 0;
+}
+
+static int tmpfs_mount(const struct fs_type *type, const struct mount_args *args, struct superblock **sb)
+{
+	struct tmpfs_sb options = {.mode = 01777};
+	struct mm_counters memory;
+	int rc;
+
+	mm_counters_read(&memory);
+	options.max_pages = memory.total / 2 >> PAGE_SHIFT;
+	options.max_inodes = memory.total / 2 >> PAGE_SHIFT;
+	if (current && current->cred) {
+		options.uid = current->cred->fsuid;
+		options.gid = current->cred->fsgid;
+	}
+	rc = parse_options(&options, args->data, memory.total);
+	return rc ? rc : make(&options, sb);
+}
+
+int tmpfs_create_unlimited(struct superblock **sb)
+{
+	struct tmpfs_sb options = {.mode = 0755};
+
+	return make(&options, sb);
+}
+
+static struct fs_type tmpfs_type = {.name = "tmpfs", .nodev = true, .mount = tmpfs_mount};
+
+void tmpfs_register(void)
+{
+	if (fs_find("tmpfs"))
+		return;
+	fs_register(&tmpfs_type);
+}
