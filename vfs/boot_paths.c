@@ -1,0 +1,161 @@
+/*
+ * Mountpoints and masks at boot. A mountpoint that is missing is made in the file system
+ * below; where that is read-only, a stand-in is hung into the dentry cache alone, and the
+ * mount on it pins it there.
+ */
+#include <linux/errno.h>
+#include <linux/fcntl.h>
+#include <linux/mount.h>
+
+#include "vfs/boot_paths.h"
+#include "vfs/internal.h"
+
+static int make_real(const struct path *dir, const char *name, bool directory)
+{
+	if (mount_want_write(dir->mount))
+		return -EROFS;
+	return directory ? vfs_mkdir_in(dir, name, 0755) : vfs_mknod_in(dir, name, S_IFREG | 0644, 0);
+}
+
+static int make_stand_in(const struct path *dir, const char *name, bool directory, struct path *path)
+{
+	struct inode *inode = anon_inode_create(directory ? S_IFDIR | 0755 : S_IFREG | 0644);
+	struct dentry *dentry;
+	int rc;
+
+	if (!inode)
+		return -ENOMEM;
+	rc = dentry_lookup(dir->dentry, name, (unsigned)strlen(name), &dentry);
+	if (!rc && dentry->inode)
+		rc = -EEXIST;
+	if (rc) {
+		inode_put(inode);
+		return rc;
+	}
+	dentry_instantiate(dentry, inode);
+	path->mount = dir->mount;
+	mount_get(path->mount);
+	path->dentry = dentry;
+	return 0;
+}
+
+static int make_component(const struct path *dir, const char *name, bool directory, struct path *path)
+{
+	int rc;
+
+	if (superblock_is_anon(dir->dentry->inode->sb))
+		return make_stand_in(dir, name, directory, path);
+	rc = make_real(dir, name, directory);
+	if (rc && rc != -EEXIST)
+		return make_stand_in(dir, name, directory, path);
+	rc = dentry_lookup(dir->dentry, name, (unsigned)strlen(name), &path->dentry);
+	if (rc)
+		return rc;
+	path->mount = dir->mount;
+	mount_get(path->mount);
+	return 0;
+}
+
+/* Makes the last component of a name whose parent exists. */
+static int make_last(const char *name, bool directory, struct path *path)
+{
+	struct last_name last;
+	struct path dir;
+	char *copy;
+	int rc = path_lookup_parent(AT_FDCWD, name, LOOKUP_FOLLOW, &dir, &last);
+
+	if (rc)
+		return rc;
+	rc = -EINVAL;
+	if (last.kind == LAST_NORMAL && last.len <= NAME_MAX_LEN) {
+		copy = kzalloc(last.len + 1u);
+		rc = -ENOMEM;
+		if (copy) {
+			memcpy(copy, last.name, last.len);
+			rc = make_component(&dir, copy, directory, path);
+			kfree(copy);
+		}
+	}
+	path_put(&dir);
+	return rc;
+}
+
+int boot_path_make(const char *name, bool directory, struct path *path)
+{
+	char *prefix = kzalloc(strlen(name) + 2);
+	size_t len = strlen(name);
+	int rc = -EINVAL;
+
+	if (!prefix)
+		return -ENOMEM;
+	/* Longer and longer prefixes; those that exist are only walked. */
+	for (size_t i = 0; i <= len; i++) {
+		bool last = i == len;
+
+		if (!last && name[i] != '/') {
+			prefix[i] = name[i];
+			continue;
+		}
+		if (i && prefix[i - 1] != '/') {
+			rc = path_lookup(AT_FDCWD, prefix, LOOKUP_FOLLOW, path);
+			if (rc == -ENOENT)
+				rc = make_last(prefix, directory || !last, path);
+			if (rc)
+				break;
+			if (!last)
+				path_put(path);
+		} else if (last) {
+			rc = path_lookup(AT_FDCWD, prefix, LOOKUP_FOLLOW, path);
+		}
+		prefix[i] = '/';
+	}
+	kfree(prefix);
+	return rc;
+}
+
+int boot_path_readonly(const char *name)
+{
+	struct path path;
+	int rc = path_lookup(AT_FDCWD, name, LOOKUP_FOLLOW, &path);
+
+	if (rc)
+		return rc == -ENOENT || rc == -ENOTDIR ? 0 : rc;
+	rc = vfs_mount_bind(&path, &path, true);
+	if (!rc) {
+		path_follow_mounts(&path);
+		path.mount->flags |= MS_RDONLY;
+	}
+	path_put(&path);
+	return rc;
+}
+
+static int mask_with_tmpfs(const struct path *at)
+{
+	struct mount_args args = {.source = "tmpfs", .data = "size=0k,mode=755", .flags = MS_RDONLY};
+
+	return vfs_mount_fs(fs_find("tmpfs"), &args, at);
+}
+
+static int mask_with_null(const struct path *at)
+{
+	struct path null;
+	int rc = path_lookup(AT_FDCWD, "/dev/null", LOOKUP_FOLLOW, &null);
+
+	if (rc)
+		return rc;
+	rc = vfs_mount_bind(&null, at, false);
+	path_put(&null);
+	return rc;
+}
+
+int boot_path_mask(const char *name)
+{
+	struct path path;
+	int rc = path_lookup(AT_FDCWD, name, LOOKUP_FOLLOW, &path);
+
+	if (rc)
+		return rc == -ENOENT || rc == -ENOTDIR ? 0 : rc;
+	rc = S_ISDIR(path.dentry->inode->mode) ? mask_with_tmpfs(&path) : mask_with_null(&path);
+	path_put(&path);
+	return rc;
+}

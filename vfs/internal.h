@@ -1,0 +1,68 @@
+/*
+ * What the files directly in vfs/ share with each other; nobody else includes this.
+ */
+#ifndef VFS_INTERNAL_H
+#define VFS_INTERNAL_H
+
+#include "kernel/files.h"
+#include "ring0/lib.h"
+#include "vfs/calls.h"
+#include "vfs/vfs.h"
+
+#define NAME_MAX_LEN 255u
+#define PATH_MAX_LEN 4096u
+#define MAX_LINKS 40u
+#define FILE_MAX_BYTES 0x7fffffffffffffffull
+
+/* ---- dentry.c ---- */
+void dentry_cache_init(void);
+uint32_t dentry_hash_name(const char *name, unsigned len);
+/* As dentry_find(), the hash already known. */
+struct dentry *dentry_find_hashed(struct dentry *parent, const char *name, unsigned len, uint32_t hash);
+struct dentry *dentry_alloc(struct dentry *parent, struct superblock *sb, const char *name, unsigned len);
+/* rename(2): `dentry` gets the name and parent of `target`, which leaves the tree (exchange: they swap). 0 or -ENOMEM. */
+int dentry_move(struct dentry *dentry, struct dentry *target, bool exchange);
+void dentry_shrink_superblock(struct superblock *sb); /* its last mount is gone */
+
+/* ---- namei.c: a path walk in progress ---- */
+struct walk {
+	struct path cur, root; /* referenced */
+	unsigned flags;        /* LOOKUP_* */
+	unsigned links;        /* symbolic links followed */
+	char *buffer;          /* kmalloc'ed: the path after a link was put in, or NULL */
+	const char *at;        /* what is still to be walked */
+	struct last_name last; /* after walk_parent() */
+	bool has_last;         /* the last component is a name still to be looked up */
+};
+int walk_start(struct walk *walk, int dirfd, const char *name, unsigned flags);
+void walk_end(struct walk *walk); /* puts what is left */
+int walk_parent(struct walk *walk); /* cur: the directory of the last component */
+int walk_all(struct walk *walk);    /* cur: the object */
+/* Continue with the link at `link` (cur is its directory): the next walk_* call starts there. */
+int walk_follow_link(struct walk *walk, struct mount *mount, struct dentry *link);
+/* After walk_parent(): the dentry of the last component, maybe negative, mounts followed. */
+int walk_last(struct walk *walk, struct path *path);
+
+/* ---- permission.c ---- */
+int may_create(const struct path *dir);
+int may_delete(const struct path *dir, const struct dentry *victim, bool is_dir);
+bool inode_owner_or_capable(const struct inode *inode);
+bool cred_in_fsgroup(uint32_t gid); /* current: fsgid or supplementary */
+
+/* ---- locks.c ---- */
+void locks_remove_posix(struct file *file, struct fd_table *owner);
+void locks_remove_file(struct file *file);
+
+/* ---- fs_types.c ---- */
+void fs_types_init(void); /* anonymous superblock */
+bool superblock_is_anon(const struct superblock *sb);
+struct mount *anon_mount(void);
+
+/* ---- fdtable.c ---- */
+struct fd_table *fd_table_create(void);
+
+/* ---- open.c ---- */
+/* Opens an object that was found and checked; created: skip permission. New reference in *file. */
+int open_found(const struct path *path, unsigned flags, bool created, struct file **file);
+
+#endif

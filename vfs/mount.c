@@ -1,0 +1,432 @@
+/*
+ * Mounts: the tree of superblocks that the container sees (one mount namespace), and
+ * mount(2) and umount2(2). Boot uses the same functions (vfs_boot.c).
+ *
+ * A mount references its superblock, its root dentry, its parent and its mountpoint; the
+ * tree's list holds one reference to each attached mount. Mount propagation does not exist:
+ * MS_SHARED and its kin are accepted as MS_PRIVATE is, since there is one namespace.
+ */
+#include <linux/errno.h>
+#include <linux/fcntl.h>
+#include <linux/mount.h>
+
+#include "vfs/internal.h"
+
+#define MNT_FORCE 1
+#define MNT_DETACH 2
+#define MNT_EXPIRE 4
+#define UMOUNT_NOFOLLOW 8
+#define MOUNT_FLAGS                                                                                              \
+	(MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME | MS_RELATIME | MS_STRICTATIME | \
+		MS_NOSYMFOLLOW)
+#define MOUNT_PROPAGATION (MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE)
+
+struct mount_list all_mounts = TAILQ_HEAD_INITIALIZER(all_mounts);
+static int next_mount_id = 20;
+
+struct mount *mount_create(struct superblock *sb, struct dentry *root, const char *source, unsigned long flags)
+{
+	struct mount *mount = kzalloc(sizeof(*mount));
+
+	if (!mount)
+		return NULL;
+	mount->source = kstrdup(source ? source : "none");
+	if (!mount->source) {
+		kfree(mount);
+		return NULL;
+	}
+	mount->refs = 1;
+	mount->id = next_mount_id++;
+	mount->sb = sb;
+	mount->root = root;
+	dentry_get(root);
+	mount->flags = flags & MOUNT_FLAGS;
+	return mount;
+}
+
+void mount_get(struct mount *mount)
+{
+	mount->refs++;
+}
+
+void mount_put(struct mount *mount)
+{
+	if (--mount->refs)
+		return;
+	if (mount->parent)
+		mount_put(mount->parent);
+	if (mount->mountpoint)
+		dentry_put(mount->mountpoint);
+	dentry_put(mount->root);
+	superblock_put(mount->sb);
+	kfree((void *)mount->source);
+	kfree(mount);
+}
+
+void path_get(const struct path *path)
+{
+	if (path->mount)
+		path->mount->refs++;
+	if (path->dentry)
+		path->dentry->refs++;
+}
+
+void path_put(struct path *path)
+{
+	if (path->dentry)
+		dentry_put(path->dentry);
+	if (path->mount)
+		mount_put(path->mount);
+	path->dentry = NULL;
+	path->mount = NULL;
+}
+
+struct mount *mount_find_child(struct mount *mount, struct dentry *dentry)
+{
+	struct mount *m;
+
+	TAILQ_FOREACH_REVERSE(m, &all_mounts, mount_list, link) {
+		if (m->parent == mount && m->mountpoint == dentry) {
+			mount_get(m);
+			return m;
+		}
+	}
+	return NULL;
+}
+
+void path_follow_mounts(struct path *path)
+{
+	while (path->dentry->mounted) {
+		struct mount *child = mount_find_child(path->mount, path->dentry);
+
+		if (!child)
+			return;
+		dentry_get(child->root);
+		dentry_put(path->dentry);
+		mount_put(path->mount);
+		path->mount = child;
+		path->dentry = child->root;
+	}
+}
+
+int mount_attach(struct mount *mount, const struct path *at)
+{
+	if (at) {
+		if (!!S_ISDIR(at->dentry->inode->mode) != !!S_ISDIR(mount->root->inode->mode))
+			return -ENOTDIR;
+		if (dentry_is_dead(at->dentry))
+			return -ENOENT;
+		mount->parent = at->mount;
+		mount->parent_id = at->mount->id;
+		mount_get(at->mount);
+		mount->mountpoint = at->dentry;
+		dentry_get(at->dentry);
+		at->dentry->mounted = true;
+	} else {
+		mount->parent_id = mount->id;
+	}
+	mount->attached = true;
+	TAILQ_INSERT_TAIL(&all_mounts, mount, link);
+	return 0;
+}
+
+static bool dentry_has_mount(const struct dentry *dentry)
+{
+	struct mount *m;
+
+	TAILQ_FOREACH(m, &all_mounts, link)
+		if (m->mountpoint == dentry)
+			return true;
+	return false;
+}
+
+static void mount_detach(struct mount *mount)
+{
+	struct dentry *point = mount->mountpoint;
+
+	TAILQ_REMOVE(&all_mounts, mount, link);
+	mount->attached = false;
+	if (point && !dentry_has_mount(point))
+		point->mounted = false;
+	mount_put(mount);
+}
+
+int mount_want_write(const struct mount *mount)
+{
+	if (mount && (mount->flags & MS_RDONLY || mount->sb->flags & MS_RDONLY))
+		return -EROFS;
+	return 0;
+}
+
+int vfs_mount_fs(const struct fs_type *type, const struct mount_args *args, const struct path *at)
+{
+	struct superblock *sb = NULL;
+	struct mount *mount;
+	int rc;
+
+	if (!type->mount)
+		return -ENODEV;
+	rc = type->mount(type, args, &sb);
+	if (rc)
+		return rc;
+	mount = mount_create(sb, sb->root, args->source, args->flags);
+	if (!mount) {
+		superblock_put(sb);
+		return -ENOMEM;
+	}
+	rc = mount_attach(mount, at);
+	if (rc)
+		mount_put(mount);
+	return rc;
+}
+
+static int bind_one(const struct mount *from, struct dentry *root, const struct path *at, unsigned long flags)
+{
+	struct mount *mount;
+	int rc;
+
+	from->sb->refs++;
+	mount = mount_create(from->sb, root, from->source, flags);
+	if (!mount) {
+		superblock_put(from->sb);
+		return -ENOMEM;
+	}
+	rc = mount_attach(mount, at);
+	if (rc)
+		mount_put(mount);
+	return rc;
+}
+
+static bool dentry_below(const struct dentry *dentry, const struct dentry *ancestor)
+{
+	for (;; dentry = dentry->parent) {
+		if (dentry == ancestor)
+			return true;
+		if (dentry->parent == dentry)
+			return false;
+	}
+}
+
+/* The copies of the mounts below a bound directory: found by the same names under the new mount. */
+static int bind_children(struct mount *from, struct dentry *root, struct mount *onto)
+{
+	struct mount *last = TAILQ_LAST(&all_mounts, mount_list), *m, *next;
+	int rc = 0;
+
+	for (m = TAILQ_FIRST(&all_mounts); m && !rc; m = next) {
+		struct path at = {onto, m->mountpoint};
+
+		next = m == last ? NULL : TAILQ_NEXT(m, link);
+		if (m->parent != from || m == onto || !dentry_below(m->mountpoint, root))
+			continue;
+		rc = bind_one(m, m->root, &at, m->flags);
+		if (!rc)
+			rc = bind_children(m, m->root, TAILQ_LAST(&all_mounts, mount_list));
+	}
+	return rc;
+}
+
+int vfs_mount_bind(const struct path *from, const struct path *at, bool recursive)
+{
+	int rc;
+
+	if (superblock_is_anon(from->mount->sb))
+		return -EINVAL;
+	rc = bind_one(from->mount, from->dentry, at, from->mount->flags);
+	if (!rc && recursive)
+		rc = bind_children(from->mount, from->dentry, TAILQ_LAST(&all_mounts, mount_list));
+	return rc;
+}
+
+int vfs_remount(const struct path *at, unsigned long flags)
+{
+	if (at->dentry != at->mount->root)
+		return -EINVAL;
+	if (flags & MS_BIND) {
+		at->mount->flags = flags & MOUNT_FLAGS;
+		return 0;
+	}
+	at->mount->flags = flags & MOUNT_FLAGS;
+	at->mount->sb->flags = (at->mount->sb->flags & ~(unsigned)MS_RDONLY) | (unsigned)(flags & MS_RDONLY);
+	return 0;
+}
+
+static int mount_bind_path(const char *source, const struct path *at, unsigned long flags)
+{
+	struct path from;
+	int rc;
+
+	if (!source || !*source)
+		return -EINVAL;
+	rc = path_lookup(AT_FDCWD, source, LOOKUP_FOLLOW, &from);
+	if (rc)
+		return rc;
+	rc = vfs_mount_bind(&from, at, flags & MS_REC);
+	path_put(&from);
+	return rc;
+}
+
+static int mount_new(const char *source, const char *type, const struct path *at, unsigned long flags, const char *data)
+{
+	struct mount_args args = {.source = source ? source : "none", .data = data ? data : "", .flags = flags};
+	struct fs_type *fs = type ? fs_find(type) : NULL;
+
+	if (!type)
+		return -EINVAL;
+	if (!fs || fs->internal)
+		return -ENODEV;
+	return vfs_mount_fs(fs, &args, at);
+}
+
+/* Move a mount: MS_MOVE. */
+static int mount_move(const char *source, const struct path *at)
+{
+	struct path from;
+	struct mount *m, *up;
+	int rc = path_lookup(AT_FDCWD, source ? source : "", LOOKUP_FOLLOW, &from);
+
+	if (rc)
+		return rc;
+	m = from.mount;
+	rc = -EINVAL;
+	if (from.dentry != m->root || !m->parent)
+		goto out;
+	rc = -ELOOP;
+	for (up = at->mount; up; up = up->parent)
+		if (up == m)
+			goto out;
+	mount_get(m); /* the list's reference goes with detach */
+	mount_detach(m);
+	mount_put(m->parent);
+	dentry_put(m->mountpoint);
+	m->parent = NULL;
+	m->mountpoint = NULL;
+	rc = mount_attach(m, at);
+	if (rc)
+		mount_put(m);
+out:
+	path_put(&from);
+	return rc;
+}
+
+int vfs_mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data)
+{
+	struct path at;
+	int rc;
+
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	rc = path_lookup(AT_FDCWD, target, LOOKUP_FOLLOW, &at);
+	if (rc)
+		return rc;
+	if ((flags & MS_MGC_MSK) == MS_MGC_VAL)
+		flags &= ~(unsigned long)MS_MGC_MSK;
+	if (!(flags & (MS_NOATIME | MS_STRICTATIME)))
+		flags |= MS_RELATIME;
+	if (flags & MS_REMOUNT)
+		rc = vfs_remount(&at, flags);
+	else if (flags & MS_BIND)
+		rc = mount_bind_path(source, &at, flags);
+	else if (flags & MOUNT_PROPAGATION)
+		rc = at.dentry == at.mount->root ? 0 : -EINVAL;
+	else if (flags & MS_MOVE)
+		rc = mount_move(source, &at);
+	else
+		rc = mount_new(source, type, &at, flags, data);
+	path_put(&at);
+	return rc;
+}
+
+static bool mount_has_children(const struct mount *mount)
+{
+	struct mount *m;
+
+	TAILQ_FOREACH(m, &all_mounts, link)
+		if (m->parent == mount)
+			return true;
+	return false;
+}
+
+/* Lazy: the mount and everything on it leave the tree; users keep them alive. */
+static void mount_detach_tree(struct mount *mount)
+{
+	struct mount *m;
+	bool found;
+
+	do {
+		found = false;
+		TAILQ_FOREACH_REVERSE(m, &all_mounts, mount_list, link) {
+			if (m->parent != mount)
+				continue;
+			mount_detach_tree(m);
+			found = true;
+			break;
+		}
+	} while (found);
+	mount_detach(mount);
+}
+
+int vfs_umount(const char *target, int flags)
+{
+	struct path at;
+	int rc;
+
+	if (flags & ~(MNT_FORCE | MNT_DETACH | MNT_EXPIRE | UMOUNT_NOFOLLOW))
+		return -EINVAL;
+	if (flags & MNT_EXPIRE)
+		return -EINVAL;
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	rc = path_lookup(AT_FDCWD, target, flags & UMOUNT_NOFOLLOW ? 0 : LOOKUP_FOLLOW, &at);
+	if (rc)
+		return rc;
+	rc = -EINVAL;
+	if (at.dentry != at.mount->root || !at.mount->parent)
+		goto out;
+	if (flags & MNT_DETACH) {
+		mount_detach_tree(at.mount);
+		rc = 0;
+		goto out;
+	}
+	rc = -EBUSY;
+	/* The list's reference and ours are the only ones when nobody uses it. */
+	if (mount_has_children(at.mount) || at.mount->refs > 2)
+		goto out;
+	mount_detach(at.mount);
+	rc = 0;
+out:
+	path_put(&at);
+	return rc;
+}
+
+int vfs_statfs(const struct path *path, struct statfs64_data *out)
+{
+	struct superblock *sb = path->dentry ? path->dentry->sb : NULL;
+
+	memset(out, 0, sizeof(*out));
+	if (!sb)
+		return -ENOSYS;
+	out->type = sb->magic;
+	out->bsize = out->frsize = 4096;
+	out->namelen = NAME_MAX_LEN;
+	if (sb->ops && sb->ops->statfs)
+		return sb->ops->statfs(sb, out);
+	return 0;
+}
+
+int vfs_sync_all(void)
+{
+	struct mount *m;
+	int rc = 0;
+
+	TAILQ_FOREACH(m, &all_mounts, link) {
+		if (!m->sb->ops || !m->sb->ops->sync)
+			continue;
+		mount_get(m);
+		rc = m->sb->ops->sync(m->sb);
+		mount_put(m);
+		if (!m->attached)
+			break; /* it went while we slept; the rest is synced by its next caller */
+	}
+	return rc;
+}

@@ -1,0 +1,81 @@
+/*
+ * Who may do what: mode bits, capabilities, sticky directories (path_resolution(7),
+ * capabilities(7), inode(7)). Checks only; nothing here changes anything.
+ */
+#include <linux/errno.h>
+#include <linux/mount.h>
+
+#include "vfs/internal.h"
+
+bool cred_in_fsgroup(uint32_t gid)
+{
+	return cred_in_group(current->cred, gid);
+}
+
+static bool capability_overrides(const struct inode *inode, unsigned mask)
+{
+	if (S_ISDIR(inode->mode)) {
+		if (!(mask & MAY_WRITE) && capable(CAP_DAC_READ_SEARCH))
+			return true;
+		return capable(CAP_DAC_OVERRIDE);
+	}
+	if (mask == MAY_READ && capable(CAP_DAC_READ_SEARCH))
+		return true;
+	/* Execution needs at least one x bit. */
+	if (!(mask & MAY_EXEC) || inode->mode & 0111)
+		return capable(CAP_DAC_OVERRIDE);
+	return false;
+}
+
+int inode_permission(struct inode *inode, unsigned mask)
+{
+	uint32_t mode = inode->mode;
+
+	if (inode->ops && inode->ops->permission)
+		return inode->ops->permission(inode, mask);
+	mask &= MAY_READ | MAY_WRITE | MAY_EXEC;
+	/* Everyone may: the usual case for directories on the way. */
+	if ((mode & (mode >> 3) & (mode >> 6) & mask) == mask)
+		return 0;
+	if (current->cred->fsuid == inode->uid)
+		mode >>= 6;
+	else if (((mode >> 3) ^ mode) & mask && cred_in_fsgroup(inode->gid))
+		mode >>= 3;
+	if ((mode & mask) == mask)
+		return 0;
+	return capability_overrides(inode, mask) ? 0 : -EACCES;
+}
+
+bool inode_owner_or_capable(const struct inode *inode)
+{
+	return current->cred->fsuid == inode->uid || capable(CAP_FOWNER);
+}
+
+int may_create(const struct path *dir)
+{
+	if (dentry_is_dead(dir->dentry))
+		return -ENOENT;
+	return inode_permission(dir->dentry->inode, MAY_WRITE | MAY_EXEC);
+}
+
+int may_delete(const struct path *dir, const struct dentry *victim, bool is_dir)
+{
+	struct inode *parent = dir->dentry->inode, *inode = victim->inode;
+	int rc;
+
+	if (!inode)
+		return -ENOENT;
+	rc = inode_permission(parent, MAY_WRITE | MAY_EXEC);
+	if (rc)
+		return rc;
+	if (parent->mode & S_ISVTX && current->cred->fsuid != inode->uid && current->cred->fsuid != parent->uid &&
+		!capable(CAP_FOWNER))
+		return -EPERM;
+	if (is_dir && !S_ISDIR(inode->mode))
+		return -ENOTDIR;
+	if (!is_dir && S_ISDIR(inode->mode))
+		return -EISDIR;
+	if (dentry_is_dead(dir->dentry))
+		return -ENOENT;
+	return 0;
+}

@@ -1,0 +1,266 @@
+/*
+ * Boot of the file layer: caches and types, the root, the configured mounts, read-only
+ * and masked paths, working directory, and init's standard files, as a runtime does it
+ * (OCI runtime specification, "Mounts", "Linux"). Runs on init's task, before it has the
+ * container's credentials. Each failure is one log line that names operation and object.
+ */
+#include <linux/errno.h>
+#include <linux/fcntl.h>
+#include <linux/mount.h>
+
+#include "kernel/config.h"
+#include "kernel/errno_names.h"
+#include "vfs/boot_paths.h"
+#include "vfs/dev/dev.h"
+#include "vfs/fs_init.h"
+#include "vfs/internal.h"
+#include "vfs/overlay/overlay.h"
+#include "vfs/tmpfs/tmpfs.h"
+#include "vfs/tty/console.h"
+#include "vfs/tty/hostfd.h"
+
+static int failed(const char *operation, const char *object, int rc)
+{
+	klog(LOG_ERROR, "%s: \"%s\": %s", operation, object, errno_text(-rc));
+	return rc;
+}
+
+static void register_all(void)
+{
+	dentry_cache_init();
+	fs_types_init();
+	tmpfs_register();
+	overlay_register();
+	dev_mem_init();
+	p9fs_init();
+	procfs_init();
+	sysfs_init();
+	devpts_init();
+	tty_devices_init();
+}
+
+/* ---- the root ---- */
+
+static int mount_overlay_root(struct superblock *lower)
+{
+	struct mount_args args = {.source = "overlay", .data = "", .lower = lower};
+
+	return vfs_mount_fs(fs_find("overlay"), &args, NULL);
+}
+
+static int mount_plain_root(struct superblock *sb, unsigned long flags)
+{
+	struct mount *mount = mount_create(sb, sb->root, "/", flags);
+
+	return mount ? mount_attach(mount, NULL) : -ENOMEM;
+}
+
+static int mount_root(const struct config_root *root)
+{
+	const struct fs_type *type = fs_find("9p");
+	struct mount_args args = {.source = "/", .data = "", .gofer = root->gofer};
+	struct superblock *sb;
+	int rc = type && type->mount ? type->mount(type, &args, &sb) : -ENODEV;
+
+	if (rc)
+		return failed("mount of the root", "/", rc);
+	if (root->flags & CONFIG_ROOT_OVERLAY)
+		rc = mount_overlay_root(sb);
+	else
+		rc = mount_plain_root(sb, 0);
+	if (rc)
+		superblock_put(sb);
+	return rc ? failed("mount of the root", "/", rc) : 0;
+}
+
+static int make_context(struct task *init)
+{
+	struct mount *root = TAILQ_FIRST(&all_mounts);
+	struct fs_context *fs = kzalloc(sizeof(*fs));
+
+	init->files = fd_table_create();
+	if (!fs || !init->files)
+		return -ENOMEM;
+	fs->refs = 1;
+	fs->umask = 0;
+	fs->root = fs->cwd = (struct path){root, root->root};
+	path_get(&fs->root);
+	path_get(&fs->cwd);
+	init->fs = fs;
+	return 0;
+}
+
+/* ---- configured mounts ---- */
+
+/* Types that a runtime's default configuration names and that we do without: said, not failed. */
+static bool may_be_left_out(const char *type)
+{
+	return !strcmp(type, "cgroup") || !strcmp(type, "cgroup2") || !strcmp(type, "mqueue");
+}
+
+static bool is_bind(const struct container_mount *m)
+{
+	return m->flags & MS_BIND || !strcmp(m->type, "bind");
+}
+
+static int make_superblock(const struct container_mount *m, struct superblock **sb)
+{
+	const struct fs_type *type = fs_find(is_bind(m) ? "9p" : m->type);
+	struct mount_args args = {.source = m->source, .data = m->data, .flags = m->flags, .gofer = m->gofer};
+
+	if (!type || !type->mount)
+		return -ENODEV;
+	if (is_bind(m))
+		args.data = "";
+	return type->mount(type, &args, sb);
+}
+
+static int attach_superblock(const struct container_mount *m, struct superblock *sb)
+{
+	unsigned long flags = m->flags;
+	struct mount *mount;
+	struct path at;
+	int rc;
+
+	if (!(flags & (MS_NOATIME | MS_STRICTATIME)))
+		flags |= MS_RELATIME;
+	rc = boot_path_make(m->target, S_ISDIR(sb->root->inode->mode), &at);
+	if (rc)
+		return rc;
+	mount = mount_create(sb, sb->root, m->source, flags);
+	if (!mount) {
+		path_put(&at);
+		return -ENOMEM;
+	}
+	sb->refs++; /* our caller keeps its own reference on failure */
+	rc = mount_attach(mount, &at);
+	path_put(&at);
+	if (!rc && !strcmp(m->type, "tmpfs") && !strcmp(m->target, "/dev"))
+		rc = dev_populate(mount, container.terminal);
+	if (rc && !mount->attached)
+		mount_put(mount);
+	return rc;
+}
+
+static int mount_one(const struct container_mount *m)
+{
+	struct superblock *sb;
+	int rc;
+
+	if (!is_bind(m) && !fs_find(m->type)) {
+		if (!may_be_left_out(m->type))
+			return failed("mount of an unknown type", m->type, -ENODEV);
+		klog(LOG_WARNING, "mount: type \"%s\" is not supported: \"%s\" is left out", m->type, m->target);
+		return 0;
+	}
+	rc = make_superblock(m, &sb);
+	if (rc)
+		return failed("mount", m->target, rc);
+	rc = attach_superblock(m, sb);
+	superblock_put(sb);
+	return rc ? failed("mount", m->target, rc) : 0;
+}
+
+/* The root's own read-only flag comes last: making mountpoints writes to the overlay. */
+static int mount_all(const struct container_config *config)
+{
+	struct mount *root = TAILQ_FIRST(&all_mounts);
+
+	for (unsigned i = 0; i < config->mount_count; i++) {
+		int rc = mount_one(&config->mounts[i]);
+
+		if (rc)
+			return rc;
+	}
+	for (unsigned i = 0; i < config->readonly_count; i++) {
+		int rc = boot_path_readonly(config->readonly_paths[i]);
+
+		if (rc)
+			return failed("read-only path", config->readonly_paths[i], rc);
+	}
+	for (unsigned i = 0; i < config->masked_count; i++) {
+		int rc = boot_path_mask(config->masked_paths[i]);
+
+		if (rc)
+			return failed("masked path", config->masked_paths[i], rc);
+	}
+	root->flags |= config->root.flags & CONFIG_ROOT_READONLY ? MS_RDONLY : 0;
+	return 0;
+}
+
+/* ---- standard files ---- */
+
+static int install(struct file *file, int fd)
+{
+	int rc = fd_install(file, false, fd);
+
+	return rc < 0 ? rc : 0;
+}
+
+static int open_terminal(void)
+{
+	struct file *file;
+	int rc = console_open(&file);
+
+	if (rc)
+		return failed("open of the terminal", "/dev/console", rc);
+	file_get(file);
+	file_get(file);
+	rc = install(file, 0);
+	if (!rc)
+		rc = install(file, 1);
+	if (!rc)
+		rc = install(file, 2);
+	return rc;
+}
+
+static int open_stdio(const struct container_config *config)
+{
+	if (config->terminal)
+		return open_terminal();
+	for (unsigned i = 0; i < HOSTFD_COUNT; i++) {
+		static const char *const names[] = {"stdin", "stdout", "stderr"};
+		struct file *file;
+		int rc = hostfd_open(i, &file);
+
+		if (rc == -EBADF)
+			continue; /* the runtime's caller had it closed */
+		if (!rc)
+			rc = install(file, (int)i);
+		if (rc)
+			return failed("open", names[i], rc);
+	}
+	return 0;
+}
+
+static int enter_cwd(const struct container_config *config)
+{
+	const char *cwd = config->cwd && *config->cwd ? config->cwd : "/";
+	struct path path;
+	int rc = boot_path_make(cwd, true, &path);
+
+	if (!rc) {
+		rc = vfs_set_cwd(&path);
+		path_put(&path);
+	}
+	return rc ? failed("chdir", cwd, rc) : 0;
+}
+
+int vfs_boot(const struct container_config *config, struct task *init)
+{
+	int rc;
+
+	register_all();
+	rc = mount_root(&config->root);
+	if (!rc)
+		rc = make_context(init);
+	if (!rc)
+		rc = mount_all(config);
+	if (!rc)
+		rc = enter_cwd(config);
+	if (!rc)
+		rc = open_stdio(config);
+	if (!rc)
+		init->fs->umask = config->umask & 0777;
+	return rc;
+}
