@@ -17,6 +17,9 @@
 
 #define PAGES 64
 
+struct percpu percpus[ABI_MAX_CPUS]; /* this test needs nothing else of the sentry */
+uint64_t direct_base;
+
 static char *area;
 static struct machine_task self_task;
 static uint64_t fake_entry;
@@ -135,8 +138,10 @@ static void use_instructions(void)
 	STORE("notl (%0)");
 	STORE("shll $3, (%0)");
 	STORE("movl (%0), %%eax");
-	STORE("vmovups %3, 16(%0)");
-	STORE("vmovups 16(%0), %3");
+	if (__builtin_cpu_supports("avx")) {
+		STORE("vmovups %3, 16(%0)");
+		STORE("vmovups 16(%0), %3");
+	}
 	STORE("btsl $3, (%0)");
 	STORE("popq (%0); pushq %%rax");
 }
