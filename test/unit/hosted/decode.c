@@ -28,9 +28,6 @@ static volatile unsigned reads, writes, unknown, wrong;
 /* Every page of this process is "present"; its physical address is its address. */
 uint64_t *hosted_pte(uint64_t root, uint64_t address, uint64_t *size)
 {
-	static struct space none;
-
-	this_cpu()->space = &none;
 	fake_entry = (address & PAGE_MASK) | PTE_P | PTE_U;
 	*size = PAGE_SIZE;
 	return &fake_entry;
@@ -150,7 +147,9 @@ int main(void)
 {
 	struct sigaction action = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO};
 
-	direct_base = 0;
+	static struct space none;
+
+	this_cpu()->space = &none;
 	area = mmap(NULL, PAGES * PAGE_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	sigaction(SIGSEGV, &action, NULL);
 	use_libc();
