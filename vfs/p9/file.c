@@ -1,0 +1,191 @@
+/*
+ * Open files: regular files through the page cache, directories through listings.
+ *
+ * Opening asks the gofer for nothing: the host descriptor is opened when a page has to be
+ * read or written. On an exclusive mount a write is kept back (object.c); on a shared one
+ * it goes through before write(2) returns, and a read first looks whether others wrote.
+ */
+#include "vfs/p9/internal.h"
+
+#define DIRTY_PAGES_MAX 4096u /* of one file: then its writer pays for the write-back */
+
+int p9fs_open(struct inode *inode, struct file *file)
+{
+	struct p9fs_inode *pi = p9fs_i(inode);
+	int rc;
+
+	if (!file->ops)
+		return -ENXIO;
+	if (!S_ISREG(inode->mode))
+		return 0;
+	if (!inode->sb->cache_exclusive) {
+		rc = p9fs_refresh(inode);
+		if (rc)
+			return rc;
+	}
+	rc = p9fs_object_create(pi);
+	if (rc)
+		return rc;
+	if (file->mode & FILE_WRITE) {
+		pi->write_opens++;
+		p9fs_writer_add(pi);
+	}
+	return 0;
+}
+
+/* A shared file: what others wrote since we looked last is seen from here on. */
+static void look_again(struct inode *inode)
+{
+	struct p9fs_inode *pi = p9fs_i(inode);
+	struct timestamp mtime;
+	uint64_t size;
+
+	if (inode->sb->cache_exclusive)
+		return;
+	if (p9fs_host_stat(pi, &size, &mtime)) {
+		if (size == pi->host_size && mtime.sec == pi->host_mtime.sec && mtime.nsec == pi->host_mtime.nsec)
+			return;
+		pi->checked_at = 0;
+	}
+	(void)p9fs_refresh(inode); /* what is cached must do where this fails */
+}
+
+static int64_t file_read(struct file *file, uaddr_t to, size_t n, uint64_t *pos)
+{
+	look_again(file->inode);
+	return object_file_read(file, to, n, pos);
+}
+
+static int64_t file_read_kernel(struct file *file, void *to, size_t n, uint64_t *pos)
+{
+	look_again(file->inode);
+	return object_file_read_kernel(file, to, n, pos);
+}
+
+/* After a write: through at once, or soon. */
+static int64_t written(struct file *file, int64_t n)
+{
+	struct inode *inode = file->inode;
+	struct p9fs_inode *pi = p9fs_i(inode);
+	struct vm_object *object = inode->object;
+	uint64_t blocks = (object->size + 511) / 512;
+	int rc = 0;
+
+	if (n <= 0)
+		return n;
+	if (inode->blocks < blocks)
+		inode->blocks = blocks;
+	if (!inode->sb->cache_exclusive) {
+		rc = p9fs_flush(pi);
+		pi->host_size = MAX(pi->host_size, object->size);
+		pi->wrote = true;
+		pi->checked_at = 0;
+	} else if (object->nr_dirty > DIRTY_PAGES_MAX && inode->nlink) {
+		rc = p9fs_flush(pi);
+	} else {
+		p9fs_flush_soon(p9fs_s(inode));
+	}
+	return rc ? rc : n;
+}
+
+static int64_t file_write(struct file *file, uaddr_t from, size_t n, uint64_t *pos)
+{
+	if (file->flags & O_APPEND)
+		look_again(file->inode);
+	return written(file, object_file_write(file, from, n, pos));
+}
+
+static int64_t file_write_kernel(struct file *file, const void *from, size_t n, uint64_t *pos)
+{
+	if (file->flags & O_APPEND)
+		look_again(file->inode);
+	return written(file, object_file_write_kernel(file, from, n, pos));
+}
+
+static int file_fsync(struct file *file, bool data_only)
+{
+	struct p9fs_inode *pi = p9fs_i(file->inode);
+	int rc = p9fs_flush(pi);
+
+	return rc ? rc : p9fs_host_fsync(pi, data_only);
+}
+
+/* close(2) of a file that was written: now the host has it, and an error is still told. */
+static int file_flush(struct file *file)
+{
+	struct p9fs_inode *pi = p9fs_i(file->inode);
+
+	if (!(file->mode & FILE_WRITE) || !pi->base.nlink)
+		return 0;
+	return p9fs_flush(pi);
+}
+
+static void file_release(struct file *file)
+{
+	struct p9fs_inode *pi = p9fs_i(file->inode);
+
+	if (!(file->mode & FILE_WRITE))
+		return;
+	if (pi->base.nlink && p9fs_flush(pi))
+		klog(LOG_WARNING, "9p: inode %llu: write-back failed on close", (unsigned long long)pi->base.ino);
+	pi->write_opens--;
+	p9fs_writer_remove_idle(pi);
+}
+
+static int file_fallocate(struct file *file, int mode, uint64_t offset, uint64_t length)
+{
+	struct inode *inode = file->inode;
+	struct vm_object *object = inode->object;
+	struct p9fs_call *call;
+	uint64_t end;
+	uint32_t fid;
+	int rc;
+
+	if (__builtin_add_overflow(offset, length, &end) || end > INT64_MAX)
+		return -EFBIG;
+	if (mode & ~3) /* FALLOC_FL_KEEP_SIZE and PUNCH_HOLE */
+		return -EOPNOTSUPP;
+	rwsem_write_lock(&inode->lock);
+	rc = p9fs_flush(p9fs_i(inode));
+	if (!rc)
+		rc = p9fs_inode_fid(inode, &fid);
+	if (!rc)
+		rc = P9FS_CALL(&call, tallocate, fid, (uint32_t)mode, offset, length);
+	if (!rc) {
+		p9fs_call_end(call);
+		if (mode & 2)
+			object_drop_range(object, offset, end);
+		else if (!(mode & 1) && end > object->size)
+			object_truncate(object, end);
+		if (!(mode & 2) && inode->blocks < (end + 511) / 512)
+			inode->blocks = (end + 511) / 512;
+		inode_modified(inode);
+		p9fs_i(inode)->wrote = true;
+	}
+	rwsem_write_unlock(&inode->lock);
+	return rc;
+}
+
+static int dir_fsync(struct file *file, bool data_only)
+{
+	return p9fs_host_fsync(p9fs_i(file->inode), data_only);
+}
+
+const struct file_ops p9fs_file_ops = {
+	.read = file_read,
+	.write = file_write,
+	.read_kernel = file_read_kernel,
+	.write_kernel = file_write_kernel,
+	.seek = object_file_seek,
+	.mmap_object = object_file_mmap,
+	.fsync = file_fsync,
+	.flush = file_flush,
+	.release = file_release,
+	.fallocate = file_fallocate,
+};
+
+const struct file_ops p9fs_dir_ops = {
+	.readdir = p9fs_readdir,
+	.fsync = dir_fsync,
+	.release = p9fs_dir_release,
+};

@@ -1,0 +1,193 @@
+/*
+ * What the files of vfs/p9/ share. Order of layers: rpc.c (messages and fids) < handle.c
+ * (host descriptors, data) < object.c (page cache) < inode.c < dir.c, file.c < super.c.
+ *
+ * Everything runs under the kernel lock and every message sleeps, so what was looked up
+ * before one is looked at again after it.
+ *
+ * Invariants (p9fs_inode_check()):
+ *   1. A hashed inode is the only one of its (superblock, ino).
+ *   2. An inode without a fid has exactly one name, `alias`, and that dentry's parent has a fid.
+ *   3. An inode that is open for writing, or has dirty pages, is on its superblock's list of writers.
+ *   4. A host descriptor belongs to one inode, and is on the list of handles.
+ */
+#ifndef VFS_P9_INTERNAL_H
+#define VFS_P9_INTERNAL_H
+
+#include <linux/errno.h>
+#include <linux/fcntl.h>
+
+#include "gofer/p9/p9.h"
+#include "ring0/lib.h"
+#include "vfs/p9/p9fs.h"
+#include "vfs/vfs.h"
+
+/* ---- rpc.c ---- */
+
+/* One message and its reply. The buffers belong to the call until p9fs_call_end(). */
+struct p9fs_call {
+	struct p9_writer out; /* after begin: put the body here */
+	struct p9_reader in;  /* after send: the reply's body */
+	uint8_t *buffer;
+	uint16_t tag;
+	uint8_t type;
+	int donated; /* index of a descriptor that came with the reply, or -1 */
+	struct p9fs_call *next;
+};
+
+#define P9FS_MESSAGE_SIZE 32768u /* msize: half of a call's buffer */
+#define P9FS_DATA_MAX (P9FS_MESSAGE_SIZE - P9_IO_OVERHEAD)
+
+/* All may sleep. 0 or -errno. After a failed begin nothing needs ending. */
+int p9fs_call_begin(struct p9fs_call **call, uint8_t type);
+int p9fs_call_send(struct p9fs_call *call); /* the Rlerror's errno, or -EIO for a bad reply */
+void p9fs_call_end(struct p9fs_call *call); /* closes a descriptor that nobody took */
+int p9fs_donated_take(struct p9fs_call *call); /* the index, now the caller's; -1 */
+
+/* Begin, put the struct's fields, send: as in P9FS_CALL(&call, tclunk, .fid = 3). On error the call has ended. */
+#define P9FS_CALL(call, type, ...)                                                        \
+	({                                                                                \
+		int p9fs_rc = p9fs_call_begin((call), P9_##type);                         \
+		if (!p9fs_rc) {                                                           \
+			p9_put_##type(&(*(call))->out, &(struct p9_##type){__VA_ARGS__}); \
+			p9fs_rc = p9fs_call_send(*(call));                                \
+			if (p9fs_rc)                                                      \
+				p9fs_call_end(*(call));                                   \
+		}                                                                         \
+		p9fs_rc;                                                                  \
+	})
+
+int p9fs_connect(void); /* Tversion, once */
+int p9fs_fid_alloc(uint32_t *fid);  /* a number not in use; may sleep */
+void p9fs_fid_free(uint32_t fid);   /* one that the gofer does not know */
+void p9fs_fid_clunk(uint32_t fid);  /* later, many at once; may sleep */
+/* A new fid for the child and its attributes. */
+int p9fs_walk(uint32_t dir, struct p9_str name, uint32_t *fid, struct p9_attr *attr);
+
+/* ---- inodes ---- */
+
+struct p9fs_listing;
+
+struct p9fs_handle {
+	int fd;        /* donated; -1 */
+	uint32_t fid;  /* an open fid, where nothing could be donated; P9_NOFID */
+	bool writable;
+	TAILQ_ENTRY(p9fs_handle) link; /* by last use */
+	bool listed;
+};
+
+struct p9fs_object;
+
+struct p9fs_inode {
+	struct inode base;
+	TAILQ_ENTRY(p9fs_inode) hash_link;
+	bool hashed;
+	uint32_t fid;         /* not open; P9_NOFID: not asked for yet */
+	struct dentry *alias; /* where an inode without a fid is found */
+	struct p9fs_handle handle;
+	uint32_t write_opens;
+	TAILQ_ENTRY(p9fs_inode) writer_link; /* superblock's writers */
+	bool on_writers;
+	bool no_xattrs;               /* known to have none (exclusive mounts) */
+	bool wrote;                   /* shared: the next change of mtime is our own */
+	char *target;                 /* symbolic link, once read */
+	struct p9fs_listing *listing; /* exclusive directories: what is in it, while nothing changed */
+	uint64_t checked_at;          /* shared: monotonic ns of the last attributes */
+	uint64_t host_size;
+	struct timestamp host_mtime;
+};
+
+struct p9fs_object {
+	struct vm_object base;
+	struct p9fs_inode *inode; /* NULL: it is gone */
+};
+
+TAILQ_HEAD(p9fs_inode_list, p9fs_inode);
+#define P9FS_HASH_SIZE 1024u
+struct p9fs_super {
+	struct superblock *sb;
+	struct p9fs_inode_list *hash; /* P9FS_HASH_SIZE */
+	struct p9fs_inode_list writers;
+	bool readonly;
+	struct kwork flush_work;
+	struct ktimer flush_timer;
+	bool flush_armed;
+};
+
+static inline struct p9fs_inode *p9fs_i(struct inode *inode)
+{
+	return container_of(inode, struct p9fs_inode, base);
+}
+
+static inline struct p9fs_super *p9fs_s(const struct inode *inode)
+{
+	return inode->sb->private;
+}
+
+/* inode.c */
+struct p9fs_inode *p9fs_inode_alloc(struct superblock *sb);
+/* A new inode takes over fid (P9_NOFID: none yet) and goes into the table. attr was checked by p9fs_attr_ok(). */
+void p9fs_inode_fill(struct p9fs_inode *pi, const struct p9_attr *attr, uint32_t fid);
+/* The inode that attr describes, known or new, with a reference. Takes over fid, on error too. NULL: no memory. */
+struct p9fs_inode *p9fs_inode_get(struct superblock *sb, const struct p9_attr *attr, uint32_t fid);
+struct p9fs_inode *p9fs_inode_find(struct superblock *sb, const struct p9_attr *attr); /* with a reference, or NULL */
+void p9fs_inode_unhash(struct p9fs_inode *pi);
+bool p9fs_attr_ok(const struct p9_attr *attr);
+int p9fs_inode_fid(struct inode *inode, uint32_t *fid); /* the inode's fid, asked for if need be; may sleep */
+void p9fs_inode_check(struct p9fs_inode *pi);
+/* Shared mounts: bring the fields up to date unless they are younger than a millisecond. May sleep. */
+int p9fs_refresh(struct inode *inode);
+void p9fs_refresh_apply(struct p9fs_inode *pi, const struct p9_attr *attr);
+extern const struct inode_ops p9fs_exclusive_ops, p9fs_shared_ops;
+
+/* xattr.c */
+int64_t p9fs_getxattr(struct inode *inode, const char *name, void *value, size_t size);
+int64_t p9fs_listxattr(struct inode *inode, char *list, size_t size);
+int p9fs_setxattr(struct inode *inode, const char *name, const void *value, size_t size, int flags);
+int p9fs_removexattr(struct inode *inode, const char *name);
+
+/* handle.c: all may sleep, unless the file was donated already. Bytes or -errno. */
+int p9fs_handle_get(struct p9fs_inode *pi, bool write);
+void p9fs_handle_set(struct p9fs_inode *pi, int donated_fd, bool writable);
+void p9fs_handle_drop(struct p9fs_inode *pi);
+int64_t p9fs_pread(struct p9fs_inode *pi, void *to, size_t n, uint64_t offset);
+int64_t p9fs_pwrite(struct p9fs_inode *pi, const void *from, size_t n, uint64_t offset);
+int p9fs_host_fsync(struct p9fs_inode *pi, bool data_only);
+int p9fs_host_truncate(struct p9fs_inode *pi, uint64_t size); /* -EAGAIN: no donated descriptor to do it by */
+/* Size and mtime of a donated file by a host call; false: not donated. */
+bool p9fs_host_stat(struct p9fs_inode *pi, uint64_t *size, struct timestamp *mtime);
+
+/* object.c */
+int p9fs_object_create(struct p9fs_inode *pi); /* gives the inode its page cache if it has none */
+void p9fs_object_detach(struct p9fs_inode *pi);
+int p9fs_flush(struct p9fs_inode *pi); /* write every dirty page; may sleep */
+void p9fs_writer_add(struct p9fs_inode *pi);
+void p9fs_writer_remove_idle(struct p9fs_inode *pi); /* off the list unless open for writing or dirty */
+int p9fs_flush_all(struct p9fs_super *super);
+void p9fs_flush_soon(struct p9fs_super *super);
+void p9fs_flush_init(struct p9fs_super *super);
+void p9fs_flush_end(struct p9fs_super *super); /* frees it, now or when a queued flush has run */
+
+/* dir.c */
+int p9fs_lookup(struct inode *dir, struct dentry *dentry, struct inode **inode);
+int p9fs_create(struct inode *dir, struct dentry *dentry, uint32_t mode, struct inode **inode);
+int p9fs_mkdir(struct inode *dir, struct dentry *dentry, uint32_t mode, struct inode **inode);
+int p9fs_mknod(struct inode *dir, struct dentry *dentry, uint32_t mode, uint64_t rdev, struct inode **inode);
+int p9fs_symlink(struct inode *dir, struct dentry *dentry, const char *target, struct inode **inode);
+int p9fs_link(struct inode *dir, struct dentry *dentry, struct inode *existing);
+int p9fs_unlink(struct inode *dir, struct dentry *dentry);
+int p9fs_rmdir(struct inode *dir, struct dentry *dentry);
+int p9fs_rename(struct inode *old_dir, struct dentry *old_dentry, struct inode *new_dir, struct dentry *new_dentry,
+	unsigned flags);
+int p9fs_revalidate(struct dentry *dentry);
+
+/* listing.c */
+int p9fs_readdir(struct file *file, struct dir_emitter *emitter);
+void p9fs_dir_release(struct file *file);
+void p9fs_listing_forget(struct p9fs_inode *dir);
+
+/* file.c */
+int p9fs_open(struct inode *inode, struct file *file);
+extern const struct file_ops p9fs_file_ops, p9fs_dir_ops;
+
+#endif

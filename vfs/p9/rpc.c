@@ -1,0 +1,252 @@
+/*
+ * Messages to the gofer and the fids that name things there.
+ *
+ * p9fs_call_begin() takes a buffer (its first half is the message, its second the reply),
+ * the caller puts the body, p9fs_call_send() sleeps for the reply by the host ring. Replies are
+ * checked here for framing, tag and type, and by their readers for the rest. Buffers are
+ * few and reused; a caller sleeps when all are out. A fid's number is reused only once the gofer has
+ * answered its clunk. Never begin a call while holding another: the one place that may is listing.c,
+ * one task at a time.
+ */
+#include "kernel/task.h"
+#include "ring0/memory.h"
+#include "vfs/p9/internal.h"
+
+#define BUFFER_ORDER 4 /* 64 KiB: twice P9FS_MESSAGE_SIZE */
+#define BUFFERS_MAX 64u
+#define CLUNKS_MAX 48u
+
+_Static_assert((PAGE_SIZE << BUFFER_ORDER) == 2 * P9FS_MESSAGE_SIZE, "a message and a reply");
+_Static_assert(CLUNKS_MAX <= P9_MAX_CLUNK, "one message");
+
+static struct p9fs_call *idle_calls;
+static unsigned call_count;
+static struct waitq call_waiters = WAITQ_INIT(call_waiters);
+static bool connected;
+
+static uint64_t fids[P9_MAX_FIDS / 64]; /* bit N: fid N is in use */
+static unsigned fid_hint;
+static uint32_t clunks[CLUNKS_MAX];
+static unsigned clunk_count;
+
+static struct p9fs_call *call_make(void)
+{
+	struct p9fs_call *call;
+
+	if (call_count == BUFFERS_MAX)
+		return NULL;
+	call = kzalloc(sizeof(*call));
+	if (!call)
+		return NULL;
+	call->buffer = kpages_alloc(BUFFER_ORDER);
+	if (!call->buffer) {
+		kfree(call);
+		return NULL;
+	}
+	call->tag = (uint16_t)call_count++;
+	return call;
+}
+
+int p9fs_call_begin(struct p9fs_call **result, uint8_t type)
+{
+	struct p9fs_call *call = idle_calls;
+
+	if (!call)
+		call = call_make();
+	if (!call) {
+		int rc;
+
+		if (!call_count)
+			return -ENOMEM;
+		rc = wait_event(&call_waiters, idle_calls != NULL, DEADLINE_NONE, false);
+		if (rc)
+			return rc;
+		call = idle_calls;
+	}
+	if (call == idle_calls)
+		idle_calls = call->next;
+	call->next = NULL;
+	call->type = type;
+	call->donated = -1;
+	p9_writer_init(&call->out, call->buffer, P9FS_MESSAGE_SIZE);
+	p9_begin(&call->out, type, type == P9_tversion ? P9_NOTAG : call->tag);
+	*result = call;
+	return 0;
+}
+
+/* The errno of an Rlerror. The gofer is on the host's side, but it is a parser of our bytes: take nothing for granted. */
+static int remote_error(struct p9_reader *in)
+{
+	struct p9_rlerror error;
+
+	if (!p9_get_rlerror(in, &error) || error.ecode == 0 || error.ecode > 133)
+		return -EIO;
+	return -(int)error.ecode;
+}
+
+int p9fs_call_send(struct p9fs_call *call)
+{
+	uint8_t *reply = call->buffer + P9FS_MESSAGE_SIZE;
+	struct p9_header header;
+	uint64_t extra = 0;
+	struct abi_sqe sqe = {
+		.op = ABI_RING_p9,
+		.gpa = va_to_pa(call->buffer),
+		.len = p9_finish(&call->out),
+		.gpa2 = va_to_pa(reply),
+		.len2 = P9FS_MESSAGE_SIZE,
+	};
+	uint16_t tag;
+	int64_t n;
+
+	if (!sqe.len)
+		return -ENAMETOOLONG;
+	memcpy(&tag, call->buffer + 5, sizeof(tag));
+	n = hostring_call(&sqe, &extra);
+	if (n < 0)
+		return n == -ENOMEM ? -ENOMEM : -EIO;
+	if (extra > 0 && extra <= ABI_MAX_FDS)
+		call->donated = (int)extra - 1;
+	if (n > (int64_t)P9FS_MESSAGE_SIZE)
+		return -EIO;
+	p9_reader_init(&call->in, reply, (size_t)n);
+	if (!p9_get_header(&call->in, &header) || header.tag != tag)
+		return -EIO;
+	if (header.type == P9_rlerror)
+		return remote_error(&call->in);
+	return header.type == call->type + 1 ? 0 : -EIO;
+}
+
+int p9fs_donated_take(struct p9fs_call *call)
+{
+	int fd = call->donated;
+
+	call->donated = -1;
+	return fd;
+}
+
+void p9fs_call_end(struct p9fs_call *call)
+{
+	if (call->donated >= 0)
+		(void)machine->host_call(ABI_CALL_fd_close, (uint64_t)call->donated, 0, 0, 0);
+	call->donated = -1;
+	call->next = idle_calls;
+	idle_calls = call;
+	waitq_wake(&call_waiters, 1, ~0u);
+}
+
+int p9fs_connect(void)
+{
+	struct p9_rversion r;
+	struct p9fs_call *call;
+	int rc;
+
+	if (connected)
+		return 0;
+	rc = P9FS_CALL(&call, tversion, P9FS_MESSAGE_SIZE, p9_str_from(P9_VERSION_RINGFENCE));
+	if (rc)
+		return rc;
+	if (!p9_get_rversion(&call->in, &r))
+		rc = -EIO;
+	else if (r.msize != P9FS_MESSAGE_SIZE || !p9_str_equal(r.version, P9_VERSION_RINGFENCE))
+		rc = -EPROTONOSUPPORT;
+	p9fs_call_end(call);
+	connected = !rc;
+	return rc;
+}
+
+/* ---- fids ---- */
+
+static int fid_take(uint32_t *fid)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(fids); i++) {
+		unsigned word = (fid_hint + i) % ARRAY_SIZE(fids);
+
+		if (fids[word] == UINT64_MAX)
+			continue;
+		unsigned bit = (unsigned)__builtin_ctzll(~fids[word]);
+		fids[word] |= 1ull << bit;
+		fid_hint = word;
+		*fid = word * 64 + bit;
+		return 0;
+	}
+	return -ENFILE;
+}
+
+/* Tell the gofer. The numbers are free again once it has answered. */
+static void clunk_now(void)
+{
+	struct p9_tclunkmany t = {.fids.count = (uint16_t)clunk_count};
+	struct p9fs_call *call;
+	int rc;
+
+	memcpy(t.fids.fid, clunks, clunk_count * sizeof(clunks[0]));
+	clunk_count = 0;
+	if (!t.fids.count)
+		return;
+	rc = p9fs_call_begin(&call, P9_tclunkmany);
+	if (!rc) {
+		p9_put_tclunkmany(&call->out, &t);
+		rc = p9fs_call_send(call);
+		p9fs_call_end(call);
+	}
+	if (rc) {
+		klog(LOG_WARNING, "9p: %u fids could not be released: error %d", t.fids.count, -rc);
+		return;
+	}
+	for (unsigned i = 0; i < t.fids.count; i++)
+		p9fs_fid_free(t.fids.fid[i]);
+}
+
+int p9fs_fid_alloc(uint32_t *fid)
+{
+	if (!fid_take(fid))
+		return 0;
+	dentry_shrink(1024);
+	clunk_now();
+	return fid_take(fid);
+}
+
+void p9fs_fid_free(uint32_t fid)
+{
+	fids[fid / 64] &= ~(1ull << fid % 64);
+}
+
+void p9fs_fid_clunk(uint32_t fid)
+{
+	if (fid == P9_NOFID)
+		return;
+	while (clunk_count == CLUNKS_MAX)
+		clunk_now();
+	clunks[clunk_count++] = fid;
+}
+
+int p9fs_walk(uint32_t dir, struct p9_str name, uint32_t *fid, struct p9_attr *attr)
+{
+	struct p9_rwalkgetattr r;
+	struct p9_reader records;
+	struct p9fs_call *call;
+	int rc = p9fs_fid_alloc(fid);
+
+	if (rc)
+		return rc;
+	rc = P9FS_CALL(&call, twalkgetattr, .fid = dir, .steps = {.count = 1, .step = {{*fid, name}}});
+	if (rc) {
+		p9fs_fid_free(*fid);
+		return rc;
+	}
+	if (!p9_get_rwalkgetattr(&call->in, &r) || r.count > 1 || r.ecode > 133 || (r.count == 0) != (r.ecode != 0)) {
+		rc = -EIO;
+	} else if (r.ecode) {
+		rc = -(int)r.ecode;
+	} else {
+		p9_reader_init(&records, r.attrs.bytes, r.attrs.len);
+		*attr = p9_get_attr(&records);
+		if (records.failed)
+			rc = -EIO;
+	}
+	p9fs_call_end(call);
+	if (rc)
+		p9fs_fid_free(*fid);
+	return rc;
+}

@@ -1,0 +1,156 @@
+/*
+ * Mounting a tree of the gofer: attach, the root inode, file system figures, the end.
+ *
+ * mount_args.gofer is the attach number. 0, the container's root, is exclusive: only this
+ * sandbox changes it, so nothing is ever asked twice. Bind mounts are shared.
+ */
+#include <linux/mount.h>
+
+#include "vfs/p9/internal.h"
+
+#define P9_SUPER_MAGIC 0x01021997ull
+
+static int p9fs_statfs(struct superblock *sb, struct statfs64_data *out)
+{
+	struct p9_rstatfs r;
+	struct p9fs_call *call;
+	uint32_t fid;
+	int rc = p9fs_inode_fid(sb->root->inode, &fid);
+
+	if (!rc)
+		rc = P9FS_CALL(&call, tstatfs, fid);
+	if (rc)
+		return rc;
+	if (p9_get_rstatfs(&call->in, &r))
+		*out = (struct statfs64_data){
+			.type = sb->magic,
+			.bsize = r.bsize,
+			.blocks = r.blocks,
+			.bfree = r.bfree,
+			.bavail = r.bavail,
+			.files = r.files,
+			.ffree = r.ffree,
+			.namelen = r.namelen,
+			.frsize = r.bsize,
+		};
+	else
+		rc = -EIO;
+	p9fs_call_end(call);
+	return rc;
+}
+
+static int p9fs_sync(struct superblock *sb)
+{
+	return p9fs_flush_all(sb->private);
+}
+
+static void p9fs_super_destroy(struct superblock *sb)
+{
+	struct p9fs_super *super = sb->private;
+
+	kfree(super->hash);
+	super->hash = NULL;
+	p9fs_flush_end(super);
+}
+
+/* A name is forgotten: an inode without a fid must not look for itself there any more. */
+static void p9fs_dentry_release(struct dentry *dentry)
+{
+	if (dentry->inode && p9fs_i(dentry->inode)->alias == dentry)
+		p9fs_i(dentry->inode)->alias = NULL;
+}
+
+static const struct superblock_ops p9fs_super_ops = {
+	.statfs = p9fs_statfs,
+	.sync = p9fs_sync,
+	.destroy = p9fs_super_destroy,
+	.dentry_release = p9fs_dentry_release,
+};
+
+static int super_create(const struct fs_type *type, uint32_t gofer, struct superblock **result)
+{
+	struct p9fs_super *super = kzalloc(sizeof(*super));
+	struct superblock *sb;
+
+	if (!super)
+		return -ENOMEM;
+	super->hash = kmalloc(P9FS_HASH_SIZE * sizeof(*super->hash));
+	sb = super->hash ? superblock_create(type, &p9fs_super_ops, P9_SUPER_MAGIC) : NULL;
+	if (!sb) {
+		kfree(super->hash);
+		kfree(super);
+		return -ENOMEM;
+	}
+	for (unsigned i = 0; i < P9FS_HASH_SIZE; i++)
+		TAILQ_INIT(&super->hash[i]);
+	p9fs_flush_init(super);
+	super->sb = sb;
+	sb->private = super;
+	sb->cache_exclusive = gofer == 0;
+	*result = sb;
+	return 0;
+}
+
+static int attach(struct superblock *sb, uint32_t gofer)
+{
+	struct p9fs_super *super = sb->private;
+	struct p9_rattachattr r;
+	struct p9fs_inode *pi;
+	struct p9fs_call *call;
+	char name[12];
+	uint32_t fid;
+	int rc = p9fs_fid_alloc(&fid);
+
+	if (rc)
+		return rc;
+	snprintf(name, sizeof(name), "%u", gofer);
+	rc = P9FS_CALL(&call, tattachattr, fid, p9_str_from(name));
+	if (rc) {
+		p9fs_fid_free(fid);
+		return rc;
+	}
+	rc = p9_get_rattachattr(&call->in, &r) && p9fs_attr_ok(&r.attr) ? 0 : -EIO;
+	p9fs_call_end(call);
+	if (rc) {
+		p9fs_fid_clunk(fid);
+		return rc;
+	}
+	super->readonly = r.readonly;
+	if (r.readonly)
+		sb->flags |= MS_RDONLY;
+	pi = p9fs_inode_get(sb, &r.attr, fid);
+	if (!pi)
+		return -ENOMEM;
+	sb->root = dentry_make_root(sb, &pi->base);
+	if (!sb->root) {
+		inode_put(&pi->base);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+static int p9fs_mount(const struct fs_type *type, const struct mount_args *args, struct superblock **result)
+{
+	struct superblock *sb;
+	int rc = p9fs_connect();
+
+	if (!rc)
+		rc = super_create(type, args->gofer, &sb);
+	if (rc)
+		return rc;
+	rc = attach(sb, args->gofer);
+	if (rc) {
+		superblock_put(sb);
+		return rc;
+	}
+	*result = sb;
+	return 0;
+}
+
+static struct fs_type p9fs_type = {.name = "9p", .nodev = true, .internal = true, .mount = p9fs_mount};
+
+void p9fs_init(void)
+{
+	if (!fs_find(p9fs_type.name))
+		fs_register(&p9fs_type);
+}
