@@ -53,6 +53,7 @@ struct session {
 struct itimer {
 	struct ktimer timer;
 	uint64_t interval; /* ns */
+	uint64_t cpu_limit; /* virtual and prof: CPU time of the process at which it expires, ns */
 	struct process *process;
 };
 

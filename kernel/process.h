@@ -1,0 +1,65 @@
+/*
+ * Between task.c, fork.c, exit.c, wait4.c, the signal files and the timers: not for the
+ * rest of the sentry, which uses kernel/task.h and kernel/signal.h. All under the kernel
+ * lock; nothing here sleeps unless said.
+ */
+#ifndef KERNEL_PROCESS_H
+#define KERNEL_PROCESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "kernel/signal.h"
+#include "kernel/task.h"
+
+#define PID_MAX 32768
+
+/* Wait statuses, as wait(2) encodes them. */
+#define WAIT_EXITED(code) (((code) & 0xff) << 8)
+#define WAIT_SIGNALED(signo) ((signo) & 0x7f)
+#define WAIT_STOPPED(signo) (((signo) << 8) | 0x7f)
+#define WAIT_CONTINUED 0xffff
+
+/* exit.c */
+void process_release(struct process *process); /* a zombie was waited for (or nobody will): forget it */
+/* Tell the parent: why is CLD_EXITED (the code is refined from the status), CLD_STOPPED or CLD_CONTINUED. */
+void process_notify_parent(struct process *process, int why);
+bool pgrp_is_orphaned(int pgid, const struct process *ignored);
+extern unsigned stopped_processes; /* how many have stopped set */
+
+/* signal_queue.c */
+void sigpending_flush(struct process *process, struct sigpending *pending);
+void signal_drop_pending(struct process *process, sigset64 set); /* from the group and every thread */
+bool signal_cancel_sigqueue(struct sigqueue *entry, struct process *process); /* take a timer's entry off; was it on? */
+void signal_retarget(struct task *leaving, sigset64 which); /* shared signals that `leaving` will not take */
+bool signal_is_ignored(const struct task *task, int signo, bool forced);
+struct sigqueue *sigqueue_alloc(void *owner); /* for a timer; NULL: no memory */
+/* A timer's own entry: 0 queued, 1 already pending, 2 ignored. */
+int signal_send_sigqueue(struct sigqueue *entry, struct process *process, struct task *task);
+void sigqueue_free(struct process *process, struct sigqueue *entry); /* taken off its queue first */
+
+/* signal_deliver.c */
+void signal_stop_begin(struct process *process, int signo);
+void signal_continue(struct process *process);
+void signal_stop_check(struct process *process); /* a thread stopped or left: is the whole group stopped now? */
+
+/* signal_frame.c */
+int signal_setup_frame(struct regs *regs, const struct ksigaction *action, const struct ksiginfo *info, sigset64 mask);
+int signal_restore_frame(struct regs *regs); /* sigreturn; 0 or -EFAULT */
+void fpu_state_init(void *area); /* the state of a new program */
+bool signal_on_altstack(const struct task *task, uint64_t sp);
+
+/* ktime.c */
+uint64_t task_cpu_ns(const struct task *task);
+void process_cpu_times(const struct process *process, uint64_t *utime, uint64_t *stime);
+
+/* itimer.c, posix_timer.c */
+void itimers_init(struct process *process);
+void itimers_cancel(struct process *process);
+void posix_timers_delete_all(struct process *process);
+void posix_timer_dequeued(void *owner, struct ksiginfo *info); /* its signal is being taken: overrun, next shot */
+
+/* futex.c */
+void futex_exit_pi(struct task *task); /* may sleep */
+
+#endif

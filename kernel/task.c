@@ -1,0 +1,276 @@
+/*
+ * Tasks, processes and sessions as objects: allocation, references, numbers, lookup.
+ *
+ * fork.c fills a task, hashes it and gives it to the scheduler; exit.c takes it apart.
+ * References of a task: its own while it can run (put by sched_exit()), the hash's until
+ * it is released, and temporary ones. A task holds a reference to its process; a process
+ * holds its own until it has been waited for. What task_find() and process_find() return is valid until the next
+ * sleep only. Nothing here sleeps.
+ */
+#include <asm/signal.h>
+#include <linux/errno.h>
+
+#include "kernel/mm.h"
+#include "kernel/process.h"
+#include "kernel/rlimit.h"
+#include "ring0/clock.h"
+#include "ring0/lib.h"
+
+#define KERNEL_STACK_ORDER 2
+_Static_assert(KERNEL_STACK_SIZE == PAGE_SIZE << KERNEL_STACK_ORDER, "kernel stacks are one block of pages");
+#define HASH_SIZE 1024u
+#define FIRST_REUSED_PID 300
+
+struct process_list all_processes = TAILQ_HEAD_INITIALIZER(all_processes);
+struct process *init_process;
+
+static TAILQ_HEAD(hash_bucket, task) hash[HASH_SIZE];
+static bool hash_ready;
+static int last_tid;
+static bool tids_wrapped;
+
+static struct hash_bucket *bucket_of(int tid)
+{
+	if (!hash_ready) {
+		for (unsigned i = 0; i < HASH_SIZE; i++)
+			TAILQ_INIT(&hash[i]);
+		hash_ready = true;
+	}
+	return &hash[(unsigned)tid % HASH_SIZE];
+}
+
+/* An XSAVE area aligned to 64 bytes; the block's own address lies just before it. */
+static void *fpu_alloc(void)
+{
+	size_t size = boot_info->xsave_size < 576 ? 576 : boot_info->xsave_size;
+	char *block = kzalloc(size + 64 + sizeof(void *));
+
+	if (!block)
+		return NULL;
+	char *area = (char *)(((uintptr_t)block + sizeof(void *) + 63) & ~63ull);
+	((void **)area)[-1] = block;
+	fpu_state_init(area);
+	return area;
+}
+
+static void fpu_free(void *area)
+{
+	if (area)
+		kfree(((void **)area)[-1]);
+}
+
+struct task *task_alloc(void)
+{
+	struct task *task = kzalloc(sizeof(*task));
+
+	if (!task)
+		return NULL;
+	task->kernel_stack = kpages_alloc(KERNEL_STACK_ORDER);
+	task->machine.fpu = fpu_alloc();
+	if (!task->kernel_stack || !task->machine.fpu) {
+		if (task->kernel_stack)
+			kpages_free(task->kernel_stack);
+		fpu_free(task->machine.fpu);
+		kfree(task);
+		return NULL;
+	}
+	task->machine.kernel_stack_top = (uint64_t)task->kernel_stack + KERNEL_STACK_SIZE;
+	task->regs = (struct regs *)(task->machine.kernel_stack_top - sizeof(struct regs));
+	memset(task->regs, 0, sizeof(*task->regs));
+	task->refs = 1;
+	task->state = TASK_NEW;
+	task->affinity = cpu_count >= 64 ? ~0ull : (1ull << cpu_count) - 1;
+	task->timer_slack = 50000;
+	task->altstack_flags = 0;
+	task->start_time = clock_boottime();
+	sigpending_init(&task->pending);
+	waitq_init(&task->vfork_done);
+	return task;
+}
+
+void task_get(struct task *task)
+{
+	task->refs++;
+}
+
+void task_put(struct task *task)
+{
+	BUG_ON(task->refs == 0);
+	if (--task->refs)
+		return;
+	BUG_ON(task->mm || task->files || task->fs);
+	if (task->process)
+		process_put(task->process);
+	if (task->cred)
+		cred_put(task->cred);
+	fpu_free(task->machine.fpu);
+	kpages_free(task->kernel_stack);
+	kfree(task);
+}
+
+struct process *process_alloc(void)
+{
+	struct process *process = kzalloc(sizeof(*process));
+
+	if (!process)
+		return NULL;
+	process->refs = 1;
+	TAILQ_INIT(&process->children);
+	TAILQ_INIT(&process->tasks);
+	TAILQ_INIT(&process->timers);
+	sigpending_init(&process->pending);
+	waitq_init(&process->child_waiters);
+	waitq_init(&process->pidfd_waiters);
+	waitq_init(&process->thread_waiters);
+	itimers_init(process);
+	process->start_time = clock_boottime();
+	return process;
+}
+
+void process_get(struct process *process)
+{
+	process->refs++;
+}
+
+void process_put(struct process *process)
+{
+	BUG_ON(process->refs == 0);
+	if (--process->refs)
+		return;
+	if (process->session)
+		session_put(process->session);
+	if (process->sighand)
+		sighand_put(process->sighand);
+	kfree(process);
+}
+
+struct session *session_create(int sid)
+{
+	struct session *session = kzalloc(sizeof(*session));
+
+	if (session) {
+		session->refs = 1;
+		session->sid = sid;
+	}
+	return session;
+}
+
+void session_get(struct session *session)
+{
+	session->refs++;
+}
+
+void session_put(struct session *session)
+{
+	if (--session->refs == 0)
+		kfree(session);
+}
+
+struct task *task_find(int tid)
+{
+	struct task *task;
+
+	if (tid <= 0)
+		return NULL;
+	TAILQ_FOREACH(task, bucket_of(tid), hash) {
+		if (task->tid == tid)
+			return task;
+	}
+	return NULL;
+}
+
+struct task *task_find_get(int tid)
+{
+	struct task *task = task_find(tid);
+
+	if (task)
+		task_get(task);
+	return task;
+}
+
+struct process *process_find(int pid)
+{
+	struct task *task = task_find(pid);
+
+	return task && task->process && task->process->pid == pid ? task->process : NULL;
+}
+
+void task_hash_insert(struct task *task)
+{
+	task_get(task);
+	TAILQ_INSERT_HEAD(bucket_of(task->tid), task, hash);
+}
+
+void task_hash_remove(struct task *task)
+{
+	TAILQ_REMOVE(bucket_of(task->tid), task, hash);
+	task_put(task);
+}
+
+bool pgrp_exists_in_session(int pgid, const struct session *session)
+{
+	struct process *process;
+
+	TAILQ_FOREACH(process, &all_processes, all) {
+		if (process->pgid == pgid && process->session == session)
+			return true;
+	}
+	return false;
+}
+
+/* Numbers live on as group and session ids after their task has gone; that matters only once they are reused. */
+static bool tid_in_use(int tid)
+{
+	struct process *process;
+
+	if (task_find(tid))
+		return true;
+	if (!tids_wrapped)
+		return false;
+	TAILQ_FOREACH(process, &all_processes, all) {
+		if (process->pgid == tid || process->session->sid == tid)
+			return true;
+	}
+	return false;
+}
+
+int tid_alloc(void)
+{
+	for (int tries = 0; tries < PID_MAX; tries++) {
+		if (++last_tid >= PID_MAX) {
+			last_tid = FIRST_REUSED_PID;
+			tids_wrapped = true;
+		}
+		if (!tid_in_use(last_tid))
+			return last_tid;
+	}
+	return -EAGAIN;
+}
+
+struct task *task_create_init(struct cred *cred)
+{
+	struct task *task = task_alloc();
+	struct process *process = process_alloc();
+	struct sighand *sighand = sighand_create();
+	struct session *session = session_create(1);
+
+	if (!task || !process || !sighand || !session)
+		panic("no memory for the first process");
+	task->tid = tid_alloc();
+	task->cred = cred;
+	process->pid = process->pgid = task->tid;
+	session->sid = task->tid;
+	process->session = session;
+	process->sighand = sighand;
+	process->leader = task;
+	process->exit_signal = SIGCHLD;
+	process->threads = 1;
+	rlimits_init(process);
+	process_get(process);
+	task->process = process;
+	TAILQ_INSERT_TAIL(&process->tasks, task, sibling);
+	TAILQ_INSERT_TAIL(&all_processes, process, all);
+	task_hash_insert(task);
+	init_process = process;
+	return task;
+}
