@@ -82,6 +82,7 @@ void signal_set_blocked(struct task *task, sigset64 set); /* never SIGKILL, SIGS
 int signal_dequeue(struct task *task, sigset64 set, struct ksiginfo *info);
 sigset64 signal_pending_set(const struct task *task);
 void ksiginfo_to_user(const struct ksiginfo *info, uint8_t siginfo[128]); /* the 128-byte siginfo_t */
+void ksiginfo_from_user(struct ksiginfo *info, const uint8_t siginfo[128]); /* rt_sigqueueinfo: nothing is checked */
 
 /* Exceptions of user code, from the dispatcher: the signal that Linux sends. */
 void signal_from_trap(struct regs *regs);
