@@ -46,6 +46,11 @@ void fs_context_put(struct fs_context *fs);
 /* A process ended: its locks, inotify and terminal hang-up. May sleep. */
 void files_session_leader_exit(struct task *task);
 
+/* clone3's CLONE_PIDFD: a close-on-exec descriptor of the current task for a process (may be unpublished). fd or -errno. */
+struct process;
+int files_install_pidfd(struct process *process);
+void files_close_fd(int fd); /* undo it; may sleep */
+
 /* Boot: mount the root and the configured mounts, open stdio for init. -errno with a log line. May sleep. */
 struct abi_boot;
 struct container_config;

@@ -1,0 +1,391 @@
+/*
+ * The end of threads and processes.
+ *
+ * task_exit() ends the current thread; process_exit_group() marks the whole group and
+ * ends the current thread, the others follow by signal_deliver(). The last thread out
+ * makes the process a zombie and tells the parent, or releases it if nobody will wait.
+ *
+ *	alive --exiting--> every thread in task_exit() --last one--> zombie --wait4--> released
+ *
+ * After exiting is set no signal interrupts the thread: what it closes must be closed. From the point where the
+ * thread leaves process->threads, nothing sleeps until sched_exit(). _exit(2), wait(2), POSIX 2.2.2.
+ */
+#include <asm/siginfo.h>
+#include <asm/signal.h>
+#include <linux/errno.h>
+#include <linux/wait.h>
+
+#include "kernel/files.h"
+#include "kernel/futex.h"
+#include "kernel/mm.h"
+#include "kernel/process.h"
+#include "ring0/lib.h"
+#include "ring0/usercopy.h"
+
+void task_mm_release(struct task *task)
+{
+	if (task->robust_list.v)
+		futex_exit_robust(task);
+	futex_exit_pi(task);
+	if (task->clear_child_tid.v) {
+		uaddr_t address = task->clear_child_tid;
+		uint32_t zero = 0;
+
+		task->clear_child_tid = UADDR(0);
+		/* Alone in the address space nobody can look: the write would only cost a page. */
+		if (task->mm && task->mm->refs > 1 && !put_user(zero, address))
+			futex_wake_addr(address, 1);
+	}
+	task->rseq = UADDR(0);
+	if (task->vfork_parent) {
+		task->vfork_parent = NULL;
+		waitq_wake_all(&task->vfork_done);
+	}
+}
+
+/* A member of the group whose parent is in another group of the same session keeps it from being orphaned. */
+bool pgrp_is_orphaned(int pgid, const struct process *ignored)
+{
+	struct process *process;
+
+	TAILQ_FOREACH(process, &all_processes, all) {
+		const struct process *parent = process->parent;
+
+		if (process->pgid != pgid || process == ignored || process->zombie || !parent || parent == init_process)
+			continue;
+		if (parent->pgid != pgid && parent->session == process->session)
+			return false;
+	}
+	return true;
+}
+
+static bool pgrp_has_stopped(int pgid)
+{
+	struct process *process;
+
+	if (!stopped_processes)
+		return false;
+	TAILQ_FOREACH(process, &all_processes, all) {
+		if (process->pgid == pgid && process->stopped)
+			return true;
+	}
+	return false;
+}
+
+/* POSIX: a group that just became orphaned and has stopped members gets SIGHUP, then SIGCONT. */
+static void check_orphaned(struct process *process, const struct process *parent, const struct process *ignored)
+{
+	if (!parent || parent->pgid == process->pgid || parent->session != process->session)
+		return;
+	if (!pgrp_has_stopped(process->pgid) || !pgrp_is_orphaned(process->pgid, ignored))
+		return;
+	struct ksiginfo info = {.signo = SIGHUP, .code = SI_KERNEL};
+	signal_send_group(process->pgid, &info);
+	info.signo = SIGCONT;
+	signal_send_group(process->pgid, &info);
+}
+
+static struct process *find_reaper(struct process *process)
+{
+	for (struct process *up = process->parent; up; up = up->parent) {
+		if (up->subreaper && !up->exiting && !up->zombie)
+			return up;
+	}
+	return init_process;
+}
+
+static bool parent_ignores(const struct process *parent)
+{
+	const struct ksigaction *action = &parent->sighand->action[SIGCHLD - 1];
+
+	return action->handler == (uint64_t)SIG_IGN || (action->flags & SA_NOCLDWAIT);
+}
+
+static void fill_child_info(struct process *process, int why, struct ksiginfo *info)
+{
+	uint64_t utime, stime;
+
+	memset(info, 0, sizeof(*info));
+	process_cpu_times(process, &utime, &stime);
+	info->signo = SIGCHLD;
+	info->pid = process->pid;
+	info->uid = process->leader->cred->uid;
+	info->utime = (int64_t)(utime / 10000000);
+	info->stime = (int64_t)(stime / 10000000);
+	info->code = why;
+	if (why == CLD_STOPPED) {
+		info->status = process->stop_signal;
+	} else if (why == CLD_CONTINUED) {
+		info->status = SIGCONT;
+	} else if (process->exit_status & 0x7f) {
+		info->code = process->exit_status & 0x80 ? CLD_DUMPED : CLD_KILLED;
+		info->status = process->exit_status & 0x7f;
+	} else {
+		info->status = process->exit_status >> 8 & 0xff;
+	}
+}
+
+void process_notify_parent(struct process *process, int why)
+{
+	struct process *parent = process->parent;
+	struct ksiginfo info;
+
+	if (!parent)
+		return;
+	fill_child_info(process, why, &info);
+	if (why == CLD_EXITED) {
+		bool deaf = process->exit_signal == SIGCHLD &&
+			parent->sighand->action[SIGCHLD - 1].handler == (uint64_t)SIG_IGN;
+		if (process->exit_signal && !deaf) {
+			info.signo = process->exit_signal;
+			signal_send_process(parent, &info);
+		}
+	} else if (parent->sighand->action[SIGCHLD - 1].handler != (uint64_t)SIG_IGN &&
+		!(parent->sighand->action[SIGCHLD - 1].flags & SA_NOCLDSTOP)) {
+		signal_send_process(parent, &info);
+	}
+	waitq_wake_all(&parent->child_waiters);
+}
+
+void process_release(struct process *process)
+{
+	struct task *leader = process->leader;
+
+	BUG_ON(!process->zombie);
+	if (process->parent) {
+		struct process *parent = process->parent;
+
+		TAILQ_REMOVE(&parent->children, process, sibling);
+		process->parent = NULL;
+	}
+	TAILQ_REMOVE(&all_processes, process, all);
+	TAILQ_REMOVE(&process->tasks, leader, sibling);
+	process->leader = NULL;
+	leader->state = leader->state == TASK_ZOMBIE ? TASK_DEAD : leader->state;
+	task_hash_remove(leader);
+	process_put(process);
+}
+
+/* The zombie's parent is set: tell it, or let the zombie go if the parent does not want to know. */
+static void announce_death(struct process *process)
+{
+	bool unwanted = !process->parent || (process->exit_signal == SIGCHLD && parent_ignores(process->parent));
+
+	process_notify_parent(process, CLD_EXITED);
+	waitq_wake_all(&process->pidfd_waiters);
+	if (unwanted)
+		process_release(process);
+}
+
+static void reparent_children(struct process *process)
+{
+	struct process *reaper = find_reaper(process);
+	struct process *child;
+
+	while ((child = TAILQ_FIRST(&process->children))) {
+		TAILQ_REMOVE(&process->children, child, sibling);
+		child->parent = reaper;
+		TAILQ_INSERT_TAIL(&reaper->children, child, sibling);
+		if (child->pdeath_signal && !child->zombie) {
+			struct ksiginfo info = {.signo = child->pdeath_signal, .code = SI_USER, .pid = process->pid};
+			info.uid = process->leader->cred->uid;
+			signal_send_process(child, &info);
+		}
+		if (child->zombie) {
+			child->exit_signal = SIGCHLD;
+			announce_death(child);
+		} else {
+			check_orphaned(child, process, process);
+		}
+	}
+}
+
+/* The container ends with its first process: nobody outlives it. */
+static void kill_everybody(struct process *but)
+{
+	struct process *process;
+
+	TAILQ_FOREACH(process, &all_processes, all) {
+		if (process != but && !process->zombie)
+			signal_kill_process(process, WAIT_SIGNALED(SIGKILL));
+	}
+}
+
+static bool is_last(const struct task *task)
+{
+	const struct task *other;
+
+	TAILQ_FOREACH(other, &task->process->tasks, sibling) {
+		if (other != task && !other->exiting && other->state != TASK_ZOMBIE)
+			return false;
+	}
+	return true;
+}
+
+/* What may sleep: everything that the thread holds. */
+static void give_back(struct task *task)
+{
+	bool last = is_last(task);
+
+	if (task->mm)
+		task_mm_release(task);
+	if (last) {
+		itimers_cancel(task->process);
+		posix_timers_delete_all(task->process);
+	}
+	struct fd_table *files = task->files;
+	struct fs_context *fs = task->fs;
+	struct mm *mm = task->mm;
+	task->files = NULL;
+	if (files)
+		files_put(files);
+	task->fs = NULL;
+	if (fs)
+		fs_context_put(fs);
+	if (last && task->process->session->sid == task->process->pid)
+		files_session_leader_exit(task);
+	if (mm) {
+		if (mm->hiwater_rss * 4 > task->process->maxrss)
+			task->process->maxrss = mm->hiwater_rss * 4;
+		task->mm = NULL;
+		machine->space_switch(NULL);
+		mm_put(mm);
+	}
+}
+
+static void account_thread(struct task *task)
+{
+	struct process *process = task->process;
+
+	process->utime += task_cpu_ns(task) - task->stime;
+	process->stime += task->stime;
+	process->min_flt += task->min_flt;
+	process->maj_flt += task->maj_flt;
+	process->nvcsw += task->nvcsw;
+	process->nivcsw += task->nivcsw;
+}
+
+/* The last thread has gone. Does not sleep. */
+static void process_ended(struct process *process)
+{
+	struct task *task;
+
+	if (process->stopped) {
+		process->stopped = false;
+		stopped_processes--;
+	}
+	if (!process->exiting) {
+		process->exiting = true;
+		process->exit_status = process->leader->exit_code;
+	}
+	TAILQ_FOREACH(task, &process->tasks, sibling)
+		sigpending_flush(process, &task->pending);
+	sigpending_flush(process, &process->pending);
+	reparent_children(process);
+	check_orphaned(process, process->parent, process);
+	process->zombie = true;
+	announce_death(process);
+}
+
+void task_exit(int code)
+{
+	struct task *task = current;
+	struct process *process = task->process;
+
+	BUG_ON(task->exiting);
+	task->exiting = true;
+	task->killed = false;
+	task->exit_code = code;
+	task->blocked = ~0ull;
+	signal_retarget(task, ~0ull);
+	if (process == init_process && is_last(task))
+		kill_everybody(process);
+	give_back(task);
+
+	account_thread(task);
+	process->threads--;
+	task->state = TASK_ZOMBIE;
+	sigpending_flush(process, &task->pending);
+	signal_stop_check(process);
+	waitq_wake_all(&process->thread_waiters);
+	bool last = process->threads == 0;
+	if (task != process->leader) {
+		TAILQ_REMOVE(&process->tasks, task, sibling);
+		task->state = TASK_DEAD;
+		task_hash_remove(task);
+	}
+	if (last && process == init_process)
+		init_exited(process->exiting ? process->exit_status : process->leader->exit_code);
+	if (last)
+		process_ended(process);
+	sched_exit();
+}
+
+void process_exit_group(int wait_status)
+{
+	struct process *process = current->process;
+
+	/* Whoever came first decides; a group that execve is thinning out ends as a whole now. */
+	signal_kill_process(process, wait_status);
+	task_exit(process->exit_status);
+}
+
+/* Another thread's number becomes the group's: the old leader, a zombie, is let go. */
+static void become_leader(struct task *task)
+{
+	struct process *process = task->process;
+	struct task *old = process->leader;
+
+	task_hash_remove(old);
+	TAILQ_REMOVE(&process->tasks, old, sibling);
+	old->state = TASK_DEAD;
+	task_get(task);
+	task_hash_remove(task);
+	task->tid = process->pid;
+	task_hash_insert(task);
+	task_put(task);
+	task->start_time = old->start_time;
+	process->leader = task;
+}
+
+static void end_other_threads(struct task *task)
+{
+	struct process *process = task->process;
+	struct task *other;
+
+	process->exec_task = task;
+	TAILQ_FOREACH(other, &process->tasks, sibling) {
+		if (other != task && !other->exiting && other->state != TASK_ZOMBIE) {
+			other->killed = true;
+			signal_wake_task(other);
+		}
+	}
+	int rc = wait_event(&process->thread_waiters, process->threads == 1, DEADLINE_NONE, false);
+	process->exec_task = NULL;
+	/* Killed meanwhile: the program that was to start will not run one instruction. */
+	if (rc)
+		task_exit(process->exit_status);
+	if (process->leader != task)
+		become_leader(task);
+}
+
+void task_exec_commit_threads(void)
+{
+	struct task *task = current;
+	struct process *process = task->process;
+
+	/* Another thread's execve was first, and has asked this one to end. */
+	if (task->killed)
+		task_exit(process->exiting ? process->exit_status : 0);
+	if (process->threads > 1)
+		end_other_threads(task);
+	task_mm_release(task);
+	task->robust_list = UADDR(0);
+	task->clear_child_tid = task->set_child_tid = UADDR(0);
+	task->rseq = UADDR(0);
+	task->rseq_len = task->rseq_sig = 0;
+	posix_timers_delete_all(process);
+	process->exit_signal = SIGCHLD;
+	process->execed = true;
+	process->dumpable_cleared = false;
+}
