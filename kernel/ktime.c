@@ -1,0 +1,172 @@
+/*
+ * Clocks by number, and times in and out of user memory.
+ *
+ * The wall clocks are ring0/clock.h; CPU clocks are the scheduler's accounts. A time is
+ * an int64_t of nanoseconds; anything longer than 292 years saturates. The copies may
+ * sleep, the rest does not. clock_gettime(2), time(7).
+ */
+#include <linux/errno.h>
+#include <linux/time.h>
+
+#include "kernel/ktime.h"
+#include "kernel/process.h"
+#include "ring0/clock.h"
+
+#define CPU_CLOCK_THREAD 4 /* bits of a negative clock id: <linux/posix-timers.h> as documented in clock_getcpuclockid(3) */
+#define CPU_CLOCK_FD 3
+
+uint64_t task_cpu_ns(const struct task *task)
+{
+	uint64_t ns = task->runtime;
+
+	if (task->state == TASK_RUNNING) {
+		uint64_t now = clock_monotonic();
+
+		if (now > task->exec_start)
+			ns += now - task->exec_start;
+	}
+	return ns;
+}
+
+void process_cpu_times(const struct process *process, uint64_t *utime, uint64_t *stime)
+{
+	const struct task *task;
+	uint64_t u = process->utime, s = process->stime;
+
+	TAILQ_FOREACH(task, &process->tasks, sibling) {
+		if (task->state == TASK_ZOMBIE)
+			continue; /* added when it ended */
+		uint64_t total = task_cpu_ns(task);
+		uint64_t sys = task->stime < total ? task->stime : total;
+
+		u += total - sys;
+		s += sys;
+	}
+	*utime = u;
+	*stime = s;
+}
+
+static uint64_t process_cpu_ns(const struct process *process)
+{
+	uint64_t utime, stime;
+
+	process_cpu_times(process, &utime, &stime);
+	return utime + stime;
+}
+
+/* Negative ids: the CPU clock of a process or thread. */
+static int cpu_clock_get(int clock, int64_t *ns)
+{
+	int id = ~(clock >> 3);
+
+	if ((clock & 3) == CPU_CLOCK_FD)
+		return -EINVAL;
+	if (clock & CPU_CLOCK_THREAD) {
+		struct task *task = id ? task_find(id) : current;
+
+		if (!task || task->process != current->process)
+			return -EINVAL;
+		*ns = (int64_t)task_cpu_ns(task);
+		return 0;
+	}
+	struct process *process = id ? process_find(id) : current->process;
+	if (!process)
+		return -EINVAL;
+	*ns = (int64_t)process_cpu_ns(process);
+	return 0;
+}
+
+int ktime_get(int clock, int64_t *ns)
+{
+	if (clock < 0)
+		return cpu_clock_get(clock, ns);
+	switch (clock) {
+	case CLOCK_REALTIME:
+	case CLOCK_REALTIME_COARSE:
+	case CLOCK_REALTIME_ALARM:
+	case CLOCK_TAI:
+		*ns = clock_realtime();
+		return 0;
+	case CLOCK_MONOTONIC:
+	case CLOCK_MONOTONIC_RAW:
+	case CLOCK_MONOTONIC_COARSE:
+		*ns = (int64_t)clock_monotonic();
+		return 0;
+	case CLOCK_BOOTTIME:
+	case CLOCK_BOOTTIME_ALARM:
+		*ns = (int64_t)clock_boottime();
+		return 0;
+	case CLOCK_PROCESS_CPUTIME_ID:
+		*ns = (int64_t)process_cpu_ns(current->process);
+		return 0;
+	case CLOCK_THREAD_CPUTIME_ID:
+		*ns = (int64_t)task_cpu_ns(current);
+		return 0;
+	}
+	return -EINVAL;
+}
+
+static uint64_t add_saturating(uint64_t now, int64_t delta)
+{
+	uint64_t sum;
+
+	if (delta <= 0)
+		return now;
+	if (__builtin_add_overflow(now, (uint64_t)delta, &sum) || sum >= (uint64_t)INT64_MAX)
+		return (uint64_t)INT64_MAX;
+	return sum;
+}
+
+int ktime_to_monotonic(int clock, int64_t ns, bool absolute, uint64_t *deadline)
+{
+	int64_t now;
+
+	if (!absolute) {
+		*deadline = add_saturating(clock_monotonic(), ns);
+		return clock >= 0 && clock <= CLOCK_TAI ? 0 : -EINVAL;
+	}
+	int rc = ktime_get(clock, &now);
+	if (rc)
+		return rc;
+	int64_t left = ns > now ? ns - now : 0;
+	*deadline = add_saturating(clock_monotonic(), left);
+	return 0;
+}
+
+int ktime_from_user(uaddr_t timespec, int64_t *ns)
+{
+	struct __kernel_timespec t;
+
+	if (get_user(t, timespec))
+		return -EFAULT;
+	return ktime_from_timespec(&t, ns);
+}
+
+int ktime_from_timespec(const struct __kernel_timespec *t, int64_t *ns)
+{
+	if (t->tv_sec < 0 || t->tv_nsec < 0 || t->tv_nsec >= (int64_t)NS_PER_S)
+		return -EINVAL;
+	if (__builtin_mul_overflow(t->tv_sec, (int64_t)NS_PER_S, ns) || __builtin_add_overflow(*ns, t->tv_nsec, ns))
+		*ns = INT64_MAX;
+	return 0;
+}
+
+int ktime_to_user(uaddr_t timespec, int64_t ns)
+{
+	struct __kernel_timespec t = {.tv_sec = ns / (int64_t)NS_PER_S, .tv_nsec = ns % (int64_t)NS_PER_S};
+
+	return copy_to_user(timespec, &t, sizeof(t));
+}
+
+int ktime_deadline_from_user(uaddr_t timespec, uint64_t *deadline)
+{
+	int64_t ns;
+
+	*deadline = DEADLINE_NONE;
+	if (!timespec.v)
+		return 0;
+	int rc = ktime_from_user(timespec, &ns);
+	if (!rc)
+		*deadline = add_saturating(clock_monotonic(), ns);
+	return rc;
+}
