@@ -1,0 +1,420 @@
+/*
+ * Identities and capabilities (setuid(2), setresuid(2), setgroups(2), capset(2)).
+ *
+ * Each change copies the credentials, edits the copy and swaps it in: edit_begin(),
+ * edit_end(). Ids are per thread here as in Linux; libc keeps threads alike.
+ */
+#include <linux/capability.h>
+#include <linux/errno.h>
+#include <linux/securebits.h>
+
+#include "kernel/cred.h"
+#include "kernel/mm.h"
+#include "kernel/task.h"
+#include "ring0/lib.h"
+#include "ring0/usercopy.h"
+#include "syscalls/syscalls.h"
+
+#define KEEP 0xffffffffu /* -1: leave as it is */
+#define FS_CAPS                                                                                             \
+	((1ull << CAP_CHOWN) | (1ull << CAP_DAC_OVERRIDE) | (1ull << CAP_DAC_READ_SEARCH) | (1ull << CAP_FOWNER) | \
+		(1ull << CAP_FSETID) | (1ull << CAP_LINUX_IMMUTABLE) | (1ull << CAP_MKNOD) | (1ull << CAP_MAC_OVERRIDE))
+
+int64_t sys_getuid(struct regs *regs)
+{
+	return current->cred->uid;
+}
+
+int64_t sys_geteuid(struct regs *regs)
+{
+	return current->cred->euid;
+}
+
+int64_t sys_getgid(struct regs *regs)
+{
+	return current->cred->gid;
+}
+
+int64_t sys_getegid(struct regs *regs)
+{
+	return current->cred->egid;
+}
+
+static bool secure_bit(const struct cred *cred, unsigned bit)
+{
+	return cred->securebits >> bit & 1;
+}
+
+/* capabilities(7), "Effect of user ID changes on capabilities". */
+static void fix_capabilities(struct cred *cred, const struct cred *old)
+{
+	bool had_root = old->uid == 0 || old->euid == 0 || old->suid == 0;
+	bool has_root = cred->uid == 0 || cred->euid == 0 || cred->suid == 0;
+
+	if (secure_bit(cred, SECURE_NO_SETUID_FIXUP))
+		return;
+	if (had_root && !has_root) {
+		if (!secure_bit(cred, SECURE_KEEP_CAPS))
+			cred->cap_permitted = cred->cap_effective = 0;
+		cred->cap_ambient = 0;
+	}
+	if (old->euid == 0 && cred->euid != 0)
+		cred->cap_effective = 0;
+	if (old->euid != 0 && cred->euid == 0)
+		cred->cap_effective = cred->cap_permitted;
+}
+
+static void commit(struct cred *cred)
+{
+	struct cred *old = current->cred;
+
+	/* A process that changed who it is no longer lets its old peers look into it (prctl(2), PR_SET_DUMPABLE). */
+	if (cred->euid != old->euid || cred->egid != old->egid || cred->fsuid != old->fsuid || cred->fsgid != old->fsgid ||
+		(cred->cap_permitted & ~old->cap_permitted)) {
+		current->mm->dumpable = false;
+		current->process->pdeath_signal = 0;
+	}
+	current->cred = cred;
+	cred_put(old);
+}
+
+static bool one_of_uids(const struct cred *cred, uint32_t uid)
+{
+	return uid == cred->uid || uid == cred->euid || uid == cred->suid;
+}
+
+static bool one_of_gids(const struct cred *cred, uint32_t gid)
+{
+	return gid == cred->gid || gid == cred->egid || gid == cred->sgid;
+}
+
+int64_t sys_setuid(struct regs *regs)
+{
+	uint32_t uid = (uint32_t)ARG0(regs);
+	const struct cred *old = current->cred;
+
+	if (uid == KEEP)
+		return -EINVAL;
+	bool all = capable(CAP_SETUID);
+	if (!all && uid != old->uid && uid != old->suid)
+		return -EPERM;
+	struct cred *cred = cred_copy(old);
+	if (!cred)
+		return -ENOMEM;
+	if (all)
+		cred->uid = cred->suid = uid;
+	cred->euid = cred->fsuid = uid;
+	fix_capabilities(cred, old);
+	commit(cred);
+	return 0;
+}
+
+int64_t sys_setgid(struct regs *regs)
+{
+	uint32_t gid = (uint32_t)ARG0(regs);
+	const struct cred *old = current->cred;
+
+	if (gid == KEEP)
+		return -EINVAL;
+	bool all = capable(CAP_SETGID);
+	if (!all && gid != old->gid && gid != old->sgid)
+		return -EPERM;
+	struct cred *cred = cred_copy(old);
+	if (!cred)
+		return -ENOMEM;
+	if (all)
+		cred->gid = cred->sgid = gid;
+	cred->egid = cred->fsgid = gid;
+	commit(cred);
+	return 0;
+}
+
+int64_t sys_setreuid(struct regs *regs)
+{
+	uint32_t ruid = (uint32_t)ARG0(regs), euid = (uint32_t)ARG1(regs);
+	const struct cred *old = current->cred;
+
+	if (!capable(CAP_SETUID)) {
+		if (ruid != KEEP && ruid != old->uid && ruid != old->euid)
+			return -EPERM;
+		if (euid != KEEP && !one_of_uids(old, euid))
+			return -EPERM;
+	}
+	struct cred *cred = cred_copy(old);
+	if (!cred)
+		return -ENOMEM;
+	if (ruid != KEEP)
+		cred->uid = ruid;
+	if (euid != KEEP)
+		cred->euid = euid;
+	if (ruid != KEEP || (euid != KEEP && euid != old->uid))
+		cred->suid = cred->euid;
+	cred->fsuid = cred->euid;
+	fix_capabilities(cred, old);
+	commit(cred);
+	return 0;
+}
+
+int64_t sys_setregid(struct regs *regs)
+{
+	uint32_t rgid = (uint32_t)ARG0(regs), egid = (uint32_t)ARG1(regs);
+	const struct cred *old = current->cred;
+
+	if (!capable(CAP_SETGID)) {
+		if (rgid != KEEP && rgid != old->gid && rgid != old->egid)
+			return -EPERM;
+		if (egid != KEEP && !one_of_gids(old, egid))
+			return -EPERM;
+	}
+	struct cred *cred = cred_copy(old);
+	if (!cred)
+		return -ENOMEM;
+	if (rgid != KEEP)
+		cred->gid = rgid;
+	if (egid != KEEP)
+		cred->egid = egid;
+	if (rgid != KEEP || (egid != KEEP && egid != old->gid))
+		cred->sgid = cred->egid;
+	cred->fsgid = cred->egid;
+	commit(cred);
+	return 0;
+}
+
+int64_t sys_setresuid(struct regs *regs)
+{
+	const uint32_t want[3] = {(uint32_t)ARG0(regs), (uint32_t)ARG1(regs), (uint32_t)ARG2(regs)};
+	const struct cred *old = current->cred;
+
+	for (int i = 0; i < 3 && !capable(CAP_SETUID); i++) {
+		if (want[i] != KEEP && !one_of_uids(old, want[i]))
+			return -EPERM;
+	}
+	struct cred *cred = cred_copy(old);
+	if (!cred)
+		return -ENOMEM;
+	if (want[0] != KEEP)
+		cred->uid = want[0];
+	if (want[1] != KEEP)
+		cred->euid = want[1];
+	if (want[2] != KEEP)
+		cred->suid = want[2];
+	cred->fsuid = cred->euid;
+	fix_capabilities(cred, old);
+	commit(cred);
+	return 0;
+}
+
+int64_t sys_setresgid(struct regs *regs)
+{
+	const uint32_t want[3] = {(uint32_t)ARG0(regs), (uint32_t)ARG1(regs), (uint32_t)ARG2(regs)};
+	const struct cred *old = current->cred;
+
+	for (int i = 0; i < 3 && !capable(CAP_SETGID); i++) {
+		if (want[i] != KEEP && !one_of_gids(old, want[i]))
+			return -EPERM;
+	}
+	struct cred *cred = cred_copy(old);
+	if (!cred)
+		return -ENOMEM;
+	if (want[0] != KEEP)
+		cred->gid = want[0];
+	if (want[1] != KEEP)
+		cred->egid = want[1];
+	if (want[2] != KEEP)
+		cred->sgid = want[2];
+	cred->fsgid = cred->egid;
+	commit(cred);
+	return 0;
+}
+
+static int put_three(struct regs *regs, uint32_t a, uint32_t b, uint32_t c)
+{
+	if (put_user(a, PTR0(regs)) || put_user(b, PTR1(regs)) || put_user(c, PTR2(regs)))
+		return -EFAULT;
+	return 0;
+}
+
+int64_t sys_getresuid(struct regs *regs)
+{
+	const struct cred *cred = current->cred;
+
+	return put_three(regs, cred->uid, cred->euid, cred->suid);
+}
+
+int64_t sys_getresgid(struct regs *regs)
+{
+	const struct cred *cred = current->cred;
+
+	return put_three(regs, cred->gid, cred->egid, cred->sgid);
+}
+
+/* Both answer with the old id, whether they changed it or not. */
+int64_t sys_setfsuid(struct regs *regs)
+{
+	uint32_t uid = (uint32_t)ARG0(regs);
+	const struct cred *old = current->cred;
+	uint32_t before = old->fsuid;
+
+	if (uid == KEEP || (!one_of_uids(old, uid) && uid != before && !capable(CAP_SETUID)) || uid == before)
+		return before;
+	struct cred *cred = cred_copy(old);
+	if (!cred)
+		return before;
+	cred->fsuid = uid;
+	if (!secure_bit(cred, SECURE_NO_SETUID_FIXUP)) {
+		if (before == 0)
+			cred->cap_effective &= ~FS_CAPS;
+		if (uid == 0)
+			cred->cap_effective |= cred->cap_permitted & FS_CAPS;
+	}
+	commit(cred);
+	return before;
+}
+
+int64_t sys_setfsgid(struct regs *regs)
+{
+	uint32_t gid = (uint32_t)ARG0(regs);
+	const struct cred *old = current->cred;
+	uint32_t before = old->fsgid;
+
+	if (gid == KEEP || (!one_of_gids(old, gid) && gid != before && !capable(CAP_SETGID)) || gid == before)
+		return before;
+	struct cred *cred = cred_copy(old);
+	if (!cred)
+		return before;
+	cred->fsgid = gid;
+	commit(cred);
+	return before;
+}
+
+int64_t sys_getgroups(struct regs *regs)
+{
+	const struct group_list *groups = current->cred->groups;
+	int count = groups ? (int)groups->count : 0;
+
+	if (INT0(regs) < 0)
+		return -EINVAL;
+	if (INT0(regs) == 0 || !count)
+		return count;
+	if (INT0(regs) < count)
+		return -EINVAL;
+	/* The copy may sleep; another thread cannot free what our own credentials hold. */
+	if (copy_to_user(PTR1(regs), groups->gid, (size_t)count * sizeof(uint32_t)))
+		return -EFAULT;
+	return count;
+}
+
+int64_t sys_setgroups(struct regs *regs)
+{
+	int count = INT0(regs);
+	struct group_list *groups = NULL;
+
+	if (!capable(CAP_SETGID))
+		return -EPERM;
+	if (count < 0 || count > CRED_MAX_GROUPS)
+		return -EINVAL;
+	if (count) {
+		groups = kmalloc(sizeof(*groups) + (size_t)count * sizeof(uint32_t));
+		if (!groups)
+			return -ENOMEM;
+		groups->refs = 1;
+		groups->count = (uint32_t)count;
+		if (copy_from_user(groups->gid, PTR1(regs), (size_t)count * sizeof(uint32_t))) {
+			kfree(groups);
+			return -EFAULT;
+		}
+	}
+	struct cred *cred = cred_copy(current->cred);
+	if (!cred) {
+		kfree(groups);
+		return -ENOMEM;
+	}
+	if (cred->groups)
+		cred->groups->refs--; /* the old credentials still hold one */
+	cred->groups = groups;
+	commit(cred);
+	return 0;
+}
+
+/* ---- capget, capset ---- */
+
+struct cap_words {
+	uint32_t effective, permitted, inheritable;
+};
+
+/* The header's version: how many words, or -EINVAL with the right version stored. */
+static int cap_header(uaddr_t user, int *pid)
+{
+	struct __user_cap_header_struct header;
+	uint32_t right = _LINUX_CAPABILITY_VERSION_3;
+
+	if (get_user(header, user))
+		return -EFAULT;
+	*pid = header.pid;
+	switch (header.version) {
+	case _LINUX_CAPABILITY_VERSION_1:
+		return 1;
+	case _LINUX_CAPABILITY_VERSION_2:
+	case _LINUX_CAPABILITY_VERSION_3:
+		return 2;
+	}
+	if (put_user(right, user))
+		return -EFAULT;
+	return -EINVAL;
+}
+
+int64_t sys_capget(struct regs *regs)
+{
+	struct cap_words words[2];
+	int pid, n = cap_header(PTR0(regs), &pid);
+
+	if (n < 0)
+		return n == -EINVAL && !ARG1(regs) ? 0 : n;
+	if (pid < 0)
+		return -EINVAL;
+	const struct task *task = pid ? task_find(pid) : current;
+	if (!task)
+		return -ESRCH;
+	const struct cred *cred = task->cred;
+	for (int i = 0; i < 2; i++) {
+		words[i].effective = (uint32_t)(cred->cap_effective >> 32 * i);
+		words[i].permitted = (uint32_t)(cred->cap_permitted >> 32 * i);
+		words[i].inheritable = (uint32_t)(cred->cap_inheritable >> 32 * i);
+	}
+	return ARG1(regs) ? copy_to_user(PTR1(regs), words, (size_t)n * sizeof(words[0])) : 0;
+}
+
+int64_t sys_capset(struct regs *regs)
+{
+	const uint64_t all = (1ull << (CAP_LAST_CAP + 1)) - 1;
+	struct cap_words words[2] = {{0}};
+	int pid, n = cap_header(PTR0(regs), &pid);
+
+	if (n < 0)
+		return n;
+	if (pid != 0 && pid != current->tid)
+		return -EPERM;
+	if (copy_from_user(words, PTR1(regs), (size_t)n * sizeof(words[0])))
+		return -EFAULT;
+	uint64_t effective = (words[0].effective | (uint64_t)words[1].effective << 32) & all;
+	uint64_t permitted = (words[0].permitted | (uint64_t)words[1].permitted << 32) & all;
+	uint64_t inheritable = (words[0].inheritable | (uint64_t)words[1].inheritable << 32) & all;
+	const struct cred *old = current->cred;
+
+	/* capabilities(7), "Programmatically adjusting capability sets". */
+	if ((permitted & ~old->cap_permitted) || (effective & ~permitted))
+		return -EPERM;
+	if (!capable(CAP_SETPCAP) && (inheritable & ~(old->cap_inheritable | old->cap_permitted)))
+		return -EPERM;
+	if (inheritable & ~(old->cap_inheritable | old->cap_bounding))
+		return -EPERM;
+	struct cred *cred = cred_copy(old);
+	if (!cred)
+		return -ENOMEM;
+	cred->cap_effective = effective;
+	cred->cap_permitted = permitted;
+	cred->cap_inheritable = inheritable;
+	cred->cap_ambient &= permitted & inheritable;
+	commit(cred);
+	return 0;
+}
