@@ -231,7 +231,7 @@ int epoll_set_create(unsigned flags, struct file **file)
 	mutex_init(&set->lock);
 	waitq_init(&set->wait);
 	waitq_init(&set->poll_wait);
-	*file = file_create_anon("[eventpoll]", &epoll_file_ops, O_RDWR, set);
+	*file = file_create_anon("eventpoll", &epoll_file_ops, O_RDWR, set);
 	if (!*file) {
 		kfree(set);
 		return -ENOMEM;

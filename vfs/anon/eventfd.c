@@ -107,7 +107,7 @@ int eventfd_create(unsigned count, unsigned flags, struct file **file)
 	e->count = count;
 	e->semaphore = flags & EFD_SEMAPHORE;
 	waitq_init(&e->wait);
-	*file = file_create_anon("[eventfd]", &eventfd_file_ops, O_RDWR | (flags & EFD_NONBLOCK), e);
+	*file = file_create_anon("eventfd", &eventfd_file_ops, O_RDWR | (flags & EFD_NONBLOCK), e);
 	if (!*file) {
 		kfree(e);
 		return -ENOMEM;

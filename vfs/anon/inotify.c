@@ -2,8 +2,8 @@
  * inotify(7): a queue of events about watched inodes.
  *
  * The file layer calls notify_inode() with the object that changed and its dentry: watches on the object get the
- * event without a name, watches on its directory get it with the name; events about a directory's entries
- * (IN_CREATE, IN_DELETE, IN_MOVED_*) go to the directory only. A watch holds a reference to its inode until the
+ * event without a name, watches on its directory get it with the name. For events about entries (IN_CREATE,
+ * IN_DELETE, IN_MOVED_*) it gives the directory and the entry's dentry. A watch holds a reference to its inode until the
  * inode is deleted (IN_DELETE_SELF), the watch is removed or the instance is closed. Invariants:
  *  1. A watch is on its instance's list and on its inode's (inode->watches), or freed.
  *  2. The queue holds at most INOTIFY_MAX_QUEUED events, then one IN_Q_OVERFLOW.
@@ -118,17 +118,27 @@ static void notify_watches(struct inode *inode, uint32_t mask, uint32_t cookie, 
 	}
 }
 
+/* The directory of an event about an object, or of an entry (then `inode` is the directory itself). */
+static struct inode *event_directory(struct inode *inode, const struct dentry *dentry, uint32_t mask)
+{
+	if (mask & INOTIFY_ENTRY_EVENTS)
+		return inode;
+	if (!dentry || mask & INOTIFY_SELF_EVENTS || !dentry->parent || dentry->parent == dentry)
+		return NULL;
+	return dentry->parent->inode;
+}
+
 void notify_inode(struct inode *inode, struct dentry *dentry, uint32_t mask, uint32_t cookie)
 {
-	struct inode *directory = dentry && dentry->parent != dentry ? dentry->parent->inode : NULL;
+	struct inode *directory = event_directory(inode, dentry, mask);
 
 	if (!(directory && directory->watches) && !(inode && inode->watches))
 		return;
-	if (inode && inode != directory && S_ISDIR(inode->mode))
+	if (!(mask & INOTIFY_ENTRY_EVENTS) && S_ISDIR(inode->mode))
 		mask |= IN_ISDIR;
-	if (directory && directory->watches && !(mask & INOTIFY_SELF_EVENTS))
+	if (directory && directory->watches && dentry)
 		notify_watches(directory, mask, cookie, dentry->name, dentry->name_len);
-	if (!inode || mask & INOTIFY_ENTRY_EVENTS)
+	if (mask & INOTIFY_ENTRY_EVENTS)
 		return;
 	notify_watches(inode, mask & INOTIFY_SELF_EVENTS ? mask & ~(uint32_t)IN_ISDIR : mask, cookie, NULL, 0);
 	if (mask & (IN_DELETE_SELF | IN_UNMOUNT)) {
@@ -238,7 +248,7 @@ int inotify_create(unsigned flags, struct file **file)
 	TAILQ_INIT(&instance->queue);
 	instance->next_number = 1;
 	waitq_init(&instance->wait);
-	*file = file_create_anon("inotify", &inotify_file_ops, O_RDONLY | (flags & IN_NONBLOCK), instance);
+	*file = file_create_anon("anon_inode:inotify", &inotify_file_ops, O_RDONLY | (flags & IN_NONBLOCK), instance);
 	if (!*file) {
 		kfree(instance);
 		return -ENOMEM;

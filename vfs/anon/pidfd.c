@@ -38,7 +38,7 @@ static const struct file_ops pidfd_file_ops = {
 
 int pidfd_create(struct process *process, unsigned flags, struct file **file)
 {
-	*file = file_create_anon("[pidfd]", &pidfd_file_ops, O_RDWR | (flags & O_NONBLOCK), process);
+	*file = file_create_anon("pidfd", &pidfd_file_ops, O_RDWR | (flags & O_NONBLOCK), process);
 	if (!*file)
 		return -ENOMEM;
 	process_get(process);

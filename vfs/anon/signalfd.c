@@ -112,7 +112,7 @@ int signalfd_create(sigset64 mask, unsigned flags, struct file **file)
 	if (!s)
 		return -ENOMEM;
 	s->mask = mask & ~SIGNALFD_NEVER;
-	*file = file_create_anon("[signalfd]", &signalfd_file_ops, O_RDWR | (flags & SFD_NONBLOCK), s);
+	*file = file_create_anon("signalfd", &signalfd_file_ops, O_RDWR | (flags & SFD_NONBLOCK), s);
 	if (!*file) {
 		kfree(s);
 		return -ENOMEM;

@@ -134,7 +134,7 @@ int timerfd_new(int clock, unsigned flags, struct file **file)
 	t->clock = clock;
 	ktimer_init(&t->timer, timerfd_fire);
 	waitq_init(&t->wait);
-	*file = file_create_anon("[timerfd]", &timerfd_file_ops, O_RDWR | (flags & TFD_NONBLOCK), t);
+	*file = file_create_anon("timerfd", &timerfd_file_ops, O_RDWR | (flags & TFD_NONBLOCK), t);
 	if (!*file) {
 		kfree(t);
 		return -ENOMEM;

@@ -38,7 +38,7 @@ struct pipe {
 	char *ring;
 	struct mutex lock;                   /* over ring, head, tail, packets across copies */
 	struct waitq read_wait, write_wait;
-	struct inode *fifo;                  /* or NULL */
+	struct inode *fifo;                  /* whose inode->pipe this is; or NULL */
 	TAILQ_HEAD(, pipe_packet) packets;
 };
 
@@ -328,7 +328,7 @@ static uint32_t pipe_poll(struct file *file, struct poll_waiter *waiter)
 		poll_add(waiter, &pipe->read_wait);
 		if (pipe->head != pipe->tail)
 			events |= EPOLLIN | EPOLLRDNORM;
-		if (!pipe->writers && (!pipe->fifo || file->version != pipe->writer_opens))
+		if (!pipe->writers && file->version != pipe->writer_opens)
 			events |= EPOLLHUP;
 	}
 	if (file->mode & FILE_WRITE) {
@@ -389,7 +389,10 @@ int pipe_create(struct file *files[2], unsigned flags)
 	}
 	reader->mode |= FILE_STREAM;
 	reader->inode->mode = S_IFIFO | 0600;
+	reader->version = ~0ull;
 	pipe->readers = 1;
+	pipe->fifo = reader->inode; /* /proc/PID/fd/N opens it again by fifo_open() */
+	reader->inode->pipe = pipe;
 	writer = file_create_like(reader, &pipe_file_ops, O_WRONLY | (flags & (O_NONBLOCK | O_DIRECT)), pipe);
 	if (!writer) {
 		file_put(reader);
@@ -445,6 +448,8 @@ int fifo_open(struct inode *inode, struct file *file)
 	struct pipe *pipe = inode->pipe;
 	int rc;
 
+	if (inode->ops && inode->ops->open) /* looks like a fifo, is something else: a standard stream */
+		return inode->ops->open(inode, file);
 	if (pipe) {
 		pipe->refs++;
 	} else {

@@ -11,5 +11,6 @@
 
 /* A new file on the console, open for reading and writing; sets it up on the first call. 0 or -errno. May sleep. */
 int console_open(struct file **file);
+int console_open_device(struct inode *inode, struct file *file); /* open(2) of /dev/console */
 
 #endif

@@ -313,6 +313,24 @@ static const struct file_ops hostfd_file_ops = {
 	.ioctl = hostfd_ioctl,
 };
 
+/* /dev/stdin and /proc/PID/fd/N open a stream again. */
+static int hostfd_open_inode(struct inode *inode, struct file *file)
+{
+	for (unsigned i = 0; i < HOSTFD_COUNT; i++) {
+		if (hostfds[i] && hostfds[i]->inode == inode) {
+			file->ops = &hostfd_file_ops;
+			file->private = hostfds[i];
+			file->mode |= FILE_STREAM;
+			return 0;
+		}
+	}
+	return -ENXIO;
+}
+
+static const struct inode_ops hostfd_inode_ops = {
+	.open = hostfd_open_inode,
+};
+
 static struct hostfd *hostfd_new(unsigned index)
 {
 	struct hostfd *h = kzalloc(sizeof(*h));
@@ -364,7 +382,12 @@ int hostfd_open(unsigned index, struct file **file)
 	if (!*file)
 		return -ENOMEM;
 	(*file)->mode |= FILE_STREAM;
-	if (h->stat.kind == ABI_FILE_TTY && (*file)->inode)
-		(*file)->inode->mode = S_IFCHR | 0620;
+	if (!h->inode) {
+		h->inode = (*file)->inode;
+		inode_get(h->inode);
+		h->inode->ops = &hostfd_inode_ops;
+		h->inode->file_ops = &hostfd_file_ops;
+		h->inode->mode = h->stat.kind == ABI_FILE_TTY ? S_IFCHR | 0620 : S_IFIFO | 0600;
+	}
 	return 0;
 }
