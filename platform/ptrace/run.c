@@ -130,16 +130,36 @@ static int decode_signal(struct regs *r, pid_t pid, int signal)
 	return 0;
 }
 
-static int run_stub(struct pt_cpu *c, struct mirror *m, struct hosted_context *context)
+/* The host kernel would act on these, as orig_rax still names the call then. */
+static bool is_restart_code(uint64_t rax)
+{
+	return rax >= (uint64_t)-520 && rax <= (uint64_t)-512;
+}
+
+/* After a system call mostly only its result differs: that one register is cheaper to set alone. */
+static int set_registers(struct mirror *m, struct user_regs_struct *regs)
+{
+	if (m->regs_known) {
+		m->regs.orig_rax = regs->orig_rax;
+		if (!memcmp(regs, &m->regs, sizeof(*regs)))
+			return 0;
+		m->regs.rax = regs->rax;
+		if (!memcmp(regs, &m->regs, sizeof(*regs)) && !is_restart_code(regs->rax))
+			return ptrace(PTRACE_POKEUSER, m->pid, offsetof(struct user, regs.rax), regs->rax) < 0 ? -errno : 0;
+	}
+	return ptrace(PTRACE_SETREGS, m->pid, 0, regs) < 0 ? -errno : 0;
+}
+
+static int run_stub(struct mirror *m, const struct hosted_context *context)
 {
 	struct user_regs_struct regs;
+	int error;
 
 	regs_to_host(&regs, context);
-	if (!m->regs_known || memcmp(&regs, &m->regs, sizeof(regs))) {
-		if (ptrace(PTRACE_SETREGS, m->pid, 0, &regs) < 0)
-			return -errno;
-		m->regs_known = false;
-	}
+	error = set_registers(m, &regs);
+	m->regs_known = false;
+	if (error)
+		return error;
 	return ptrace(PTRACE_SYSEMU, m->pid, 0, 0) < 0 ? -errno : 0;
 }
 
@@ -156,13 +176,11 @@ static int run_decode(struct pt_cpu *c, struct mirror *m, struct hosted_context 
 	if (!WIFSTOPPED(status) || ptrace(PTRACE_GETREGS, m->pid, 0, &m->regs) < 0)
 		return stub_died(c, m, context);
 	regs_from_host(context, &m->regs);
+	m->regs_known = m->regs.cs == USER_CS && m->regs.ss == USER_SS && !(m->regs.ds | m->regs.es | m->regs.fs | m->regs.gs);
 	if (WSTOPSIG(status) == (SIGTRAP | 0x80)) {
 		decode_syscall(&context->regs, &m->regs);
-		m->regs_known = false;
 		return 0;
 	}
-	m->regs.orig_rax = ~0ull;
-	m->regs_known = m->regs.cs == USER_CS && m->regs.ss == USER_SS && !(m->regs.ds | m->regs.es | m->regs.fs | m->regs.gs);
 	return decode_signal(&context->regs, m->pid, WSTOPSIG(status));
 }
 
@@ -191,7 +209,7 @@ int run_user(unsigned cpu, uint64_t space, struct hosted_context *context)
 		context->regs.orig_rax = ~0ull;
 		return 0;
 	}
-	error = run_stub(c, m, context);
+	error = run_stub(m, context);
 	while (!error && syscall(SYS_wait4, m->pid, &status, __WALL | __WNOTHREAD, NULL) < 0)
 		error = errno == EINTR ? 0 : -errno;
 	__atomic_store_n(&c->running, 0, __ATOMIC_RELEASE);

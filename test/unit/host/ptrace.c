@@ -261,6 +261,60 @@ static void test_spaces(const struct abi_hosted *h, unsigned cpu, uint64_t space
 	CHECK(!h->drop(cpu, space + 10000));
 }
 
+/* User code that runs the stub's own order loop only makes system calls of its own, which are never performed. */
+static void test_escape_stub_code(const struct abi_hosted *h, unsigned cpu, uint64_t space)
+{
+	struct hosted_context x = {.regs = {.rip = USER_TOP + 0x2000 + 2, .rbx = USER_TOP, .rbp = 1, .rflags = 0x202}};
+
+	CHECK(!run_on(h, cpu, space, &x) && x.regs.trap == TRAP_SYSCALL);
+	CHECK(x.regs.rip > USER_TOP && x.regs.rip < USER_TOP + 0x3000);
+}
+
+/* The orders cannot be written by user code. */
+static void test_escape_orders(const struct abi_hosted *h, unsigned cpu, uint64_t space, unsigned page)
+{
+	static const uint8_t code[] = {0x48, 0x89, 0x07}; /* mov %rax,(%rdi) */
+	struct hosted_context x;
+
+	load(&x, page, code, sizeof(code));
+	x.regs.rdi = USER_TOP;
+	CHECK(!run_on(h, cpu, space, &x) && x.regs.trap == TRAP_PAGE_FAULT && x.regs.addr == USER_TOP);
+	x.regs.rdi = USER_TOP + 0x2000;
+	CHECK(!run_on(h, cpu, space, &x) && x.regs.trap == TRAP_PAGE_FAULT && x.regs.addr == USER_TOP + 0x2000);
+}
+
+/* Neither int 0x80 in compatibility mode nor SYSENTER is a gate to the host. */
+static void test_escape_compat(const struct abi_hosted *h, unsigned cpu, uint64_t space, unsigned page)
+{
+	/* ljmp *(%rdi) to 0x23:CODE+2; there mov $1,%eax (exit); int $0x80 */
+	static const uint8_t code[] = {0xff, 0x2f, 0xb8, 1, 0, 0, 0, 0xcd, 0x80};
+	static const uint8_t enter[] = {0x0f, 0x34};
+	uint32_t far[2] = {CODE + 2, 0x23};
+	struct hosted_context x;
+
+	load(&x, page, code, sizeof(code));
+	memcpy(vmm.memory.host + vmm.memory.user.base + (page + 1) * PAGE, far, sizeof(far));
+	CHECK(!h->map(cpu, space, DATA, PAGE, (page + 1) * PAGE, HOSTED_READ));
+	x.regs.rdi = DATA;
+	CHECK(!run_on(h, cpu, space, &x) && (x.regs.trap == TRAP_PROTECTION || x.regs.trap == TRAP_SYSCALL));
+	load(&x, page, enter, sizeof(enter));
+	CHECK(!run_on(h, cpu, space, &x) && x.regs.trap != TRAP_INTERRUPT && x.regs.trap != TRAP_STUB_DIED);
+}
+
+/* exit_group, kill, mmap, fork: each comes to us and none happens. */
+static void test_escape_calls(const struct abi_hosted *h, unsigned cpu, uint64_t space, unsigned page)
+{
+	static const uint8_t code[] = {0x0f, 0x05};
+	static const uint16_t numbers[] = {231, 62, 9, 11, 56, 57, 59, 101, 157, 310, 322, 425};
+	struct hosted_context x;
+
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		load(&x, page, code, sizeof(code));
+		x.regs.rax = numbers[i];
+		CHECK(!run_on(h, cpu, space, &x) && x.regs.trap == TRAP_SYSCALL && x.regs.orig_rax == numbers[i]);
+	}
+}
+
 static void measure(const struct abi_hosted *h, unsigned cpu, uint64_t space, unsigned page)
 {
 	static const uint8_t code[] = {0x0f, 0x05, 0xeb, 0xfc};
@@ -303,6 +357,10 @@ static void entry(const struct abi_boot *boot, uint64_t number)
 	test_kick_other(h, cpu, space, page);
 	test_fpu(h, cpu, space, page);
 	test_spaces(h, cpu, space, page);
+	test_escape_calls(h, cpu, space, page);
+	test_escape_stub_code(h, cpu, space);
+	test_escape_orders(h, cpu, space, page);
+	test_escape_compat(h, cpu, space, page);
 	measure(h, cpu, space, page);
 	__atomic_add_fetch(&cpus_done, 1, __ATOMIC_SEQ_CST);
 	while (cpus_done < 2)
