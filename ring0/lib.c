@@ -254,3 +254,15 @@ __attribute__((noreturn)) void __stack_chk_fail(void)
 }
 
 #endif
+
+/* What gcc calls for __builtin_popcountl() on CPUs that may lack POPCNT. */
+int __popcountdi2(long value);
+int __popcountdi2(long value)
+{
+	uint64_t v = (uint64_t)value;
+
+	v -= (v >> 1) & 0x5555555555555555ull;
+	v = (v & 0x3333333333333333ull) + ((v >> 2) & 0x3333333333333333ull);
+	v = (v + (v >> 4)) & 0x0f0f0f0f0f0f0f0full;
+	return (int)((v * 0x0101010101010101ull) >> 56);
+}
