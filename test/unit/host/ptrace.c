@@ -328,6 +328,15 @@ static void measure(const struct abi_hosted *h, unsigned cpu, uint64_t space, un
 		x.regs.rax = (uint64_t)i;
 	}
 	printf("cpu %u: %lu ns a system call\n", cpu, (now() - start) / 20000);
+	static uint8_t area[2][16384] __attribute__((aligned(64)));
+	start = now();
+	for (int i = 0; i < 20000; i++)
+		h->fpu_get(cpu, space, area[cpu]);
+	printf("cpu %u: %lu ns to fetch the FPU state\n", cpu, (now() - start) / 20000);
+	start = now();
+	for (int i = 0; i < 20000; i++)
+		h->fpu_set(cpu, space, area[cpu]);
+	printf("cpu %u: %lu ns to set it\n", cpu, (now() - start) / 20000);
 	start = now();
 	for (int i = 0; i < 5000; i++) {
 		h->map(cpu, space, DATA, PAGE, (uint64_t)(i & 1) * PAGE, HOSTED_READ);
