@@ -1,0 +1,708 @@
+/*
+ * The sentry's 9P client end to end: vfs/ and vfs/p9/ on the fake machine, whose host ring
+ * is joined to a real gofer in a child process, against the real directory that it serves.
+ * The last test makes random changes through the sentry, on an exclusive and on a shared mount, and compares
+ * the outcome with a plain model and with what the host then sees.
+ */
+#include <check.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "gofer/gofer.h"
+#include "kernel/files.h"
+#include "kernel/sched.h"
+#include "ring0/clock.h"
+#include "test/unit/fake_machine.h"
+#include "vfs/calls.h"
+#include "vfs/internal.h"
+#include "vfs/p9/internal.h"
+
+/* <fcntl.h> and <sys/stat.h> do not go together with the kernel's own headers. */
+int open(const char *path, int flags, ...);
+int mkdir(const char *path, mode_t mode);
+
+static char dir[64];
+static int gofer_socket;
+static pid_t gofer;
+static unsigned messages, host_calls;
+static bool donate = true;
+static int donated[ABI_MAX_FDS];
+static struct machine test_machine;
+static struct abi_boot test_boot;
+static const struct machine *fake_machine_ops;
+
+/* ---- the VMM's part ---- */
+
+static int64_t test_host_call(uint32_t op, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3)
+{
+	int64_t n;
+
+	host_calls++;
+	switch (op) {
+	case ABI_CALL_fd_pread:
+		n = pread(donated[a0], pa_to_va(a1), a2, (off_t)a3);
+		return n < 0 ? -errno : n;
+	case ABI_CALL_fd_pwrite:
+		n = pwrite(donated[a0], pa_to_va(a1), a2, (off_t)a3);
+		return n < 0 ? -errno : n;
+	case ABI_CALL_fd_truncate:
+		return ftruncate(donated[a0], (off_t)a1) ? -errno : 0;
+	case ABI_CALL_fd_close:
+		ck_assert_int_ge((int)a0, 3);
+		ck_assert_int_gt(donated[a0], 0);
+		close(donated[a0]);
+		donated[a0] = 0;
+		return 0;
+	case ABI_CALL_fd_stat: {
+		struct abi_stat *out = pa_to_va(a1);
+		off_t size = lseek(donated[a0], 0, SEEK_END);
+
+		*out = (struct abi_stat){.kind = ABI_FILE_REGULAR, .size = (uint64_t)size, .mtime_ns = (int64_t)host_calls};
+		return 0;
+	}
+	}
+	return fake_machine_ops->host_call(op, a0, a1, a2, a3);
+}
+
+static int64_t carry_message(const struct abi_sqe *sqe, uint64_t *extra)
+{
+	char control[CMSG_SPACE(sizeof(int))];
+	struct iovec iov = {pa_to_va(sqe->gpa2), sqe->len2};
+	struct msghdr message = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+	ssize_t n;
+	int fd;
+
+	messages++;
+	ck_assert_int_eq(send(gofer_socket, pa_to_va(sqe->gpa), sqe->len, 0), (ssize_t)sqe->len);
+	n = recvmsg(gofer_socket, &message, MSG_CMSG_CLOEXEC);
+	ck_assert_int_gt(n, 0);
+	if (CMSG_FIRSTHDR(&message)) {
+		memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(fd));
+		if (donate) {
+			unsigned i = 3;
+			while (donated[i])
+				i++;
+			donated[i] = fd;
+			*extra = i + 1;
+		} else {
+			close(fd);
+		}
+	}
+	return n;
+}
+
+static void test_ring_notify(void)
+{
+	struct abi_ring *ring = pa_to_va(test_boot.ring_gpa);
+
+	while (ring->sq_head != ring->sq_tail) {
+		struct abi_sqe sqe = ring->sq[ring->sq_head++ % ABI_RING_ENTRIES];
+		struct abi_cqe cqe = {.cookie = sqe.cookie};
+
+		if (sqe.op == ABI_RING_event)
+			continue;
+		if (sqe.op == ABI_RING_p9)
+			cqe.res = carry_message(&sqe, &cqe.extra);
+		else if (sqe.op == ABI_RING_fsync)
+			cqe.res = fsync(donated[sqe.fd]) ? -errno : 0;
+		else
+			cqe.res = -ENOSYS;
+		ring->cq[ring->cq_tail++ % ABI_RING_ENTRIES] = cqe;
+	}
+}
+
+/* ---- set-up ---- */
+
+static void host_file(const char *name, const char *text)
+{
+	char path[512];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	close(fd);
+}
+
+static void host_dir(const char *name)
+{
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	ck_assert_int_eq(mkdir(path, 0755), 0);
+}
+
+/* The host's content of a file, or NULL. */
+static char *host_read(const char *name, size_t *size)
+{
+	static char text[1 << 20];
+	char path[512];
+	int fd;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	fd = open(path, O_RDONLY);
+	if (fd < 0)
+		return NULL;
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	ck_assert_int_ge(n, 0);
+	text[n] = 0;
+	if (size)
+		*size = (size_t)n;
+	return text;
+}
+
+static void start_gofer(void)
+{
+	int pair[2], root;
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	gofer = fork();
+	ck_assert_int_ge(gofer, 0);
+	if (gofer == 0) {
+		close(pair[0]);
+		root = open(dir, O_PATH | O_DIRECTORY);
+		struct gofer_tree trees[] = {{"0", root, false}, {"1", root, false}, {"2", root, true}};
+		struct gofer_options options = {.socket_fd = pair[1], .trees = trees, .tree_count = 3, .no_jail = true};
+		_exit(gofer_main(&options) ? 1 : 0);
+	}
+	close(pair[1]);
+	gofer_socket = pair[0];
+}
+
+static void mount_root(uint32_t number)
+{
+	static struct fs_context fs = {.refs = 1};
+	struct mount_args args = {.source = "/", .data = "", .gofer = number};
+	const struct fs_type *type;
+	struct superblock *sb;
+	struct mount *mount;
+
+	dentry_cache_init();
+	fs_types_init();
+	p9fs_init();
+	type = fs_find("9p");
+	ck_assert_int_eq(type->mount(type, &args, &sb), 0);
+	mount = mount_create(sb, sb->root, "/", 0);
+	ck_assert_int_eq(mount_attach(mount, NULL), 0);
+	fs.root = fs.cwd = (struct path){mount, mount->root};
+	fs.umask = 0;
+	path_get(&fs.root);
+	path_get(&fs.cwd);
+	fake_task.fs = &fs;
+	fake_task.files = fd_table_create();
+}
+
+static void boot_with(uint32_t number)
+{
+	static struct cred cred = {.refs = 1000, .cap_effective = ~0ull, .cap_permitted = ~0ull};
+
+	strcpy(dir, "/tmp/p9-test-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	host_file("hello", "hello from the host");
+	host_dir("sub");
+	host_file("sub/a", "aaaa");
+	host_file("sub/b", "bb");
+	host_dir("sub/deeper");
+	host_file("sub/deeper/c", "c");
+	start_gofer();
+	fake_boot(64, 256);
+	fake_machine_ops = machine;
+	test_machine = *machine;
+	test_machine.host_call = test_host_call;
+	test_machine.ring_notify = test_ring_notify;
+	machine = &test_machine;
+	fake_task.cred = &cred;
+	test_boot = *boot_info;
+	test_boot.ring_gpa = va_to_pa(kpages_alloc(3));
+	memset(pa_to_va(test_boot.ring_gpa), 0, sizeof(struct abi_ring));
+	hostring_init(&test_boot);
+	mount_root(number);
+	messages = host_calls = 0;
+}
+
+static void finish(void)
+{
+	int status;
+
+	close(gofer_socket);
+	ck_assert_int_eq(waitpid(gofer, &status, 0), gofer);
+	ck_assert_int_eq(status, 0);
+	char command[100];
+	snprintf(command, sizeof(command), "rm -rf %s", dir);
+	ck_assert_int_eq(system(command), 0);
+}
+
+static void boot_exclusive(void)
+{
+	boot_with(0);
+}
+
+static void boot_shared(void)
+{
+	boot_with(1);
+}
+
+/* ---- shorthands ---- */
+
+static struct file *open_file(const char *name, unsigned flags)
+{
+	struct file *file;
+	int rc = vfs_open(AT_FDCWD, name, flags, 0644, 0, &file);
+
+	ck_assert_msg(rc == 0, "open %s: %d", name, rc);
+	return file;
+}
+
+static void close_file(struct file *file)
+{
+	if (file->ops->flush)
+		ck_assert_int_eq(file->ops->flush(file), 0);
+	file_put(file);
+}
+
+static void check_text(const char *name, const char *expect)
+{
+	struct file *file = open_file(name, O_RDONLY);
+	char text[256] = {0};
+
+	ck_assert_int_eq(file_read_kernel(file, text, sizeof(text) - 1, 0), (int64_t)strlen(expect));
+	ck_assert_str_eq(text, expect);
+	close_file(file);
+}
+
+static void put_text(struct file *file, const char *text, uint64_t pos)
+{
+	ck_assert_int_eq(file->ops->write_kernel(file, text, strlen(text), &pos), (int64_t)strlen(text));
+}
+
+static int get_stat(const char *name, struct kstat *st)
+{
+	struct path path;
+	int rc = path_lookup(AT_FDCWD, name, 0, &path);
+
+	if (rc)
+		return rc;
+	rc = vfs_getattr_path(&path, st);
+	p9fs_inode_check(p9fs_i(path.dentry->inode));
+	path_put(&path);
+	return rc;
+}
+
+/* ---- tests ---- */
+
+START_TEST(read_and_cache)
+{
+	struct kstat st;
+	unsigned before;
+
+	check_text("/hello", "hello from the host");
+	check_text("/sub/deeper/c", "c");
+	ck_assert_int_eq(get_stat("/missing", &st), -ENOENT);
+	before = messages;
+	check_text("/hello", "hello from the host");
+	check_text("/sub/deeper/c", "c");
+	ck_assert_int_eq(get_stat("/missing", &st), -ENOENT);
+	ck_assert_int_eq(get_stat("/sub/deeper/c", &st), 0);
+	ck_assert_uint_eq(st.size, 1);
+	ck_assert_uint_eq(messages, before);
+}
+END_TEST
+
+START_TEST(without_donation)
+{
+	struct file *file;
+
+	donate = false;
+	check_text("/hello", "hello from the host");
+	file = open_file("/hello", O_RDWR);
+	put_text(file, "HELLO", 0);
+	put_text(file, "tail", 100000);
+	close_file(file);
+	donate = true;
+	size_t size;
+	char *text = host_read("hello", &size);
+	ck_assert_uint_eq(size, 100004);
+	ck_assert_int_eq(memcmp(text, "HELLO from the host", 19), 0);
+	ck_assert_str_eq(text + 100000, "tail");
+}
+END_TEST
+
+START_TEST(write_back)
+{
+	struct file *file = open_file("/new", O_RDWR | O_CREAT | O_EXCL);
+	unsigned before = messages;
+	struct kstat st;
+	size_t size;
+
+	put_text(file, "first ", 0);
+	put_text(file, "second", 6);
+	ck_assert_uint_eq(messages, before);
+	ck_assert_int_eq(get_stat("/new", &st), 0);
+	ck_assert_uint_eq(st.size, 12);
+	close_file(file);
+	ck_assert_str_eq(host_read("new", &size), "first second");
+	/* Large, unaligned, with a hole; then cut. */
+	static char big[300000];
+	for (unsigned i = 0; i < sizeof(big); i++)
+		big[i] = (char)(i * 7 % 251);
+	file = open_file("/big", O_RDWR | O_CREAT);
+	uint64_t pos = 5000;
+	ck_assert_int_eq(file->ops->write_kernel(file, big, sizeof(big), &pos), sizeof(big));
+	ck_assert_int_eq(file->ops->fsync(file, false), 0);
+	char *text = host_read("big", &size);
+	ck_assert_uint_eq(size, 5000 + sizeof(big));
+	ck_assert_int_eq(memcmp(text + 5000, big, sizeof(big)), 0);
+	ck_assert_int_eq(vfs_ftruncate(file, 6000), 0);
+	ck_assert_int_eq(vfs_ftruncate(file, 9000), 0);
+	close_file(file);
+	text = host_read("big", &size);
+	ck_assert_uint_eq(size, 9000);
+	ck_assert_int_eq(memcmp(text + 5000, big, 1000), 0);
+	for (unsigned i = 6000; i < 9000; i++)
+		ck_assert_int_eq(text[i], 0);
+	/* O_TRUNC. */
+	file = open_file("/big", O_WRONLY | O_TRUNC);
+	put_text(file, "x", 0);
+	close_file(file);
+	ck_assert_str_eq(host_read("big", &size), "x");
+	check_text("/big", "x");
+}
+END_TEST
+
+START_TEST(unlinked_while_open)
+{
+	struct file *file = open_file("/sub/a", O_RDWR), *made = open_file("/temp", O_RDWR | O_CREAT);
+	char text[64] = {0};
+
+	put_text(made, "never on disk", 0);
+	ck_assert_int_eq(vfs_unlink(AT_FDCWD, "/temp"), 0);
+	ck_assert_int_eq(vfs_unlink(AT_FDCWD, "/sub/a"), 0);
+	ck_assert_int_eq(file_read_kernel(file, text, 63, 0), 4);
+	ck_assert_str_eq(text, "aaaa");
+	ck_assert_int_eq(file_read_kernel(made, text, 63, 0), 13);
+	ck_assert_int_eq(vfs_ftruncate(made, 5), 0);
+	close_file(file);
+	close_file(made);
+	ck_assert_ptr_null(host_read("sub/a", NULL));
+}
+END_TEST
+
+struct counter {
+	struct dir_emitter base;
+	unsigned count, stop_after;
+	char last[64];
+};
+
+static bool count_one(struct dir_emitter *base, const char *name, unsigned len, uint64_t ino, unsigned type, uint64_t next)
+{
+	struct counter *counter = container_of(base, struct counter, base);
+
+	if (counter->count == counter->stop_after)
+		return false;
+	snprintf(counter->last, sizeof(counter->last), "%.*s", (int)len, name);
+	counter->count++;
+	return true;
+}
+
+START_TEST(directories)
+{
+	struct counter counter = {.base.emit = count_one, .stop_after = 100};
+	char name[64];
+	struct file *file;
+	unsigned before;
+	struct kstat st;
+
+	for (unsigned i = 0; i < 500; i++) {
+		snprintf(name, sizeof(name), "sub/deeper/entry-with-a-long-name-%u", i);
+		host_file(name, "x");
+	}
+	file = open_file("/sub/deeper", O_RDONLY | O_DIRECTORY);
+	ck_assert_int_eq(file->ops->readdir(file, &counter.base), 0);
+	ck_assert_uint_eq(counter.count, 100);
+	counter.stop_after = 10000;
+	ck_assert_int_eq(file->ops->readdir(file, &counter.base), 0);
+	ck_assert_uint_eq(counter.count, 503);
+	close_file(file);
+	before = messages;
+	for (unsigned i = 0; i < 500; i++) {
+		snprintf(name, sizeof(name), "/sub/deeper/entry-with-a-long-name-%u", i);
+		ck_assert_int_eq(get_stat(name, &st), 0);
+		ck_assert_uint_eq(st.size, 1);
+	}
+	ck_assert_uint_eq(messages, before);
+	check_text("/sub/deeper/entry-with-a-long-name-77", "x");
+	ck_assert_uint_eq(messages, before + 2);
+	/* Renamed and removed without ever having had a fid. */
+	ck_assert_int_eq(vfs_rename(AT_FDCWD, "/sub/deeper/entry-with-a-long-name-1", AT_FDCWD, "/one", 0), 0);
+	check_text("/one", "x");
+	ck_assert_int_eq(vfs_unlink(AT_FDCWD, "/sub/deeper/entry-with-a-long-name-2"), 0);
+	ck_assert_int_eq(get_stat("/sub/deeper/entry-with-a-long-name-2", &st), -ENOENT);
+	file = open_file("/sub/deeper", O_RDONLY | O_DIRECTORY);
+	counter = (struct counter){.base.emit = count_one, .stop_after = 10000};
+	ck_assert_int_eq(file->ops->readdir(file, &counter.base), 0);
+	ck_assert_uint_eq(counter.count, 501);
+	close_file(file);
+}
+END_TEST
+
+START_TEST(changes)
+{
+	struct kstat st, again;
+	struct path path;
+	char target[64] = {0};
+
+	ck_assert_int_eq(vfs_mkdir(AT_FDCWD, "/d", 0755), 0);
+	ck_assert_int_eq(vfs_mkdir(AT_FDCWD, "/d", 0755), -EEXIST);
+	ck_assert_int_eq(vfs_symlink("../hello", AT_FDCWD, "/d/link"), 0);
+	check_text("/d/link", "hello from the host");
+	ck_assert_int_eq(path_lookup(AT_FDCWD, "/d/link", 0, &path), 0);
+	ck_assert_int_eq(vfs_readlink(&path, target, sizeof(target)), 8);
+	ck_assert_str_eq(target, "../hello");
+	path_put(&path);
+	ck_assert_int_eq(vfs_link(AT_FDCWD, "/hello", AT_FDCWD, "/d/hard", 0), 0);
+	ck_assert_int_eq(get_stat("/hello", &st), 0);
+	ck_assert_int_eq(get_stat("/d/hard", &again), 0);
+	ck_assert_uint_eq(st.ino, again.ino);
+	ck_assert_uint_eq(again.nlink, 2);
+	ck_assert_int_eq(vfs_rmdir(AT_FDCWD, "/d"), -ENOTEMPTY);
+	ck_assert_int_eq(vfs_rename(AT_FDCWD, "/d/hard", AT_FDCWD, "/sub/b", 0), 0);
+	check_text("/sub/b", "hello from the host");
+	ck_assert_int_eq(vfs_mknod(AT_FDCWD, "/d/fifo", S_IFIFO | 0600, 0), 0);
+	ck_assert_int_eq(get_stat("/d/fifo", &st), 0);
+	ck_assert_uint_eq(st.mode, S_IFIFO | 0600);
+	ck_assert_int_eq(path_lookup(AT_FDCWD, "/hello", 0, &path), 0);
+	ck_assert_int_eq(vfs_chmod(&path, 04711), 0);
+	struct attr_change times = {.valid = ATTR_MTIME, .mtime = {1234, 5678}};
+	ck_assert_int_eq(vfs_utimes(&path, &times), 0);
+	ck_assert_int_eq(vfs_truncate(&path, 5), 0);
+	path_put(&path);
+	ck_assert_int_eq(get_stat("/hello", &st), 0);
+	ck_assert_uint_eq(st.size, 5);
+	check_text("/hello", "hello");
+	ck_assert_int_eq(get_stat("/sub", &st), 0);
+	ck_assert_uint_eq(st.nlink, 3);
+	struct statfs64_data fs;
+	struct superblock *sb = fake_task.fs->root.mount->sb;
+	ck_assert_int_eq(sb->ops->statfs(sb, &fs), 0);
+	ck_assert_uint_gt(fs.blocks, 0);
+}
+END_TEST
+
+START_TEST(xattrs)
+{
+	struct path path;
+	char value[64];
+
+	ck_assert_int_eq(path_lookup(AT_FDCWD, "/hello", 0, &path), 0);
+	ck_assert_int_eq(vfs_getxattr(path.dentry->inode, "user.x", value, sizeof(value)), -ENODATA);
+	int rc = vfs_setxattr(path.mount, path.dentry->inode, "user.x", "value", 5, 0);
+	if (rc != -EOPNOTSUPP) {
+		ck_assert_int_eq(rc, 0);
+		ck_assert_int_eq(vfs_getxattr(path.dentry->inode, "user.x", NULL, 0), 5);
+		ck_assert_int_eq(vfs_getxattr(path.dentry->inode, "user.x", value, sizeof(value)), 5);
+		ck_assert_int_eq(memcmp(value, "value", 5), 0);
+		ck_assert_int_eq(vfs_getxattr(path.dentry->inode, "user.x", value, 3), -ERANGE);
+		ck_assert_int_eq(vfs_listxattr(path.dentry->inode, value, sizeof(value)), 7);
+		ck_assert_str_eq(value, "user.x");
+		ck_assert_int_eq(vfs_removexattr(path.mount, path.dentry->inode, "user.x"), 0);
+		ck_assert_int_eq(vfs_getxattr(path.dentry->inode, "user.x", value, sizeof(value)), -ENODATA);
+	}
+	path_put(&path);
+}
+END_TEST
+
+START_TEST(others_change_a_shared_file)
+{
+	struct file *file;
+	struct kstat st;
+	char text[64] = {0};
+
+	check_text("/hello", "hello from the host");
+	ck_assert_int_eq(get_stat("/later", &st), -ENOENT);
+	host_file("later", "now");
+	check_text("/later", "now");
+	file = open_file("/hello", O_RDONLY);
+	host_file("hello", "changed");
+	for (unsigned i = 0; i < 2000; i++)
+		clock_monotonic(); /* the fake clock: past what counts as fresh */
+	uint64_t pos = 0;
+	ck_assert_int_eq(file->ops->read_kernel(file, text, 63, &pos), 7);
+	ck_assert_str_eq(text, "changed");
+	close_file(file);
+	file = open_file("/hello", O_WRONLY);
+	put_text(file, "through", 0);
+	ck_assert_str_eq(host_read("hello", NULL), "through");
+	close_file(file);
+	ck_assert_int_eq(vfs_unlink(AT_FDCWD, "/later"), 0);
+	ck_assert_ptr_null(host_read("later", NULL));
+}
+END_TEST
+
+START_TEST(readonly_tree)
+{
+	struct file *file;
+
+	boot_with(2);
+	check_text("/hello", "hello from the host");
+	ck_assert_int_eq(vfs_mkdir(AT_FDCWD, "/x", 0755), -EROFS);
+	ck_assert_int_eq(vfs_unlink(AT_FDCWD, "/hello"), -EROFS);
+	ck_assert_int_ne(vfs_open(AT_FDCWD, "/hello", O_RDWR, 0, 0, &file), 0);
+	finish();
+}
+END_TEST
+
+#define FILES 6
+static char model[FILES][40000];
+static size_t model_size[FILES];
+static bool model_there[FILES];
+
+static void random_step(unsigned *seed, unsigned step)
+{
+	unsigned i = (unsigned)rand_r(seed) % FILES, j = (unsigned)rand_r(seed) % FILES;
+	size_t at = (size_t)rand_r(seed) % 30000, n = (size_t)rand_r(seed) % 9000 + 1;
+	char name[32], other[32], bytes[9001];
+	struct file *file;
+	struct path path;
+	uint64_t pos = at;
+
+	snprintf(name, sizeof(name), "/f%u", i);
+	snprintf(other, sizeof(other), "/f%u", j);
+	switch (rand_r(seed) % 6) {
+	case 0:
+	case 1:
+		memset(bytes, 'a' + (int)(step % 26), n);
+		file = open_file(name, O_RDWR | O_CREAT);
+		ck_assert_int_eq(file->ops->write_kernel(file, bytes, n, &pos), (int64_t)n);
+		if (!model_there[i])
+			model_size[i] = 0;
+		model_there[i] = true;
+		if (at > model_size[i])
+			memset(model[i] + model_size[i], 0, at - model_size[i]);
+		memcpy(model[i] + at, bytes, n);
+		model_size[i] = MAX(model_size[i], at + n);
+		close_file(file);
+		break;
+	case 2:
+		ck_assert_int_eq(vfs_unlink(AT_FDCWD, name), model_there[i] ? 0 : -ENOENT);
+		model_there[i] = false;
+		break;
+	case 3:
+		ck_assert_int_eq(vfs_rename(AT_FDCWD, name, AT_FDCWD, other, 0), model_there[i] ? 0 : -ENOENT);
+		if (model_there[i] && i != j) {
+			memcpy(model[j], model[i], model_size[i]);
+			model_size[j] = model_size[i];
+			model_there[j] = true;
+			model_there[i] = false;
+		}
+		break;
+	case 4:
+		if (path_lookup(AT_FDCWD, name, 0, &path)) {
+			ck_assert(!model_there[i]);
+			break;
+		}
+		ck_assert_int_eq(vfs_truncate(&path, at), 0);
+		path_put(&path);
+		if (at > model_size[i])
+			memset(model[i] + model_size[i], 0, at - model_size[i]);
+		model_size[i] = at;
+		break;
+	case 5:
+		dentry_shrink((unsigned)rand_r(seed) % 4);
+		break;
+	}
+}
+
+static void compare_all(void)
+{
+	static char text[40000];
+
+	for (unsigned i = 0; i < FILES; i++) {
+		char name[32], *host;
+		struct kstat st;
+		size_t size;
+
+		snprintf(name, sizeof(name), "/f%u", i);
+		ck_assert_int_eq(get_stat(name, &st), model_there[i] ? 0 : -ENOENT);
+		host = host_read(name + 1, &size);
+		ck_assert_int_eq(host != NULL, model_there[i]);
+		if (!model_there[i])
+			continue;
+		ck_assert_uint_eq(st.size, model_size[i]);
+		struct file *file = open_file(name, O_RDONLY);
+		ck_assert_int_eq(file_read_kernel(file, text, sizeof(text), 0), (int64_t)model_size[i]);
+		ck_assert_int_eq(memcmp(text, model[i], model_size[i]), 0);
+		close_file(file);
+		ck_assert_uint_eq(size, model_size[i]);
+		ck_assert_int_eq(memcmp(host, model[i], size), 0);
+	}
+}
+
+static void walk_randomly(void)
+{
+	unsigned seed = 4711;
+
+	memset(model_there, 0, sizeof(model_there));
+	for (unsigned step = 0; step < 3000; step++) {
+		random_step(&seed, step);
+		if (step % 50 == 0)
+			compare_all();
+	}
+	dentry_check();
+}
+
+START_TEST(random_exclusive)
+{
+	boot_exclusive();
+	walk_randomly();
+	finish();
+}
+END_TEST
+
+START_TEST(random_shared)
+{
+	boot_shared();
+	walk_randomly();
+	finish();
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("9p client");
+	TCase *exclusive = tcase_create("exclusive"), *shared = tcase_create("shared"), *own = tcase_create("own");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_checked_fixture(exclusive, boot_exclusive, finish);
+	tcase_add_test(exclusive, read_and_cache);
+	tcase_add_test(exclusive, without_donation);
+	tcase_add_test(exclusive, write_back);
+	tcase_add_test(exclusive, unlinked_while_open);
+	tcase_add_test(exclusive, directories);
+	tcase_add_test(exclusive, changes);
+	tcase_add_test(exclusive, xattrs);
+	tcase_add_checked_fixture(shared, boot_shared, finish);
+	tcase_add_test(shared, without_donation);
+	tcase_add_test(shared, unlinked_while_open);
+	tcase_add_test(shared, changes);
+	tcase_add_test(shared, others_change_a_shared_file);
+	tcase_add_test(own, readonly_tree);
+	tcase_add_test(own, random_exclusive);
+	tcase_add_test(own, random_shared);
+	tcase_set_timeout(own, 60);
+	suite_add_tcase(suite, exclusive);
+	suite_add_tcase(suite, shared);
+	suite_add_tcase(suite, own);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed != 0;
+}
