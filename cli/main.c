@@ -75,6 +75,8 @@ int main(int argc, char **argv)
 {
 	int option;
 
+	if (argc > 0)
+		argv[0] = "ringfence"; /* in getopt's messages */
 	while ((option = getopt_long(argc, argv, "+hv", options, NULL)) != -1) {
 		if (option == 'h')
 			return command_help(1, argv);

@@ -24,6 +24,8 @@ int command_run(int argc, char **argv)
 	}
 	if (argc - optind != 1)
 		return cli_error(argc == optind ? "which container? ringfence run [-b BUNDLE] ID" : "more than one ID");
+	if (state_check_id(argv[optind]))
+		return 1;
 	if (!realpath(given, bundle))
 		return cli_error("%s: %s", given, strerror(errno));
 	if (oci_load(bundle, &container) || state_create(&state, argv[optind], bundle))

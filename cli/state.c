@@ -30,12 +30,14 @@ int state_root(char *path, size_t size)
 	return 0;
 }
 
-static bool valid_id(const char *id)
+int state_check_id(const char *id)
 {
 	size_t length = strlen(id);
 	size_t good = strspn(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+-.");
 
-	return length > 0 && length <= 200 && good == length && strcmp(id, ".") != 0 && strcmp(id, "..") != 0;
+	if (length > 0 && length <= 200 && good == length && strcmp(id, ".") != 0 && strcmp(id, "..") != 0)
+		return 0;
+	return cli_error("%s: not a container ID: letters, digits and _+-. only", id);
 }
 
 /* As mkdir -p, for the state root. */
@@ -90,8 +92,6 @@ int state_create(struct state *state, const char *id, const char *bundle)
 	char root[4096], path[4200];
 
 	state->lock_fd = -1;
-	if (!valid_id(id))
-		return cli_error("%s: not a container id: letters, digits and _+-. only", id);
 	if (state_root(root, sizeof(root)) != 0 || make_root(root) != 0)
 		return 1;
 	snprintf(state->directory, sizeof(state->directory), "%.3800s/%.200s", root, id);

@@ -14,7 +14,9 @@ struct state {
 
 /* The state directory itself (not created). 0, or 1 after a message. */
 int state_root(char *path, size_t size);
-/* Claims `id`. 0, or 1 after a message (invalid, or in use). */
+/* 0, or 1 after a message: not a name for a container. */
+int state_check_id(const char *id);
+/* Claims `id`, which is checked. 0, or 1 after a message (in use). */
 int state_create(struct state *state, const char *id, const char *bundle);
 /* Gives it up: nothing is left. */
 void state_remove(struct state *state);
