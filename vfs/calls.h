@@ -80,8 +80,4 @@ int vfs_sync_all(void);
 int vfs_set_cwd(const struct path *path); /* takes its own references; checks search permission */
 int vfs_set_root(const struct path *path);
 
-/* ---- moving data between files (vfs/transfer.c) ---- */
-/* Offsets NULL: the file's own position. Bytes or -errno. */
-int64_t vfs_copy_data(struct file *in, uint64_t *in_pos, struct file *out, uint64_t *out_pos, uint64_t n);
-
 #endif
