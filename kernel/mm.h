@@ -215,6 +215,8 @@ int64_t mm_mremap(struct mm *mm, uint64_t old, uint64_t old_len, uint64_t new_le
 int mm_madvise(struct mm *mm, uint64_t address, uint64_t length, int advice);
 int mm_msync(struct mm *mm, uint64_t address, uint64_t length, int flags);
 int mm_mlock(struct mm *mm, uint64_t address, uint64_t length, bool lock);
+int mm_mlock_all(struct mm *mm, bool now, bool future);
+int mm_munlock_all(struct mm *mm);
 int mm_mincore(struct mm *mm, uint64_t address, uint64_t length, uaddr_t vec);
 uint64_t mm_brk(struct mm *mm, uint64_t brk);
 struct vma *mm_find_vma(struct mm *mm, uint64_t address); /* first with end > address; or NULL */

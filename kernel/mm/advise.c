@@ -252,6 +252,42 @@ int mm_mlock(struct mm *mm, uint64_t address, uint64_t length, bool lock)
 	return rc;
 }
 
+int mm_mlock_all(struct mm *mm, bool now, bool future)
+{
+	uint64_t at = 0;
+	struct vma *vma;
+
+	if (!capable(CAP_IPC_LOCK)) {
+		if (mm_rlimit(RLIMIT_MEMLOCK) == 0)
+			return -EPERM;
+		if (now && mm->total_vm > mm_rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT)
+			return -ENOMEM;
+	}
+	rwsem_write_lock(&mm->lock);
+	mm->locked_future = future;
+	if (now)
+		lock_areas(mm, 0, USER_TOP, true);
+	rwsem_write_unlock(&mm->lock);
+	/* Populating sleeps: the next area is found by address. What cannot be brought in stays out. */
+	while (now && (vma = mm_find_vma(mm, at)) != NULL) {
+		uint64_t start = MAX(at, vma->start);
+
+		at = vma->end;
+		if (vma->flags & VM_LOCKED)
+			mm_populate(mm, start, at, true);
+	}
+	return 0;
+}
+
+int mm_munlock_all(struct mm *mm)
+{
+	rwsem_write_lock(&mm->lock);
+	mm->locked_future = false;
+	lock_areas(mm, 0, USER_TOP, false);
+	rwsem_write_unlock(&mm->lock);
+	return 0;
+}
+
 static uint8_t core_byte(struct mm *mm, const struct vma *vma, uint64_t address)
 {
 	pte_t *pte = pt_find(mm, address);
