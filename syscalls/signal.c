@@ -10,6 +10,7 @@
 #include "ring0/lib.h"
 #include "ring0/usercopy.h"
 #include "syscalls/syscalls.h"
+#include "vfs/anon/anon.h"
 
 #define UNBLOCKABLE (SIGBIT(SIGKILL) | SIGBIT(SIGSTOP))
 #define MIN_SIGSTKSZ 2048
@@ -284,6 +285,33 @@ int64_t sys_rt_tgsigqueueinfo(struct regs *regs)
 		return -EINVAL;
 	int rc = user_info(PTR3(regs), INT2(regs), INT0(regs), &info);
 	return rc ? rc : send_to_thread(INT0(regs), INT1(regs), &info);
+}
+
+int64_t sys_pidfd_send_signal(struct regs *regs)
+{
+	int signo = INT1(regs), rc = 0;
+	struct ksiginfo info;
+
+	if (ARG3(regs))
+		return -EINVAL;
+	struct file *file = fd_file(INT0(regs));
+	if (!file)
+		return -EBADF;
+	struct process *process = pidfd_process(file);
+	if (!process)
+		rc = -EBADF;
+	else if (!valid_signal(signo))
+		rc = -EINVAL;
+	if (!rc && ARG2(regs))
+		rc = user_info(PTR2(regs), signo, process->pid, &info);
+	else if (!rc)
+		signal_make_kill_info(&info, signo, SI_USER);
+	if (!rc && info.signo != signo)
+		rc = -EINVAL;
+	if (!rc)
+		rc = process->leader ? send_to(process, &info) : -ESRCH;
+	file_put(file);
+	return rc;
 }
 
 struct user_stack { /* stack_t */
