@@ -1,11 +1,10 @@
 /*
  * Memory: mmap, munmap, mprotect, brk, mremap, msync, mincore, madvise, mlock, membarrier,
- * process_vm_readv and process_vm_writev, memfd_create, shmget and friends.
+ * process_vm_readv and process_vm_writev, shmget and friends.
  */
 #include <linux/errno.h>
 #include <linux/membarrier.h>
 #include <linux/mman.h>
-#include <linux/memfd.h>
 
 #include "kernel/files.h"
 #include "kernel/ipc_shm.h"
@@ -13,11 +12,9 @@
 #include "kernel/task.h"
 #include "ring0/lib.h"
 #include "syscalls/syscalls.h"
-#include "vfs/tmpfs/tmpfs.h"
 #include "vfs/vfs.h"
 
 #define IOV_MAX_COUNT 1024u
-#define MEMFD_NAME_MAX 249u
 
 int64_t sys_mmap(struct regs *regs)
 {
@@ -271,25 +268,6 @@ int64_t sys_process_vm_readv(struct regs *regs)
 int64_t sys_process_vm_writev(struct regs *regs)
 {
 	return process_vm(regs, true);
-}
-
-int64_t sys_memfd_create(struct regs *regs)
-{
-	char name[MEMFD_NAME_MAX + 1];
-	unsigned flags = (unsigned)ARG1(regs);
-	struct file *file;
-	int64_t len;
-	int rc;
-
-	if (flags & ~(unsigned)(MFD_CLOEXEC | MFD_ALLOW_SEALING))
-		return -EINVAL;
-	len = strncpy_from_user(name, PTR0(regs), sizeof(name));
-	if (len < 0)
-		return len == -ENAMETOOLONG ? -EINVAL : len;
-	rc = memfd_open(name, flags, &file);
-	if (rc < 0)
-		return rc;
-	return fd_install(file, flags & MFD_CLOEXEC, 0);
 }
 
 int64_t sys_shmget(struct regs *regs)
