@@ -15,7 +15,6 @@ static struct p9_str name_of(const struct dentry *dentry)
 static void dir_changed(struct inode *dir)
 {
 	dir->mtime = dir->ctime = vfs_now();
-	p9fs_listing_forget(p9fs_i(dir));
 	p9fs_i(dir)->checked_at = 0;
 }
 
@@ -29,10 +28,25 @@ static int dir_fid(struct inode *dir, bool for_change, uint32_t *fid)
 int p9fs_lookup(struct inode *dir, struct dentry *dentry, struct inode **inode)
 {
 	struct p9fs_inode *pi;
+	struct dentry *known;
 	struct p9_attr attr;
 	uint32_t parent, fid;
-	int rc = dir_fid(dir, false, &parent);
+	int rc;
 
+	p9fs_listing_missed(p9fs_i(dir), dentry->parent);
+	if (p9fs_listing_lacks(p9fs_i(dir), name_of(dentry)))
+		return -ENOENT;
+	/* Reading the directory may have found it. */
+	known = dentry_find(dentry->parent, dentry->name, dentry->name_len);
+	if (known && known->inode) {
+		inode_get(known->inode);
+		*inode = known->inode;
+		dentry_put(known);
+		return 0;
+	}
+	if (known)
+		dentry_put(known);
+	rc = dir_fid(dir, false, &parent);
 	if (!rc)
 		rc = p9fs_walk(parent, name_of(dentry), &fid, &attr);
 	if (rc)
@@ -84,7 +98,8 @@ static int new_inode(struct inode *dir, uint32_t mode, struct p9fs_inode **resul
 	return 0;
 }
 
-static int made(struct inode *dir, struct p9fs_inode *pi, const struct p9_attr *attr, uint32_t fid, struct inode **inode)
+static int made(struct inode *dir, struct dentry *dentry, struct p9fs_inode *pi, const struct p9_attr *attr, uint32_t fid,
+	struct inode **inode)
 {
 	/* A number that a dead inode still has in the table: the host gave it out again. */
 	struct p9fs_inode *old = p9fs_inode_find(dir->sb, attr);
@@ -94,8 +109,11 @@ static int made(struct inode *dir, struct p9fs_inode *pi, const struct p9_attr *
 		inode_put(&old->base);
 	}
 	p9fs_inode_fill(pi, attr, fid);
-	if (S_ISDIR(attr->mode))
+	if (S_ISDIR(attr->mode)) {
 		dir->nlink++;
+		p9fs_listing_begin_empty(pi);
+	}
+	p9fs_listing_add(p9fs_i(dir), name_of(dentry), &pi->base);
 	pi->no_xattrs = dir->sb->cache_exclusive && !S_ISDIR(attr->mode) && p9fs_i(dir)->no_xattrs;
 	dir_changed(dir);
 	*inode = &pi->base;
@@ -129,7 +147,7 @@ int p9fs_create(struct inode *dir, struct dentry *dentry, uint32_t mode, struct 
 	}
 	fd = p9fs_donated_take(call);
 	p9fs_call_end(call);
-	rc = made(dir, pi, &r.attr, fid, inode);
+	rc = made(dir, dentry, pi, &r.attr, fid, inode);
 	if (fd >= 0)
 		p9fs_handle_set(pi, fd, true);
 	return rc;
@@ -162,7 +180,7 @@ static int make(struct inode *dir, struct dentry *dentry, uint32_t mode, uint64_
 		inode_put(&pi->base);
 		return rc;
 	}
-	return made(dir, pi, &r.attr, fid, inode);
+	return made(dir, dentry, pi, &r.attr, fid, inode);
 }
 
 int p9fs_mkdir(struct inode *dir, struct dentry *dentry, uint32_t mode, struct inode **inode)
@@ -198,6 +216,7 @@ int p9fs_link(struct inode *dir, struct dentry *dentry, struct inode *existing)
 	p9fs_call_end(call);
 	existing->nlink++;
 	existing->ctime = vfs_now();
+	p9fs_listing_add(p9fs_i(dir), name_of(dentry), existing);
 	dir_changed(dir);
 	return 0;
 }
@@ -241,6 +260,7 @@ static int remove_name(struct inode *dir, struct dentry *dentry, bool is_dir)
 		dir->nlink--;
 	if (dentry->inode)
 		lost_name(dentry->inode, is_dir);
+	p9fs_listing_remove(p9fs_i(dir), name_of(dentry));
 	dir_changed(dir);
 	return 0;
 }
@@ -300,6 +320,11 @@ int p9fs_rename(struct inode *old_dir, struct dentry *old_dentry, struct inode *
 		lost_name(target, S_ISDIR(target->mode));
 	}
 	moved->ctime = vfs_now();
+	if (exchange && target)
+		p9fs_listing_add(p9fs_i(old_dir), name_of(old_dentry), target);
+	else
+		p9fs_listing_remove(p9fs_i(old_dir), name_of(old_dentry));
+	p9fs_listing_add(p9fs_i(new_dir), name_of(new_dentry), moved);
 	dir_changed(old_dir);
 	if (new_dir != old_dir)
 		dir_changed(new_dir);

@@ -91,7 +91,8 @@ struct p9fs_inode {
 	bool no_xattrs;               /* known to have none (exclusive mounts) */
 	bool wrote;                   /* shared: the next change of mtime is our own */
 	char *target;                 /* symbolic link, once read */
-	struct p9fs_listing *listing; /* exclusive directories: what is in it, while nothing changed */
+	struct p9fs_listing *listing; /* exclusive directories: what is in it, or NULL: not known */
+	unsigned misses;              /* lookups that had to ask, up to MISSES_MAX */
 	uint64_t checked_at;          /* shared: monotonic ns of the last attributes */
 	uint64_t host_size;
 	struct timestamp host_mtime;
@@ -185,6 +186,14 @@ int p9fs_revalidate(struct dentry *dentry);
 int p9fs_readdir(struct file *file, struct dir_emitter *emitter);
 void p9fs_dir_release(struct file *file);
 void p9fs_listing_forget(struct p9fs_inode *dir);
+void p9fs_listing_begin_empty(struct p9fs_inode *dir); /* a directory that was just made */
+/* The names of a directory changed; its lock is held as writer. */
+void p9fs_listing_add(struct p9fs_inode *dir, struct p9_str name, const struct inode *inode);
+void p9fs_listing_remove(struct p9fs_inode *dir, struct p9_str name);
+/* The name is known not to be there. */
+bool p9fs_listing_lacks(struct p9fs_inode *dir, struct p9_str name);
+/* A lookup is about to ask: after a few of them, read the directory instead. Its lock is held. May sleep. */
+void p9fs_listing_missed(struct p9fs_inode *dir, struct dentry *parent);
 
 /* file.c */
 int p9fs_open(struct inode *inode, struct file *file);

@@ -1,13 +1,17 @@
 /*
  * Reading directories. A listing is a directory's names read at once, with attributes, by
  * Treaddirattr; an open directory keeps the one it began with, so positions are indices and
- * seekdir(3) works. On an exclusive mount the directory keeps it too, until a name in it
- * changes, and the dentry cache is filled on the way, so that what follows a listing
- * (find, ls -l) asks nothing.
+ * seekdir(3) works. On an exclusive mount the directory keeps it too and every change of a
+ * name is made in it, so it stays true: later listings, and lookups of names that are not
+ * there, ask nothing. The dentry cache is filled on the way, so that what follows a listing
+ * (find, ls -l) asks nothing either. A directory in which several names were looked up is read for that reason.
+ *
+ * A listing that an open directory holds is never changed: the directory takes a copy.
  */
 #include "vfs/p9/internal.h"
 
-#define PREFILL_MAX 4096u /* names of one directory that go to the dentry cache */
+#define PREFILL_MAX 4096u /* names of one directory that go to the dentry cache; and that are searched and kept true */
+#define MISSES_MAX 4u     /* lookups that make us read the directory's beginning */
 #define ENTRIES_MAX (1u << 22)
 
 /*
@@ -73,22 +77,109 @@ static int listing_reserve(struct p9fs_listing *listing, uint32_t len)
 	return 0;
 }
 
-static int listing_add(struct p9fs_listing *listing, const struct p9_dirent_attr *record)
+static int listing_add(struct p9fs_listing *listing, struct p9_str name, uint64_t ino, uint32_t mode)
 {
-	int rc = listing_reserve(listing, record->name.len);
+	int rc = listing_reserve(listing, name.len);
 
 	if (rc)
 		return rc;
 	listing->entries[listing->count++] = (struct entry){
-		.ino = record->attr.qid.path,
+		.ino = ino,
 		.name = listing->used,
-		.len = record->name.len,
-		.type = (record->attr.mode & S_IFMT) >> 12,
+		.len = name.len,
+		.type = (mode & S_IFMT) >> 12,
 	};
-	memcpy(listing->names + listing->used, record->name.data, record->name.len);
-	listing->used += record->name.len;
+	memcpy(listing->names + listing->used, name.data, name.len);
+	listing->used += name.len;
 	return 0;
 }
+
+static struct p9fs_listing *listing_create(void)
+{
+	struct p9fs_listing *listing = kzalloc(sizeof(*listing));
+
+	if (listing)
+		listing->refs = 1;
+	return listing;
+}
+
+static struct entry *listing_search(const struct p9fs_listing *listing, struct p9_str name)
+{
+	for (uint32_t i = 0; i < listing->count; i++) {
+		struct entry *entry = &listing->entries[i];
+
+		if (entry->len == name.len && memcmp(listing->names + entry->name, name.data, name.len) == 0)
+			return entry;
+	}
+	return NULL;
+}
+
+/* ---- a directory's own listing, kept true ---- */
+
+void p9fs_listing_begin_empty(struct p9fs_inode *dir)
+{
+	if (dir->base.sb->cache_exclusive && !dir->listing)
+		dir->listing = listing_create();
+}
+
+/* The directory's listing, its own to change; NULL: none is kept. */
+static struct p9fs_listing *listing_own(struct p9fs_inode *dir)
+{
+	struct p9fs_listing *old = dir->listing, *copy;
+
+	if (!old)
+		return NULL;
+	if (old->count > PREFILL_MAX || old->used > 1u << 20) {
+		p9fs_listing_forget(dir);
+		return NULL;
+	}
+	if (old->refs == 1)
+		return old;
+	copy = listing_create();
+	for (uint32_t i = 0; copy && i < old->count; i++) {
+		const struct entry *entry = &old->entries[i];
+
+		if (listing_add(copy, (struct p9_str){old->names + entry->name, entry->len}, entry->ino,
+			    (uint32_t)entry->type << 12)) {
+			listing_put(copy);
+			copy = NULL;
+		}
+	}
+	p9fs_listing_forget(dir);
+	dir->listing = copy;
+	return copy;
+}
+
+void p9fs_listing_add(struct p9fs_inode *dir, struct p9_str name, const struct inode *inode)
+{
+	struct p9fs_listing *listing = listing_own(dir);
+	struct entry *entry = listing ? listing_search(listing, name) : NULL;
+
+	if (entry) {
+		entry->ino = inode->ino;
+		entry->type = (inode->mode & S_IFMT) >> 12;
+	} else if (listing && listing_add(listing, name, inode->ino, inode->mode)) {
+		p9fs_listing_forget(dir);
+	}
+}
+
+void p9fs_listing_remove(struct p9fs_inode *dir, struct p9_str name)
+{
+	struct p9fs_listing *listing = listing_own(dir);
+	struct entry *entry = listing ? listing_search(listing, name) : NULL;
+
+	if (entry)
+		*entry = listing->entries[--listing->count];
+}
+
+bool p9fs_listing_lacks(struct p9fs_inode *dir, struct p9_str name)
+{
+	const struct p9fs_listing *listing = dir->listing;
+
+	return listing && listing->count <= PREFILL_MAX && !listing_search(listing, name);
+}
+
+/* ---- reading ---- */
 
 /* Put what was learnt about a name into the dentry cache, unless something is there. */
 static void prefill(struct dentry *parent, const struct p9_dirent_attr *record)
@@ -124,7 +215,7 @@ static void prefill(struct dentry *parent, const struct p9_dirent_attr *record)
 }
 
 /* One reply's worth. 1: that was the last. *offset is moved on. */
-static int fetch_part(uint32_t fid, struct p9fs_listing *listing, struct dentry *parent, uint64_t *offset)
+static int fetch_part_locked(uint32_t fid, struct p9fs_listing *listing, struct dentry *parent, uint64_t *offset)
 {
 	struct p9_rreaddirattr r;
 	struct p9_dirent_attr record;
@@ -146,7 +237,7 @@ static int fetch_part(uint32_t fid, struct p9fs_listing *listing, struct dentry 
 			break;
 		}
 		*offset = record.offset;
-		rc = listing_add(listing, &record);
+		rc = listing_add(listing, record.name, record.attr.qid.path, record.attr.mode);
 		if (!rc && parent && listing->count <= PREFILL_MAX)
 			prefill(parent, &record);
 	}
@@ -158,28 +249,54 @@ static int fetch_part(uint32_t fid, struct p9fs_listing *listing, struct dentry 
 	return rc ? rc : r.eof != 0;
 }
 
+static int fetch_part(uint32_t fid, struct p9fs_listing *listing, struct dentry *parent, uint64_t *offset)
+{
+	int rc;
+
+	mutex_lock(&fetch_lock);
+	rc = fetch_part_locked(fid, listing, parent, offset);
+	mutex_unlock(&fetch_lock);
+	return rc;
+}
+
+void p9fs_listing_missed(struct p9fs_inode *dir, struct dentry *parent)
+{
+	struct p9fs_listing *listing;
+	uint64_t offset = 0;
+	uint32_t fid;
+
+	if (!dir->base.sb->cache_exclusive || dir->listing || parent->inode != &dir->base || dentry_is_dead(parent))
+		return;
+	if (dir->misses >= MISSES_MAX || ++dir->misses < MISSES_MAX || p9fs_inode_fid(&dir->base, &fid))
+		return;
+	listing = listing_create();
+	if (!listing)
+		return;
+	/* One reply's worth; it is worth having even if that is not all. */
+	if (fetch_part(fid, listing, parent, &offset) == 1 && !dir->listing && dir->base.nlink)
+		dir->listing = listing;
+	else
+		listing_put(listing);
+}
+
 /* The directory's lock keeps names from changing while replies and the dentry cache are brought together. */
 static int fetch(struct file *file, struct p9fs_listing **result)
 {
 	struct inode *dir = file->inode;
 	struct dentry *parent = file->path.dentry;
-	struct p9fs_listing *listing = kzalloc(sizeof(*listing));
+	struct p9fs_listing *listing = listing_create();
 	uint64_t offset = 0;
 	uint32_t fid;
 	int rc;
 
 	if (!listing)
 		return -ENOMEM;
-	listing->refs = 1;
 	if (!dir->sb->cache_exclusive || !parent || parent->inode != dir || dentry_is_dead(parent))
 		parent = NULL;
 	rwsem_read_lock(&dir->lock);
 	rc = p9fs_inode_fid(dir, &fid);
-	while (!rc) {
-		mutex_lock(&fetch_lock);
+	while (!rc)
 		rc = fetch_part(fid, listing, parent, &offset);
-		mutex_unlock(&fetch_lock);
-	}
 	if (rc == 1 && dir->sb->cache_exclusive && dir->nlink) {
 		p9fs_listing_forget(p9fs_i(dir));
 		listing->refs++;

@@ -452,6 +452,39 @@ START_TEST(directories)
 }
 END_TEST
 
+START_TEST(absent_names_cost_nothing)
+{
+	char name[64];
+	unsigned before;
+	struct kstat st;
+
+	for (unsigned i = 0; i < 4; i++) {
+		snprintf(name, sizeof(name), "/sub/not-there-%u", i);
+		ck_assert_int_eq(get_stat(name, &st), -ENOENT);
+	}
+	before = messages;
+	for (unsigned i = 4; i < 40; i++) {
+		snprintf(name, sizeof(name), "/sub/not-there-%u", i);
+		ck_assert_int_eq(get_stat(name, &st), -ENOENT);
+	}
+	ck_assert_int_eq(get_stat("/sub/a", &st), 0);
+	ck_assert_uint_eq(messages, before);
+	/* It stays true over changes. */
+	ck_assert_int_eq(vfs_mkdir(AT_FDCWD, "/sub/made", 0755), 0);
+	ck_assert_int_eq(vfs_rename(AT_FDCWD, "/sub/a", AT_FDCWD, "/sub/made/a2", 0), 0);
+	before = messages;
+	ck_assert_int_eq(get_stat("/sub/made/other", &st), -ENOENT);
+	ck_assert_int_eq(get_stat("/sub/a", &st), -ENOENT);
+	ck_assert_uint_eq(messages, before);
+	dentry_shrink(1000);
+	ck_assert_int_eq(get_stat("/sub/made/a2", &st), 0);
+	ck_assert_int_eq(get_stat("/sub/made", &st), 0);
+	ck_assert_int_eq(vfs_unlink(AT_FDCWD, "/sub/made/a2"), 0);
+	ck_assert_int_eq(vfs_rmdir(AT_FDCWD, "/sub/made"), 0);
+	ck_assert_int_eq(get_stat("/sub/made", &st), -ENOENT);
+}
+END_TEST
+
 START_TEST(changes)
 {
 	struct kstat st, again;
@@ -686,6 +719,7 @@ int main(void)
 	tcase_add_test(exclusive, write_back);
 	tcase_add_test(exclusive, unlinked_while_open);
 	tcase_add_test(exclusive, directories);
+	tcase_add_test(exclusive, absent_names_cost_nothing);
 	tcase_add_test(exclusive, changes);
 	tcase_add_test(exclusive, xattrs);
 	tcase_add_checked_fixture(shared, boot_shared, finish);
