@@ -301,6 +301,9 @@ void task_exit(int code)
 	if (process == init_process && is_last(task))
 		kill_everybody(process);
 	give_back(task);
+	/* The others were killed, but may not have closed their files yet. */
+	if (process == init_process && is_last(task))
+		files_sync_all();
 
 	account_thread(task);
 	process->threads--;

@@ -51,6 +51,9 @@ struct process;
 int files_install_pidfd(struct process *process);
 void files_close_fd(int fd); /* undo it; may sleep */
 
+/* The sandbox ends: what files still keep back goes to the host. Errors are logged. May sleep. */
+void files_sync_all(void);
+
 /* Boot: mount the root and the configured mounts, open stdio for init. -errno with a log line. May sleep. */
 struct abi_boot;
 struct container_config;

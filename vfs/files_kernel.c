@@ -128,3 +128,11 @@ void file_exec_ids(struct file *file, struct exec_ids *ids)
 		ids->gid = inode->gid;
 	}
 }
+
+void files_sync_all(void)
+{
+	int rc = vfs_sync_all();
+
+	if (rc)
+		klog(LOG_WARNING, "files were not written back at the end: error %d", -rc);
+}
