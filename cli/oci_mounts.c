@@ -101,9 +101,6 @@ static int load_mount(struct oci *oci, yajl_val v, size_t index)
 		return bind_source(oci, mount, property);
 	if (!mount->type[0])
 		return json_error(&oci->json, property, "type: missing");
-	/* The devices, links and the console that the runtime has to put into /dev (config-linux.md, Default Devices). */
-	if (strcmp(mount->target, "/dev") == 0 && strcmp(mount->type, "tmpfs") == 0)
-		mount->type = container_copy("devtmpfs");
 	return 0;
 }
 
