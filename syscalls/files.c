@@ -573,3 +573,15 @@ int64_t sys_flock(struct regs *regs)
 	file_put(file);
 	return rc;
 }
+
+int64_t sys_memfd_create(struct regs *regs)
+{
+	char name[251];
+	struct file *file;
+	int64_t rc = strncpy_from_user(name, PTR0(regs), sizeof(name));
+
+	if (rc < 0)
+		return rc == -ENAMETOOLONG ? -EINVAL : rc;
+	rc = memfd_open(name, (unsigned)ARG1(regs), &file);
+	return rc ? rc : fd_install(file, ARG1(regs) & 1, 0);
+}
