@@ -345,10 +345,11 @@ int p9fs_readdir(struct file *file, struct dir_emitter *emitter)
 	listing = file->private;
 	while (file->pos - 2 < listing->count) {
 		const struct entry *entry = &listing->entries[file->pos - 2];
+		uint64_t next = file->pos + 1; /* the emitter may set the position too */
 
-		if (!emitter->emit(emitter, listing->names + entry->name, entry->len, entry->ino, entry->type, file->pos + 1))
+		if (!emitter->emit(emitter, listing->names + entry->name, entry->len, entry->ino, entry->type, next))
 			break;
-		file->pos++;
+		file->pos = next;
 	}
 	return 0;
 }
