@@ -171,7 +171,7 @@ void p9fs_writer_remove_idle(struct p9fs_inode *pi)
 	pi->on_writers = false;
 }
 
-/* Each inode that is on the list now, once; it is moved to the end as it is taken, since the list changes while we sleep. */
+/* Each inode that is on the list now, once: moved to the end as it is taken, for the list changes while we sleep. */
 int p9fs_flush_all(struct p9fs_super *super)
 {
 	struct p9fs_inode *pi;
