@@ -51,7 +51,7 @@ bool pgrp_is_orphaned(int pgid, const struct process *ignored)
 	TAILQ_FOREACH(process, &all_processes, all) {
 		const struct process *parent = process->parent;
 
-		if (process->pgid != pgid || process == ignored || process->zombie || !parent || parent == init_process)
+		if (process->pgid != pgid || process == ignored || process->zombie || !parent)
 			continue;
 		if (parent->pgid != pgid && parent->session == process->session)
 			return false;
@@ -339,15 +339,15 @@ static void become_leader(struct task *task)
 	struct process *process = task->process;
 	struct task *old = process->leader;
 
-	task_hash_remove(old);
+	task->start_time = old->start_time;
 	TAILQ_REMOVE(&process->tasks, old, sibling);
 	old->state = TASK_DEAD;
+	task_hash_remove(old); /* its last reference, unless somebody looks at it */
 	task_get(task);
 	task_hash_remove(task);
 	task->tid = process->pid;
 	task_hash_insert(task);
 	task_put(task);
-	task->start_time = old->start_time;
 	process->leader = task;
 }
 
