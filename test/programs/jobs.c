@@ -154,6 +154,7 @@ static void told_of_stops(void)
 
 int main(void)
 {
+	harness_start();
 	RUN(stop_and_continue);
 	RUN(groups);
 	RUN(sessions);

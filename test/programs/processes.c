@@ -17,6 +17,8 @@
 
 #include "harness.h"
 
+static const char *program; /* our own path */
+
 #ifndef P_PIDFD
 #define P_PIDFD 3
 #endif
@@ -191,7 +193,7 @@ static void vforked(void)
 	CHECK(waitpid(pid, &status, 0) == pid && WEXITSTATUS(status) == 9);
 	pid = vfork();
 	if (pid == 0) {
-		execl("/proc/self/exe", "processes", "exit", "11", NULL);
+		execl(program, "processes", "exit", "11", NULL);
 		_exit(99);
 	}
 	CHECK(waitpid(pid, &status, 0) == pid && WEXITSTATUS(status) == 11);
@@ -262,8 +264,8 @@ static void *exit_group_now(void *arg)
 
 static void *exec_now(void *arg)
 {
-	execl("/proc/self/exe", "processes", "exit-pid", NULL);
-	return NULL;
+	execl(program, "processes", "exit-pid", NULL);
+	_exit(98);
 }
 
 static void *wait_forever(void *arg)
@@ -351,10 +353,13 @@ int main(int argc, char **argv)
 {
 	char self[16];
 
+	program = argv[0];
+
 	if (argc > 2 && strcmp(argv[1], "exit") == 0)
 		return atoi(argv[2]);
 	if (argc > 1 && strcmp(argv[1], "exit-pid") == 0)
 		return syscall(SYS_gettid) == getpid() ? getpid() & 0x7f : 255;
+	harness_start();
 	snprintf(self, sizeof(self), "%d", getpid());
 	setenv("OUTER", self, 1);
 	RUN(exit_codes);

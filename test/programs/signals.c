@@ -16,6 +16,8 @@
 
 #include "harness.h"
 
+static const char *program; /* our own path */
+
 static volatile sig_atomic_t count, last;
 static siginfo_t last_info;
 static volatile int order[64];
@@ -467,7 +469,7 @@ static void inherited(void)
 		raise(SIGUSR2);
 		if (count != 1)
 			_exit(1);
-		execl("/proc/self/exe", "signals", "actions", NULL);
+		execl(program, "signals", "actions", NULL);
 		_exit(2);
 	}
 	CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0);
@@ -479,11 +481,14 @@ int main(int argc, char **argv)
 {
 	struct sigaction one, two;
 
+	program = argv[0];
+
 	if (argc > 1) { /* after execve: ignored stays ignored, caught becomes default */
 		sigaction(SIGUSR1, NULL, &one);
 		sigaction(SIGUSR2, NULL, &two);
 		return !(one.sa_handler == SIG_IGN && two.sa_handler == SIG_DFL);
 	}
+	harness_start();
 	RUN(handlers);
 	RUN(masks);
 	RUN(nesting);
