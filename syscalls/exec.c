@@ -35,11 +35,13 @@ static int64_t do_execve(int dirfd, uaddr_t user_path, uaddr_t argv, uaddr_t env
 	char *path, *name;
 	int rc;
 
-	if (flags & ~(unsigned)(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW))
-		return -EINVAL;
 	path = path_from_user(user_path, flags & AT_EMPTY_PATH, &rc);
 	if (!path)
 		return rc;
+	if (flags & ~(unsigned)(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW)) {
+		kfree(path);
+		return -EINVAL;
+	}
 	rc = file_open_exec(dirfd, path, flags, &file);
 	if (rc < 0) {
 		kfree(path);
