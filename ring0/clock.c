@@ -109,6 +109,14 @@ static void clock_refresh(void)
 	clock_rebase(&now, tsc);
 }
 
+void clock_page_set(struct clock_base *page)
+{
+	spin_lock(&clock_lock);
+	clock_page = page;
+	clock_publish();
+	spin_unlock(&clock_lock);
+}
+
 static uint64_t clock_now(struct clock_base *now)
 {
 	uint64_t tsc, elapsed;

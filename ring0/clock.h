@@ -29,6 +29,7 @@ struct clock_base {
 	uint64_t boottime_ns;
 	uint64_t valid_tsc; /* readers past this TSC value must use the system call */
 };
-extern struct clock_base *clock_page; /* NULL until kernel/vdso.c gives it a user-visible page */
+extern struct clock_base *clock_page; /* NULL until clock_page_set() */
+void clock_page_set(struct clock_base *page); /* kernel/vdso: the page that user programs read; filled at once */
 
 #endif

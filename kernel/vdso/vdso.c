@@ -45,7 +45,7 @@ static int vdso_setup(void)
 	if (!clock_object)
 		return -ENOMEM;
 	page = object_find_page(clock_object, 0);
-	clock_page = page_address(page); /* this reference is kept for ever */
+	clock_page_set(page_address(page)); /* this reference is kept for ever */
 	return 0;
 }
 

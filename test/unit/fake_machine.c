@@ -21,6 +21,11 @@ const struct abi_boot *boot_info;
 uint64_t direct_base;
 struct start_page *start_page;
 struct clock_base *clock_page;
+
+void clock_page_set(struct clock_base *page)
+{
+	clock_page = page;
+}
 struct task fake_task;
 struct process fake_process;
 unsigned long fake_flushes, fake_releases;
