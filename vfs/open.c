@@ -130,6 +130,8 @@ int open_found(const struct path *path, unsigned flags, bool created, struct fil
 		*out = file;
 		return 0;
 	}
+	if (flags & O_TRUNC)
+		file->mode |= FILE_TRUNCATING;
 	rc = open_count_writer(inode, file);
 	if (!rc)
 		rc = open_by_type(inode, file);
@@ -138,6 +140,7 @@ int open_found(const struct path *path, unsigned flags, bool created, struct fil
 		file_put(file);
 		return rc;
 	}
+	file->mode &= ~FILE_TRUNCATING;
 	rc = created ? 0 : open_truncate(inode, flags);
 	if (rc) {
 		file_put(file);
@@ -152,6 +155,11 @@ int open_found(const struct path *path, unsigned flags, bool created, struct fil
 int vfs_open_path(const struct path *path, unsigned flags, struct file **file)
 {
 	return open_found(path, flags, false, file);
+}
+
+int vfs_open_trusted(const struct path *path, unsigned flags, struct file **file)
+{
+	return open_found(path, flags, true, file);
 }
 
 /* The directory's lock is held as writer and the name is free: make the file. */

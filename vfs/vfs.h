@@ -371,6 +371,7 @@ struct file_ops {
 #define FILE_ANON_MAP 16u /* /dev/zero: private zero pages */
 #define FILE_DENIES_WRITE 32u /* a running program: counted in inode->deny_write until the last file_put */
 #define FILE_COUNTED 64u      /* counted in inode->writers */
+#define FILE_TRUNCATING 256u  /* during open: O_TRUNC follows, so old data need not be kept */
 #define FILE_FLOCKED 128u     /* has held a flock or OFD lock: drop it on release */
 
 struct file {
@@ -418,6 +419,8 @@ struct inode *anon_inode_create(uint32_t mode);
 /* open(2) family. New reference in *file; may sleep. resolve: LOOKUP_* of openat2. */
 int vfs_open(int dirfd, const char *name, unsigned flags, uint32_t mode, unsigned resolve, struct file **file);
 int vfs_open_path(const struct path *path, unsigned flags, struct file **file);
+/* Without permission checks: for file systems that open what lies below them. */
+int vfs_open_trusted(const struct path *path, unsigned flags, struct file **file);
 
 int64_t vfs_read(struct file *file, uaddr_t to, size_t n, uint64_t *pos);
 int64_t vfs_write(struct file *file, uaddr_t from, size_t n, uint64_t *pos);

@@ -68,8 +68,8 @@ static int mount_root(const struct config_root *root)
 		rc = mount_overlay_root(sb);
 	else
 		rc = mount_plain_root(sb, 0);
-	if (rc)
-		superblock_put(sb);
+	if (rc || root->flags & CONFIG_ROOT_OVERLAY)
+		superblock_put(sb); /* the overlay has a reference of its own */
 	return rc ? failed("mount of the root", "/", rc) : 0;
 }
 

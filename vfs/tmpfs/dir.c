@@ -247,8 +247,9 @@ int tmpfs_rename(struct inode *old_dir, struct dentry *old_dentry, struct inode 
 	struct tmpfs_inode *from = tmpfs_of(old_dir), *to = tmpfs_of(new_dir), *node;
 	struct tmpfs_entry *source = tmpfs_entry_find(from, old_dentry->name, old_dentry->name_len);
 	struct tmpfs_entry *target = tmpfs_entry_find(to, new_dentry->name, new_dentry->name_len), *fresh;
+	struct inode *whiteout = NULL;
 
-	if (flags & ~(unsigned)(RENAME_NOREPLACE | RENAME_EXCHANGE))
+	if (flags & ~(unsigned)(RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT))
 		return -EINVAL;
 	if (!source || (flags & RENAME_EXCHANGE && !target))
 		return -ENOENT;
@@ -263,11 +264,22 @@ int tmpfs_rename(struct inode *old_dir, struct dentry *old_dentry, struct inode 
 	fresh = entry_alloc(new_dentry->name, new_dentry->name_len);
 	if (!fresh)
 		return -ENOMEM;
+	if (flags & RENAME_WHITEOUT) {
+		int rc = tmpfs_inode_new(old_dir->sb, old_dir, S_IFCHR, &whiteout);
+
+		if (rc) {
+			kfree(fresh);
+			return rc;
+		}
+	}
 	/* From here nothing may fail. */
 	if (target)
 		remove_entry(to, target);
 	node = entry_unlink(from, source);
-	kfree(source);
+	if (whiteout)
+		entry_link(from, source, tmpfs_of(whiteout));
+	else
+		kfree(source);
 	entry_link(to, fresh, node);
 	node->inode.ctime = vfs_now();
 	return 0;
@@ -292,4 +304,68 @@ int tmpfs_readdir(struct file *file, struct dir_emitter *emitter)
 			return 0;
 		file->pos = key.cookie;
 	}
+}
+
+/* ---- for the overlay: tmpfs.h ---- */
+
+struct inode *tmpfs_find(struct inode *dir, const char *name, unsigned len)
+{
+	struct tmpfs_entry *e = tmpfs_entry_find(tmpfs_of(dir), name, len);
+
+	return e ? &e->node->inode : NULL;
+}
+
+bool tmpfs_is_whiteout(const struct inode *inode)
+{
+	return S_ISCHR(inode->mode) && !inode->rdev;
+}
+
+int tmpfs_set_whiteout(struct inode *dir, struct dentry *name)
+{
+	struct tmpfs_inode *parent = tmpfs_of(dir);
+	struct tmpfs_entry *old = tmpfs_entry_find(parent, name->name, name->name_len);
+	struct tmpfs_entry *fresh = entry_alloc(name->name, name->name_len);
+	struct inode *inode;
+	int rc;
+
+	if (!fresh)
+		return -ENOMEM;
+	rc = tmpfs_inode_new(dir->sb, dir, S_IFCHR, &inode);
+	if (rc) {
+		kfree(fresh);
+		return rc;
+	}
+	if (old)
+		remove_entry(parent, old);
+	entry_link(parent, fresh, tmpfs_of(inode));
+	return 0;
+}
+
+void tmpfs_remove_name(struct inode *dir, struct dentry *name)
+{
+	struct tmpfs_entry *e = tmpfs_entry_find(tmpfs_of(dir), name->name, name->name_len);
+
+	if (e)
+		remove_entry(tmpfs_of(dir), e);
+}
+
+void tmpfs_remove_whiteouts(struct inode *dir)
+{
+	struct tmpfs_inode *parent = tmpfs_of(dir);
+	struct tmpfs_entry *e, *next;
+
+	for (e = RB_MIN(tmpfs_cookies, &parent->cookies); e; e = next) {
+		next = RB_NEXT(tmpfs_cookies, &parent->cookies, e);
+		if (tmpfs_is_whiteout(&e->node->inode))
+			remove_entry(parent, e);
+	}
+}
+
+void tmpfs_each(struct inode *dir, int (*fn)(void *arg, const char *name, unsigned len, struct inode *inode), void *arg)
+{
+	struct tmpfs_entry *e;
+
+	RB_FOREACH(e, tmpfs_cookies, &tmpfs_of(dir)->cookies)
+		if (fn(arg, e->name, e->len, &e->node->inode))
+			return;
 }

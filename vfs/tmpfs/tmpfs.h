@@ -21,6 +21,19 @@ struct tmpfs_note {
 };
 struct tmpfs_note *tmpfs_note(struct inode *inode);
 
+/*
+ * For the overlay, which sees the upper directories through these: none sleeps. A whiteout
+ * is a character device 0/0. dir is an inode of a tmpfs directory.
+ */
+struct inode *tmpfs_find(struct inode *dir, const char *name, unsigned len); /* no reference; NULL */
+bool tmpfs_is_whiteout(const struct inode *inode);
+/* Make the name a whiteout, whatever it was (a directory with all in it). 0, or -errno and nothing changed. */
+int tmpfs_set_whiteout(struct inode *dir, struct dentry *name);
+/* Drop the name, whatever it is; nothing if it is not there. */
+void tmpfs_remove_name(struct inode *dir, struct dentry *name);
+void tmpfs_remove_whiteouts(struct inode *dir); /* all in this directory */
+void tmpfs_each(struct inode *dir, int (*fn)(void *arg, const char *name, unsigned len, struct inode *inode), void *arg);
+
 /* memfd_create(2): flags MFD_*; name without "memfd:". New reference. 0, -EINVAL, -ENOMEM. */
 int memfd_open(const char *name, unsigned flags, struct file **file);
 /* fcntl(2) F_ADD_SEALS, F_GET_SEALS; -EINVAL where there are none. */
