@@ -26,7 +26,6 @@
 #include "platform/io.h"
 
 #define IO_MAX (1ull << 30)
-#define IO_SPIN_NS 30000 /* a reply that comes this soon is cheaper to wait for than a wake-up */
 #define POLL_MAX 72u
 
 void io_list_push(struct io_list *list, struct io_request *request)
@@ -323,20 +322,6 @@ static uint64_t now_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-/* Reads replies as they come for a short while. True: some were posted. */
-static bool spin_for_replies(struct io_service *io)
-{
-	uint64_t end = now_ns() + IO_SPIN_NS;
-
-	while (atomic_load_explicit(&io->gofer.outstanding, memory_order_relaxed) > 0) {
-		if (channel_receive(io) > 0)
-			return true;
-		if (now_ns() >= end)
-			break;
-	}
-	return false;
-}
-
 bool io_wait(struct vmm *vmm, int wake_fd, uint64_t deadline, const sigset_t *mask)
 {
 	struct io_service *io = vmm->io;
@@ -347,10 +332,6 @@ bool io_wait(struct vmm *vmm, int wake_fd, uint64_t deadline, const sigset_t *ma
 	if (unreaped(io))
 		return true;
 	watch = !atomic_exchange(&io->watcher, true);
-	if (watch && spin_for_replies(io)) {
-		atomic_store(&io->watcher, false);
-		return true;
-	}
 	if (watch) /* always: another CPU may send while this one waits */
 		fds[1].fd = io->gofer.fd;
 	if (deadline != UINT64_MAX) {
@@ -448,9 +429,7 @@ static void io_turn(struct io_service *io)
 	pthread_mutex_unlock(&io->handoff_lock);
 	if (io->backend->flush)
 		io->backend->flush(io);
-	if (!io->hosted)
-		spin_for_replies(io);
-	else if (atomic_load(&io->gofer.outstanding) == 0)
+	if (io->hosted && atomic_load(&io->gofer.outstanding) == 0)
 		atomic_store(&io->io_watches, false);
 	if (before != __atomic_load_n(&io->cq_tail, __ATOMIC_RELAXED))
 		io_notify(io);
