@@ -165,6 +165,15 @@ uint64_t clock_boottime(void)
 	return now.boottime_ns + elapsed;
 }
 
+/* high:low / by; the quotient must fit. (No 128-bit division without a run-time library.) */
+static inline uint64_t divide_128(uint64_t high, uint64_t low, uint64_t by)
+{
+	uint64_t quotient = low;
+
+	__asm__("divq %2" : "+a"(quotient), "+d"(high) : "r"(by) : "cc");
+	return quotient;
+}
+
 uint64_t clock_tsc_at(uint64_t monotonic)
 {
 	struct clock_base now;
@@ -174,5 +183,5 @@ uint64_t clock_tsc_at(uint64_t monotonic)
 	ahead = monotonic > now.monotonic_ns ? monotonic - now.monotonic_ns : 1;
 	if (ahead > 3600 * NS_PER_S)
 		ahead = 3600 * NS_PER_S; /* whoever wants more arms again then */
-	return now.tsc + ahead / NS_PER_S * tsc_hz + ahead % NS_PER_S * tsc_hz / NS_PER_S + 1;
+	return now.tsc + divide_128(ahead >> (64 - now.shift), ahead << now.shift, now.mult) + 1;
 }

@@ -177,13 +177,30 @@ guest_trap_common:
 	call guest_user_trap
 	addq $8, %rsp
 	jmp guest_return_user
-1:	push_rest
+1:	cmpl $32, %esi
+	jae guest_kernel_interrupt
+2:	push_rest
 	movq %rsp, %rdi
 	movq REGS_ORIG_RAX(%rsp), %rdx
 	subq $8, %rsp
 	call guest_kernel_trap
 	addq $8, %rsp
 	pop_all
+	addq $8, %rsp
+	iretq
+/*
+ * KVM under software emulation now and then delivers one interrupt twice: the second finds the CPU at the first instruction
+ * of the first one's stub, where GS may still be the user's. It is dropped; the first acknowledges for both.
+ */
+guest_kernel_interrupt:
+	leaq guest_stubs_high(%rip), %rdi
+	cmpq %rdi, 24(%rsp)
+	jb 2b
+	leaq guest_stubs_end(%rip), %rdi
+	cmpq %rdi, 24(%rsp)
+	jae 2b
+	popq %rsi
+	popq %rdi
 	addq $8, %rsp
 	iretq
 	.size guest_trap_common, . - guest_trap_common
@@ -258,5 +275,6 @@ guest_stubs_high:
 	jmp guest_trap_common
 	vector = vector + 1
 	.endr
+guest_stubs_end:
 
 	.section .note.GNU-stack, "", @progbits

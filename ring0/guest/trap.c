@@ -109,9 +109,11 @@ void guest_kernel_trap(struct regs *regs, uint64_t vector, uint64_t error)
 		kernel_exception(regs, vector, error);
 		return;
 	}
-	/* Interrupts are open at the HLT of idle only. Step past it, or a wake-up could be slept over. */
+	/* Interrupts are open at the HLT of idle only. Step past it, or a wake-up could be slept over. Elsewhere: a bug. */
 	if (regs->rip == (uint64_t)guest_idle_hlt)
 		regs->rip = (uint64_t)guest_idle_after;
+	else if (regs->rip != (uint64_t)guest_idle_after)
+		kernel_trap_panic(regs, vector, error);
 	if (interrupt_take(vector))
 		guest_this_cpu()->interrupted = true;
 }

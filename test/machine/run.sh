@@ -51,12 +51,11 @@ if [ -n "$stdin" ]; then cat > "$job/stdin"; else : > "$job/stdin"; fi
 	echo 'echo o >/proc/sysrq-trigger; sleep 100'
 } > "$job/start"
 
-accel="tcg"
 extra=(-smp "$cpus")
 if [ -n "$icount" ]; then
 	extra=(-smp 1 -icount "shift=0,sleep=off")
 fi
-timeout -k 5 "$limit" qemu-system-x86_64 -nodefaults -no-user-config -machine "q35,accel=$accel" \
+timeout -k 5 "$limit" qemu-system-x86_64 -nodefaults -no-user-config -machine q35 -accel tcg,thread=single \
 	-cpu EPYC-Milan,+svm,+npt,-erms,-fsrm "${extra[@]}" -m "$memory" \
 	-kernel "$cache/kernel/vmlinuz" -initrd "$cache/initramfs" \
 	-append "console=ttyS0 quiet panic=-1 mitigations=off tsc=reliable" -serial stdio -display none -no-reboot \
