@@ -85,6 +85,12 @@ void p9fs_inode_fill(struct p9fs_inode *pi, const struct p9_attr *attr, uint32_t
 	pi->host_size = attr->size;
 	pi->host_mtime = inode->mtime;
 	pi->checked_at = clock_monotonic();
+	/*
+	 * A directory has one name only, so its inode is never looked for; and if the host shows it at two places
+	 * (bind mounts; a gofer that lies), each must be an inode of its own, or locks would be taken twice.
+	 */
+	if (S_ISDIR(inode->mode))
+		return;
 	TAILQ_INSERT_HEAD(bucket(inode->sb, inode->ino), pi, hash_link);
 	pi->hashed = true;
 }
@@ -101,6 +107,8 @@ struct p9fs_inode *p9fs_inode_find(struct superblock *sb, const struct p9_attr *
 {
 	struct p9fs_inode *pi;
 
+	if (S_ISDIR(attr->mode))
+		return NULL;
 	TAILQ_FOREACH(pi, bucket(sb, attr->qid.path), hash_link) {
 		if (pi->base.ino != attr->qid.path)
 			continue;

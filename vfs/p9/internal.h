@@ -6,7 +6,7 @@
  * before one is looked at again after it.
  *
  * Invariants (p9fs_inode_check()):
- *   1. A hashed inode is the only one of its (superblock, ino).
+ *   1. A hashed inode is the only one of its (superblock, ino). Directories are never hashed.
  *   2. An inode without a fid has exactly one name, `alias`, and that dentry's parent has a fid.
  *   3. An inode that is open for writing, or has dirty pages, is on its superblock's list of writers.
  *   4. A host descriptor belongs to one inode, and is on the list of handles.
