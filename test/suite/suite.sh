@@ -19,7 +19,7 @@ trap 'rm -rf "$work"' EXIT
 entries() {
 	grep -v -e '^#' -e '^$' "$here/list"
 	for program in "$build"/programs/*; do
-		[ -x "$program" ] && printf '%s|q|/mnt/%s\n' "$(basename "$program")" "$(basename "$program")"
+		[ -x "$program" ] && printf '%s|q|/mnt/%s; exit $?\n' "$(basename "$program")" "$(basename "$program")"
 	done
 }
 
@@ -36,7 +36,8 @@ reference() {
 		sh "$here/bundle.sh" "$work/b" "$root" "$build/programs" /bin/bash -c "$command"
 		# crun wants one cgroup hierarchy: a hybrid host's second one is hidden from it.
 		run_one unshare -m sh -c 'umount /sys/fs/cgroup/unified 2>/dev/null; exec crun --cgroup-manager=disabled run -b "$0" "$1"' \
-			"$work/b" "reference-$$"
+			"$work/b" "reference-$$-$name"
+		crun --cgroup-manager=disabled delete -f "reference-$$-$name" 2>/dev/null
 		cp "$work/out" "$out/$name.out"
 		echo "$status" >"$out/$name.status"
 	done < <(entries)
@@ -54,7 +55,7 @@ check() {
 		[ -f "$out/$name.status" ] || { echo "FAIL $platform $name: no reference"; failed=1; continue; }
 		sh "$here/bundle.sh" "$work/b" "$root" "$build/programs" /bin/bash -c "$command"
 		local start=$SECONDS reason
-		run_one "$build/ringfence" --platform="$platform" --network=none run -b "$work/b" "suite-$$"
+		run_one "$build/ringfence" --platform="$platform" --network=none run -b "$work/b" "suite-$$-$name"
 		local want
 		want=$(cat "$out/$name.status")
 		reason=$(known "$platform" "$name")
