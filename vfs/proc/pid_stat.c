@@ -1,0 +1,349 @@
+/*
+ * /proc/PID/stat, statm, status, sched, schedstat, io, limits (proc(5)): what ps and top read.
+ *
+ * The fields that a sandbox has nothing for are zero, as Linux prints them when a feature is off.
+ */
+#include <asm/signal.h>
+#include <linux/errno.h>
+#include <linux/resource.h>
+
+#include "kernel/process.h"
+#include "vfs/proc/proc.h"
+#include "vfs/tty/tty.h"
+
+static char state_letter(const struct task *task)
+{
+	switch (task->state) {
+	case TASK_RUNNABLE:
+	case TASK_RUNNING:
+	case TASK_NEW:
+		return 'R';
+	case TASK_BLOCKED:
+		return task->block_interruptible ? 'S' : 'D';
+	case TASK_STOPPED:
+		return 'T';
+	case TASK_ZOMBIE:
+		return 'Z';
+	default:
+		return 'X';
+	}
+}
+
+static const char *state_name(char letter)
+{
+	switch (letter) {
+	case 'R':
+		return "R (running)";
+	case 'S':
+		return "S (sleeping)";
+	case 'D':
+		return "D (disk sleep)";
+	case 'T':
+		return "T (stopped)";
+	case 'Z':
+		return "Z (zombie)";
+	default:
+		return "X (dead)";
+	}
+}
+
+struct signal_sets {
+	sigset64 ignored, caught;
+};
+
+static struct signal_sets signal_sets(const struct process *process)
+{
+	struct signal_sets sets = {0, 0};
+
+	for (unsigned i = 0; process->sighand && i < KSIG_MAX; i++) {
+		uint64_t handler = process->sighand->action[i].handler;
+
+		if (handler == 1)
+			sets.ignored |= 1ull << i;
+		else if (handler)
+			sets.caught |= 1ull << i;
+	}
+	return sets;
+}
+
+static int parent_pid(const struct process *process)
+{
+	return process->parent ? process->parent->pid : 0;
+}
+
+struct task_times {
+	uint64_t user, system, min_flt, maj_flt;
+};
+
+static struct task_times times_of(const struct pseudo_inode *p, const struct task *task)
+{
+	const struct process *process = task->process;
+	struct task_times times = {task->utime, task->stime, task->min_flt, task->maj_flt};
+	const struct task *thread;
+
+	if (!proc_is_process(p))
+		return times;
+	process_cpu_times(process, &times.user, &times.system);
+	times.min_flt = process->min_flt;
+	times.maj_flt = process->maj_flt;
+	TAILQ_FOREACH(thread, &process->tasks, sibling) {
+		times.min_flt += thread->min_flt;
+		times.maj_flt += thread->maj_flt;
+	}
+	return times;
+}
+
+static uint64_t mm_rss(const struct mm *mm)
+{
+	return mm ? mm->rss_anon + mm->rss_file + mm->rss_shmem : 0;
+}
+
+int proc_show_stat(struct seq *seq, struct pseudo_inode *p)
+{
+	struct task *task = pseudo_task(p);
+	struct signal_sets sets;
+	struct task_times times;
+	const struct process *process;
+	const struct tty *tty;
+	const struct mm *mm;
+	struct mm none;
+
+	if (!task)
+		return -ESRCH;
+	process = task->process;
+	memset(&none, 0, sizeof(none));
+	mm = task->mm ? task->mm : &none;
+	tty = process->session ? process->session->tty : NULL;
+	sets = signal_sets(process);
+	times = times_of(p, task);
+	seq_printf(seq, "%d (%s) %c %d %d %d %d %d 0 %lu %lu %lu %lu %lu %lu %ld %ld %d %d %u 0 %lu %lu %lu %lu",
+		proc_is_process(p) ? process->pid : task->tid, task->comm, state_letter(task), parent_pid(process),
+		process->pgid, process->session ? process->session->sid : 0, tty ? (int)tty->rdev : 0,
+		tty ? tty->pgrp : -1, (unsigned long)times.min_flt, (unsigned long)process->cmin_flt,
+		(unsigned long)times.maj_flt, (unsigned long)process->cmaj_flt,
+		(unsigned long)(times.user / PROC_USER_HZ_NS), (unsigned long)(times.system / PROC_USER_HZ_NS),
+		(long)(process->cutime / PROC_USER_HZ_NS), (long)(process->cstime / PROC_USER_HZ_NS),
+		task->rt_priority ? -1 - task->rt_priority : 20 + task->nice, task->nice, process->threads,
+		(unsigned long)(task->start_time / PROC_USER_HZ_NS), (unsigned long)(mm->total_vm * PAGE_SIZE),
+		(unsigned long)mm_rss(mm), (unsigned long)process->rlimit[RLIMIT_RSS].cur);
+	seq_printf(seq, " %lu %lu %lu 0 0 %lu %lu %lu %lu 0 0 0 %d %u %u %u 0 0 0", (unsigned long)mm->start_code,
+		(unsigned long)mm->end_code, (unsigned long)mm->start_stack, (unsigned long)task->pending.set & INT32_MAX,
+		(unsigned long)task->blocked & INT32_MAX, (unsigned long)sets.ignored & INT32_MAX,
+		(unsigned long)sets.caught & INT32_MAX, process->exit_signal, task->cpu, (unsigned)task->rt_priority,
+		(unsigned)task->policy);
+	seq_printf(seq, " %lu %lu %lu %lu %lu %lu %lu %d\n", (unsigned long)mm->start_data, (unsigned long)mm->end_data,
+		(unsigned long)mm->start_brk, (unsigned long)mm->arg_start, (unsigned long)mm->arg_end,
+		(unsigned long)mm->env_start, (unsigned long)mm->env_end, process->exiting ? process->exit_status : 0);
+	return 0;
+}
+
+int proc_show_statm(struct seq *seq, struct pseudo_inode *p)
+{
+	struct task *task = pseudo_task(p);
+	const struct mm *mm;
+
+	if (!task)
+		return -ESRCH;
+	mm = task->mm;
+	if (!mm)
+		seq_puts(seq, "0 0 0 0 0 0 0\n");
+	else
+		seq_printf(seq, "%lu %lu %lu %lu 0 %lu 0\n", (unsigned long)mm->total_vm, (unsigned long)mm_rss(mm),
+			(unsigned long)(mm->rss_file + mm->rss_shmem),
+			(unsigned long)((PAGE_ALIGN(mm->end_code) - (mm->start_code & PAGE_MASK)) / PAGE_SIZE),
+			(unsigned long)(mm->data_vm + mm->stack_vm));
+	return 0;
+}
+
+static void status_memory(struct seq *seq, const struct mm *mm)
+{
+	static const uint64_t kib = PAGE_SIZE / 1024;
+	uint64_t text = (PAGE_ALIGN(mm->end_code) - (mm->start_code & PAGE_MASK)) / 1024;
+	const struct {
+		const char *name;
+		uint64_t value;
+	} rows[] = {
+		{"VmPeak", mm->total_vm * kib},
+		{"VmSize", mm->total_vm * kib},
+		{"VmLck", mm->locked_vm * kib},
+		{"VmPin", 0},
+		{"VmHWM", MAX(mm->hiwater_rss, mm_rss(mm)) * kib},
+		{"VmRSS", mm_rss(mm) * kib},
+		{"RssAnon", mm->rss_anon * kib},
+		{"RssFile", mm->rss_file * kib},
+		{"RssShmem", mm->rss_shmem * kib},
+		{"VmData", mm->data_vm * kib},
+		{"VmStk", mm->stack_vm * kib},
+		{"VmExe", text},
+		{"VmLib", 0},
+		{"VmPTE", mm->pt_pages * kib},
+		{"VmSwap", 0},
+		{"HugetlbPages", 0},
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++)
+		seq_printf(seq, "%s:\t%8lu kB\n", rows[i].name, (unsigned long)rows[i].value);
+	seq_puts(seq, "CoreDumping:\t0\nTHP_enabled:\t1\n");
+}
+
+static void status_ids(struct seq *seq, const struct task *task)
+{
+	const struct process *process = task->process;
+	const struct cred *cred = task->cred;
+	int sid = process->session ? process->session->sid : 0;
+
+	seq_printf(seq, "Tgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n", process->pid, task->tid,
+		parent_pid(process));
+	if (cred)
+		seq_printf(seq, "Uid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\n", cred->uid, cred->euid, cred->suid,
+			cred->fsuid, cred->gid, cred->egid, cred->sgid, cred->fsgid);
+	seq_printf(seq, "FDSize:\t%u\nGroups:\t", task->files ? task->files->size : 0);
+	for (unsigned i = 0; cred && cred->groups && i < cred->groups->count; i++)
+		seq_printf(seq, "%u ", cred->groups->gid[i]);
+	seq_printf(seq, "\nNStgid:\t%d\nNSpid:\t%d\nNSpgid:\t%d\nNSsid:\t%d\n", process->pid, task->tid, process->pgid, sid);
+}
+
+static void status_signals(struct seq *seq, const struct task *task)
+{
+	const struct process *process = task->process;
+	struct signal_sets sets = signal_sets(process);
+
+	seq_printf(seq, "Threads:\t%u\nSigQ:\t%u/%lu\n", process->threads, process->sigqueue_count,
+		(unsigned long)process->rlimit[RLIMIT_SIGPENDING].cur);
+	seq_printf(seq, "SigPnd:\t%016lx\nShdPnd:\t%016lx\nSigBlk:\t%016lx\nSigIgn:\t%016lx\nSigCgt:\t%016lx\n",
+		(unsigned long)task->pending.set, (unsigned long)process->pending.set, (unsigned long)task->blocked,
+		(unsigned long)sets.ignored, (unsigned long)sets.caught);
+}
+
+static void status_capabilities(struct seq *seq, const struct cred *cred)
+{
+	seq_printf(seq, "CapInh:\t%016lx\nCapPrm:\t%016lx\nCapEff:\t%016lx\nCapBnd:\t%016lx\nCapAmb:\t%016lx\n",
+		(unsigned long)cred->cap_inheritable, (unsigned long)cred->cap_permitted,
+		(unsigned long)cred->cap_effective, (unsigned long)cred->cap_bounding, (unsigned long)cred->cap_ambient);
+	seq_printf(seq, "NoNewPrivs:\t%d\nSeccomp:\t0\nSeccomp_filters:\t0\n", cred->no_new_privs);
+}
+
+/* A CPU mask as a list of ranges. */
+static void cpu_list(struct seq *seq, uint64_t mask)
+{
+	const char *comma = "";
+
+	for (unsigned first = 0; first < 64; first++) {
+		unsigned last = first;
+
+		if (!(mask >> first & 1))
+			continue;
+		while (last + 1 < 64 && mask >> (last + 1) & 1)
+			last++;
+		if (last > first)
+			seq_printf(seq, "%s%u-%u", comma, first, last);
+		else
+			seq_printf(seq, "%s%u", comma, first);
+		comma = ",";
+		first = last;
+	}
+}
+
+int proc_show_status(struct seq *seq, struct pseudo_inode *p)
+{
+	struct task *task = pseudo_task(p);
+	uint64_t cpus;
+
+	if (!task)
+		return -ESRCH;
+	seq_puts(seq, "Name:\t");
+	seq_escaped(seq, task->comm, "\n\\");
+	seq_printf(seq, "\nUmask:\t%04o\nState:\t%s\n", task->fs ? task->fs->umask : 0, state_name(state_letter(task)));
+	status_ids(seq, task);
+	if (task->mm)
+		status_memory(seq, task->mm);
+	status_signals(seq, task);
+	if (task->cred)
+		status_capabilities(seq, task->cred);
+	seq_puts(seq, "Speculation_Store_Bypass:\tunknown\nSpeculationIndirectBranch:\tunknown\n");
+	cpus = task->affinity & (cpu_count >= 64 ? ~0ull : (1ull << cpu_count) - 1);
+	seq_printf(seq, "Cpus_allowed:\t%lx\nCpus_allowed_list:\t", (unsigned long)cpus);
+	cpu_list(seq, cpus);
+	seq_printf(seq, "\nMems_allowed:\t1\nMems_allowed_list:\t0\nvoluntary_ctxt_switches:\t%lu\n",
+		(unsigned long)task->nvcsw);
+	seq_printf(seq, "nonvoluntary_ctxt_switches:\t%lu\n", (unsigned long)task->nivcsw);
+	return 0;
+}
+
+int proc_show_sched(struct seq *seq, struct pseudo_inode *p)
+{
+	struct task *task = pseudo_task(p);
+
+	if (!task)
+		return -ESRCH;
+	seq_printf(seq, "%s (%d, #threads: %u)\n", task->comm, task->tid, task->process->threads);
+	seq_puts(seq, "-------------------------------------------------------------------\n");
+	seq_printf(seq, "se.exec_start                                : %20lu.%06lu\n",
+		(unsigned long)(task->exec_start / 1000000), (unsigned long)(task->exec_start % 1000000));
+	seq_printf(seq, "se.vruntime                                  : %20lu.%06lu\n",
+		(unsigned long)(task->vruntime / 1000000), (unsigned long)(task->vruntime % 1000000));
+	seq_printf(seq, "se.sum_exec_runtime                          : %20lu.%06lu\n",
+		(unsigned long)(task->runtime / 1000000), (unsigned long)(task->runtime % 1000000));
+	seq_printf(seq, "nr_switches                                  : %20lu\n", (unsigned long)(task->nvcsw + task->nivcsw));
+	seq_printf(seq, "nr_voluntary_switches                        : %20lu\n", (unsigned long)task->nvcsw);
+	seq_printf(seq, "nr_involuntary_switches                      : %20lu\n", (unsigned long)task->nivcsw);
+	seq_printf(seq, "policy                                       : %20u\n", (unsigned)task->policy);
+	seq_printf(seq, "prio                                         : %20d\n", 120 + task->nice);
+	return 0;
+}
+
+/* Bytes read and written are not counted; the file says so by zeros, as a kernel without that accounting. */
+int proc_show_io(struct seq *seq, struct pseudo_inode *p)
+{
+	struct task *task = pseudo_task(p);
+	int rc = task ? proc_may_inspect(task) : -ESRCH;
+
+	if (!rc)
+		seq_puts(seq, "rchar: 0\nwchar: 0\nsyscr: 0\nsyscw: 0\nread_bytes: 0\nwrite_bytes: 0\n"
+			"cancelled_write_bytes: 0\n");
+	return rc;
+}
+
+int proc_show_limits(struct seq *seq, struct pseudo_inode *p)
+{
+	static const struct {
+		const char *name, *unit;
+		unsigned resource;
+	} rows[] = {
+		{"Max cpu time", "seconds", RLIMIT_CPU},
+		{"Max file size", "bytes", RLIMIT_FSIZE},
+		{"Max data size", "bytes", RLIMIT_DATA},
+		{"Max stack size", "bytes", RLIMIT_STACK},
+		{"Max core file size", "bytes", RLIMIT_CORE},
+		{"Max resident set", "bytes", RLIMIT_RSS},
+		{"Max processes", "processes", RLIMIT_NPROC},
+		{"Max open files", "files", RLIMIT_NOFILE},
+		{"Max locked memory", "bytes", RLIMIT_MEMLOCK},
+		{"Max address space", "bytes", RLIMIT_AS},
+		{"Max file locks", "locks", RLIMIT_LOCKS},
+		{"Max pending signals", "signals", RLIMIT_SIGPENDING},
+		{"Max msgqueue size", "bytes", RLIMIT_MSGQUEUE},
+		{"Max nice priority", "", RLIMIT_NICE},
+		{"Max realtime priority", "", RLIMIT_RTPRIO},
+		{"Max realtime timeout", "us", RLIMIT_RTTIME},
+	};
+	struct task *task = pseudo_task(p);
+	char value[2][24];
+
+	if (!task)
+		return -ESRCH;
+	seq_puts(seq, "Limit                     Soft Limit           Hard Limit           Units     \n");
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct rlimit64_pair *limit = &task->process->rlimit[rows[i].resource];
+		const uint64_t numbers[2] = {limit->cur, limit->max};
+
+		for (unsigned k = 0; k < 2; k++) {
+			if (numbers[k] == UINT64_MAX)
+				snprintf(value[k], sizeof(value[k]), "unlimited");
+			else
+				snprintf(value[k], sizeof(value[k]), "%lu", (unsigned long)numbers[k]);
+		}
+		seq_printf(seq, "%-25s %-20s %-20s %-10s\n", rows[i].name, value[0], value[1], rows[i].unit);
+	}
+	return 0;
+}

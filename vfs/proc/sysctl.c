@@ -1,0 +1,224 @@
+/*
+ * /proc/sys: the settings that programs ask for (proc(5), sysctl). They tell what the sentry does and, but for the
+ * names of uts, cannot be written: a setting without effect would be a lie.
+ */
+#include <linux/capability.h>
+#include <linux/errno.h>
+
+#include "kernel/process.h"
+#include "kernel/random.h"
+#include "kernel/uts.h"
+#include "ring0/clock.h"
+#include "vfs/pipe/pipe.h"
+#include "vfs/proc/proc.h"
+
+static int64_t write_name(char *name, const char *text, size_t n)
+{
+	const char *newline = strchr(text, '\n');
+	size_t len = newline ? (size_t)(newline - text) : strlen(text);
+
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	if (len > 64)
+		return -EINVAL;
+	memcpy(name, text, len);
+	name[len] = '\0';
+	return (int64_t)n;
+}
+
+static int show_hostname(struct seq *seq, struct pseudo_inode *p)
+{
+	uts_init();
+	seq_printf(seq, "%s\n", uts_nodename);
+	return 0;
+}
+
+static int64_t write_hostname(struct pseudo_inode *p, const char *text, size_t n)
+{
+	return write_name(uts_nodename, text, n);
+}
+
+static int show_domainname(struct seq *seq, struct pseudo_inode *p)
+{
+	uts_init();
+	seq_printf(seq, "%s\n", *uts_domainname ? uts_domainname : "(none)");
+	return 0;
+}
+
+static int64_t write_domainname(struct pseudo_inode *p, const char *text, size_t n)
+{
+	return write_name(uts_domainname, text, n);
+}
+
+static void show_uuid(struct seq *seq, const uint8_t b[16])
+{
+	for (unsigned i = 0; i < 16; i++)
+		seq_printf(seq, "%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", b[i]);
+	seq_puts(seq, "\n");
+}
+
+static int show_new_uuid(struct seq *seq, struct pseudo_inode *p)
+{
+	uint8_t bytes[16];
+
+	random_bytes(bytes, sizeof(bytes));
+	bytes[6] = (uint8_t)((bytes[6] & 0x0f) | 0x40);
+	bytes[8] = (uint8_t)((bytes[8] & 0x3f) | 0x80);
+	show_uuid(seq, bytes);
+	return 0;
+}
+
+static int show_boot_id(struct seq *seq, struct pseudo_inode *p)
+{
+	static uint8_t bytes[16];
+	static bool made;
+
+	if (!made) {
+		random_bytes(bytes, sizeof(bytes));
+		bytes[6] = (uint8_t)((bytes[6] & 0x0f) | 0x40);
+		bytes[8] = (uint8_t)((bytes[8] & 0x3f) | 0x80);
+		made = true;
+	}
+	show_uuid(seq, bytes);
+	return 0;
+}
+
+static int show_threads_max(struct seq *seq, struct pseudo_inode *p)
+{
+	seq_printf(seq, "%d\n", PID_MAX - 1);
+	return 0;
+}
+
+static int show_pid_max(struct seq *seq, struct pseudo_inode *p)
+{
+	seq_printf(seq, "%d\n", PID_MAX);
+	return 0;
+}
+
+static int show_pipe_max_size(struct seq *seq, struct pseudo_inode *p)
+{
+	seq_printf(seq, "%u\n", PIPE_MAX_SIZE);
+	return 0;
+}
+
+#define FILE_R(n, fn) {.name = (n), .mode = S_IFREG | 0444, .show = (fn)}
+#define TEXT(n, s) {.name = (n), .mode = S_IFREG | 0444, .show = pseudo_show_text, .text = s "\n"}
+#define DIR(n, table) {.name = (n), .mode = S_IFDIR | 0555, .children = (table)}
+#define END {.name = NULL}
+
+static const struct pseudo_entry random_table[] = {
+	FILE_R("boot_id", show_boot_id),
+	TEXT("entropy_avail", "256"),
+	TEXT("poolsize", "256"),
+	FILE_R("uuid", show_new_uuid),
+	END,
+};
+
+static const struct pseudo_entry pty_table[] = {
+	TEXT("max", "1024"),
+	END,
+};
+
+static const struct pseudo_entry kernel_table[] = {
+	TEXT("cap_last_cap", "40"),
+	TEXT("core_pattern", "core"),
+	TEXT("core_uses_pid", "0"),
+	TEXT("dmesg_restrict", "0"),
+	{.name = "domainname", .mode = S_IFREG | 0644, .show = show_domainname, .write = write_domainname},
+	{.name = "hostname", .mode = S_IFREG | 0644, .show = show_hostname, .write = write_hostname},
+	TEXT("kptr_restrict", "1"),
+	TEXT("msgmax", "8192"),
+	TEXT("msgmnb", "16384"),
+	TEXT("msgmni", "32000"),
+	TEXT("ngroups_max", "65536"),
+	TEXT("osrelease", UTS_RELEASE),
+	TEXT("ostype", "Linux"),
+	TEXT("overflowgid", "65534"),
+	TEXT("overflowuid", "65534"),
+	TEXT("panic", "0"),
+	FILE_R("pid_max", show_pid_max),
+	TEXT("printk", "4\t4\t1\t7"),
+	DIR("pty", pty_table),
+	DIR("random", random_table),
+	TEXT("randomize_va_space", "2"),
+	TEXT("sched_child_runs_first", "0"),
+	TEXT("sem", "32000\t1024000000\t500\t32000"),
+	TEXT("shmall", "18446744073692774399"),
+	TEXT("shmmax", "18446744073692774399"),
+	TEXT("shmmni", "4096"),
+	TEXT("sysrq", "0"),
+	TEXT("tainted", "0"),
+	FILE_R("threads-max", show_threads_max),
+	TEXT("version", UTS_VERSION),
+	END,
+};
+
+static const struct pseudo_entry vm_table[] = {
+	TEXT("dirty_background_ratio", "10"),
+	TEXT("dirty_ratio", "20"),
+	TEXT("max_map_count", "65530"),
+	TEXT("mmap_min_addr", "65536"),
+	TEXT("nr_hugepages", "0"),
+	TEXT("overcommit_memory", "0"),
+	TEXT("overcommit_ratio", "50"),
+	TEXT("panic_on_oom", "0"),
+	TEXT("swappiness", "60"),
+	END,
+};
+
+static const struct pseudo_entry inotify_table[] = {
+	TEXT("max_queued_events", "16384"),
+	TEXT("max_user_instances", "128"),
+	TEXT("max_user_watches", "65536"),
+	END,
+};
+
+static const struct pseudo_entry epoll_table[] = {
+	TEXT("max_user_watches", "1048576"),
+	END,
+};
+
+static const struct pseudo_entry fs_table[] = {
+	TEXT("aio-max-nr", "65536"),
+	TEXT("aio-nr", "0"),
+	DIR("epoll", epoll_table),
+	TEXT("file-max", "9223372036854775807"),
+	TEXT("file-nr", "0\t0\t9223372036854775807"),
+	DIR("inotify", inotify_table),
+	TEXT("lease-break-time", "45"),
+	TEXT("nr_open", "1048576"),
+	FILE_R("pipe-max-size", show_pipe_max_size),
+	TEXT("protected_hardlinks", "1"),
+	TEXT("protected_symlinks", "1"),
+	TEXT("suid_dumpable", "0"),
+	END,
+};
+
+static const struct pseudo_entry core_table[] = {
+	TEXT("optmem_max", "131072"),
+	TEXT("rmem_default", "212992"),
+	TEXT("rmem_max", "212992"),
+	TEXT("somaxconn", "4096"),
+	TEXT("wmem_default", "212992"),
+	TEXT("wmem_max", "212992"),
+	END,
+};
+
+static const struct pseudo_entry unix_table[] = {
+	TEXT("max_dgram_qlen", "512"),
+	END,
+};
+
+static const struct pseudo_entry net_table[] = {
+	DIR("core", core_table),
+	DIR("unix", unix_table),
+	END,
+};
+
+const struct pseudo_entry proc_sys_table[] = {
+	DIR("fs", fs_table),
+	DIR("kernel", kernel_table),
+	DIR("net", net_table),
+	DIR("vm", vm_table),
+	END,
+};
