@@ -4,6 +4,7 @@
  * Global options stand before the subcommand, as in runc. An option is either done or
  * refused by name; none is accepted and ignored.
  */
+#include <fcntl.h>
 #include <getopt.h>
 #include <string.h>
 
@@ -71,10 +72,26 @@ static int set_option(int option)
 	}
 }
 
+/* 0, 1 and 2 must be something: a closed one would be taken by the next descriptor that is opened. */
+static int fill_stdio(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR);
+		if (fd < 0)
+			return usage_error("cannot be opened", "/dev/null");
+	} while (fd < 3);
+	close(fd);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	int option;
 
+	if (fill_stdio())
+		return 1;
 	if (argc > 0)
 		argv[0] = "ringfence"; /* in getopt's messages */
 	while ((option = getopt_long(argc, argv, "+hv", options, NULL)) != -1) {

@@ -89,26 +89,10 @@ static int write_config(const struct container *container)
 	return fd;
 }
 
-/* 0, 1 and 2 must be something: a closed one would be taken by another descriptor. */
-static int fill_stdio(void)
-{
-	int fd;
-
-	do {
-		fd = open("/dev/null", O_RDWR);
-		if (fd < 0)
-			return cli_error("/dev/null: %s", strerror(errno));
-	} while (fd < FIRST_FD);
-	close(fd);
-	return 0;
-}
-
 static int prepare(struct sandbox *s)
 {
 	sigset_t all;
 
-	if (fill_stdio())
-		return 1;
 	s->image_fd = open_image();
 	if (s->image_fd < 0)
 		return 1;
