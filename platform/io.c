@@ -117,7 +117,23 @@ static void backend_submit(struct io_service *io, struct io_request *request)
 	io_poke(io);
 }
 
-/* Do it now if that needs no waiting: true, and it is completed. */
+/* A stream takes a write in pieces: it is complete when all of it was taken, or at an error. */
+void io_finish(struct io_service *io, struct io_request *request, int64_t res)
+{
+	if (request->op == ABI_RING_write && request->offset == UINT64_MAX && res > 0) {
+		request->done += (uint64_t)res;
+		if ((uint64_t)res < request->len) {
+			request->memory = (uint8_t *)request->memory + res;
+			request->len -= (uint64_t)res;
+			backend_submit(io, request);
+			return;
+		}
+		res = (int64_t)request->done;
+	}
+	io_complete(io, request, res, 0);
+}
+
+/* Do it now if that needs no waiting: true, and it is completed or on its way. */
 static bool try_transfer(struct io_service *io, struct io_request *request)
 {
 	struct iovec iov = {request->memory, request->len};
@@ -135,7 +151,7 @@ static bool try_transfer(struct io_service *io, struct io_request *request)
 	}
 	if (n < 0 && (errno == EAGAIN || errno == EOPNOTSUPP || errno == EINTR || errno == ENOSYS))
 		return false;
-	io_complete(io, request, n < 0 ? -errno : n, 0);
+	io_finish(io, request, n < 0 ? -errno : n);
 	return true;
 }
 
@@ -148,6 +164,7 @@ static void serve_transfer(struct io_service *io, struct io_request *request, co
 		return;
 	}
 	request->kind = (uint32_t)kind;
+	request->done = 0;
 	request->fd = fds_get(io->vmm, sqe->fd);
 	request->offset = sqe->offset;
 	request->len = sqe->len;

@@ -27,6 +27,7 @@ struct io_request {
 	int fd;        /* host descriptor */
 	void *memory;  /* guest memory: hostile bytes */
 	uint64_t len;
+	uint64_t done; /* write to a stream: bytes taken by earlier pieces */
 	void *reply;   /* p9: where the reply goes */
 	uint64_t reply_len;
 	uint64_t offset;
@@ -98,6 +99,8 @@ struct io_service {
 
 /* io.c. Post the completion and free the request. Any thread. */
 void io_complete(struct io_service *io, struct io_request *request, int64_t res, uint64_t extra);
+/* The result of a read, write, fsync or poll: completes it, or goes on with the rest of a write. Any thread. */
+void io_finish(struct io_service *io, struct io_request *request, int64_t res);
 /* Tell the sentry that completions were posted. Not needed on a hosted CPU's own thread. */
 void io_notify(struct io_service *io);
 /* Ends the sandbox: `why` is one line. */

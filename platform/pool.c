@@ -66,7 +66,7 @@ static void *pool_main(void *arg)
 			pthread_cond_wait(&pool->work, &pool->lock);
 		struct io_request *request = io_list_pop(&pool->ready);
 		pthread_mutex_unlock(&pool->lock);
-		io_complete(io, request, perform(request), 0);
+		io_finish(io, request, perform(request));
 		io_notify(io);
 	}
 }

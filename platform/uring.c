@@ -99,7 +99,7 @@ static void reap(struct io_service *io)
 		struct io_request *request = io_uring_cqe_get_data(cqe);
 		int64_t res = cqe->res;
 		io_uring_cqe_seen(&uring->ring, cqe);
-		io_complete(io, request, res, 0);
+		io_finish(io, request, res);
 	}
 }
 
@@ -109,10 +109,14 @@ static void uring_flush(struct io_service *io)
 
 	if (uring->unsubmitted == 0)
 		return;
-	int n = io_uring_submit(&uring->ring);
-	if (n > 0)
+	/* Reaping may bring the rest of a write. */
+	while (uring->unsubmitted > 0) {
+		int n = io_uring_submit(&uring->ring);
+		if (n <= 0)
+			break; /* the next turn tries again */
 		uring->unsubmitted -= (unsigned)n < uring->unsubmitted ? (unsigned)n : uring->unsubmitted;
-	reap(io);
+		reap(io);
+	}
 }
 
 static unsigned uring_poll_fill(struct io_service *io, struct pollfd *fds, unsigned max)
