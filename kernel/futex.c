@@ -28,7 +28,7 @@ struct futex_waiter {
 	uint32_t bitset;
 	struct task *task;
 	struct task *owner; /* PI: who has the lock, for its exit */
-	uaddr_t address;    /* PI: of the word, in the waiter's mm */
+	uint32_t dead;      /* PI: woken because this owner died; the waiter takes the word from it */
 	bool queued, pi;
 	unsigned index; /* futex_waitv */
 };
@@ -284,8 +284,8 @@ static int futex_wake_op(uaddr_t a, uaddr_t b, bool shared, unsigned n, unsigned
 
 /* ---- PI ---- */
 
-/* Try to take the word. 0: ours; -EAGAIN: owned (*owner_tid) and marked as waited for; else an error. */
-static int pi_try(uaddr_t address, bool mark, uint32_t *owner_tid)
+/* Try to take the word, from a dead owner too. 0: ours; -EAGAIN: owned (*owner_tid) and marked as waited for; else an error. */
+static int pi_try(uaddr_t address, bool mark, uint32_t dead, uint32_t *owner_tid)
 {
 	uint32_t self = (uint32_t)current->tid, old, seen;
 	int rc = get_user(old, address);
@@ -296,10 +296,12 @@ static int pi_try(uaddr_t address, bool mark, uint32_t *owner_tid)
 		*owner_tid = old & FUTEX_TID_MASK;
 		if (*owner_tid == self)
 			return -EDEADLK;
-		bool take = *owner_tid == 0;
+		bool died = dead && *owner_tid == dead, take = *owner_tid == 0 || died;
 		if (!take && (!mark || (old & FUTEX_WAITERS)))
 			return -EAGAIN;
-		uint32_t value = take ? self | (old & (FUTEX_WAITERS | FUTEX_OWNER_DIED)) : old | FUTEX_WAITERS;
+		uint32_t value = take ? self | (old & ~FUTEX_TID_MASK) : old | FUTEX_WAITERS;
+		if (died)
+			value |= FUTEX_OWNER_DIED;
 		rc = cmpxchg_user32(address, old, value, &seen);
 		if (rc)
 			return rc;
@@ -309,39 +311,57 @@ static int pi_try(uaddr_t address, bool mark, uint32_t *owner_tid)
 	}
 }
 
+/* Everybody who waits for the word has a new owner, or none until one takes it. */
+static void pi_set_owner(const uint64_t key[2], struct task *owner)
+{
+	struct futex_waiter *waiter;
+
+	TAILQ_FOREACH(waiter, bucket_of(key), link) {
+		if (waiter->pi && same_key(waiter->key, key))
+			waiter->owner = owner;
+	}
+}
+
+/* One round of waiting for the owner. 0: the word carries our tid; -EAGAIN: try again; else the end. */
+static int pi_wait(struct futex_waiter *waiter, uaddr_t address, uint32_t owner_tid, uint64_t deadline)
+{
+	uint32_t now;
+	int rc;
+
+	waiter->owner = task_find((int)owner_tid);
+	if (!waiter->owner || waiter->owner->exiting)
+		return -ESRCH;
+	waiter->dead = 0;
+	queue(waiter);
+	/* The word may have changed while the reading slept. */
+	rc = get_user(now, address);
+	if (rc || (waiter->queued && (now & FUTEX_TID_MASK) != owner_tid)) {
+		bool given = !waiter->queued && !waiter->dead;
+
+		unqueue(waiter);
+		return given ? 0 : rc ? rc : -EAGAIN;
+	}
+	rc = wait_queued(waiter, deadline);
+	return rc ? rc : waiter->dead ? -EAGAIN : 0;
+}
+
 static int futex_lock_pi(uaddr_t address, bool shared, uint64_t deadline, bool try_only)
 {
-	struct futex_waiter waiter = {.task = current, .bitset = ~0u, .pi = true, .address = address};
+	struct futex_waiter waiter = {.task = current, .bitset = ~0u, .pi = true};
 	uint32_t owner_tid = 0;
 	int rc = get_key(address, shared, waiter.key);
 
 	if (rc)
 		return rc;
-	for (;;) {
-		rc = pi_try(address, !try_only, &owner_tid);
+	do {
+		rc = pi_try(address, !try_only, waiter.dead, &owner_tid);
+		if (rc == 0 && waiter.dead)
+			pi_set_owner(waiter.key, current);
 		if (rc != -EAGAIN || try_only)
-			return try_only && rc == -EAGAIN ? -EWOULDBLOCK : rc;
-		waiter.owner = task_find((int)owner_tid);
-		if (!waiter.owner || waiter.owner->exiting)
-			return -ESRCH;
-		queue(&waiter);
-		/* The word may have changed while the reading slept. */
-		uint32_t now;
-		rc = get_user(now, address);
-		if (rc || !waiter.queued || (now & FUTEX_TID_MASK) != owner_tid) {
-			bool given = !waiter.queued;
-			unqueue(&waiter);
-			if (given)
-				return 0;
-			if (rc)
-				return rc;
-			continue;
-		}
-		rc = wait_queued(&waiter, deadline);
-		if (rc == -EINTR)
-			return -ERESTARTNOINTR;
-		return rc; /* 0: the word carries our tid */
-	}
+			return rc;
+		rc = pi_wait(&waiter, address, owner_tid, deadline);
+	} while (rc == -EAGAIN);
+	return rc == -EINTR ? -ERESTARTNOINTR : rc;
 }
 
 static struct futex_waiter *first_pi(const uint64_t key[2], struct futex_waiter **second)
@@ -361,19 +381,8 @@ static struct futex_waiter *first_pi(const uint64_t key[2], struct futex_waiter 
 	return first;
 }
 
-/* Everybody who still waits has a new owner. */
-static void pi_set_owner(const uint64_t key[2], struct task *owner)
-{
-	struct futex_waiter *waiter;
-
-	TAILQ_FOREACH(waiter, bucket_of(key), link) {
-		if (waiter->pi && same_key(waiter->key, key))
-			waiter->owner = owner;
-	}
-}
-
-/* Give the word from `self` to the first waiter, or free it. extra: FUTEX_OWNER_DIED or 0. May sleep. */
-static int pi_hand_over(uaddr_t address, const uint64_t key[2], uint32_t self, uint32_t extra)
+/* Give the word from `self` to the first waiter, or free it. May sleep. */
+static int pi_hand_over(uaddr_t address, const uint64_t key[2], uint32_t self)
 {
 	uint32_t old, seen;
 	int rc = get_user(old, address);
@@ -386,7 +395,7 @@ static int pi_hand_over(uaddr_t address, const uint64_t key[2], uint32_t self, u
 		if ((old & FUTEX_TID_MASK) != self)
 			return -EPERM;
 		struct task *next = first ? first->task : NULL;
-		uint32_t value = (next ? (uint32_t)next->tid : 0) | (second ? FUTEX_WAITERS : 0) | extra;
+		uint32_t value = (next ? (uint32_t)next->tid : 0) | (second ? FUTEX_WAITERS : 0);
 		rc = cmpxchg_user32(address, old, value, &seen);
 		if (rc)
 			return rc;
@@ -414,25 +423,21 @@ static int futex_unlock_pi(uaddr_t address, bool shared)
 	uint64_t key[2];
 	int rc = get_key(address, shared, key);
 
-	return rc ? rc : pi_hand_over(address, key, (uint32_t)current->tid, 0);
+	return rc ? rc : pi_hand_over(address, key, (uint32_t)current->tid);
 }
 
-/* The task dies owning PI locks that others wait for: hand each on, marked. */
+/* The task dies owning PI locks: the first waiter of each takes it over, in its own address space. */
 void futex_exit_pi(struct task *task)
 {
 	for (unsigned i = 0; pi_waiters && i < BUCKETS; i++) {
-		struct futex_waiter *waiter;
-	again:
-		TAILQ_FOREACH(waiter, &buckets[i], link) {
+		struct futex_waiter *waiter, *next;
+
+		TAILQ_FOREACH_SAFE(waiter, &buckets[i], link, next) {
 			if (!waiter->pi || waiter->owner != task)
 				continue;
-			uint64_t key[2] = {waiter->key[0], waiter->key[1]};
-			uaddr_t address = waiter->address;
-
-			pi_set_owner(key, NULL);
-			if (waiter->task->mm == task->mm)
-				(void)pi_hand_over(address, key, (uint32_t)task->tid, FUTEX_OWNER_DIED);
-			goto again;
+			pi_set_owner(waiter->key, NULL);
+			waiter->dead = (uint32_t)task->tid;
+			wake(waiter);
 		}
 	}
 }

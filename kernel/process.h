@@ -60,6 +60,6 @@ void posix_timers_delete_all(struct process *process);
 void posix_timer_dequeued(void *owner, struct ksiginfo *info); /* its signal is being taken: overrun, next shot */
 
 /* futex.c */
-void futex_exit_pi(struct task *task); /* may sleep */
+void futex_exit_pi(struct task *task);
 
 #endif
