@@ -11,7 +11,7 @@ print(len(out), p.returncode)
 try:
     subprocess.run(["sleep", "5"], timeout=0.2)
 except subprocess.TimeoutExpired as e:
-    print("timeout", e.timeout)
+    print("timeout", round(e.timeout, 2))
 try:
     subprocess.run(["/nonexistent"])
 except FileNotFoundError as e:
