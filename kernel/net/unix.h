@@ -1,20 +1,131 @@
 /*
  * AF_UNIX sockets (unix(7)): stream, datagram and sequenced packets, with descriptors and credentials in messages.
  *
- * The objects know nothing of files: vfs/anon/socket.c makes them files and gives them names in the file system, by
- * the two callbacks of struct unix_files. All functions are under the kernel lock; those that wait say so.
+ * The objects know nothing of file systems: vfs/anon/socket.c makes them files and finds sockets bound to paths.
+ * Everything is under the kernel lock. What may wait says so, and takes a monotonic deadline (0: do not wait, gives
+ * -EAGAIN). Interrupted waits give -EINTR, which the caller turns into a restart code.
+ *
+ * A message is charged to its sender until it is received, so each socket waits on its own queue only.
+ * Invariants:
+ *  1. Stream and seqpacket: a->peer == b implies b->peer == a or b is dead. Each peer pointer is a reference.
+ *  2. dead: the file is closed; the rx queue is empty and stays so; it is on no list.
+ *  3. tx_charge is the sum of the charges of this socket's messages that are queued somewhere.
  */
 #ifndef KERNEL_NET_UNIX_H
 #define KERNEL_NET_UNIX_H
 
+#include <bsd/sys/queue.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "kernel/wait.h"
 
+#define UNIX_NAME_MAX 108u
+#define UNIX_MAX_FILES 253u      /* SCM_MAX_FD */
+#define UNIX_DEFAULT_BUFFER 212992u
+
 struct file;
 struct unix_socket;
+
+enum unix_state { UNIX_UNCONNECTED, UNIX_LISTENING, UNIX_CONNECTED };
+
+/* A name: sun_path without the family. Abstract names begin with a zero byte; paths include their terminator. */
+struct unix_name {
+	uint32_t refs;
+	uint32_t len;
+	char bytes[UNIX_NAME_MAX + 1];
+};
+
+struct unix_cred {
+	int32_t pid;
+	uint32_t uid, gid;
+};
+
+struct unix_message {
+	TAILQ_ENTRY(unix_message) link;
+	struct unix_socket *sender; /* referenced; charged */
+	struct unix_name *name;     /* the sender's when it was sent; or NULL */
+	struct unix_cred cred;
+	struct file **files; /* referenced */
+	unsigned file_count;
+	size_t len, taken, charge;
+	char data[];
+};
+
+#define UNIX_SHUT_RECEIVE 1u
+#define UNIX_SHUT_SEND 2u
+
+struct unix_socket {
+	uint32_t refs;
+	int type; /* SOCK_* */
+	enum unix_state state;
+	bool dead;
+	unsigned shutdown; /* UNIX_SHUT_* */
+	struct unix_name *name;
+	struct unix_socket *peer;
+	struct unix_cred cred, peer_cred; /* own at creation or listen(2); the peer's at connect(2) */
+	bool pass_cred;
+	int error; /* SO_ERROR: positive errno */
+	uint32_t send_buffer, receive_buffer;
+	size_t tx_charge, rx_bytes;
+	TAILQ_HEAD(, unix_message) rx;
+	struct mutex read_lock; /* stream receivers: over the copy of a message's part */
+	TAILQ_HEAD(, unix_socket) pending; /* listening: connected, not accepted; each a reference */
+	TAILQ_ENTRY(unix_socket) pending_link;
+	unsigned pending_count, backlog;
+	struct waitq wait; /* everything that changes here */
+	uint64_t ino; /* for /proc/net/unix */
+	TAILQ_ENTRY(unix_socket) all;
+};
+
+/* unix_socket.c. 0 or -errno as the calls of that name give. */
+struct unix_socket *unix_create(int type); /* one reference; NULL: no memory */
+void unix_get(struct unix_socket *sock);
+void unix_put(struct unix_socket *sock);
+void unix_close(struct unix_socket *sock); /* the file is closed; puts its reference. May sleep (files in messages) */
+void unix_pair(struct unix_socket *a, struct unix_socket *b);
+int unix_bind(struct unix_socket *sock, const char *bytes, uint32_t len); /* checks abstract names for uniqueness */
+int unix_bind_auto(struct unix_socket *sock);
+struct unix_socket *unix_find_abstract(const char *bytes, uint32_t len, int type); /* no reference; NULL */
+int unix_listen(struct unix_socket *sock, int backlog);
+int unix_connect(struct unix_socket *sock, struct unix_socket *target, uint64_t deadline); /* may sleep */
+int unix_disconnect(struct unix_socket *sock);                                             /* datagram: AF_UNSPEC */
+int unix_accept(struct unix_socket *sock, uint64_t deadline, struct unix_socket **child);  /* may sleep */
+int unix_shutdown(struct unix_socket *sock, unsigned how);
+uint32_t unix_poll_events(const struct unix_socket *sock);
+
+/* unix_io.c */
+struct unix_copy {
+	/* n bytes between the caller's memory (in order) and `buffer`: 0 or -EFAULT. May sleep. */
+	int (*copy)(struct unix_copy *self, void *buffer, size_t n);
+};
+struct unix_send {
+	struct unix_copy *copy;
+	size_t len;
+	struct file **files; /* ownership passes on success of the first part: then files is NULL */
+	unsigned file_count;
+	struct unix_cred cred;
+	struct unix_socket *target; /* datagram with an address; NULL: the peer */
+	uint64_t deadline;
+};
+int64_t unix_send(struct unix_socket *sock, struct unix_send *send); /* bytes; -EPIPE without a signal; may sleep */
+
+struct unix_receive {
+	struct unix_copy *copy;
+	size_t len;
+	bool peek, wait_all, want_full_length;
+	uint64_t deadline;
+	/* out */
+	struct file **files; /* references and array are the caller's (kfree) */
+	unsigned file_count;
+	struct unix_cred cred;
+	bool has_cred, truncated, end_of_record;
+	struct unix_name *name; /* a reference, or NULL */
+};
+int64_t unix_receive(struct unix_socket *sock, struct unix_receive *receive); /* may sleep */
+void unix_message_free(struct unix_message *message); /* may sleep (files) */
+size_t unix_readable(const struct unix_socket *sock); /* FIONREAD */
 
 /* One line of /proc/net/unix. */
 struct unix_summary {

@@ -1,0 +1,363 @@
+/*
+ * Sending and receiving on AF_UNIX sockets. See kernel/net/unix.h.
+ *
+ * A message is copied in before anything is looked at that the copy's sleep could change; then it is queued, or
+ * thrown away if the other side has gone. A stream's receiver holds its read_lock over the copy out, since a message
+ * is taken in parts; a datagram leaves the queue first.
+ */
+#include <linux/errno.h>
+#include <linux/eventpoll.h>
+
+#include "kernel/files.h"
+#include "kernel/mm.h"
+#include "kernel/net/socket_types.h"
+#include "kernel/net/unix.h"
+#include "kernel/task.h"
+#include "ring0/lib.h"
+
+#define STREAM_PART 32768u   /* bytes of a stream in one message at most */
+#define MESSAGE_OVERHEAD 512u /* charged for each message beside its bytes */
+
+void unix_message_free(struct unix_message *message)
+{
+	struct unix_socket *sender = message->sender;
+
+	sender->tx_charge -= message->charge;
+	if (!sender->dead && !waitq_empty(&sender->wait))
+		waitq_wake(&sender->wait, UINT32_MAX, EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND);
+	unix_put(sender);
+	if (message->name && !--message->name->refs)
+		kfree(message->name);
+	for (unsigned i = 0; i < message->file_count; i++)
+		file_put(message->files[i]);
+	kfree(message->files);
+	kfree(message);
+}
+
+/* ---- send ---- */
+
+/* A message of len bytes, copied in and charged to the sender. May sleep. */
+static struct unix_message *message_make(struct unix_socket *sock, struct unix_send *send, size_t len, int *error)
+{
+	struct unix_message *message = kmalloc(sizeof(*message) + len);
+
+	*error = -ENOMEM;
+	if (!message)
+		return NULL;
+	memset(message, 0, sizeof(*message));
+	message->charge = len + MESSAGE_OVERHEAD;
+	sock->tx_charge += message->charge;
+	unix_get(sock);
+	message->sender = sock;
+	message->len = len;
+	message->cred = send->cred;
+	message->name = sock->name;
+	if (message->name)
+		message->name->refs++;
+	*error = len ? send->copy->copy(send->copy, message->data, len) : 0;
+	if (*error) {
+		unix_message_free(message);
+		return NULL;
+	}
+	return message;
+}
+
+static void message_queue(struct unix_socket *to, struct unix_message *message, struct unix_send *send)
+{
+	message->files = send->files;
+	message->file_count = send->file_count;
+	send->files = NULL;
+	send->file_count = 0;
+	TAILQ_INSERT_TAIL(&to->rx, message, link);
+	to->rx_bytes += message->len;
+	if (!waitq_empty(&to->wait))
+		waitq_wake(&to->wait, UINT32_MAX, EPOLLIN | EPOLLRDNORM | EPOLLRDBAND);
+}
+
+/* Why a stream cannot be sent on now; 0 if it can. */
+static int send_refused(const struct unix_socket *sock)
+{
+	if (sock->error)
+		return -sock->error;
+	if (sock->state != UNIX_CONNECTED)
+		return -ENOTCONN;
+	if (sock->shutdown & UNIX_SHUT_SEND || !sock->peer || sock->peer->dead || sock->peer->shutdown & UNIX_SHUT_RECEIVE)
+		return -EPIPE;
+	return 0;
+}
+
+static bool has_room(const struct unix_socket *sock)
+{
+	return sock->tx_charge < sock->send_buffer;
+}
+
+static int wait_for_room(struct unix_socket *sock, uint64_t deadline)
+{
+	int rc;
+
+	if (has_room(sock))
+		return 0;
+	if (!deadline)
+		return -EAGAIN;
+	rc = wait_event(&sock->wait, has_room(sock) || sock->shutdown & UNIX_SHUT_SEND || sock->error, deadline, true);
+	return rc == -ETIMEDOUT ? -EAGAIN : rc;
+}
+
+static int take_error(struct unix_socket *sock, int rc)
+{
+	if (sock->error && rc == -sock->error)
+		sock->error = 0;
+	return rc;
+}
+
+static int64_t send_stream(struct unix_socket *sock, struct unix_send *send)
+{
+	struct unix_message *message;
+	size_t done = 0;
+	int rc = send_refused(sock);
+
+	while (!rc && done < send->len) {
+		rc = wait_for_room(sock, send->deadline);
+		if (!rc)
+			rc = send_refused(sock);
+		if (rc)
+			break;
+		message = message_make(sock, send, MIN(send->len - done, (size_t)STREAM_PART), &rc);
+		if (!message)
+			break;
+		rc = send_refused(sock);
+		if (rc) {
+			unix_message_free(message);
+			break;
+		}
+		done += message->len;
+		message_queue(sock->peer, message, send);
+	}
+	return done ? (int64_t)done : take_error(sock, rc);
+}
+
+/* Where a packet goes now: a reference, or NULL with *error. */
+static struct unix_socket *packet_target(struct unix_socket *sock, const struct unix_send *send, int *error)
+{
+	struct unix_socket *target = send->target ? send->target : sock->peer;
+
+	*error = 0;
+	if (sock->type == SOCK_SEQPACKET)
+		*error = send_refused(sock);
+	else if (sock->shutdown & UNIX_SHUT_SEND)
+		*error = -EPIPE;
+	else if (!target)
+		*error = -ENOTCONN;
+	else if (target->dead)
+		*error = -ECONNREFUSED;
+	else if (target->shutdown & UNIX_SHUT_RECEIVE)
+		*error = -EPIPE;
+	else if (target->type != SOCK_DGRAM)
+		*error = -EPROTOTYPE;
+	else if (target->peer && target->peer != sock)
+		*error = -EPERM;
+	if (*error)
+		return NULL;
+	unix_get(target);
+	return target;
+}
+
+static int64_t send_packet(struct unix_socket *sock, struct unix_send *send)
+{
+	struct unix_message *message;
+	struct unix_socket *target;
+	int rc;
+
+	if (send->len > sock->send_buffer)
+		return -EMSGSIZE;
+	target = packet_target(sock, send, &rc);
+	if (!target)
+		return take_error(sock, rc);
+	unix_put(target);
+	rc = wait_for_room(sock, send->deadline);
+	if (rc)
+		return rc;
+	message = message_make(sock, send, send->len, &rc);
+	if (!message)
+		return rc;
+	target = packet_target(sock, send, &rc); /* again: the copy slept */
+	if (!target) {
+		unix_message_free(message);
+		return take_error(sock, rc);
+	}
+	message_queue(target, message, send);
+	unix_put(target);
+	return (int64_t)send->len;
+}
+
+int64_t unix_send(struct unix_socket *sock, struct unix_send *send)
+{
+	return sock->type == SOCK_STREAM ? send_stream(sock, send) : send_packet(sock, send);
+}
+
+/* ---- receive ---- */
+
+static bool can_receive(const struct unix_socket *sock)
+{
+	return !TAILQ_EMPTY(&sock->rx) || sock->shutdown & UNIX_SHUT_RECEIVE || sock->error;
+}
+
+/* 1: something is queued; 0: the end; -errno. Waits without the read lock. */
+static int wait_for_message(struct unix_socket *sock, uint64_t deadline)
+{
+	int rc;
+
+	if (!TAILQ_EMPTY(&sock->rx))
+		return 1;
+	if (sock->error) {
+		rc = -sock->error;
+		sock->error = 0;
+		return rc;
+	}
+	if (sock->shutdown & UNIX_SHUT_RECEIVE)
+		return 0;
+	if (sock->type != SOCK_DGRAM && sock->state != UNIX_CONNECTED)
+		return sock->type == SOCK_STREAM ? -EINVAL : -ENOTCONN;
+	if (!deadline)
+		return -EAGAIN;
+	rc = wait_event(&sock->wait, can_receive(sock), deadline, true);
+	if (rc)
+		return rc == -ETIMEDOUT ? -EAGAIN : rc;
+	return wait_for_message(sock, 0);
+}
+
+/* Who sent it, and the files: moved to the receiver, or referenced once more when it only peeks. */
+static void receive_extras(struct unix_message *message, struct unix_receive *receive)
+{
+	receive->cred = message->cred;
+	receive->has_cred = true;
+	if (message->name && !receive->name) {
+		receive->name = message->name;
+		receive->name->refs++;
+	}
+	if (!message->file_count)
+		return;
+	if (!receive->peek) {
+		receive->files = message->files;
+		receive->file_count = message->file_count;
+		message->files = NULL;
+		message->file_count = 0;
+		return;
+	}
+	receive->files = kmalloc(message->file_count * sizeof(message->files[0]));
+	if (!receive->files)
+		return;
+	for (unsigned i = 0; i < message->file_count; i++) {
+		file_get(message->files[i]);
+		receive->files[i] = message->files[i];
+	}
+	receive->file_count = message->file_count;
+}
+
+static bool same_sender(const struct unix_message *message, const struct unix_receive *receive)
+{
+	return message->cred.pid == receive->cred.pid && message->cred.uid == receive->cred.uid &&
+	       message->cred.gid == receive->cred.gid;
+}
+
+/* Parts of queued messages; the read lock is held. Bytes or -EFAULT. May sleep in the copies. */
+static int64_t take_stream(struct unix_socket *sock, struct unix_receive *receive, size_t done)
+{
+	struct unix_message *message = TAILQ_FIRST(&sock->rx), *next;
+	size_t start = done;
+
+	for (; message && done < receive->len; message = next) {
+		size_t part = MIN(receive->len - done, message->len - message->taken);
+
+		if (done && (message->file_count || (sock->pass_cred && !same_sender(message, receive))))
+			break;
+		if (part && receive->copy->copy(receive->copy, message->data + message->taken, part))
+			return done > start ? (int64_t)(done - start) : -EFAULT;
+		bool had_files = message->file_count != 0;
+
+		if (!receive->has_cred || had_files)
+			receive_extras(message, receive);
+		done += part;
+		next = TAILQ_NEXT(message, link);
+		if (receive->peek)
+			continue;
+		message->taken += part;
+		sock->rx_bytes -= part;
+		if (message->taken == message->len) {
+			TAILQ_REMOVE(&sock->rx, message, link);
+			unix_message_free(message);
+			next = TAILQ_FIRST(&sock->rx); /* may have grown while freeing slept */
+		}
+		if (had_files)
+			break;
+	}
+	return (int64_t)(done - start);
+}
+
+static int64_t receive_stream(struct unix_socket *sock, struct unix_receive *receive)
+{
+	size_t done = 0;
+	int64_t rc = 0;
+
+	while (done < receive->len || !receive->len) {
+		rc = wait_for_message(sock, receive->deadline);
+		if (rc <= 0 || !receive->len)
+			break;
+		mutex_lock(&sock->read_lock);
+		rc = take_stream(sock, receive, done);
+		mutex_unlock(&sock->read_lock);
+		if (rc < 0)
+			break;
+		done += (size_t)rc;
+		if (done && (!receive->wait_all || receive->peek || receive->file_count))
+			break;
+	}
+	if (done)
+		return (int64_t)done;
+	return rc > 0 ? 0 : rc;
+}
+
+static int64_t receive_packet(struct unix_socket *sock, struct unix_receive *receive)
+{
+	struct unix_message *message;
+	size_t part;
+	int64_t rc = wait_for_message(sock, receive->deadline);
+
+	if (rc <= 0)
+		return rc;
+	mutex_lock(&sock->read_lock);
+	message = TAILQ_FIRST(&sock->rx);
+	if (!message) {
+		mutex_unlock(&sock->read_lock);
+		return receive_packet(sock, receive); /* another receiver was quicker */
+	}
+	if (!receive->peek) {
+		TAILQ_REMOVE(&sock->rx, message, link);
+		sock->rx_bytes -= message->len;
+	}
+	part = MIN(receive->len, message->len);
+	receive->truncated = message->len > receive->len;
+	receive->end_of_record = sock->type == SOCK_SEQPACKET;
+	receive_extras(message, receive);
+	rc = part ? receive->copy->copy(receive->copy, message->data, part) : 0;
+	if (!rc)
+		rc = (int64_t)(receive->want_full_length ? message->len : part);
+	if (!receive->peek)
+		unix_message_free(message);
+	mutex_unlock(&sock->read_lock);
+	return rc;
+}
+
+int64_t unix_receive(struct unix_socket *sock, struct unix_receive *receive)
+{
+	return sock->type == SOCK_STREAM ? receive_stream(sock, receive) : receive_packet(sock, receive);
+}
+
+size_t unix_readable(const struct unix_socket *sock)
+{
+	const struct unix_message *first = TAILQ_FIRST(&sock->rx);
+
+	if (sock->type == SOCK_STREAM)
+		return sock->rx_bytes;
+	return first ? first->len : 0;
+}
