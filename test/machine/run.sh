@@ -5,10 +5,11 @@
 # Usage: run.sh [--icount] [--cpus N] [--memory MIB] [--timeout S] [--keep-console FILE] -- COMMAND [ARG]...
 #   --icount  one vCPU, one instruction = one nanosecond of the machine's clock (figures repeat exactly)
 # The command's standard output and error come out byte for byte; its standard input is /dev/null
-# unless --stdin is given. Exit status: the command's; 124 after the timeout (default 120 s); 125 if the machine failed.
+# unless --stdin is given. Exit status: the command's; 124 after the timeout (default an hour); 125 if the machine failed.
+[ -n "${BASH_VERSION:-}" ] || exec bash "$0" "$@"
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-icount="" cpus=2 memory=3000 limit=120 console="" stdin=""
+icount="" cpus=2 memory=3000 limit=3600 console="" stdin=""
 while [ $# -gt 0 ]; do
 	case $1 in
 	--icount) icount=1; shift ;;
