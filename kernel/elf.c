@@ -70,9 +70,10 @@ int elf_read(struct elf_image *image, struct file *file, const void *head, uint6
 	if (image->header.e_phoff <= head_len && size <= head_len - image->header.e_phoff) {
 		memcpy(image->segments, (const char *)head + image->header.e_phoff, size);
 	} else {
+		/* As Linux: whatever keeps the table from being read, the file is not executable. */
 		rc = read_exact(file, image->segments, size, image->header.e_phoff);
 		if (rc < 0)
-			return rc;
+			return rc == -EIO ? -ENOEXEC : rc;
 	}
 	for (unsigned i = 0; i < image->header.e_phnum; i++) {
 		const struct elf64_phdr *segment = &image->segments[i];
