@@ -123,7 +123,7 @@ static int relocate(const struct elf_file *elf, uint8_t *bytes, uint64_t base)
 			continue;
 		count = elf->segments[i].p_memsz / sizeof(Elf64_Dyn);
 		dynamic = image_at(elf, bytes, elf->segments[i].p_vaddr, elf->segments[i].p_memsz);
-		if (!dynamic)
+		if (!dynamic || elf->segments[i].p_vaddr % 8 != 0)
 			return refuse("the dynamic section is outside the image");
 	}
 	for (uint64_t i = 0; dynamic && i < count && dynamic[i].d_tag != DT_NULL; i++) {
