@@ -34,6 +34,7 @@ struct hosted_mirror {
 	bool live;            /* the platform has (or had) a stub for it */
 	bool mapped;          /* something was mapped since it was made */
 	bool refill;          /* it was emptied, or nearly: show the usual windows before it runs */
+	uint64_t generation;  /* changes when all it showed is gone: names its entries in hosted_cpu.shown */
 	uint64_t fpu_version; /* which saved FPU state the stub holds; 0: none known */
 	TAILQ_ENTRY(hosted_mirror) link; /* CPU's list of live ones */
 	struct hosted_mirror *next_dead; /* under the CPU's dead_lock */
@@ -53,6 +54,13 @@ struct hosted_space {
 _Static_assert(sizeof(struct hosted_space) <= 256, "head of a page");
 
 #define HINTS 24u
+#define SHOWN_SLOTS 1024u
+
+/* Which pages of a window of 64 a mirror shows. A lost entry only costs showing a page again. */
+struct shown {
+	uint64_t window, generation;
+	uint64_t pages;
+};
 
 struct hosted_cpu {
 	struct hosted_context context; /* handed to run() */
@@ -63,6 +71,7 @@ struct hosted_cpu {
 	struct spinlock dead_lock;
 	struct hosted_mirror *dead; /* of freed spaces: drop these. Any CPU, under dead_lock */
 	volatile uint32_t dead_count;
+	struct shown shown[SHOWN_SLOTS]; /* a cache, by window and generation */
 	uint64_t hint[HINTS]; /* windows shown by faults here, latest first: likely wanted by a fork's child too */
 	uint64_t again_addr, again_rip; /* the last fault answered by mirroring alone */
 	unsigned again;
@@ -100,8 +109,11 @@ void mirror_lost(struct hosted_mirror *m);   /* its stub is gone */
 void mirror_drop(struct hosted_mirror *m);   /* end its stub */
 void mirror_drain(struct hosted_mirror *m);  /* queued ranges become unmap orders */
 void mirror_serve_dead(void);                /* stubs of freed spaces end */
-/* Kernel lock held. Show the page at address, and present neighbours. The number of orders made; 0: it is absent. */
-unsigned mirror_show(struct space *space, struct hosted_mirror *m, uint64_t address);
+/*
+ * Kernel lock held. Show the page at address, and present neighbours. `again`: it is shown, but with too few rights.
+ * The number of orders made; 0: it is absent.
+ */
+unsigned mirror_show(struct space *space, struct hosted_mirror *m, uint64_t address, bool again);
 void mirror_hint(uint64_t address); /* a fault there was answered by showing it */
 /* Takes the kernel lock. An empty stub gets what the task at (rip, rsp) will touch first. */
 void mirror_refill(struct space *space, struct hosted_mirror *m, uint64_t rip, uint64_t rsp);

@@ -25,6 +25,7 @@
 #define REFILL_RANGE (1ull << 20) /* a flush of so much counts as emptying (fork) */
 
 static uint64_t last_id;            /* kernel lock */
+static uint64_t last_generation;    /* atomic */
 static struct hosted_space *unused; /* freed and dropped everywhere; pushed with atomics, popped under the kernel lock */
 
 struct hosted_mirror *mirror_of(const struct space *space, unsigned cpu)
@@ -125,6 +126,53 @@ void hosted_space_switch(struct space *space)
 		__atomic_or_fetch(&space->cpus, 1ull << this_cpu()->cpu, __ATOMIC_SEQ_CST);
 }
 
+/* ---- what a mirror shows, as far as it is remembered; own CPU alone ---- */
+
+static struct shown *shown_slot(const struct hosted_mirror *m, uint64_t window)
+{
+	return &this_hosted()->shown[(window ^ window >> 10 ^ m->generation * 37) % SHOWN_SLOTS];
+}
+
+static uint64_t shown_pages(const struct hosted_mirror *m, uint64_t window)
+{
+	const struct shown *slot = shown_slot(m, window);
+
+	return slot->window == window && slot->generation == m->generation ? slot->pages : 0;
+}
+
+static void shown_set(const struct hosted_mirror *m, uint64_t window, uint64_t pages)
+{
+	*shown_slot(m, window) = (struct shown){window, m->generation, pages};
+}
+
+static void shown_none(struct hosted_mirror *m)
+{
+	m->generation = __atomic_add_fetch(&last_generation, 1, __ATOMIC_RELAXED);
+	m->mapped = false;
+}
+
+static void shown_clear(const struct hosted_mirror *m, uint64_t address, uint64_t length)
+{
+	uint64_t first = address >> WINDOW_SHIFT, last = (address + length - 1) >> WINDOW_SHIFT;
+
+	if (last - first >= SHOWN_SLOTS) {
+		struct hosted_cpu *h = this_hosted();
+
+		for (unsigned i = 0; i < SHOWN_SLOTS; i++)
+			if (h->shown[i].generation == m->generation && h->shown[i].window - first <= last - first)
+				h->shown[i].generation = 0;
+		return;
+	}
+	for (uint64_t window = first; window <= last; window++) {
+		uint64_t from = MAX(address, window << WINDOW_SHIFT), to = MIN(address + length, (window + 1) << WINDOW_SHIFT);
+		unsigned bit = (from >> PAGE_SHIFT) % SHOW_PAGES, n = (unsigned)((to - from) >> PAGE_SHIFT);
+		uint64_t pages = shown_pages(m, window);
+
+		if (pages)
+			shown_set(m, window, pages & ~((n == SHOW_PAGES ? ~0ull : (1ull << n) - 1) << bit));
+	}
+}
+
 /* ---- the queue of ranges ---- */
 
 static void mirror_queue(struct hosted_mirror *m, uint64_t address, uint64_t length)
@@ -150,11 +198,12 @@ void mirror_drain(struct hosted_mirror *m)
 	if (m->live && m->mapped) {
 		if (m->overflow) {
 			HOST4(unmap, cpu, m->space->id, 0, USER_TOP);
-			m->mapped = false;
+			shown_none(m);
 			m->refill = true;
 		}
 		for (unsigned i = 0; i < m->count && !m->overflow; i++) {
 			HOST4(unmap, cpu, m->space->id, m->range[i].address, m->range[i].length);
+			shown_clear(m, m->range[i].address, m->range[i].length);
 			m->refill |= m->range[i].length >= REFILL_RANGE;
 		}
 	}
@@ -196,7 +245,7 @@ void mirror_lost(struct hosted_mirror *m)
 		return;
 	TAILQ_REMOVE(&h->live, m, link);
 	h->live_count--;
-	m->live = m->mapped = false;
+	m->live = false;
 	m->fpu_version = 0;
 	if (h->fpu_task && h->fpu_mirror == m)
 		hosted_fpu_lost();
@@ -222,6 +271,7 @@ void mirror_use(struct hosted_mirror *m)
 		if (h->live_count >= MIRRORS_LIVE)
 			mirror_drop(TAILQ_LAST(&h->live, mirror_list));
 		m->live = m->refill = true;
+		shown_none(m);
 		h->live_count++;
 	}
 	TAILQ_INSERT_HEAD(&h->live, m, link);
@@ -270,35 +320,46 @@ static unsigned show_large(struct hosted_mirror *m, uint64_t address, uint64_t p
 	return 1;
 }
 
-/* The present pages of one window; `first`: the page whose run comes first, whatever else is left out. */
-static unsigned show_window(struct hosted_mirror *m, uint64_t *window, uint64_t start, unsigned at)
+/*
+ * The present pages of one window that are not shown yet; at: the page whose run comes first, whatever else is
+ * left out. `again`: that run is shown anew, as far as its rights are alike.
+ */
+static unsigned show_window(struct hosted_mirror *m, uint64_t *window, uint64_t start, unsigned at, bool again)
 {
 	const uint64_t present = PTE_P | PTE_U, same = PTE_W | PTE_NX;
+	uint64_t old = shown_pages(m, start >> WINDOW_SHIFT), shown = old;
 	unsigned runs = 0;
 
+	if (at < SHOW_PAGES)
+		shown &= again ? 0 : ~(1ull << at);
 	for (unsigned pass = 0; pass < 2; pass++) {
 		for (unsigned i = 0, n; i < SHOW_PAGES && runs < SHOW_RUNS; i += n) {
 			uint64_t first = window[i];
 
 			n = 1;
-			if ((first & present) != present)
+			if ((first & present) != present || shown >> i & 1)
 				continue;
-			while (i + n < SHOW_PAGES && (window[i + n] & present) == present &&
+			while (i + n < SHOW_PAGES && (window[i + n] & present) == present && !(shown >> (i + n) & 1) &&
 				(window[i + n] & PTE_ADDR) == (first & PTE_ADDR) + n * PAGE_SIZE &&
 				(window[i + n] & same) == (first & same))
 				n++;
 			if ((pass == 0) != (i <= at && at < i + n))
 				continue;
-			for (unsigned k = i; k < i + n; k++)
+			for (unsigned k = i; k < i + n; k++) {
 				window[k] |= PTE_A | (first & PTE_W ? PTE_D : 0);
+				shown |= 1ull << k;
+			}
 			show_run(m, start + i * PAGE_SIZE, n, first);
 			runs++;
 		}
+		if (pass == 0)
+			shown |= old; /* the others' rights did not change */
 	}
+	shown_set(m, start >> WINDOW_SHIFT, shown);
 	return runs;
 }
 
-unsigned mirror_show(struct space *space, struct hosted_mirror *m, uint64_t address)
+unsigned mirror_show(struct space *space, struct hosted_mirror *m, uint64_t address, bool again)
 {
 	const uint64_t present = PTE_P | PTE_U;
 	uint64_t size, *pte;
@@ -312,7 +373,7 @@ unsigned mirror_show(struct space *space, struct hosted_mirror *m, uint64_t addr
 	if (size != PAGE_SIZE)
 		return show_large(m, address, *pte, size);
 	at = (unsigned)(address >> PAGE_SHIFT) % SHOW_PAGES;
-	return show_window(m, pte - at, (address & PAGE_MASK) - at * PAGE_SIZE, at);
+	return show_window(m, pte - at, (address & PAGE_MASK) - at * PAGE_SIZE, at, again);
 }
 
 /* Whatever is present in the window at `start`. */
@@ -320,7 +381,7 @@ static unsigned show_hinted(struct space *space, struct hosted_mirror *m, uint64
 {
 	uint64_t size, *pte = start < USER_TOP ? hosted_pte(space->root, start, &size) : NULL;
 
-	return pte && size == PAGE_SIZE ? show_window(m, pte, start, SHOW_PAGES) : 0;
+	return pte && size == PAGE_SIZE ? show_window(m, pte, start, SHOW_PAGES, false) : 0;
 }
 
 void mirror_hint(uint64_t address)
@@ -342,7 +403,7 @@ void mirror_refill(struct space *space, struct hosted_mirror *m, uint64_t rip, u
 	kernel_lock();
 	mirror_drain(m);
 	m->refill = false;
-	orders = mirror_show(space, m, rip) + mirror_show(space, m, rsp);
+	orders = mirror_show(space, m, rip, false) + mirror_show(space, m, rsp, false);
 	for (unsigned i = 0; i < HINTS && orders < REFILL_ORDERS; i++) {
 		uint64_t window = h->hint[i];
 

@@ -145,7 +145,7 @@ static bool fault_mirrored(struct regs *regs)
 	present = pte && (*pte & (PTE_P | PTE_U)) == (PTE_P | PTE_U);
 	error = present ? fault_present(regs, *pte, h->again > AGAIN_LIMIT) : fault_absent(regs);
 	if (!error) {
-		mirror_show(space, m, regs->addr);
+		mirror_show(space, m, regs->addr, regs->error & PF_PRESENT);
 		mirror_hint(regs->addr);
 	}
 	kernel_unlock();
@@ -153,7 +153,7 @@ static bool fault_mirrored(struct regs *regs)
 	return !error;
 }
 
-static void show_after_fault(uint64_t address)
+static void show_after_fault(uint64_t address, bool again)
 {
 	struct space *space = this_cpu()->space;
 	struct hosted_mirror *m = mirror_of(space, this_cpu()->cpu);
@@ -161,7 +161,7 @@ static void show_after_fault(uint64_t address)
 	kernel_lock();
 	mirror_use(m);
 	mirror_drain(m);
-	if (mirror_show(space, m, address))
+	if (mirror_show(space, m, address, again))
 		mirror_hint(address);
 	kernel_unlock();
 }
@@ -170,15 +170,16 @@ void hosted_loop(struct regs *regs)
 {
 	for (;;) {
 		uint64_t fault;
-		bool faulted;
+		bool faulted, again;
 
 		run_stub(regs);
 		faulted = regs->trap == TRAP_PAGE_FAULT;
+		again = faulted && regs->error & PF_PRESENT;
 		fault = regs->addr;
 		if (faulted && fault_mirrored(regs))
 			continue;
 		trap_dispatch(regs);
 		if (faulted)
-			show_after_fault(fault);
+			show_after_fault(fault, again);
 	}
 }
