@@ -53,7 +53,7 @@ struct hosted_space {
 };
 _Static_assert(sizeof(struct hosted_space) <= 256, "head of a page");
 
-#define HINTS 24u
+#define HINTS 40u
 #define SHOWN_SLOTS 1024u
 
 /* Which pages of a window of 64 a mirror shows. A lost entry only costs showing a page again. */
@@ -72,7 +72,6 @@ struct hosted_cpu {
 	struct hosted_mirror *dead; /* of freed spaces: drop these. Any CPU, under dead_lock */
 	volatile uint32_t dead_count;
 	struct shown shown[SHOWN_SLOTS]; /* a cache, by window and generation */
-	uint64_t hint[HINTS]; /* windows shown by faults here, latest first: likely wanted by a fork's child too */
 	uint64_t again_addr, again_rip; /* the last fault answered by mirroring alone */
 	unsigned again;
 };
@@ -115,7 +114,7 @@ void mirror_serve_dead(void);                /* stubs of freed spaces end */
  */
 unsigned mirror_show(struct space *space, struct hosted_mirror *m, uint64_t address, bool again);
 void mirror_hint(uint64_t address); /* a fault there was answered by showing it */
-/* Takes the kernel lock. An empty stub gets what the task at (rip, rsp) will touch first. */
+/* Kernel lock held. An empty stub gets what the task at (rip, rsp) will touch first. */
 void mirror_refill(struct space *space, struct hosted_mirror *m, uint64_t rip, uint64_t rsp);
 
 /* walk.c: the leaf entry of a user address, present or not; NULL: a table is missing. Kernel lock held. */

@@ -24,6 +24,8 @@
 #define REFILL_ORDERS 48u
 #define REFILL_RANGE (1ull << 20) /* a flush of so much counts as emptying (fork) */
 
+/* Windows shown by faults, latest first: likely wanted by an emptied stub too, and by a fork's child. Kernel lock. */
+static uint64_t hints[HINTS];
 static uint64_t last_id;            /* kernel lock */
 static uint64_t last_generation;    /* atomic */
 static struct hosted_space *unused; /* freed and dropped everywhere; pushed with atomics, popped under the kernel lock */
@@ -386,29 +388,26 @@ static unsigned show_hinted(struct space *space, struct hosted_mirror *m, uint64
 
 void mirror_hint(uint64_t address)
 {
-	uint64_t *hint = this_hosted()->hint, window = address >> WINDOW_SHIFT;
+	uint64_t window = address >> WINDOW_SHIFT;
 	unsigned i = 0;
 
-	while (i < HINTS - 1 && hint[i] != window)
+	while (i < HINTS - 1 && hints[i] != window)
 		i++;
-	memmove(hint + 1, hint, i * sizeof(*hint));
-	hint[0] = window;
+	memmove(hints + 1, hints, i * sizeof(*hints));
+	hints[0] = window;
 }
 
 void mirror_refill(struct space *space, struct hosted_mirror *m, uint64_t rip, uint64_t rsp)
 {
-	const struct hosted_cpu *h = this_hosted();
 	unsigned orders;
 
-	kernel_lock();
 	mirror_drain(m);
 	m->refill = false;
 	orders = mirror_show(space, m, rip, false) + mirror_show(space, m, rsp, false);
 	for (unsigned i = 0; i < HINTS && orders < REFILL_ORDERS; i++) {
-		uint64_t window = h->hint[i];
+		uint64_t window = hints[i];
 
 		if (window && window != rip >> WINDOW_SHIFT && window != rsp >> WINDOW_SHIFT)
 			orders += show_hinted(space, m, window << WINDOW_SHIFT);
 	}
-	kernel_unlock();
 }

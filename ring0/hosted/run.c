@@ -54,8 +54,6 @@ static int64_t run_once(struct regs *regs)
 	h->context.regs = *regs;
 	h->context.fs_base = task->fs_base;
 	h->context.gs_base = task->gs_base;
-	if (__builtin_expect(m->refill, 0))
-		mirror_refill(space, m, regs->rip, regs->rsp);
 	run_enter(space, m);
 	error = HOST3(run, percpu->cpu, space->id, &h->context);
 	__atomic_and_fetch(&space->running, ~(1ull << percpu->cpu), __ATOMIC_SEQ_CST);
@@ -166,12 +164,42 @@ static void show_after_fault(uint64_t address, bool again)
 	kernel_unlock();
 }
 
+/*
+ * An empty stub, or one that a fork emptied: what the task touches first is shown before it runs. Its code and
+ * the top of its stack are faulted in as well (copied, after a fork), which saves two faults each. That may
+ * sleep, so the dispatcher is asked once more whether there is something to do before user mode.
+ */
+static void prepare_stub(struct regs *regs)
+{
+	struct hosted_mirror *m = mirror_of(this_cpu()->space, this_cpu()->cpu);
+
+	mirror_use(m);
+	if (m->count || m->overflow)
+		mirror_drain(m);
+	if (__builtin_expect(!m->refill, 1))
+		return;
+	m->refill = false;
+	kernel_lock();
+	kernel_user_fault(regs->rip, PF_USER | PF_FETCH);
+	kernel_user_fault(regs->rsp, PF_USER | PF_WRITE);
+	kernel_unlock();
+	regs->trap = TRAP_INTERRUPT;
+	regs->orig_rax = ~0ull;
+	trap_dispatch(regs);
+	m = mirror_of(this_cpu()->space, this_cpu()->cpu);
+	mirror_use(m);
+	kernel_lock();
+	mirror_refill(this_cpu()->space, m, regs->rip, regs->rsp);
+	kernel_unlock();
+}
+
 void hosted_loop(struct regs *regs)
 {
 	for (;;) {
 		uint64_t fault;
 		bool faulted, again;
 
+		prepare_stub(regs);
 		run_stub(regs);
 		faulted = regs->trap == TRAP_PAGE_FAULT;
 		again = faulted && regs->error & PF_PRESENT;
