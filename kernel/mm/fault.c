@@ -21,6 +21,7 @@
 #include "kernel/task.h"
 #include "ring0/upcall.h"
 
+#define AROUND_SIZE (256ull << 10) /* of cached file pages mapped with the one that faulted: below a page table's span */
 #define FAULT_WRITE 1u
 #define FAULT_EXEC 2u
 #define FAULT_FORCE 4u /* ptrace: not bound by the area's present rights */
@@ -202,7 +203,7 @@ static int fault_copy(struct vma *vma, uint64_t address, pte_t *pte, unsigned fl
 /* Cached pages around, so that a program's text takes few faults. */
 static void map_around(struct vma *vma, uint64_t address, pte_t *pte)
 {
-	uint64_t block = address & ~(BLOCK_SIZE - 1), end = MIN(vma->end, block + BLOCK_SIZE);
+	uint64_t block = address & ~(AROUND_SIZE - 1), end = MIN(vma->end, block + AROUND_SIZE);
 	struct vm_object *object = vma->object;
 	pte_t bits = pte_bits(vma);
 

@@ -17,6 +17,7 @@
 
 #define RUN_TRIES 3u
 #define AGAIN_LIMIT 4u
+#define STACK_AHEAD 1024u /* so far below its pointer a stack is about to be written */
 
 /* Ready to run user code: set in `running`, with the queue of ranges seen empty after that. */
 static void run_enter(struct space *space, struct hosted_mirror *m)
@@ -181,7 +182,8 @@ static void prepare_stub(struct regs *regs)
 	m->refill = false;
 	kernel_lock();
 	kernel_user_fault(regs->rip, PF_USER | PF_FETCH);
-	kernel_user_fault(regs->rsp, PF_USER | PF_WRITE);
+	kernel_user_fault(regs->rsp - 8, PF_USER | PF_WRITE);
+	kernel_user_fault(regs->rsp - STACK_AHEAD, PF_USER | PF_WRITE);
 	kernel_unlock();
 	regs->trap = TRAP_INTERRUPT;
 	regs->orig_rax = ~0ull;
