@@ -425,10 +425,12 @@ static int table_strings(struct table *table, uint64_t at, uint64_t end)
 
 static uint32_t cpu_features(void)
 {
-	uint32_t a = 1, b, c = 0, d;
+	static uint32_t features; /* CPUID is an exit from a virtual machine: once */
+	uint32_t a = 1, b, c = 0;
 
-	__asm__ volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
-	return d;
+	if (!features)
+		__asm__ volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(features));
+	return features;
 }
 
 static void exec_auxv(struct exec *x, const struct cred *cred)

@@ -46,6 +46,7 @@ pte_t *pt_find(struct mm *mm, uint64_t address);  /* NULL: no table there */
 pte_t *pt_make(struct mm *mm, uint64_t address);  /* NULL: no memory */
 /* The first table at or above *address, below end; moves *address up to what it covers. NULL: none. */
 pte_t *pt_next(struct mm *mm, uint64_t *address, uint64_t end);
+void pt_take_all(struct mm *mm, struct page_list *list); /* all tables out of the root; every leaf entry is clear */
 void pt_free_range(struct mm *mm, uint64_t floor, uint64_t ceiling, struct page_list *list);
 static inline struct page *pte_page(pte_t pte)
 {
@@ -56,12 +57,14 @@ struct unmap {
 	struct mm *mm;
 	uint64_t start, end; /* range to flush; start >= end: none */
 	struct page_list pages;
+	struct page_list tables; /* empty page tables, taken out */
 };
 void unmap_begin(struct unmap *unmap, struct mm *mm);
 void unmap_flush_range(struct unmap *unmap, uint64_t start, uint64_t end);
 /* Clears the PTEs of a range. only: pages of this object's tree, or NULL for any. */
 void unmap_range(struct unmap *unmap, uint64_t start, uint64_t end, const struct vm_object *only);
 void unmap_finish(struct unmap *unmap);
+void unmap_release(struct unmap *unmap); /* without the flush: the space is gone */
 void mm_count_page(struct mm *mm, const struct page *page, int64_t n); /* rss */
 
 /* vma.c */

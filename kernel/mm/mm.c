@@ -8,7 +8,6 @@
 #include "kernel/files.h"
 #include "kernel/mm/internal.h"
 #include "ring0/percpu.h"
-#include "ring0/upcall.h"
 
 struct mm *mm_create(void)
 {
@@ -35,21 +34,6 @@ void mm_get(struct mm *mm)
 	mm->refs++;
 }
 
-/* The tables under a PML4's user half; all leaf entries are clear. */
-static void mm_free_tables(uint64_t *table, unsigned level, unsigned entries)
-{
-	for (unsigned i = 0; i < entries; i++) {
-		uint64_t entry = table[i];
-
-		if (!(entry & PTE_P))
-			continue;
-		table[i] = 0;
-		if (level > 1)
-			mm_free_tables(pa_to_va(entry & PTE_ADDR), level - 1, 512);
-		kernel_free_table(entry & PTE_ADDR);
-	}
-}
-
 void mm_put(struct mm *mm)
 {
 	struct unmap unmap;
@@ -61,12 +45,14 @@ void mm_put(struct mm *mm)
 	if (this_cpu()->space == &mm->space)
 		machine->space_switch(NULL);
 	unmap_begin(&unmap, mm);
-	unmap_range(&unmap, 0, USER_TOP, NULL);
-	unmap_finish(&unmap);
+	RB_FOREACH(vma, vma_tree, &mm->vmas)
+		unmap_range(&unmap, vma->start, vma->end, NULL);
+	pt_take_all(mm, &unmap.tables);
+	/* No CPU walks the tables from here on, so there is nothing to flush. */
+	machine->space_free(&mm->space);
+	unmap_release(&unmap);
 	while ((vma = RB_MIN(vma_tree, &mm->vmas)) != NULL)
 		vma_remove(vma, NULL);
-	mm_free_tables(pa_to_va(mm->space.root), 3, 256);
-	machine->space_free(&mm->space);
 	if (mm->exe)
 		file_put(mm->exe);
 	kfree(mm);

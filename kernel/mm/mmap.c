@@ -313,8 +313,8 @@ int mm_unmap_locked(struct mm *mm, uint64_t start, uint64_t end)
 	unmap_begin(&unmap, mm);
 	unmap_range(&unmap, start, end, NULL);
 	if (ceiling - floor >= PT_SPAN) {
-		pt_free_range(mm, floor, ceiling, &unmap.pages);
-		if (!TAILQ_EMPTY(&unmap.pages))
+		pt_free_range(mm, floor, ceiling, &unmap.tables);
+		if (!TAILQ_EMPTY(&unmap.tables))
 			unmap_flush_range(&unmap, start, end);
 	}
 	unmap_finish(&unmap);

@@ -35,24 +35,103 @@ pte_t *pt_find(struct mm *mm, uint64_t address)
 	return &table[level_index(address, 0)];
 }
 
+/*
+ * Tables that were emptied entry by entry are zero again: some are kept for the next
+ * space. The range of entries that a table ever had is noted in its page's index (highest
+ * used + 1 in the upper half, lowest in the lower), so that taking it apart is short.
+ */
+#define SPARE_TABLES 64u
+static struct page *spare[SPARE_TABLES];
+static unsigned spares;
+
+static uint64_t table_create(void)
+{
+	struct page *page;
+
+	if (spares == 0)
+		return kernel_alloc_table();
+	page = spare[--spares];
+	page->refs = 1;
+	table_pages++;
+	return page_to_pa(page);
+}
+
+/* REQUIRES: no entry is left, and no CPU uses it any more. */
+static void table_destroy(struct page *page)
+{
+	page->index = 0;
+	if (spares == SPARE_TABLES) {
+		kernel_free_table(page_to_pa(page));
+		return;
+	}
+	table_pages--;
+	spare[spares++] = page;
+}
+
+static void table_note(const uint64_t *table, unsigned entry)
+{
+	struct page *page = pa_to_page(va_to_pa(table));
+	uint32_t low = (uint32_t)page->index, high = (uint32_t)(page->index >> 32);
+
+	low = high == 0 ? entry : MIN(low, entry);
+	high = MAX(high, entry + 1);
+	page->index = (uint64_t)high << 32 | low;
+}
+
+static pte_t *table_add(struct mm *mm, uint64_t *table, unsigned entry)
+{
+	uint64_t pa = table_create();
+
+	if (!pa)
+		return NULL;
+	table[entry] = pa | TABLE_FLAGS;
+	table_note(table, entry);
+	mm->pt_pages++;
+	return pa_to_va(pa);
+}
+
 pte_t *pt_make(struct mm *mm, uint64_t address)
 {
 	uint64_t *table = pa_to_va(mm->space.root);
 
 	for (unsigned level = LEVELS - 1; level > 0; level--) {
-		uint64_t *entry = &table[level_index(address, level)];
+		unsigned entry = level_index(address, level);
 
-		if (!(*entry & PTE_P)) {
-			uint64_t pa = kernel_alloc_table();
-
-			if (!pa)
-				return NULL;
-			*entry = pa | TABLE_FLAGS;
-			mm->pt_pages++;
+		if (__builtin_expect(table[entry] & PTE_P, 1)) {
+			table = table_of(table[entry]);
+			continue;
 		}
-		table = table_of(*entry);
+		table = table_add(mm, table, entry);
+		if (!table)
+			return NULL;
 	}
 	return &table[level_index(address, 0)];
+}
+
+static void take_level(struct mm *mm, uint64_t *table, unsigned level, struct page_list *list)
+{
+	struct page *page = pa_to_page(va_to_pa(table));
+	unsigned low = (uint32_t)page->index, high = (unsigned)(page->index >> 32);
+
+	for (unsigned i = low; i < high; i++) {
+		uint64_t entry = table[i];
+
+		if (!(entry & PTE_P))
+			continue;
+		table[i] = 0;
+		if (level > 1)
+			take_level(mm, table_of(entry), level - 1, list);
+		mm->pt_pages--;
+		TAILQ_INSERT_TAIL(list, pa_to_page(entry & PTE_ADDR), free);
+	}
+}
+
+void pt_take_all(struct mm *mm, struct page_list *list)
+{
+	struct page *root = pa_to_page(mm->space.root);
+
+	take_level(mm, pa_to_va(mm->space.root), LEVELS - 1, list);
+	root->index = 0;
 }
 
 pte_t *pt_next(struct mm *mm, uint64_t *address, uint64_t end)
@@ -92,11 +171,18 @@ void pt_free_range(struct mm *mm, uint64_t floor, uint64_t ceiling, struct page_
 		}
 		*entry = 0;
 		mm->pt_pages--;
-		table_pages--;
-		struct page *page = pa_to_page(va_to_pa(table));
+		TAILQ_INSERT_TAIL(list, pa_to_page(va_to_pa(table)), free);
+	}
+}
 
-		if (page_drop(page))
-			TAILQ_INSERT_TAIL(list, page, free);
+static void tables_free_list(struct page_list *list)
+{
+	struct page *page;
+
+	while ((page = TAILQ_FIRST(list)) != NULL) {
+		TAILQ_REMOVE(list, page, free);
+		page->object = NULL;
+		table_destroy(page);
 	}
 }
 
@@ -118,6 +204,7 @@ void unmap_begin(struct unmap *unmap, struct mm *mm)
 	unmap->start = UINT64_MAX;
 	unmap->end = 0;
 	TAILQ_INIT(&unmap->pages);
+	TAILQ_INIT(&unmap->tables);
 	if (rss > mm->hiwater_rss)
 		mm->hiwater_rss = rss;
 }
@@ -157,11 +244,17 @@ void unmap_range(struct unmap *unmap, uint64_t start, uint64_t end, const struct
 	}
 }
 
+void unmap_release(struct unmap *unmap)
+{
+	page_free_list(&unmap->pages);
+	tables_free_list(&unmap->tables);
+}
+
 void unmap_finish(struct unmap *unmap)
 {
 	if (unmap->start < unmap->end)
 		machine->space_flush(&unmap->mm->space, unmap->start, unmap->end - unmap->start);
-	page_free_list(&unmap->pages);
+	unmap_release(unmap);
 }
 
 uint64_t mm_translate(struct mm *mm, uint64_t address, uint64_t *pte)

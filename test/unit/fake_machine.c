@@ -211,7 +211,13 @@ void fake_boot(uint64_t kernel_mib, uint64_t user_mib)
 	percpus[0].running = &fake_task;
 }
 
-/* ---- what ring0/ gives besides the machine ---- */
+/* ---- what ring0/ and the vDSO's image give besides the machine ---- */
+
+__asm__(".pushsection .rodata\n"
+	".globl vdso_image_start, vdso_image_end\n"
+	"vdso_image_start: .fill 64\n"
+	"vdso_image_end:\n"
+	".popsection");
 
 void page_zero(void *page)
 {
