@@ -11,7 +11,7 @@ build=${RF_BUILD:-$source/build/release}
 sh "$source/test/setup.sh" build
 
 echo "quickstart: building in $build"
-cmake -S "$source" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DRF_TESTS=OFF >/dev/null
+cmake -S "$source" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo >/dev/null
 ninja -C "$build" >"$build/quickstart.log" 2>&1 || {
 	tail -20 "$build/quickstart.log" >&2
 	exit 1
@@ -38,7 +38,7 @@ in_sandbox() {
 	awk -v "args=$(printf %s "$arguments" | sed 's/\\/\\\\/g')" \
 		'/"args":/ { print "    \"args\": [" args "],"; next } { print }' "$work/$count/config.json" >"$work/$count/new"
 	mv "$work/$count/new" "$work/$count/config.json"
-	echo "\$ $*"
+	printf '$ %s\n' "$*"
 	status=0
 	timeout -k 5 120 "$build/ringfence" $options run -b "$work/$count" "quickstart-$$-$count" </dev/null || status=$?
 	[ $status = 0 ] || { echo "(exit status $status)"; failed=1; }
