@@ -227,7 +227,7 @@ static int apply_op(uaddr_t address, uint32_t encoded, bool *hit)
 	uint32_t old, seen, value;
 
 	if (encoded >> 31)
-		oparg = 1 << (oparg & 31);
+		oparg = (int32_t)(1u << (oparg & 31));
 	if (op > FUTEX_OP_XOR || cmp > FUTEX_OP_CMP_GE)
 		return -ENOSYS;
 	int rc = get_user(old, address);
