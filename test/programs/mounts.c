@@ -1,0 +1,131 @@
+/*
+ * mount(2) and umount2(2): tmpfs with its options, bind mounts, remounts, read-only and
+ * nodev. On Linux in a mount namespace of its own; skipped without the right to mount.
+ */
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/statfs.h>
+#include <sys/sysmacros.h>
+
+#include "workdir.h"
+
+static void test_tmpfs(void)
+{
+	struct statfs fs;
+	struct stat st;
+	static char page[4096];
+
+	CHECK(mkdir("t", 0755) == 0 && mount("none", "t", "tmpfs", 0, "size=64k,mode=700,nr_inodes=8") == 0);
+	CHECK(stat("t", &st) == 0 && (st.st_mode & 07777) == 0700);
+	CHECK(statfs("t", &fs) == 0 && fs.f_type == 0x01021994 && fs.f_blocks == 16 && fs.f_bfree == 16 && fs.f_files == 8);
+	int fd = open("t/f", O_CREAT | O_RDWR, 0600), n = 0;
+	while (write(fd, page, sizeof(page)) == (ssize_t)sizeof(page))
+		n++;
+	int error = errno;
+	CHECK(error == ENOSPC && n == 16);
+	CHECK(statfs("t", &fs) == 0 && fs.f_bfree == 0);
+	CHECK(ftruncate(fd, 0) == 0 && write(fd, page, 100) == 100);
+	char name[16];
+	for (n = 0; n < 20; n++) {
+		snprintf(name, sizeof(name), "t/%d", n);
+		if (mkdir(name, 0700) != 0)
+			break;
+	}
+	error = errno;
+	CHECK(error == ENOSPC && n == 6);
+	CHECK_ERRNO(umount("t"), EBUSY);
+	close(fd);
+	CHECK(umount("t") == 0);
+	CHECK_ERRNO(umount("t"), EINVAL);
+	CHECK(access("t/f", F_OK) != 0);
+	CHECK_ERRNO(mount("none", "t", "tmpfs", 0, "size=nonsense"), EINVAL);
+	CHECK_ERRNO(mount("none", "t", "nosuchfs", 0, ""), ENODEV);
+	CHECK_ERRNO(mount("none", "none", "tmpfs", 0, ""), ENOENT);
+}
+
+static void test_bind(void)
+{
+	struct stat a, b;
+
+	CHECK(mkdir("src", 0755) == 0 && mkdir("dst", 0755) == 0 && put("src/f", "bound") == 0 && put("dst/under", "") == 0);
+	CHECK(mount("src", "dst", NULL, MS_BIND, NULL) == 0 && holds("dst/f", "bound"));
+	CHECK(access("dst/under", F_OK) != 0 && stat("src", &a) == 0 && stat("dst", &b) == 0 && a.st_ino == b.st_ino);
+	CHECK(stat("dst/..", &b) == 0 && stat(".", &a) == 0 && a.st_ino == b.st_ino);
+	CHECK(put("dst/new", "x") == 0 && holds("src/new", "x"));
+	CHECK(mount(NULL, "dst", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL) == 0);
+	CHECK_ERRNO(open("dst/new", O_RDWR), EROFS);
+	CHECK_ERRNO(mkdir("dst/d", 0700), EROFS);
+	CHECK_ERRNO(unlink("dst/new"), EROFS);
+	CHECK_ERRNO(chmod("dst/new", 0600), EROFS);
+	CHECK_ERRNO(access("dst/new", W_OK), EROFS);
+	CHECK(put("src/new", "still") == 0 && holds("dst/new", "still"));
+	CHECK_ERRNO(rename("src/f", "dst/g"), EXDEV);
+	CHECK_ERRNO(link("src/f", "dst/g"), EROFS);
+	CHECK_ERRNO(rmdir("dst"), EBUSY);
+	CHECK_ERRNO(rename("dst", "elsewhere"), EBUSY);
+	CHECK(umount("dst") == 0 && access("dst/under", F_OK) == 0);
+	/* A file on a file. */
+	CHECK(put("file", "below") == 0 && mount("src/f", "file", NULL, MS_BIND, NULL) == 0 && holds("file", "bound"));
+	CHECK_ERRNO(mount("src", "file", NULL, MS_BIND, NULL), ENOTDIR);
+	CHECK(umount("file") == 0 && holds("file", "below"));
+}
+
+static void test_flags(void)
+{
+	CHECK(mount("none", "t", "tmpfs", MS_NODEV | MS_NOEXEC, "") == 0);
+	if (mknod("t/null", S_IFCHR | 0666, makedev(1, 3)) == 0)
+		CHECK_ERRNO(open("t/null", O_RDWR), EACCES);
+	CHECK(put("t/x", "#!/bin/true") == 0 && chmod("t/x", 0755) == 0);
+	CHECK_ERRNO(execl("t/x", "x", NULL), EACCES);
+	CHECK_ERRNO(access("t/x", X_OK), EACCES);
+	/* Lazily unmounted, it lives while it is used. */
+	int fd = open("t/x", O_RDONLY);
+	char buf[16];
+	CHECK(umount2("t", MNT_DETACH) == 0 && read(fd, buf, 16) == 11 && access("t/x", F_OK) != 0);
+	close(fd);
+}
+
+static void test_recursive(void)
+{
+	CHECK(mkdir("src/in", 0755) == 0 && mount("none", "src/in", "tmpfs", 0, "") == 0 && put("src/in/f", "deep") == 0);
+	CHECK(mount("src", "dst", NULL, MS_BIND, NULL) == 0 && access("dst/in/f", F_OK) != 0 && umount("dst") == 0);
+	CHECK(mount("src", "dst", NULL, MS_BIND | MS_REC, NULL) == 0 && holds("dst/in/f", "deep"));
+	CHECK_ERRNO(umount("dst"), EBUSY);
+	CHECK(umount("dst/in") == 0 && umount("dst") == 0 && umount("src/in") == 0);
+}
+
+static void test_without_right(void)
+{
+	int status = 0;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		if (setuid(12345) != 0)
+			_exit(2);
+		_exit(!(mount("none", "t", "tmpfs", 0, "") != 0 && errno == EPERM && umount("t") != 0 && errno == EPERM));
+	}
+	CHECK(waitpid(pid, &status, 0) == pid && status == 0);
+}
+
+int main(void)
+{
+	harness_start();
+	if (geteuid() != 0)
+		return SKIP;
+	/* Inside the sandbox there may be no namespaces, and none is needed; Linux must give one. */
+	if (unshare(CLONE_NEWNS) == 0) {
+		if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
+			return SKIP;
+	} else if (errno == EPERM) {
+		return SKIP;
+	}
+	if (workdir_enter())
+		return 1;
+	RUN(test_tmpfs);
+	RUN(test_bind);
+	RUN(test_flags);
+	RUN(test_recursive);
+	RUN(test_without_right);
+	workdir_leave();
+	return CHECK_RESULT();
+}
