@@ -30,6 +30,11 @@ int64_t sys_mmap(struct regs *regs)
 		file = fd_file(INT4(regs));
 		if (!file)
 			return -EBADF;
+		if (prot & PROT_WRITE && (flags & MAP_TYPE) != MAP_PRIVATE && file->mode & FILE_WRITE &&
+			!(file_may_map(file) & VM_MAYWRITE)) {
+			file_put(file); /* open for writing, but sealed */
+			return -EPERM;
+		}
 		if (!file_maps_anonymous(file)) {
 			object = file_vm_object(file, &error);
 			if (!object) {

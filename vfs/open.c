@@ -77,7 +77,7 @@ static int may_open(const struct path *path, unsigned flags)
 static int open_by_type(struct inode *inode, struct file *file)
 {
 	file->ops = inode->file_ops;
-	if (S_ISFIFO(inode->mode))
+	if (S_ISFIFO(inode->mode) && !inode->file_ops)
 		return fifo_open(inode, file);
 	if (S_ISCHR(inode->mode) && !inode->file_ops)
 		return dev_open(inode, file);

@@ -160,7 +160,7 @@ static void test_holes(void)
 	CHECK(pwrite(fd, "x", 1, 1 << 20) == 1);
 	CHECK(pread(fd, buf, 4, 4096) == 4 && !memcmp(buf, "\0\0\0\0", 4));
 	off_t data = lseek(fd, 0, SEEK_DATA);
-	CHECK(data == 1 << 20 || data == 0); /* a file system may not know holes */
+	CHECK(data >= 0 && data <= 1 << 20); /* a file system may not know holes */
 	CHECK(lseek(fd, 1 << 20, SEEK_DATA) == 1 << 20);
 	CHECK(lseek(fd, 1 << 20, SEEK_HOLE) == (1 << 20) + 1 || lseek(fd, 1 << 20, SEEK_HOLE) == (1 << 20) + 4096);
 	CHECK_ERRNO(lseek(fd, (1 << 20) + 1, SEEK_DATA), ENXIO);

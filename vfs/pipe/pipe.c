@@ -448,8 +448,6 @@ int fifo_open(struct inode *inode, struct file *file)
 	struct pipe *pipe = inode->pipe;
 	int rc;
 
-	if (inode->ops && inode->ops->open) /* looks like a fifo, is something else: a standard stream */
-		return inode->ops->open(inode, file);
 	if (pipe) {
 		pipe->refs++;
 	} else {
