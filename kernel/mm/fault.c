@@ -209,19 +209,29 @@ static void map_around(struct vma *vma, uint64_t address, pte_t *pte)
 
 	if (vma->flags & VM_SHARED && vma->flags & VM_WRITE && needs_no_dirty(object))
 		bits |= PTE_W;
-	for (uint64_t at = MAX(block, vma->start); at < end; at += PAGE_SIZE) {
-		uint64_t offset = vma->offset + (at - vma->start);
-		pte_t *slot = pte + (int64_t)(at - (address & PAGE_MASK)) / (int64_t)PAGE_SIZE;
-		struct page *page;
+	uint64_t at = MAX(block, vma->start), limit = vma->start + (PAGE_ALIGN(object->size) - vma->offset);
+	uint64_t mapped = 0;
 
-		if (offset >= object->size)
-			break;
-		if (PTE_USED(*slot))
-			continue;
-		page = object_find_page(object, offset >> PAGE_SHIFT);
-		if (page)
-			install(vma, slot, page, bits);
+	/* fault_object() has seen that vma->offset is below the object's size. */
+	for (end = MIN(end, limit); at < end;) {
+		pte_t *slot = pte + (int64_t)(at - (address & PAGE_MASK)) / (int64_t)PAGE_SIZE;
+		unsigned count;
+		struct page *const *run = tree_run(object, (vma->offset + (at - vma->start)) >> PAGE_SHIFT, &count);
+
+		count = (unsigned)MIN(count, (end - at) >> PAGE_SHIFT);
+		at += count * PAGE_SIZE;
+		for (unsigned i = 0; run && i < count; i++) {
+			struct page *page = run[i];
+
+			if (!page || !(page->flags & PAGE_UPTODATE) || PTE_USED(slot[i]))
+				continue;
+			page->flags |= PAGE_ACCESSED;
+			page->refs++;
+			slot[i] = page_to_pa(page) | bits;
+			mapped++;
+		}
 	}
+	*(object->shmem ? &vma->mm->rss_shmem : &vma->mm->rss_file) += mapped;
 }
 
 /* The object's page for a fault, with a reference, or FAULT_WAIT. */

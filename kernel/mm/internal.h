@@ -33,7 +33,14 @@ uint64_t page_user_total(void); /* pages that the container may use */
 uint64_t page_user_free(void);
 struct page *page_user_map(uint64_t *count); /* descriptors of the user zone, as far as it was ever used */
 void page_free_list(struct page_list *list); /* all have no references left */
-bool page_drop(struct page *page); /* gives up a reference; true: it was the last, the caller frees it (page_free_list) */
+/* Gives up a reference; true: it was the last, the caller frees it (page_free_list). */
+static inline bool page_drop(struct page *page)
+{
+	if (page->flags & PAGE_ZEROPAGE)
+		return false;
+	BUG_ON(page->refs == 0);
+	return --page->refs == 0;
+}
 
 /* object.c, reclaim.c */
 uint64_t reclaim_pages(uint64_t count); /* drops clean cached pages; how many. Does not sleep */

@@ -248,14 +248,6 @@ void page_get(struct page *page)
 	page->refs++;
 }
 
-bool page_drop(struct page *page)
-{
-	if (page->flags & PAGE_ZEROPAGE)
-		return false;
-	BUG_ON(page->refs == 0);
-	return --page->refs == 0;
-}
-
 void page_put(struct page *page)
 {
 	if (page_drop(page))

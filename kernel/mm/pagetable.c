@@ -215,19 +215,36 @@ void unmap_flush_range(struct unmap *unmap, uint64_t start, uint64_t end)
 	unmap->end = MAX(unmap->end, end);
 }
 
-static void unmap_pte(struct unmap *unmap, uint64_t address, pte_t *pte, const struct vm_object *only)
+/* Clears [address, stop) within one table. */
+static void unmap_table(struct unmap *unmap, uint64_t address, uint64_t stop, pte_t *pte, const struct vm_object *only)
 {
-	pte_t old = *pte;
-	struct page *page = pte_page(old);
+	uint64_t anon = 0, shmem = 0, file = 0, first = UINT64_MAX, last = 0;
 
-	if (only && (page->object != only || !(page->flags & PAGE_CACHED)))
-		return;
-	*pte = 0;
-	if (old & PTE_P)
-		unmap_flush_range(unmap, address, address + PAGE_SIZE);
-	mm_count_page(unmap->mm, page, -1);
-	if (page_drop(page))
-		TAILQ_INSERT_TAIL(&unmap->pages, page, free);
+	for (; address < stop; address += PAGE_SIZE, pte++) {
+		pte_t old = *pte;
+		struct page *page;
+
+		if (!PTE_USED(old))
+			continue;
+		page = pte_page(old);
+		if (only && (page->object != only || !(page->flags & PAGE_CACHED)))
+			continue;
+		*pte = 0;
+		if (old & PTE_P) {
+			first = MIN(first, address);
+			last = address + PAGE_SIZE;
+		}
+		anon += !!(page->flags & PAGE_ANON);
+		shmem += !!(page->flags & PAGE_SHMEM);
+		file += !(page->flags & (PAGE_ANON | PAGE_SHMEM | PAGE_ZEROPAGE));
+		if (page_drop(page))
+			TAILQ_INSERT_TAIL(&unmap->pages, page, free);
+	}
+	unmap->mm->rss_anon -= anon;
+	unmap->mm->rss_shmem -= shmem;
+	unmap->mm->rss_file -= file;
+	if (first < last)
+		unmap_flush_range(unmap, first, last);
 }
 
 void unmap_range(struct unmap *unmap, uint64_t start, uint64_t end, const struct vm_object *only)
@@ -238,9 +255,8 @@ void unmap_range(struct unmap *unmap, uint64_t start, uint64_t end, const struct
 	while ((pte = pt_next(unmap->mm, &address, end)) != NULL) {
 		uint64_t stop = MIN(end, (address & ~(PT_SPAN - 1)) + PT_SPAN);
 
-		for (; address < stop; address += PAGE_SIZE, pte++)
-			if (PTE_USED(*pte))
-				unmap_pte(unmap, address, pte, only);
+		unmap_table(unmap, address, stop, pte, only);
+		address = stop;
 	}
 }
 

@@ -52,6 +52,22 @@ struct page *tree_next(const struct vm_object *object, uint64_t *index)
 	return NULL;
 }
 
+struct page *const *tree_run(const struct vm_object *object, uint64_t index, unsigned *count)
+{
+	void *node = object->root;
+
+	*count = TREE_SLOTS - (unsigned)(index & (TREE_SLOTS - 1));
+	if (!tree_covers(object, index))
+		return NULL;
+	if (object->height == 0) {
+		*count = 1;
+		return node ? (struct page *const *)&object->root : NULL;
+	}
+	for (unsigned height = object->height - 1; height > 0 && node; height--)
+		node = ((struct radix_node *)node)->slot[(index >> (TREE_BITS * height)) & (TREE_SLOTS - 1)];
+	return node ? (struct page *const *)&((struct radix_node *)node)->slot[index & (TREE_SLOTS - 1)] : NULL;
+}
+
 static int tree_grow(struct vm_object *object, uint64_t index)
 {
 	while (!tree_covers(object, index)) {

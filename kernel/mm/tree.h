@@ -10,6 +10,8 @@
 struct page *tree_find(const struct vm_object *object, uint64_t index);
 /* The lowest page at or above *index; moves *index there. NULL: none. */
 struct page *tree_next(const struct vm_object *object, uint64_t *index);
+/* The slots of consecutive indices from `index` on, as far as one node holds them (*count); NULL: none of those is present. */
+struct page *const *tree_run(const struct vm_object *object, uint64_t index, unsigned *count);
 int tree_insert(struct vm_object *object, uint64_t index, struct page *page); /* the slot is empty; 0 or -ENOMEM */
 void tree_remove(struct vm_object *object, uint64_t index);
 
