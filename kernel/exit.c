@@ -356,7 +356,6 @@ static void end_other_threads(struct task *task)
 	struct process *process = task->process;
 	struct task *other;
 
-	process->exec_task = task;
 	TAILQ_FOREACH(other, &process->tasks, sibling) {
 		if (other != task && !other->exiting && other->state != TASK_ZOMBIE) {
 			other->killed = true;
@@ -364,7 +363,6 @@ static void end_other_threads(struct task *task)
 		}
 	}
 	int rc = wait_event(&process->thread_waiters, process->threads == 1, DEADLINE_NONE, false);
-	process->exec_task = NULL;
 	/* Killed meanwhile: the program that was to start will not run one instruction. */
 	if (rc)
 		task_exit(process->exit_status);

@@ -86,7 +86,6 @@ void ksiginfo_from_user(struct ksiginfo *info, const uint8_t siginfo[128]); /* r
 
 /* Exceptions of user code, from the dispatcher: the signal that Linux sends. */
 void signal_from_trap(struct regs *regs);
-void signal_from_fault(struct regs *regs, int error); /* page faults: mm_fault()'s -EFAULT, -EACCES, -EIO, -ENOMEM */
 
 /*
  * A mask for one sleeping call (ppoll, pselect, epoll_pwait, sigsuspend): set it, do the call, then restore.

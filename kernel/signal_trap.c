@@ -1,11 +1,10 @@
 /*
- * Exceptions of user code become signals here, with the number, code and address that
- * Linux gives on x86-64. Called by the dispatcher for the current task; may sleep (the
+ * Exceptions of user code but page faults (mm/fault.c) become signals here, with the
+ * number, code and address that Linux gives on x86-64. Called by the dispatcher for the current task; may sleep (the
  * FPU's state is read). sigaction(2), "The siginfo_t argument"; AMD APM vol. 2, 8.2.
  */
 #include <asm/siginfo.h>
 #include <asm/signal.h>
-#include <linux/errno.h>
 
 #include "kernel/process.h"
 #include "ring0/lib.h"
@@ -90,35 +89,6 @@ void signal_from_trap(struct regs *regs)
 		break;
 	default: /* protection, overflow, bounds and what no program can cause */
 		force(task, SIGSEGV, SI_KERNEL, 0);
-		break;
-	}
-}
-
-void signal_from_fault(struct regs *regs, int error)
-{
-	struct task *task = current;
-
-	remember(task, regs);
-	task->fault_addr = regs->addr;
-	/* Whether a kernel address is mapped is not the program's business. */
-	if (regs->addr >> 47)
-		task->fault_error |= PF_PRESENT;
-	switch (error) {
-	case -EACCES:
-		force(task, SIGSEGV, SEGV_ACCERR, regs->addr);
-		break;
-	case -EIO:
-		force(task, SIGBUS, BUS_ADRERR, regs->addr);
-		break;
-	case -ENOMEM:
-		klog(LOG_WARNING, "out of memory: killed process %d (%s)", task->process->pid, task->comm);
-		signal_kill_process(task->process, WAIT_SIGNALED(SIGKILL));
-		break;
-	case -EINTR: /* being killed; the exit path sees to it */
-	case -EAGAIN:
-		break;
-	default:
-		force(task, SIGSEGV, SEGV_MAPERR, regs->addr);
 		break;
 	}
 }

@@ -83,7 +83,6 @@ struct process {
 	int stop_signal;
 	bool stop_notified;   /* the parent was told of this stop */
 	bool execed;          /* since fork: setpgid by the parent fails */
-	struct task *exec_task;      /* execve is ending the other threads, or NULL */
 	struct waitq thread_waiters; /* it waits here for them */
 	unsigned sigqueue_count;     /* queued siginfos, for RLIMIT_SIGPENDING */
 	bool subreaper;
