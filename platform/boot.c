@@ -150,6 +150,9 @@ static int vmm_init(struct vmm *vmm)
 	error = fds_init(vmm);
 	if (error)
 		return fail("descriptor table", error);
+	error = calls_init();
+	if (error)
+		return fail("/dev/urandom", error);
 	error = io_init(vmm);
 	return error ? fail("I/O service", error) : 0;
 }

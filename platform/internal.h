@@ -32,6 +32,9 @@ static inline int host_fstat(int fd, struct stat *st)
 	return (int)syscall(SYS_fstat, fd, st);
 }
 
+/* calls.c: what the calls need open. 0 or -errno. */
+int calls_init(void);
+
 /* fds.c */
 int fds_init(struct vmm *vmm);
 int fds_kind(struct vmm *vmm, uint32_t index);  /* enum abi_file_kind, or -EBADF */

@@ -156,17 +156,15 @@ static void vcpu_exit(struct kvm_vcpu *vcpu)
 	}
 }
 
-static bool vcpu_wait_started(struct kvm_vcpu *vcpu)
+/* Until this CPU may run; for ever if the sandbox ended first. */
+static void vcpu_wait_started(struct kvm_vcpu *vcpu)
 {
 	struct kvm_platform_state *state = vcpu->state;
-	bool go;
 
 	pthread_mutex_lock(&state->lock);
-	while (!state->vmm->ended && !(state->running && vcpu->started))
+	while (state->vmm->ended || !(state->running && vcpu->started))
 		pthread_cond_wait(&state->changed, &state->lock);
-	go = !state->vmm->ended;
 	pthread_mutex_unlock(&state->lock);
-	return go;
 }
 
 static void vcpu_loop(struct kvm_vcpu *vcpu)
@@ -182,27 +180,17 @@ static void vcpu_loop(struct kvm_vcpu *vcpu)
 	}
 }
 
+/* Does not end: the process's exit ends it, which needs no system call of this thread. */
 static void *vcpu_thread(void *argument)
 {
 	struct kvm_vcpu *vcpu = argument;
-	struct kvm_platform_state *state = vcpu->state;
-	int rc;
 
-	pthread_mutex_lock(&state->lock);
-	vcpu->tid = (int)syscall(SYS_gettid);
-	pthread_mutex_unlock(&state->lock);
-	rc = jail_thread(state->vmm, JAIL_VCPU);
-	if (rc < 0) {
-		vmm_log(VMM_LOG_ERROR, "kvm: vCPU %u: cannot enter the jail: %s", vcpu->number, strerror(-rc));
-		vmm_end(state->vmm, FAIL_STATUS);
-	} else if (vcpu_wait_started(vcpu)) {
+	if (jail_thread(vcpu->state->vmm, JAIL_VCPU) < 0) /* it has said why, and the sandbox ends */
+		return NULL;
+	for (;;) {
+		vcpu_wait_started(vcpu);
 		vcpu_loop(vcpu);
 	}
-	pthread_mutex_lock(&state->lock);
-	state->threads--;
-	pthread_cond_broadcast(&state->changed);
-	pthread_mutex_unlock(&state->lock);
-	return NULL;
 }
 
 int kvm_vcpu_start_thread(struct kvm_vcpu *vcpu)
@@ -212,7 +200,6 @@ int kvm_vcpu_start_thread(struct kvm_vcpu *vcpu)
 
 	if (rc != 0)
 		return -rc;
-	vcpu->state->threads++;
 	snprintf(name, sizeof(name), "vcpu/%u", vcpu->number);
 	pthread_setname_np(vcpu->thread, name);
 	return 0;

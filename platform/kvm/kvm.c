@@ -198,24 +198,15 @@ static int vm_create_cpus(struct kvm_platform_state *state, const char **step)
 	return 0;
 }
 
-static void kick_handler(int number)
-{
-	(void)number; /* its arrival is what ends KVM_RUN */
-}
-
 static int kvm_start(struct vmm *vmm)
 {
 	struct kvm_platform_state *state = &the_state;
-	struct sigaction action = {.sa_handler = kick_handler};
-	const char *step = "install a signal handler";
+	const char *step = "";
 	int rc;
 
 	state->vmm = vmm;
-	state->pid = getpid();
 	vmm->platform_private = state;
-	rc = sigaction(KVM_KICK_SIGNAL, &action, NULL) < 0 ? -errno : 0;
-	if (rc == 0)
-		rc = vm_create(state, &step);
+	rc = vm_create(state, &step);
 	if (rc == 0)
 		rc = vm_create_cpus(state, &step);
 	if (rc < 0)
@@ -230,7 +221,7 @@ static int kvm_run(struct vmm *vmm)
 	pthread_mutex_lock(&state->lock);
 	state->running = true;
 	pthread_cond_broadcast(&state->changed);
-	while (state->threads > 0)
+	while (!vmm->ended)
 		pthread_cond_wait(&state->changed, &state->lock);
 	pthread_mutex_unlock(&state->lock);
 	return 0;
@@ -257,7 +248,7 @@ static void kvm_cpu_start(struct vmm *vmm, unsigned cpu)
 	pthread_mutex_unlock(&state->lock);
 }
 
-/* Raw tgkill: glibc's pthread_kill() makes calls that the filters need not allow. immediate_exit covers a thread that is just about to enter; the signal one that is inside. */
+/* The process's exit ends the vCPUs wherever they are: no signal, so their threads need no calls for one. */
 static void kvm_stop(struct vmm *vmm)
 {
 	struct kvm_platform_state *state = vmm->platform_private;
@@ -265,14 +256,6 @@ static void kvm_stop(struct vmm *vmm)
 	if (!state)
 		return;
 	pthread_mutex_lock(&state->lock);
-	for (unsigned i = 0; i < vmm->cpus; i++) {
-		struct kvm_vcpu *vcpu = &state->vcpus[i];
-
-		if (vcpu->tid == 0)
-			continue;
-		__atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
-		syscall(SYS_tgkill, state->pid, vcpu->tid, KVM_KICK_SIGNAL);
-	}
 	pthread_cond_broadcast(&state->changed);
 	pthread_mutex_unlock(&state->lock);
 }

@@ -25,20 +25,17 @@ struct kvm_vcpu {
 	struct kvm_run *run;    /* shared with the host's kernel, not with the guest */
 	struct abi_call *call;  /* in guest memory: hostile, copied once */
 	pthread_t thread;
-	int tid;                /* state->lock: of the thread, 0 before it runs */
 	bool started;           /* state->lock: may enter the guest */
 };
 
 struct kvm_platform_state {
 	struct vmm *vmm;
-	int pid;
 	int kvm, vm;
 	size_t run_size;
 	int completion_fd;      /* irqfd */
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	bool running;           /* lock: run() was called */
-	unsigned threads;       /* lock: vCPU threads that have not ended */
 	struct kvm_vcpu vcpus[ABI_MAX_CPUS];
 };
 
@@ -67,6 +64,6 @@ int kvm_tables_build(struct vmm *vmm, uint64_t *root);
 int kvm_vcpu_create(struct kvm_platform_state *state, unsigned number, uint64_t root,
 	const struct kvm_cpuid_table *cpuid);
 int kvm_vcpu_start_thread(struct kvm_vcpu *vcpu);
-#define KVM_KICK_SIGNAL (SIGRTMIN + 2) /* makes a thread leave KVM_RUN */
+#define KVM_KICK_SIGNAL (SIGRTMIN + 2) /* the self-test's timer: makes its thread leave KVM_RUN */
 
 #endif

@@ -50,6 +50,7 @@ static void setup(void)
 	boot.ring_gpa = vmm_kernel_alloc(&vmm, sizeof(struct abi_ring), 4096);
 	vmm.boot = &boot;
 	ring = vmm_gpa(&vmm.memory, GPA(boot.ring_gpa), sizeof(*ring));
+	ck_assert_int_eq(calls_init(), 0);
 	ck_assert_int_eq(fds_init(&vmm), 0);
 	ck_assert_int_eq(io_init(&vmm), 0);
 }
