@@ -62,6 +62,17 @@ static int64_t file_read_kernel(struct file *file, void *to, size_t n, uint64_t 
 	return object_file_read_kernel(file, to, n, pos);
 }
 
+/* Dirty pages cannot be reclaimed: with little memory left they are written at once. */
+static bool memory_is_short(const struct vm_object *object)
+{
+	struct mm_counters counters;
+
+	if (object->nr_dirty < DIRTY_PAGES_MAX / 64)
+		return false;
+	mm_counters_read(&counters);
+	return counters.free < counters.total / 8;
+}
+
 /* After a write: through at once, or soon. */
 static int64_t written(struct file *file, int64_t n)
 {
@@ -80,7 +91,7 @@ static int64_t written(struct file *file, int64_t n)
 		pi->host_size = MAX(pi->host_size, object->size);
 		pi->wrote = true;
 		pi->checked_at = 0;
-	} else if (object->nr_dirty > DIRTY_PAGES_MAX && inode->nlink) {
+	} else if ((object->nr_dirty > DIRTY_PAGES_MAX || memory_is_short(object)) && inode->nlink) {
 		rc = p9fs_flush(pi);
 	} else {
 		p9fs_flush_soon(p9fs_s(inode));

@@ -10,6 +10,8 @@
 
 #define FRESH_NS 1000000ull
 
+static const struct inode_ops *ops_for(const struct inode *inode);
+
 static struct p9fs_inode_list *bucket(struct superblock *sb, uint64_t ino)
 {
 	struct p9fs_super *super = sb->private;
@@ -43,7 +45,7 @@ struct p9fs_inode *p9fs_inode_alloc(struct superblock *sb)
 	if (!pi)
 		return NULL;
 	inode_init(&pi->base, sb, 0);
-	pi->base.ops = sb->cache_exclusive ? &p9fs_exclusive_ops : &p9fs_shared_ops;
+	pi->base.ops = ops_for(&pi->base);
 	pi->fid = P9_NOFID;
 	pi->handle.fd = -1;
 	pi->handle.fid = P9_NOFID;
@@ -77,6 +79,7 @@ void p9fs_inode_fill(struct p9fs_inode *pi, const struct p9_attr *attr, uint32_t
 	inode->ino = attr->qid.path;
 	set_attributes(inode, attr);
 	inode->size = attr->size;
+	inode->ops = ops_for(inode);
 	if (S_ISREG(inode->mode))
 		inode->file_ops = &p9fs_file_ops;
 	else if (S_ISDIR(inode->mode))
@@ -434,7 +437,18 @@ static void p9fs_destroy(struct inode *inode)
 	.symlink = p9fs_symlink, .link = p9fs_link, .unlink = p9fs_unlink, .rmdir = p9fs_rmdir, \
 	.rename = p9fs_rename, .readlink = p9fs_readlink, .setattr = p9fs_setattr,            \
 	.getxattr = p9fs_getxattr, .setxattr = p9fs_setxattr, .listxattr = p9fs_listxattr,    \
-	.removexattr = p9fs_removexattr, .open = p9fs_open, .destroy = p9fs_destroy
+	.removexattr = p9fs_removexattr, .destroy = p9fs_destroy
+#define SHARED_OPS .getattr = p9fs_refresh, .revalidate = p9fs_revalidate
 
-const struct inode_ops p9fs_exclusive_ops = {COMMON_OPS};
-const struct inode_ops p9fs_shared_ops = {COMMON_OPS, .getattr = p9fs_refresh, .revalidate = p9fs_revalidate};
+/* Fifos and devices are opened by the core: a file system's own open would come before that. */
+static const struct inode_ops ops_by_kind[2][2] = {
+	{{COMMON_OPS}, {COMMON_OPS, .open = p9fs_open}},
+	{{COMMON_OPS, SHARED_OPS}, {COMMON_OPS, SHARED_OPS, .open = p9fs_open}},
+};
+
+static const struct inode_ops *ops_for(const struct inode *inode)
+{
+	bool shared = !inode->sb->cache_exclusive;
+
+	return &ops_by_kind[shared][S_ISREG(inode->mode) || S_ISDIR(inode->mode)];
+}

@@ -139,7 +139,6 @@ void p9fs_inode_check(struct p9fs_inode *pi);
 /* Shared mounts: bring the fields up to date unless they are younger than a millisecond. May sleep. */
 int p9fs_refresh(struct inode *inode);
 void p9fs_refresh_apply(struct p9fs_inode *pi, const struct p9_attr *attr);
-extern const struct inode_ops p9fs_exclusive_ops, p9fs_shared_ops;
 
 /* xattr.c */
 int64_t p9fs_getxattr(struct inode *inode, const char *name, void *value, size_t size);
