@@ -189,16 +189,17 @@ guest_trap_common:
 	addq $8, %rsp
 	iretq
 /*
- * KVM under software emulation now and then delivers one interrupt twice: the second finds the CPU at the first instruction
- * of the first one's stub, where GS may still be the user's. It is dropped; the first acknowledges for both.
+ * Interrupts are open at the HLT of idle alone. But KVM under software emulation now and then delivers one interrupt twice,
+ * the second time somewhere on the first one's way to its acknowledgement, where GS may still be the user's. It is dropped:
+ * it is not in service a second time, and the first acknowledges.
  */
 guest_kernel_interrupt:
-	leaq guest_stubs_high(%rip), %rdi
+	leaq guest_idle_hlt(%rip), %rdi
 	cmpq %rdi, 24(%rsp)
-	jb 2b
-	leaq guest_stubs_end(%rip), %rdi
+	je 2b
+	leaq guest_idle_after(%rip), %rdi
 	cmpq %rdi, 24(%rsp)
-	jae 2b
+	je 2b
 	popq %rsi
 	popq %rdi
 	addq $8, %rsp
@@ -275,6 +276,5 @@ guest_stubs_high:
 	jmp guest_trap_common
 	vector = vector + 1
 	.endr
-guest_stubs_end:
 
 	.section .note.GNU-stack, "", @progbits

@@ -109,11 +109,8 @@ void guest_kernel_trap(struct regs *regs, uint64_t vector, uint64_t error)
 		kernel_exception(regs, vector, error);
 		return;
 	}
-	/* Interrupts are open at the HLT of idle only. Step past it, or a wake-up could be slept over. Elsewhere: a bug. */
-	if (regs->rip == (uint64_t)guest_idle_hlt)
-		regs->rip = (uint64_t)guest_idle_after;
-	else if (regs->rip != (uint64_t)guest_idle_after)
-		kernel_trap_panic(regs, vector, error);
+	/* It came at the HLT of idle (entry.S lets no other through). Step past it, or a wake-up could be slept over. */
+	regs->rip = (uint64_t)guest_idle_after;
 	if (interrupt_take(vector))
 		guest_this_cpu()->interrupted = true;
 }
