@@ -4,6 +4,7 @@
  */
 #include <linux/errno.h>
 #include <linux/fcntl.h>
+#include <linux/inotify.h>
 
 #include "vfs/anon/epoll.h"
 #include "vfs/internal.h"
@@ -111,6 +112,8 @@ void file_put(struct file *file)
 		return;
 	if (file->epoll_items)
 		epoll_forget(file);
+	if (file->ops)
+		notify_file(file, file->mode & FILE_WRITE ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
 	if (file->mode & FILE_FLOCKED)
 		locks_remove_file(file);
 	if (file->ops && file->ops->release)

@@ -133,8 +133,10 @@ int open_found(const struct path *path, unsigned flags, bool created, struct fil
 	if (flags & O_TRUNC)
 		file->mode |= FILE_TRUNCATING;
 	rc = open_count_writer(inode, file);
+	file->flags |= flags & O_NOCTTY; /* for a terminal's open alone; F_GETFL does not show it */
 	if (!rc)
 		rc = open_by_type(inode, file);
+	file->flags &= ~(unsigned)O_NOCTTY;
 	if (rc) {
 		file->ops = NULL; /* not opened: no release() */
 		file_put(file);

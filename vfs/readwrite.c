@@ -25,8 +25,8 @@ int64_t vfs_read(struct file *file, uaddr_t to, size_t n, uint64_t *pos)
 	if (!user_range_ok(to, n))
 		return -EFAULT;
 	got = file->ops->read(file, to, n, pos);
-	if (got > 0 && file->inode && file->inode->watches)
-		notify_inode(file->inode, file->path.dentry, IN_ACCESS, 0);
+	if (got > 0)
+		notify_file(file, IN_ACCESS);
 	return got;
 }
 
@@ -55,8 +55,7 @@ int64_t vfs_write(struct file *file, uaddr_t from, size_t n, uint64_t *pos)
 			if (rc)
 				return rc;
 		}
-		if (file->inode && file->inode->watches)
-			notify_inode(file->inode, file->path.dentry, IN_MODIFY, 0);
+		notify_file(file, IN_MODIFY);
 	}
 	return put;
 }

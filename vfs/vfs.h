@@ -474,5 +474,15 @@ struct timestamp vfs_now(void);
 
 /* inotify/fanotify hook, called by the core on changes; vfs/anon/inotify.c. */
 void notify_inode(struct inode *inode, struct dentry *dentry, uint32_t mask, uint32_t cookie);
+/* Something was done through an open file; cheap when nobody watches it or its directory. */
+static inline void notify_file(struct file *file, uint32_t mask)
+{
+	struct dentry *dentry = file->path.dentry;
+
+	if (!file->inode)
+		return;
+	if (file->inode->watches || (dentry && dentry->parent && dentry->parent->inode && dentry->parent->inode->watches))
+		notify_inode(file->inode, dentry, mask, 0);
+}
 
 #endif
