@@ -22,6 +22,10 @@
 #include "ring0/upcall.h"
 
 #define AROUND_SIZE (256ull << 10) /* of cached file pages mapped with the one that faulted: below a page table's span */
+#define BIG_AREA (256ull << 10)  /* in a smaller area memory comes in smaller blocks: programs' data, first heaps and stacks */
+#define SMALL_BLOCK_ORDER 2u
+#define COPY_ORDER 3u            /* of private file data, copied together: a loader writes most of it */
+#define COPY_AREA (256ull << 10) /* in areas up to this size */
 #define FAULT_WRITE 1u
 #define FAULT_EXEC 2u
 #define FAULT_FORCE 4u /* ptrace: not bound by the area's present rights */
@@ -89,38 +93,45 @@ static int stack_grow(struct vma *vma, uint64_t address)
 
 /* ---- private anonymous memory ---- */
 
-static bool block_untouched(const pte_t *first, pte_t zero)
+static bool block_untouched(const pte_t *first, unsigned count, pte_t zero)
 {
-	for (unsigned i = 0; i < BLOCK_PAGES; i++)
+	for (unsigned i = 0; i < count; i++)
 		if (PTE_USED(first[i]) && (first[i] & PTE_ADDR) != zero)
 			return false;
 	return true;
 }
 
-/* A whole block at once. False: not possible here, take a single page. */
+/* A naturally aligned block, as far as it lies in the area, at once. False: not possible here, take a single page. */
 static bool anon_block(struct vma *vma, uint64_t address, pte_t *pte, pte_t bits)
 {
-	uint64_t block = address & ~(BLOCK_SIZE - 1), zero = page_to_pa(zero_page);
+	unsigned order = vma->end - vma->start >= BIG_AREA ? BLOCK_ORDER : SMALL_BLOCK_ORDER;
+	uint64_t size = PAGE_SIZE << order, block = address & ~(size - 1);
 	pte_t *first = pte - ((address - block) >> PAGE_SHIFT);
+	unsigned low = block < vma->start ? (unsigned)((vma->start - block) >> PAGE_SHIFT) : 0;
+	unsigned high = (unsigned)((MIN(block + size, vma->end) - block) >> PAGE_SHIFT);
 	bool flush = false;
 	struct page *page;
 
-	if (block < vma->start || block + BLOCK_SIZE > vma->end || !block_untouched(first, zero))
+	if (high - low < 2 || !block_untouched(first + low, high - low, page_to_pa(zero_page)))
 		return false;
-	page = page_alloc_zeroed_order(PAGE_USER, BLOCK_ORDER);
+	page = page_alloc_zeroed_order(PAGE_USER, order);
 	if (!page)
 		return false;
-	page->flags |= PAGE_ANON;
-	page_split(page, BLOCK_ORDER);
-	for (unsigned i = 0; i < BLOCK_PAGES; i++) {
+	page_split(page, order);
+	for (unsigned i = 0; i < 1u << order; i++) {
+		if (i < low || i >= high) {
+			page_put(page + i);
+			continue;
+		}
+		page[i].flags |= PAGE_ANON;
 		flush |= first[i] & PTE_P;
 		first[i] = page_to_pa(page + i) | bits;
 	}
-	anon_pages += BLOCK_PAGES;
-	vma->mm->rss_anon += BLOCK_PAGES;
+	anon_pages += high - low;
+	vma->mm->rss_anon += high - low;
 	vma->has_anon = true;
 	if (flush)
-		machine->space_flush(&vma->mm->space, block, BLOCK_SIZE);
+		machine->space_flush(&vma->mm->space, block, size);
 	return true;
 }
 
@@ -167,6 +178,46 @@ static void reuse_block(struct vma *vma, uint64_t address, pte_t *pte)
 	}
 }
 
+/*
+ * A write to private data of a file: the pages around that are cached get their copies
+ * along. Whether the page at address itself got one is for the caller to see.
+ */
+static void copy_block(struct vma *vma, uint64_t address, pte_t *pte)
+{
+	uint64_t block = address & ~((PAGE_SIZE << COPY_ORDER) - 1);
+	pte_t *first = pte - ((address - block) >> PAGE_SHIFT), bits = pte_bits(vma) | PTE_W;
+	struct page *fresh = page_alloc(PAGE_USER, COPY_ORDER);
+	struct unmap unmap;
+
+	if (!fresh)
+		return;
+	page_split(fresh, COPY_ORDER);
+	unmap_begin(&unmap, vma->mm);
+	for (unsigned i = 0; i < 1u << COPY_ORDER; i++) {
+		uint64_t at = block + i * PAGE_SIZE, offset = vma->offset + (at - vma->start);
+		struct page *old = NULL;
+
+		if (at >= vma->start && at < vma->end && offset < vma->object->size &&
+			(!PTE_USED(first[i]) || pte_page(first[i])->flags & PAGE_CACHED))
+			old = tree_find(vma->object, offset >> PAGE_SHIFT);
+		if (!old || !(old->flags & PAGE_UPTODATE) || (PTE_USED(first[i]) && pte_page(first[i]) != old)) {
+			page_put(fresh + i);
+			continue;
+		}
+		page_copy(page_address(fresh + i), page_address(old));
+		if (PTE_USED(first[i]))
+			unmap_range(&unmap, at, at + PAGE_SIZE, NULL);
+		mark_anon(vma, fresh + i);
+		install(vma, &first[i], fresh + i, bits);
+	}
+	unmap_finish(&unmap);
+}
+
+static bool copies_blocks(const struct vma *vma)
+{
+	return vma->object && (vma->flags & (VM_WRITE | VM_SHARED)) == VM_WRITE && vma->end - vma->start <= COPY_AREA;
+}
+
 static int fault_copy(struct vma *vma, uint64_t address, pte_t *pte, unsigned flags)
 {
 	struct page *old = pte_page(*pte), *fresh;
@@ -179,6 +230,14 @@ static int fault_copy(struct vma *vma, uint64_t address, pte_t *pte, unsigned fl
 		if (vma->flags & VM_WRITE)
 			reuse_block(vma, address, pte);
 		return 0;
+	}
+	if (old->flags & PAGE_CACHED && copies_blocks(vma)) {
+		copy_block(vma, address, pte);
+		if (*pte & PTE_W)
+			return 0;
+		if (!PTE_USED(*pte))
+			return 0; /* reclaim took it: the access faults again */
+		old = pte_page(*pte);
 	}
 	page_get(old);
 	fresh = old->flags & PAGE_ZEROPAGE ? page_alloc_zeroed(PAGE_USER) : page_alloc(PAGE_USER, 0);
@@ -267,6 +326,13 @@ static int fault_object(struct vma *vma, uint64_t address, pte_t *pte, unsigned 
 	if (rc != 0)
 		return rc;
 	if (flags & FAULT_WRITE && !(vma->flags & VM_SHARED)) {
+		if (copies_blocks(vma)) {
+			copy_block(vma, address & PAGE_MASK, pte);
+			if (*pte & PTE_W) {
+				page_put(page);
+				return 0;
+			}
+		}
 		copy = page_alloc(PAGE_USER, 0);
 		if (!copy) {
 			page_put(page);
