@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -31,6 +32,7 @@
 #define JAIL_UID_BASE 0x70000000u /* no host's users are there; each sandbox has its own */
 #define SELF "/proc/self/exe"
 #define FIRST_FD 3
+#define DESCRIPTORS_MIN 256u
 
 struct sandbox {
 	struct container *container;
@@ -89,10 +91,31 @@ static int write_config(const struct container *container)
 	return fd;
 }
 
+/* Room for the descriptors that files of the container take; the limit is inherited by the children. */
+static int raise_descriptor_limit(void)
+{
+	struct rlimit limit = {ABI_MAX_FDS + 1024, ABI_MAX_FDS + 1024};
+
+	if (setrlimit(RLIMIT_NOFILE, &limit) == 0)
+		return 0;
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+	if (limit.rlim_cur < DESCRIPTORS_MIN)
+		return cli_error("RLIMIT_NOFILE: %llu: at least %u are needed", (unsigned long long)limit.rlim_cur,
+			DESCRIPTORS_MIN);
+	return 0;
+}
+
 static int prepare(struct sandbox *s)
 {
 	sigset_t all;
 
+	if (geteuid() != 0)
+		return cli_error("must be run as root: running as another user is not supported yet");
+	if (raise_descriptor_limit())
+		return 1;
 	s->image_fd = open_image();
 	if (s->image_fd < 0)
 		return 1;
@@ -116,7 +139,7 @@ static int prepare(struct sandbox *s)
 	return s->signals < 0 ? cli_error("signalfd: %s", strerror(errno)) : 0;
 }
 
-/* A fork into a new pid namespace (as root), or a plain one. */
+/* A fork into a new pid namespace; where that is forbidden (a container without the right), a plain one. */
 static pid_t fork_child(void)
 {
 	struct clone_args args = {.flags = CLONE_NEWPID, .exit_signal = SIGCHLD};
@@ -130,7 +153,7 @@ static pid_t fork_child(void)
 /* In a child: `fds` become FIRST_FD and up, everything else is closed on exec. Never returns. */
 static void become(const struct sandbox *s, const int *fds, unsigned count, char **argv)
 {
-	int high = 256;
+	int high = FIRST_FD + (int)count;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	/* First out of the way, then into place. */
@@ -148,7 +171,7 @@ static void become(const struct sandbox *s, const int *fds, unsigned count, char
 	sigprocmask(SIG_SETMASK, &s->old_mask, NULL);
 	execv(SELF, argv);
 fail:
-	cli_error("%s: %s", argv[1], strerror(errno));
+	cli_error("starting the sandbox's processes: %s", strerror(errno));
 	_exit(1);
 }
 
@@ -176,7 +199,7 @@ static int start_boot(struct sandbox *s)
 	int fds[] = {s->image_fd, s->config_fd, s->p9[1], s->control[1], s->log_fd};
 	unsigned count = s->log_fd >= 0 ? 5 : 4;
 	char platform[32], memory[40], cpus[32], user[32], root[4096], state[4120];
-	unsigned uid = geteuid() == 0 ? JAIL_UID_BASE + (unsigned)getpid() : 0;
+	unsigned uid = JAIL_UID_BASE + (unsigned)getpid();
 
 	if (state_root(root, sizeof(root)))
 		return 1;

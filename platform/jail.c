@@ -71,21 +71,10 @@ static void make_namespaces(void)
 	write_file("/proc/self/gid_map", map);
 }
 
-static void raise_descriptor_limit(void)
-{
-	struct rlimit limit = {ABI_MAX_FDS + 1024, ABI_MAX_FDS + 1024};
-
-	if (setrlimit(RLIMIT_NOFILE, &limit) == 0 || getrlimit(RLIMIT_NOFILE, &limit) < 0)
-		return;
-	limit.rlim_cur = limit.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 int jail_prepare(struct vmm *vmm)
 {
 	const struct rlimit none = {0, 0};
 
-	raise_descriptor_limit();
 	if (setrlimit(RLIMIT_CORE, &none) < 0)
 		return fail("RLIMIT_CORE");
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
