@@ -89,6 +89,29 @@ struct tty *devpts_find(unsigned number)
 	return number < DEVPTS_MAX ? lines[number].tty : NULL;
 }
 
+int devpts_path(unsigned number, struct path *path)
+{
+	struct mount *mount;
+	char name[12];
+	int rc, len = snprintf(name, sizeof(name), "%u", number);
+
+	TAILQ_FOREACH(mount, &all_mounts, link)
+		if (mount->sb == devpts)
+			break;
+	if (!mount)
+		return -EIO;
+	mount_get(mount);
+	path->mount = mount;
+	rc = dentry_lookup(mount->root, name, (unsigned)len, &path->dentry);
+	if (!rc && !path->dentry->inode) {
+		dentry_put(path->dentry);
+		rc = -EIO;
+	}
+	if (rc)
+		mount_put(mount);
+	return rc;
+}
+
 /* ---- the directory ---- */
 
 static struct inode *entry_inode(const char *name, unsigned len)

@@ -230,20 +230,18 @@ static uint32_t master_poll(struct file *file, struct poll_waiter *waiter)
 	return events;
 }
 
-/* TIOCGPTPEER: a descriptor of the slave, without its name. */
+/* TIOCGPTPEER: a descriptor of the slave, whatever the caller sees at /dev/pts. */
 static int64_t open_peer(struct pty *pty, unsigned flags)
 {
-	struct file *file = file_create_anon("pts", &tty_file_ops, flags & (O_ACCMODE | O_NONBLOCK | O_NOCTTY), NULL);
-	int rc;
+	struct path path;
+	struct file *file;
+	int rc = devpts_path(pty->number, &path);
 
-	if (!file)
-		return -ENOMEM;
-	rc = tty_attach_file(&pty->tty, file);
-	if (rc) {
-		file_put(file);
+	if (rc)
 		return rc;
-	}
-	return fd_install(file, flags & O_CLOEXEC, 0);
+	rc = vfs_open_path(&path, flags & (O_ACCMODE | O_NONBLOCK | O_NOCTTY), &file);
+	path_put(&path);
+	return rc ? rc : fd_install(file, flags & O_CLOEXEC, 0);
 }
 
 static int64_t signal_slave(struct pty *pty, uint64_t signo)

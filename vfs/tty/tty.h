@@ -121,5 +121,6 @@ int pty_open_slave(struct inode *inode, struct file *file);  /* open(2) of a num
 int devpts_add(struct tty *tty);
 void devpts_remove(unsigned number); /* may sleep */
 struct tty *devpts_find(unsigned number); /* no reference; NULL */
+int devpts_path(unsigned number, struct path *path); /* its name in the first devpts mounted, referenced; -EIO; may sleep */
 
 #endif
