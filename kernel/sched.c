@@ -25,6 +25,9 @@
 #define SLICE_NS 4000000ull    /* 4 ms, as a two-core Linux with CFS gives */
 #define TICK_NS 1000000ull     /* how soon a waiting task is looked at */
 #define WAKE_BONUS_NS 2000000ull
+/* Of each period real-time tasks get this much while others wait, as sched(7)'s sched_rt_runtime_us has it. */
+#define RT_PERIOD_NS 1000000000ull
+#define RT_RUNTIME_NS 950000000ull
 
 /* By nice value -20..19: the weights of sched(7)'s fair policy; 1024 is nice 0, a step is 1.25. */
 static const uint32_t nice_weight[40] = {
@@ -41,6 +44,7 @@ struct runqueue {
 	uint64_t idle_since, idle_ns;
 	bool tick_armed, online, is_idle;
 	uint64_t timer_armed; /* deadline the machine's timer is set to */
+	uint64_t rt_since, rt_used; /* this period's begin, and what real-time tasks had of it */
 };
 
 static struct runqueue runqueues[ABI_MAX_CPUS];
@@ -91,6 +95,8 @@ static uint64_t account(struct runqueue *rq, struct task *task)
 		return now;
 	task->runtime += delta;
 	task->utime += delta;
+	if (task->rt_priority)
+		rq->rt_used += delta;
 	if (task->nice == 0)
 		task->vruntime += delta;
 	else
@@ -268,9 +274,34 @@ static struct task *steal(unsigned cpu)
 	return NULL;
 }
 
+static bool rt_exhausted(struct runqueue *rq)
+{
+	uint64_t now = clock_monotonic();
+
+	if (now - rq->rt_since >= RT_PERIOD_NS) {
+		rq->rt_since = now;
+		rq->rt_used = 0;
+	}
+	return rq->rt_used >= RT_RUNTIME_NS;
+}
+
+/* The first of the queue; a real-time task that spins does not shut the others out for ever. */
+static struct task *first_to_run(struct runqueue *rq)
+{
+	struct task *first = TAILQ_FIRST(&rq->tasks), *task;
+
+	if (!first || !first->rt_priority || !rt_exhausted(rq))
+		return first;
+	TAILQ_FOREACH(task, &rq->tasks, runqueue) {
+		if (!task->rt_priority)
+			return task;
+	}
+	return first;
+}
+
 static struct task *pick_next(struct runqueue *rq)
 {
-	struct task *next = TAILQ_FIRST(&rq->tasks);
+	struct task *next = first_to_run(rq);
 
 	if (next) {
 		dequeue(rq, next);
