@@ -179,9 +179,11 @@ static void announce_death(struct process *process)
 
 static void reparent_children(struct process *process)
 {
-	struct process *reaper = find_reaper(process);
-	struct process *child;
+	struct process *reaper, *child;
 
+	if (TAILQ_EMPTY(&process->children))
+		return;
+	reaper = find_reaper(process);
 	while ((child = TAILQ_FIRST(&process->children))) {
 		TAILQ_REMOVE(&process->children, child, sibling);
 		child->parent = reaper;
