@@ -243,7 +243,8 @@ void strace_exit(struct regs *regs)
 {
 	int64_t result = (int64_t)regs->rax;
 
-	if (!(current->work & WORK_STRACE) || (shown_at_entry(regs->orig_rax) && result >= 0))
+	/* After a sigreturn the registers are no call's any more. */
+	if (!(current->work & WORK_STRACE) || (int64_t)regs->orig_rax < 0 || (shown_at_entry(regs->orig_rax) && result >= 0))
 		return;
 	struct line line = {.text = kmalloc(LINE_MAX)};
 	if (!line.text)
