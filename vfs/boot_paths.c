@@ -10,6 +10,33 @@
 #include "vfs/boot_paths.h"
 #include "vfs/internal.h"
 
+static int stand_in_lookup(struct inode *dir, struct dentry *dentry, struct inode **inode)
+{
+	return -ENOENT; /* what is in it lives in the dentry cache, pinned by mounts */
+}
+
+static const struct inode_ops stand_in_ops = {.lookup = stand_in_lookup};
+
+static int stand_in_readdir(struct file *file, struct dir_emitter *emitter)
+{
+	struct dentry *child;
+	uint64_t at = 2;
+
+	if (!dir_emit_dots(file, emitter))
+		return 0;
+	TAILQ_FOREACH(child, &file->path.dentry->children, sibling) {
+		if (!child->inode || at++ < file->pos)
+			continue;
+		if (!emitter->emit(emitter, child->name, child->name_len, child->inode->ino,
+			    (child->inode->mode & S_IFMT) >> 12, at))
+			return 0;
+		file->pos = at;
+	}
+	return 0;
+}
+
+static const struct file_ops stand_in_dir_ops = {.readdir = stand_in_readdir};
+
 static int make_real(const struct path *dir, const char *name, bool directory)
 {
 	if (mount_want_write(dir->mount))
@@ -25,6 +52,9 @@ static int make_stand_in(const struct path *dir, const char *name, bool director
 
 	if (!inode)
 		return -ENOMEM;
+	inode->ops = &stand_in_ops;
+	if (directory)
+		inode->file_ops = &stand_in_dir_ops;
 	rc = dentry_lookup(dir->dentry, name, (unsigned)strlen(name), &dentry);
 	if (!rc && dentry->inode)
 		rc = -EEXIST;
