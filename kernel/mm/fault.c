@@ -55,7 +55,7 @@ static bool needs_no_dirty(const struct vm_object *object)
 
 static void install(struct vma *vma, pte_t *pte, struct page *page, pte_t bits)
 {
-	*pte = page_to_pa(page) | bits;
+	*pte = user_page_pa(page) | bits;
 	mm_count_page(vma->mm, page, 1);
 }
 
@@ -125,7 +125,7 @@ static bool anon_block(struct vma *vma, uint64_t address, pte_t *pte, pte_t bits
 		}
 		page[i].flags |= PAGE_ANON;
 		flush |= first[i] & PTE_P;
-		first[i] = page_to_pa(page + i) | bits;
+		first[i] = user_page_pa(page + i) | bits;
 	}
 	anon_pages += high - low;
 	vma->mm->rss_anon += high - low;
@@ -286,7 +286,7 @@ static void map_around(struct vma *vma, uint64_t address, pte_t *pte)
 				continue;
 			page->flags |= PAGE_ACCESSED;
 			page->refs++;
-			slot[i] = page_to_pa(page) | bits;
+			slot[i] = user_page_pa(page) | bits;
 			mapped++;
 		}
 	}

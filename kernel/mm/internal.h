@@ -28,6 +28,8 @@
 TAILQ_HEAD(page_list, page);
 
 /* page.c */
+extern struct page *user_map; /* descriptors of the user zone */
+extern uint64_t user_base, user_size; /* bytes */
 extern uint64_t anon_pages, cached_pages, shmem_pages, table_pages; /* of the whole sandbox */
 uint64_t page_user_total(void); /* pages that the container may use */
 uint64_t page_user_free(void);
@@ -55,9 +57,15 @@ pte_t *pt_make(struct mm *mm, uint64_t address);  /* NULL: no memory */
 pte_t *pt_next(struct mm *mm, uint64_t *address, uint64_t end);
 void pt_take_all(struct mm *mm, struct page_list *list); /* all tables out of the root; every leaf entry is clear */
 void pt_free_range(struct mm *mm, uint64_t floor, uint64_t ceiling, struct page_list *list);
+/* User pages only, which is all that a PTE ever holds. */
 static inline struct page *pte_page(pte_t pte)
 {
-	return pa_to_page(pte & PTE_ADDR);
+	DEBUG_BUG_ON((pte & PTE_ADDR) - user_base >= user_size);
+	return user_map + (((pte & PTE_ADDR) - user_base) >> PAGE_SHIFT);
+}
+static inline uint64_t user_page_pa(const struct page *page)
+{
+	return user_base + ((uint64_t)(page - user_map) << PAGE_SHIFT);
 }
 
 struct unmap {

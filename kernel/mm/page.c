@@ -33,7 +33,8 @@ struct zone {
 
 static struct zone zones[2];
 static struct page *page_map;
-struct page *zero_page;
+struct page *zero_page, *user_map;
+uint64_t user_base, user_size;
 uint64_t anon_pages, cached_pages, shmem_pages, table_pages;
 
 uint64_t page_to_pa(const struct page *page)
@@ -337,6 +338,9 @@ void page_init(const struct abi_boot *boot)
 	page_map = pa_to_va(boot->kernel.base + map_at);
 	zone_init(&zones[PAGE_KERNEL], &boot->kernel, page_map, taken >> PAGE_SHIFT);
 	zone_init(&zones[PAGE_USER], &boot->user, page_map + zones[PAGE_KERNEL].pages, 0);
+	user_map = zones[PAGE_USER].map;
+	user_base = zones[PAGE_USER].base;
+	user_size = zones[PAGE_USER].pages << PAGE_SHIFT;
 	if (boot->mem_limit && boot->mem_limit < boot->user.size)
 		zones[PAGE_USER].limit = boot->mem_limit >> PAGE_SHIFT;
 	zero_page = page_alloc_zeroed(PAGE_USER);

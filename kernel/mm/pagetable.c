@@ -218,31 +218,36 @@ void unmap_flush_range(struct unmap *unmap, uint64_t start, uint64_t end)
 /* Clears [address, stop) within one table. */
 static void unmap_table(struct unmap *unmap, uint64_t address, uint64_t stop, pte_t *pte, const struct vm_object *only)
 {
-	uint64_t anon = 0, shmem = 0, file = 0, first = UINT64_MAX, last = 0;
+	uint64_t anon = 0, shmem = 0, zero = 0, all = 0, first = UINT64_MAX, last = 0;
 
 	for (; address < stop; address += PAGE_SIZE, pte++) {
 		pte_t old = *pte;
 		struct page *page;
+		unsigned flags;
 
 		if (!PTE_USED(old))
 			continue;
 		page = pte_page(old);
-		if (only && (page->object != only || !(page->flags & PAGE_CACHED)))
+		flags = page->flags;
+		if (only && (page->object != only || !(flags & PAGE_CACHED)))
 			continue;
 		*pte = 0;
 		if (old & PTE_P) {
-			first = MIN(first, address);
+			if (first == UINT64_MAX)
+				first = address;
 			last = address + PAGE_SIZE;
 		}
-		anon += !!(page->flags & PAGE_ANON);
-		shmem += !!(page->flags & PAGE_SHMEM);
-		file += !(page->flags & (PAGE_ANON | PAGE_SHMEM | PAGE_ZEROPAGE));
-		if (page_drop(page))
+		all++;
+		anon += !!(flags & PAGE_ANON);
+		shmem += !!(flags & PAGE_SHMEM);
+		if (flags & PAGE_ZEROPAGE)
+			zero++;
+		else if (page_drop(page))
 			TAILQ_INSERT_TAIL(&unmap->pages, page, free);
 	}
 	unmap->mm->rss_anon -= anon;
 	unmap->mm->rss_shmem -= shmem;
-	unmap->mm->rss_file -= file;
+	unmap->mm->rss_file -= all - anon - shmem - zero;
 	if (first < last)
 		unmap_flush_range(unmap, first, last);
 }
