@@ -47,7 +47,7 @@ int filters_load(enum jail_role role)
 			error = seccomp_rule_add(context, SCMP_ACT_ALLOW, f->call, 0);
 		else
 			error = seccomp_rule_add(context, SCMP_ACT_ALLOW, f->call, 1,
-				SCMP_CMP((unsigned)f->argument, SCMP_CMP_EQ, f->value));
+				((struct scmp_arg_cmp){(unsigned)f->argument, SCMP_CMP_EQ, f->value, 0}));
 	}
 	if (error == 0)
 		error = seccomp_attr_set(context, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* a tree: the hot calls are few */

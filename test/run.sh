@@ -84,9 +84,25 @@ for script in test/cli/*.sh; do
 	[ -f "$script" ] && step "$(basename "$script" .sh)" timeout 120 bash "$script" "$build"
 done
 
+say "fuzzing"
+# Each target starts from its committed corpus, if it has one; findings stay in build/test/fuzz.
+targets=$(sed -n "s/^\\tadd_fuzz_target(\\([a-z0-9_]*\\).*/\\1/p" test/CMakeLists.txt)
+total=200
+[ -z "$all" ] || total=3600
+share=$((total / $(echo "$targets" | wc -w)))
+mkdir -p "$out/fuzz"
+for target in $targets; do
+	mkdir -p "$out/fuzz/$target" "test/fuzz/corpus/$target"
+	step "build fuzz_$target" ninja -C build/clang "fuzz_$target" &&
+		step "fuzz_$target, $share s" build/clang/test/"fuzz_$target" -max_total_time=$share -timeout=20 -rss_limit_mb=4096 \
+			-artifact_prefix="$out/fuzz/" "$out/fuzz/$target" "test/fuzz/corpus/$target"
+done
+
 say "programs on KVM, in the test machine"
-suite="BUILD=$BUILD ROOT=$ROOT LIMIT=300 QUICK=1 bash test/suite/suite.sh check kvm $out/reference-$key"
-[ -n "$all" ] && suite="BUILD=$BUILD ROOT=$ROOT LIMIT=1200 bash test/suite/suite.sh check kvm $out/reference-$key"
-tally < <(timeout "$([ -n "$all" ] && echo 14400 || echo 600)" sh test/machine/run.sh -- sh -c "cd $top && sha256sum build/release/sentry.elf | cut -d' ' -f1 | cmp - $out/image.sha256 && echo PASS the same image bytes on both machines && $suite; echo END \$?" </dev/null | tee "$out/kvm.log")
+suite="BUILD=$BUILD ROOT=$ROOT LIMIT=100 QUICK=1 bash test/suite/suite.sh check kvm $out/reference-$key"
+time_limit=590
+[ -z "$all" ] || { suite="BUILD=$BUILD ROOT=$ROOT LIMIT=1200 bash test/suite/suite.sh check kvm $out/reference-$key"; time_limit=14400; }
+tally < <(bash test/machine/run.sh --timeout $time_limit -- sh -c "cd $top && sha256sum build/release/sentry.elf |
+	cut -d' ' -f1 | cmp - $out/image.sha256 && echo PASS the same image bytes on both machines && $suite; echo END \$?" </dev/null | tee "$out/kvm.log")
 grep -q '^END' "$out/kvm.log" || fail "the KVM test machine did not finish in its share of the time"
 finish
