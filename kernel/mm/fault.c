@@ -25,7 +25,7 @@
 #define BIG_AREA (256ull << 10)  /* in a smaller area memory comes in smaller blocks: programs' data, first heaps and stacks */
 #define SMALL_BLOCK_ORDER 2u
 #define COPY_ORDER 3u            /* of private file data, copied together: a loader writes most of it */
-#define COPY_AREA (256ull << 10) /* in areas up to this size */
+#define COPY_AREA (2ull << 20) /* in areas up to this size: python writes most of its 1.2 MiB at the start */
 #define FAULT_WRITE 1u
 #define FAULT_EXEC 2u
 #define FAULT_FORCE 4u /* ptrace: not bound by the area's present rights */
