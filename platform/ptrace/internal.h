@@ -33,7 +33,7 @@
 #define STUB_KICK_SIGNAL SIGUSR1
 #define MIRROR_BUCKETS 128u
 #define MIRROR_LIMIT 512u /* stubs of one CPU; the sentry drops the least recently used long before */
-#define SPARE_LIMIT 4u    /* emptied stubs kept for the next space */
+#define SPARE_LIMIT 8u    /* emptied stubs kept for the next space */
 
 /* A system call for the stub to make: stub_code.S loads it into registers. */
 struct stub_order {

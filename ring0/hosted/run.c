@@ -16,6 +16,7 @@
 #include "ring0/upcall.h"
 
 #define RUN_TRIES 3u
+#define DEAD_LIMIT 4u
 #define AGAIN_LIMIT 4u
 #define STACK_AHEAD 1024u /* so far below its pointer a stack is about to be written */
 
@@ -73,7 +74,8 @@ static void run_stub(struct regs *regs)
 {
 	int64_t error = 0;
 
-	if (__builtin_expect(this_hosted()->dead_count, 0))
+	/* Emptying the stubs of ended spaces can wait until the CPU idles, within reason. */
+	if (__builtin_expect(this_hosted()->dead_count > DEAD_LIMIT, 0))
 		mirror_serve_dead();
 	for (unsigned tries = 0; tries < RUN_TRIES; tries++) {
 		error = run_once(regs);
