@@ -1,5 +1,5 @@
 /*
- * Inside the I/O service: what io.c (the ring and the thread), channel.c (the 9P channel)
+ * Inside the I/O service: what io.c (the ring and the thread), io_serve.c (the operations), channel.c (the 9P channel)
  * and the backends (uring.c, pool.c) share.
  *
  * A request is the VMM's own, checked copy of a ring entry. It lives from the moment it is
@@ -97,7 +97,11 @@ struct io_service {
 	struct gofer_channel gofer;
 };
 
-/* io.c. Post the completion and free the request. Any thread. */
+/* io_serve.c. One entry: `sqe` is the VMM's own copy. The submission lock is held. */
+void io_serve(struct io_service *io, const struct abi_sqe *sqe);
+/* io.c. Post a completion. Any thread. */
+void io_post(struct io_service *io, uint64_t cookie, int64_t res, uint64_t extra);
+/* Post the completion and free the request. Any thread. */
 void io_complete(struct io_service *io, struct io_request *request, int64_t res, uint64_t extra);
 /* The result of a read, write, fsync or poll: completes it, or goes on with the rest of a write. Any thread. */
 void io_finish(struct io_service *io, struct io_request *request, int64_t res);

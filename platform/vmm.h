@@ -84,7 +84,7 @@ int vmm_memory_release(struct vmm_memory *memory, gpa_t gpa, uint64_t len);
 /* Zeroed bytes at the head of the kernel zone (page tables of the start, ...); the gpa, or 0. Before run() only. */
 uint64_t vmm_kernel_alloc(struct vmm *vmm, uint64_t size, uint64_t align);
 
-/* loader.c. Loads sentry.elf: guest into the kernel zone at *gpa, hosted into private memory. Relocates it for image_base. */
+/* loader.c. Loads sentry.elf: guest into the kernel zone at image->gpa, relocated for `base`; hosted into private memory. */
 int loader_load(int fd, struct vmm_memory *memory, enum abi_machine machine, uint64_t base, uint64_t *kernel_used,
 	struct loaded_image *image);
 
