@@ -244,6 +244,19 @@ void object_set_dirty(struct vm_object *object, struct page *page)
 	object->nr_dirty++;
 }
 
+/* A page to read from: a hole of an object that is its own store reads as the zero page and stays a hole. */
+static int object_read_page(struct vm_object *object, uint64_t index, struct page **page)
+{
+	if (object->ops && object->ops->fill)
+		return object_get_page(object, index, page);
+	*page = object_find_page(object, index);
+	if (!*page) {
+		*page = zero_page;
+		page_get(zero_page);
+	}
+	return 0;
+}
+
 int64_t object_read(struct vm_object *object, uint64_t offset, void *to, size_t n)
 {
 	size_t done = 0;
@@ -252,7 +265,7 @@ int64_t object_read(struct vm_object *object, uint64_t offset, void *to, size_t 
 		uint64_t at = offset + done, in = at & ~PAGE_MASK;
 		size_t part = MIN(n - done, PAGE_SIZE - in);
 		struct page *page;
-		int rc = object_get_page(object, at >> PAGE_SHIFT, &page);
+		int rc = object_read_page(object, at >> PAGE_SHIFT, &page);
 
 		if (rc < 0)
 			return done ? (int64_t)done : rc;
@@ -271,7 +284,7 @@ int64_t object_read_user(struct vm_object *object, uint64_t offset, uaddr_t to, 
 		uint64_t at = offset + done, in = at & ~PAGE_MASK;
 		size_t part = MIN(n - done, PAGE_SIZE - in), left;
 		struct page *page;
-		int rc = object_get_page(object, at >> PAGE_SHIFT, &page);
+		int rc = object_read_page(object, at >> PAGE_SHIFT, &page);
 
 		if (rc < 0)
 			return done ? (int64_t)done : rc;
