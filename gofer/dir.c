@@ -134,31 +134,25 @@ int gofer_treaddir(struct gofer *g, struct p9_reader *in, struct p9_writer *out)
 	return 0;
 }
 
-int gofer_treaddirattr(struct gofer *g, struct p9_reader *in, struct p9_writer *out)
+/* eof[1] count[4] records, from `offset` on, of a fid that may be open or not. */
+static int put_with_attr(struct gofer *g, struct fid *fid, uint64_t offset, uint32_t count, struct p9_writer *out)
 {
-	struct p9_treaddirattr t;
+	int fd = fid->open_fd >= 0 ? fid->open_fd : fid->dir_fd;
 	struct p9_writer records;
-	struct fid *fid;
-	int result, fd;
+	int result;
 
-	if (!p9_get_treaddirattr(in, &t))
-		return -EPROTO;
-	fid = gofer_fid_find(g, t.fid);
-	if (!fid)
-		return -EBADF;
 	if (!S_ISDIR(fid->node->mode))
 		return -ENOTDIR;
-	fd = fid->open_fd >= 0 ? fid->open_fd : fid->dir_fd;
 	if (fd < 0) {
 		fd = fid->dir_fd = gofer_node_open(g, fid->node, O_RDONLY | O_DIRECTORY);
 		if (fd < 0)
 			return fd;
 		fid->dir_pos = 0;
 	}
-	result = limit_reply(out, &records, t.count, 5);
+	result = limit_reply(out, &records, count, 5);
 	if (result)
 		return result;
-	result = read_entries(g, fid, fd, t.offset, &with_attr, &records);
+	result = read_entries(g, fid, fd, offset, &with_attr, &records);
 	if (result < 0)
 		return result;
 	p9_put_u8(out, (uint8_t)result);
@@ -170,4 +164,39 @@ int gofer_treaddirattr(struct gofer *g, struct p9_reader *in, struct p9_writer *
 		fid->dir_pos = -1;
 	}
 	return 0;
+}
+
+int gofer_treaddirattr(struct gofer *g, struct p9_reader *in, struct p9_writer *out)
+{
+	struct p9_treaddirattr t;
+	struct fid *fid;
+
+	if (!p9_get_treaddirattr(in, &t))
+		return -EPROTO;
+	fid = gofer_fid_find(g, t.fid);
+	return fid ? put_with_attr(g, fid, t.offset, t.count, out) : -EBADF;
+}
+
+int gofer_twalkreaddir(struct gofer *g, struct p9_reader *in, struct p9_writer *out)
+{
+	struct p9_twalkreaddir t;
+	struct p9_attr attr;
+	struct node *node;
+	struct fid *fid;
+	int error;
+
+	if (!p9_get_twalkreaddir(in, &t))
+		return -EPROTO;
+	error = gofer_walk_one(g, t.dfid, t.newfid, t.name, &fid, &node);
+	if (error)
+		return error;
+	gofer_fid_set(fid, node);
+	error = gofer_node_attr(node, &attr);
+	if (!error) {
+		p9_put_attr(out, &attr);
+		error = put_with_attr(g, fid, 0, t.count, out);
+	}
+	if (error)
+		gofer_fid_clunk(g, fid);
+	return error;
 }

@@ -84,6 +84,33 @@ int gofer_topendonate(struct gofer *g, struct p9_reader *in, struct p9_writer *o
 	return error;
 }
 
+int gofer_twalkdonate(struct gofer *g, struct p9_reader *in, struct p9_writer *out)
+{
+	struct p9_twalkdonate t;
+	struct p9_rwalkdonate r = {0};
+	struct fid *fid;
+	CLEANUP_NODE node = NULL;
+	int error, fd;
+
+	if (!p9_get_twalkdonate(in, &t))
+		return -EPROTO;
+	error = gofer_walk_one(g, t.dfid, t.newfid, t.name, &fid, &node);
+	if (!error)
+		error = gofer_node_attr(node, &r.attr);
+	if (error)
+		return error;
+	if (S_ISREG(node->mode) && !g->stream) {
+		fd = gofer_node_open(g, node, (int)(t.flags & ~P9_OPEN_APPEND));
+		if (fd < 0)
+			return fd;
+		g->donate_fd = fd;
+		r.donated = 1;
+	}
+	gofer_fid_set(fid, gofer_node_get(node));
+	p9_put_rwalkdonate(out, &r);
+	return 0;
+}
+
 static int read_xattr(const struct xattr *xattr, const struct p9_tread *t, struct p9_writer *out)
 {
 	struct p9_rread r = {0};

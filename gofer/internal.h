@@ -88,7 +88,8 @@ typedef int gofer_handler(struct gofer *g, struct p9_reader *in, struct p9_write
 	X(tlopen) X(topendonate) X(tread) X(twrite) X(tfsync) X(tlock) X(tgetlock) X(tallocate)            \
 	X(treaddir) X(treaddirattr) X(tgetattr) X(tsetattr) X(tstatfs) X(treadlink) X(txattrwalk)          \
 	X(txattrcreate) X(tlcreate) X(tcreatedonate) X(tmake) X(tmkdir) X(tmknod) X(tsymlink) X(tlink)     \
-	X(trename) X(trenameat) X(trename2) X(tunlinkat) X(tremove)
+	X(trename) X(trenameat) X(trename2) X(tunlinkat) X(tremove)                                        \
+	X(twalkdonate) X(twalkreaddir)
 #define X(name) gofer_handler gofer_##name;
 HANDLERS(X)
 #undef X
@@ -116,6 +117,9 @@ int gofer_fid_free(struct gofer *g, uint32_t number, struct fid **fid); /* a num
 void gofer_fid_set(struct fid *fid, struct node *node); /* takes over the reference */
 int gofer_fid_clunk(struct gofer *g, struct fid *fid);  /* 0, or -errno of the attribute set on closing; always gone */
 void gofer_fid_clunk_all(struct gofer *g);
+/* One name of the directory `dfid` as a new node, and the free fid it is to become. The reference is the caller's. */
+int gofer_walk_one(struct gofer *g, uint32_t dfid, uint32_t newfid, struct p9_str name, struct fid **fid,
+	struct node **node);
 /* The directory, writable or not, that a fid names: 0 or -errno. */
 int gofer_dir_find(struct gofer *g, uint32_t number, bool for_change, struct node **node);
 

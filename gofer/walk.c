@@ -196,6 +196,18 @@ int gofer_twalkgetattr(struct gofer *g, struct p9_reader *in, struct p9_writer *
 	return 0;
 }
 
+int gofer_walk_one(struct gofer *g, uint32_t dfid, uint32_t newfid, struct p9_str name, struct fid **fid,
+	struct node **node)
+{
+	struct fid *from = gofer_fid_find(g, dfid);
+	int error;
+
+	if (!from)
+		return -EBADF;
+	error = gofer_fid_free(g, newfid, fid);
+	return error ? error : gofer_node_lookup(from->node, name, node);
+}
+
 int gofer_tclunk(struct gofer *g, struct p9_reader *in, struct p9_writer *out)
 {
 	struct p9_tclunk t;

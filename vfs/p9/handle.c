@@ -82,14 +82,58 @@ static bool handle_fits(const struct p9fs_inode *pi, bool write)
 	return (handle->fd >= 0 || handle->fid != P9_NOFID) && (handle->writable || !write);
 }
 
-static int handle_open(struct p9fs_inode *pi, uint32_t fid, bool write)
+/* The fid and a handle by one message. */
+static int walk_and_open(struct p9fs_inode *pi, bool write)
 {
-	uint32_t flags = write ? P9_OPEN_RDWR : P9_OPEN_RDONLY, opened;
+	struct p9_rwalkdonate r;
+	struct p9fs_call *call;
+	struct dentry *alias;
+	uint32_t dir_fid, fid;
+	int rc, fd = -1;
+
+	rc = p9fs_inode_place(pi, &alias, &dir_fid);
+	if (rc)
+		return rc;
+	rc = p9fs_fid_alloc(&fid);
+	if (!rc) {
+		rc = P9FS_CALL(&call, twalkdonate, dir_fid, fid, {alias->name, alias->name_len},
+			write ? P9_OPEN_RDWR : P9_OPEN_RDONLY);
+		if (rc)
+			p9fs_fid_free(fid);
+	}
+	dentry_put(alias);
+	if (rc)
+		return rc;
+	if (!p9_get_rwalkdonate(&call->in, &r)) {
+		rc = -EIO;
+		p9fs_fid_clunk(fid);
+	} else {
+		fd = p9fs_donated_take(call);
+		rc = p9fs_inode_adopt(pi, fid, &r.attr);
+	}
+	p9fs_call_end(call);
+	if (fd >= 0 && (rc || handle_fits(pi, write)))
+		(void)machine->host_call(ABI_CALL_fd_close, (uint64_t)fd, 0, 0, 0);
+	else if (fd >= 0)
+		p9fs_handle_set(pi, fd, write);
+	return rc;
+}
+
+static int handle_open(struct p9fs_inode *pi, bool write)
+{
+	uint32_t flags = write ? P9_OPEN_RDWR : P9_OPEN_RDONLY, fid, opened;
 	struct p9_ropendonate r;
 	struct p9fs_call *call;
 	int rc, fd = -1;
 
-	rc = P9FS_CALL(&call, topendonate, .fid = fid, .flags = flags);
+	if (pi->fid == P9_NOFID) {
+		rc = walk_and_open(pi, write);
+		if (rc || handle_fits(pi, write))
+			return rc;
+	}
+	rc = p9fs_inode_fid(&pi->base, &fid);
+	if (!rc)
+		rc = P9FS_CALL(&call, topendonate, .fid = fid, .flags = flags);
 	if (rc)
 		return rc;
 	if (!p9_get_ropendonate(&call->in, &r) || !r.donated)
@@ -113,7 +157,6 @@ static int handle_open(struct p9fs_inode *pi, uint32_t fid, bool write)
 
 int p9fs_handle_get(struct p9fs_inode *pi, bool write)
 {
-	uint32_t fid;
 	int rc;
 
 	if (handle_fits(pi, write))
@@ -122,9 +165,7 @@ int p9fs_handle_get(struct p9fs_inode *pi, bool write)
 	if (pi->write_opens)
 		write = true;
 	inode_get(&pi->base);
-	rc = p9fs_inode_fid(&pi->base, &fid);
-	if (!rc && !handle_fits(pi, write))
-		rc = handle_open(pi, fid, write);
+	rc = handle_open(pi, write);
 	inode_put(&pi->base);
 	return rc;
 }

@@ -147,10 +147,35 @@ struct p9fs_inode *p9fs_inode_get(struct superblock *sb, const struct p9_attr *a
 	return pi;
 }
 
+int p9fs_inode_place(struct p9fs_inode *pi, struct dentry **alias, uint32_t *dir_fid)
+{
+	struct dentry *dentry = pi->alias;
+
+	if (!dentry || dentry->parent->inode->sb != pi->base.sb)
+		return -ESTALE;
+	*dir_fid = p9fs_i(dentry->parent->inode)->fid;
+	if (*dir_fid == P9_NOFID)
+		return -ESTALE;
+	dentry_get(dentry);
+	*alias = dentry;
+	return 0;
+}
+
+int p9fs_inode_adopt(struct p9fs_inode *pi, uint32_t fid, const struct p9_attr *attr)
+{
+	bool right = attr->qid.path == pi->base.ino && (attr->mode & S_IFMT) == (pi->base.mode & S_IFMT);
+
+	if (right && pi->fid == P9_NOFID)
+		pi->fid = fid;
+	else
+		p9fs_fid_clunk(fid); /* another one, or somebody else asked meanwhile */
+	return right ? 0 : -ESTALE;
+}
+
 int p9fs_inode_fid(struct inode *inode, uint32_t *result)
 {
-	struct p9fs_inode *pi = p9fs_i(inode), *dir;
-	struct dentry *alias = pi->alias;
+	struct p9fs_inode *pi = p9fs_i(inode);
+	struct dentry *alias;
 	struct p9_attr attr;
 	uint32_t fid;
 	int rc;
@@ -159,22 +184,13 @@ int p9fs_inode_fid(struct inode *inode, uint32_t *result)
 		*result = pi->fid;
 		return 0;
 	}
-	if (!alias || alias->parent->inode->sb != inode->sb)
-		return -ESTALE;
-	dir = p9fs_i(alias->parent->inode);
-	if (dir->fid == P9_NOFID)
-		return -ESTALE;
+	rc = p9fs_inode_place(pi, &alias, result);
+	if (rc)
+		return rc;
 	inode_get(inode);
-	dentry_get(alias);
-	rc = p9fs_walk(dir->fid, (struct p9_str){alias->name, alias->name_len}, &fid, &attr);
-	if (!rc && pi->fid != P9_NOFID) {
-		p9fs_fid_clunk(fid); /* somebody else asked meanwhile */
-	} else if (!rc && attr.qid.path != inode->ino) {
-		p9fs_fid_clunk(fid);
-		rc = -ESTALE;
-	} else if (!rc) {
-		pi->fid = fid;
-	}
+	rc = p9fs_walk(*result, (struct p9_str){alias->name, alias->name_len}, &fid, &attr);
+	if (!rc)
+		rc = p9fs_inode_adopt(pi, fid, &attr);
 	dentry_put(alias);
 	*result = pi->fid;
 	inode_put(inode);

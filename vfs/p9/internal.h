@@ -135,6 +135,13 @@ struct p9fs_inode *p9fs_inode_find(struct superblock *sb, const struct p9_attr *
 void p9fs_inode_unhash(struct p9fs_inode *pi);
 bool p9fs_attr_ok(const struct p9_attr *attr);
 int p9fs_inode_fid(struct inode *inode, uint32_t *fid); /* the inode's fid, asked for if need be; may sleep */
+/*
+ * An inode without a fid: its name's dentry, referenced, and the fid of the directory it is in, so that one message
+ * can walk and do something more. -ESTALE: it has no name.
+ */
+int p9fs_inode_place(struct p9fs_inode *pi, struct dentry **alias, uint32_t *dir_fid);
+/* That message's outcome: the inode gets the fid if it is the one that was meant; else the fid is dropped, -ESTALE. */
+int p9fs_inode_adopt(struct p9fs_inode *pi, uint32_t fid, const struct p9_attr *attr);
 void p9fs_inode_check(struct p9fs_inode *pi);
 /* Shared mounts: bring the fields up to date unless they are younger than a millisecond. May sleep. */
 int p9fs_refresh(struct inode *inode);

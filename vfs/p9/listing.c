@@ -214,47 +214,87 @@ static void prefill(struct dentry *parent, const struct p9_dirent_attr *record)
 	dentry_put(dentry);
 }
 
-/* One reply's worth. 1: that was the last. *offset is moved on. */
-static int fetch_part_locked(uint32_t fid, struct p9fs_listing *listing, struct dentry *parent, uint64_t *offset)
+/* The records of one reply. *offset is moved on. */
+static int take_records(struct p9_data entries, struct p9fs_listing *listing, struct dentry *parent, uint64_t *offset)
 {
-	struct p9_rreaddirattr r;
 	struct p9_dirent_attr record;
 	struct p9_reader records;
-	struct p9fs_call *call;
-	uint64_t from = *offset;
-	int rc = P9FS_CALL(&call, treaddirattr, fid, from, P9FS_DATA_MAX);
+	int rc = 0;
 
-	if (rc)
-		return rc;
-	if (!p9_get_rreaddirattr(&call->in, &r)) {
-		p9fs_call_end(call);
-		return -EIO;
-	}
-	p9_reader_init(&records, r.entries.bytes, r.entries.len);
+	p9_reader_init(&records, entries.bytes, entries.len);
 	while (!rc && p9_next_dirent_attr(&records, &record)) {
-		if (!p9_name_ok(record.name) || !p9fs_attr_ok(&record.attr)) {
-			rc = -EIO;
-			break;
-		}
+		if (!p9_name_ok(record.name) || !p9fs_attr_ok(&record.attr))
+			return -EIO;
 		*offset = record.offset;
 		rc = listing_add(listing, record.name, record.attr.qid.path, record.attr.mode);
 		if (!rc && parent && listing->count <= PREFILL_MAX)
 			prefill(parent, &record);
 	}
-	if (!rc && records.failed)
+	return !rc && records.failed ? -EIO : rc;
+}
+
+/* One reply's worth. 1: that was the last. */
+static int fetch_part_locked(uint32_t fid, struct p9fs_listing *listing, struct dentry *parent, uint64_t *offset)
+{
+	struct p9_rreaddirattr r;
+	struct p9fs_call *call;
+	int rc = P9FS_CALL(&call, treaddirattr, fid, *offset, P9FS_DATA_MAX);
+
+	if (rc)
+		return rc;
+	if (!p9_get_rreaddirattr(&call->in, &r) || (!r.eof && !r.entries.len)) /* or no progress */
 		rc = -EIO;
+	else
+		rc = take_records(r.entries, listing, parent, offset);
 	p9fs_call_end(call);
-	if (!rc && !r.eof && *offset == from && !r.entries.len)
-		rc = -EIO; /* no progress */
 	return rc ? rc : r.eof != 0;
 }
 
-static int fetch_part(uint32_t fid, struct p9fs_listing *listing, struct dentry *parent, uint64_t *offset)
+/* The same for the first part of a directory without a fid, which it gets on the way. */
+static int fetch_first_locked(struct p9fs_inode *dir, struct p9fs_listing *listing, struct dentry *parent, uint64_t *offset)
+{
+	struct p9_rwalkreaddir r;
+	struct p9fs_call *call;
+	struct dentry *alias;
+	uint32_t dir_fid, fid;
+	int rc = p9fs_inode_place(dir, &alias, &dir_fid);
+
+	if (rc)
+		return rc;
+	rc = p9fs_fid_alloc(&fid);
+	if (!rc) {
+		rc = P9FS_CALL(&call, twalkreaddir, dir_fid, fid, {alias->name, alias->name_len},
+			P9FS_DATA_MAX - P9_ATTR_SIZE);
+		if (rc)
+			p9fs_fid_free(fid);
+	}
+	dentry_put(alias);
+	if (rc)
+		return rc;
+	if (!p9_get_rwalkreaddir(&call->in, &r)) {
+		p9fs_fid_clunk(fid);
+		rc = -EIO;
+	} else {
+		rc = p9fs_inode_adopt(dir, fid, &r.attr);
+	}
+	/* From here the names below it can be walked to: the dentry cache may be filled. */
+	if (!rc && !r.eof && !r.entries.len)
+		rc = -EIO;
+	if (!rc)
+		rc = take_records(r.entries, listing, parent, offset);
+	p9fs_call_end(call);
+	return rc ? rc : r.eof != 0;
+}
+
+static int fetch_part(struct p9fs_inode *dir, struct p9fs_listing *listing, struct dentry *parent, uint64_t *offset)
 {
 	int rc;
 
 	mutex_lock(&fetch_lock);
-	rc = fetch_part_locked(fid, listing, parent, offset);
+	if (dir->fid == P9_NOFID)
+		rc = fetch_first_locked(dir, listing, parent, offset);
+	else
+		rc = fetch_part_locked(dir->fid, listing, parent, offset);
 	mutex_unlock(&fetch_lock);
 	return rc;
 }
@@ -263,17 +303,16 @@ void p9fs_listing_missed(struct p9fs_inode *dir, struct dentry *parent)
 {
 	struct p9fs_listing *listing;
 	uint64_t offset = 0;
-	uint32_t fid;
 
 	if (!dir->base.sb->cache_exclusive || dir->listing || parent->inode != &dir->base || dentry_is_dead(parent))
 		return;
-	if (dir->misses >= MISSES_MAX || ++dir->misses < MISSES_MAX || p9fs_inode_fid(&dir->base, &fid))
+	if (dir->misses >= MISSES_MAX || ++dir->misses < MISSES_MAX)
 		return;
 	listing = listing_create();
 	if (!listing)
 		return;
 	/* One reply's worth; it is worth having even if that is not all. */
-	if (fetch_part(fid, listing, parent, &offset) == 1 && !dir->listing && dir->base.nlink)
+	if (fetch_part(dir, listing, parent, &offset) == 1 && !dir->listing && dir->base.nlink)
 		dir->listing = listing;
 	else
 		listing_put(listing);
@@ -286,17 +325,15 @@ static int fetch(struct file *file, struct p9fs_listing **result)
 	struct dentry *parent = file->path.dentry;
 	struct p9fs_listing *listing = listing_create();
 	uint64_t offset = 0;
-	uint32_t fid;
-	int rc;
+	int rc = 0;
 
 	if (!listing)
 		return -ENOMEM;
 	if (!dir->sb->cache_exclusive || !parent || parent->inode != dir || dentry_is_dead(parent))
 		parent = NULL;
 	rwsem_read_lock(&dir->lock);
-	rc = p9fs_inode_fid(dir, &fid);
 	while (!rc)
-		rc = fetch_part(fid, listing, parent, &offset);
+		rc = fetch_part(p9fs_i(dir), listing, parent, &offset);
 	if (rc == 1 && dir->sb->cache_exclusive && dir->nlink) {
 		p9fs_listing_forget(p9fs_i(dir));
 		listing->refs++;
