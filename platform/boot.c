@@ -15,6 +15,7 @@
 #include <sys/random.h>
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 #include "platform/internal.h"
 
@@ -140,6 +141,7 @@ static int vmm_init(struct vmm *vmm)
 	}
 	error = loader_load(options->image_fd, &vmm->memory, machine, VMM_GUEST_IMAGE_BASE, &vmm->memory.kernel_used,
 		&vmm->image);
+	close(options->image_fd);
 	if (error)
 		return error;
 	vmm->entry = vmm->image.entry;

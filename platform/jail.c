@@ -117,6 +117,9 @@ static int drop_capabilities(void)
 
 static int change_user(const struct vmm_options *options)
 {
+	/* Nothing could regain one under no_new_privs; and nothing should be able to name one. */
+	for (unsigned long cap = 0; prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == 0; cap++)
+		;
 	if (options->uid == 0 || geteuid() != 0)
 		return 0;
 	if (setgroups(0, NULL) < 0)
