@@ -114,6 +114,8 @@ void mirror_serve_dead(void);                /* stubs of freed spaces end */
  */
 unsigned mirror_show(struct space *space, struct hosted_mirror *m, uint64_t address, bool again);
 void mirror_hint(uint64_t address); /* a fault there was answered by showing it */
+/* Kernel lock held. As mirror_drain(), and small ranges are shown again with their new rights (mprotect). */
+void mirror_renew(struct space *space, struct hosted_mirror *m);
 /* Kernel lock held. An empty stub gets what the task at (rip, rsp) will touch first. */
 void mirror_refill(struct space *space, struct hosted_mirror *m, uint64_t rip, uint64_t rsp);
 

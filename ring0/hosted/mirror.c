@@ -22,6 +22,7 @@
 #define SHOW_RUNS 12u  /* orders made for one fault */
 #define WINDOW_SHIFT 18 /* of SHOW_PAGES pages */
 #define REFILL_ORDERS 48u
+#define RENEW_RANGE (64ull << 10) /* a flush up to this size: what is still present there is shown again at once */
 #define REFILL_RANGE (1ull << 20) /* a flush of so much counts as emptying (fork) */
 
 /* Windows shown by faults, latest first: likely wanted by an emptied stub too, and by a fork's child. Kernel lock. */
@@ -395,6 +396,31 @@ void mirror_hint(uint64_t address)
 		i++;
 	memmove(hints + 1, hints, i * sizeof(*hints));
 	hints[0] = window;
+}
+
+void mirror_renew(struct space *space, struct hosted_mirror *m)
+{
+	struct {
+		uint64_t address, length;
+	} range[MIRROR_RANGES];
+	unsigned n = 0;
+
+	spin_lock(&m->lock);
+	for (unsigned i = 0; i < m->count && !m->overflow; i++) {
+		if (m->range[i].length > RENEW_RANGE)
+			continue;
+		range[n].address = m->range[i].address;
+		range[n++].length = m->range[i].length;
+	}
+	spin_unlock(&m->lock);
+	mirror_drain(m);
+	if (!m->live || !m->mapped)
+		return;
+	for (unsigned i = 0; i < n; i++) {
+		for (uint64_t at = range[i].address; at < range[i].address + range[i].length; at += PAGE_SIZE)
+			if (!(shown_pages(m, at >> WINDOW_SHIFT) >> (at >> PAGE_SHIFT) % SHOW_PAGES & 1))
+				mirror_show(space, m, at, false);
+	}
 }
 
 void mirror_refill(struct space *space, struct hosted_mirror *m, uint64_t rip, uint64_t rsp)

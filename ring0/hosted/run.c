@@ -177,8 +177,11 @@ static void prepare_stub(struct regs *regs)
 	struct hosted_mirror *m = mirror_of(this_cpu()->space, this_cpu()->cpu);
 
 	mirror_use(m);
-	if (m->count || m->overflow)
-		mirror_drain(m);
+	if (__builtin_expect(m->count || m->overflow, 0)) {
+		kernel_lock();
+		mirror_renew(this_cpu()->space, m);
+		kernel_unlock();
+	}
 	if (__builtin_expect(!m->refill, 1))
 		return;
 	m->refill = false;
