@@ -77,11 +77,11 @@ bool signal_is_ignored(const struct task *task, int signo, bool forced)
 {
 	uint64_t handler = task->process->sighand->action[signo - 1].handler;
 
+	if ((task->blocked | task->real_blocked) & SIGBIT(signo))
+		return false; /* init's too: it may wait for it by sigwait(3) or signalfd(2) */
 	if (task->process == init_process && handler == (uint64_t)SIG_DFL &&
 		!(forced && (signo == SIGKILL || signo == SIGSTOP)))
 		return true;
-	if ((task->blocked | task->real_blocked) & SIGBIT(signo))
-		return false;
 	return handler == (uint64_t)SIG_IGN || (handler == (uint64_t)SIG_DFL && (SIGBIT(signo) & DEFAULT_IGNORED));
 }
 
