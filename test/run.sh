@@ -6,6 +6,7 @@
 #   run.sh --all    everything: the whole list on KVM too
 #
 # The last line is "N passed, N failed". What was skipped is printed with its reason.
+[ -n "${BASH_VERSION:-}" ] || exec bash "$0" "$@"
 set -u
 cd "$(dirname "$0")/.." || exit 1
 top=$PWD
