@@ -125,22 +125,45 @@ int gofer_tlcreate(struct gofer *g, struct p9_reader *in, struct p9_writer *out)
 	return error;
 }
 
+/* A file without a name (O_TMPFILE), that Tlink may give one. */
+static int create_nameless(struct gofer *g, const struct p9_tcreatedonate *t, struct node **node, int *fd)
+{
+	struct node *dir;
+	int error = gofer_dir_find(g, t->dfid, true, &dir);
+
+	if (error)
+		return error;
+	*fd = openat(dir->fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, t->mode & 0777);
+	if (*fd < 0)
+		return -errno;
+	error = adopt_file(g, dir, *fd, t->mode, t->uid, t->gid, node);
+	if (error)
+		close(*fd);
+	return error;
+}
+
+static int create_named(struct gofer *g, const struct p9_tcreatedonate *t, struct node **node, int *fd)
+{
+	struct node *dir;
+	struct name_buf name;
+	int error = find_place(g, t->dfid, t->name, &dir, &name);
+
+	return error ? error : create_file(g, dir, &name, t->flags & ~P9_OPEN_APPEND, t->mode, t->uid, t->gid, node, fd);
+}
+
 int gofer_tcreatedonate(struct gofer *g, struct p9_reader *in, struct p9_writer *out)
 {
 	struct p9_tcreatedonate t;
 	struct p9_rcreatedonate r = {0};
-	struct node *dir, *node;
-	struct name_buf name;
+	struct node *node;
 	struct fid *fid;
 	int error, fd;
 
 	if (!p9_get_tcreatedonate(in, &t))
 		return -EPROTO;
-	error = find_place(g, t.dfid, t.name, &dir, &name);
+	error = gofer_fid_free(g, t.newfid, &fid);
 	if (!error)
-		error = gofer_fid_free(g, t.newfid, &fid);
-	if (!error)
-		error = create_file(g, dir, &name, t.flags & ~P9_OPEN_APPEND, t.mode, t.uid, t.gid, &node, &fd);
+		error = t.name.len ? create_named(g, &t, &node, &fd) : create_nameless(g, &t, &node, &fd);
 	if (error)
 		return error;
 	error = gofer_node_attr(node, &r.attr);

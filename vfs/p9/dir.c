@@ -120,19 +120,21 @@ static int made(struct inode *dir, struct dentry *dentry, struct p9fs_inode *pi,
 	return 0;
 }
 
-int p9fs_create(struct inode *dir, struct dentry *dentry, uint32_t mode, struct inode **inode)
+/* A regular file; an empty name makes one without a name. */
+static int create(struct inode *dir, struct p9_str name, uint32_t mode, struct p9fs_inode **result, struct p9_attr *attr,
+	uint32_t *fid_result, int *fd)
 {
 	struct p9_rcreatedonate r;
 	struct p9fs_inode *pi;
 	struct p9fs_call *call;
 	uint32_t parent, fid;
-	int fd, rc = dir_fid(dir, true, &parent);
+	int rc = dir_fid(dir, true, &parent);
 
 	if (!rc)
 		rc = new_inode(dir, S_IFREG | (mode & 07777), &pi, &fid);
 	if (rc)
 		return rc;
-	rc = P9FS_CALL(&call, tcreatedonate, parent, fid, name_of(dentry), P9_OPEN_RDWR | P9_OPEN_EXCL, pi->base.mode,
+	rc = P9FS_CALL(&call, tcreatedonate, parent, fid, name, P9_OPEN_RDWR | P9_OPEN_EXCL, pi->base.mode,
 		pi->base.uid, pi->base.gid);
 	if (rc) {
 		p9fs_fid_free(fid);
@@ -145,12 +147,43 @@ int p9fs_create(struct inode *dir, struct dentry *dentry, uint32_t mode, struct 
 		inode_put(&pi->base);
 		return -EIO;
 	}
-	fd = p9fs_donated_take(call);
+	*fd = p9fs_donated_take(call);
 	p9fs_call_end(call);
-	rc = made(dir, dentry, pi, &r.attr, fid, inode);
+	*result = pi;
+	*attr = r.attr;
+	*fid_result = fid;
+	return 0;
+}
+
+int p9fs_create(struct inode *dir, struct dentry *dentry, uint32_t mode, struct inode **inode)
+{
+	struct p9fs_inode *pi;
+	struct p9_attr attr;
+	uint32_t fid;
+	int fd, rc = create(dir, name_of(dentry), mode, &pi, &attr, &fid, &fd);
+
+	if (rc)
+		return rc;
+	rc = made(dir, dentry, pi, &attr, fid, inode);
 	if (fd >= 0)
 		p9fs_handle_set(pi, fd, true);
 	return rc;
+}
+
+int p9fs_tmpfile(struct inode *dir, uint32_t mode, struct inode **inode)
+{
+	struct p9fs_inode *pi;
+	struct p9_attr attr;
+	uint32_t fid;
+	int fd, rc = create(dir, (struct p9_str){"", 0}, mode, &pi, &attr, &fid, &fd);
+
+	if (rc)
+		return rc;
+	p9fs_inode_fill(pi, &attr, fid);
+	if (fd >= 0)
+		p9fs_handle_set(pi, fd, true);
+	*inode = &pi->base;
+	return 0;
 }
 
 static int make(struct inode *dir, struct dentry *dentry, uint32_t mode, uint64_t rdev, const char *target,

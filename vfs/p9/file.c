@@ -7,6 +7,13 @@
  */
 #include "vfs/p9/internal.h"
 
+/* fallocate(2); the host checks which go together, and alignment. */
+#define ALLOC_KEEP_SIZE 0x01
+#define ALLOC_PUNCH 0x02
+#define ALLOC_COLLAPSE 0x08
+#define ALLOC_ZERO 0x10
+#define ALLOC_INSERT 0x20
+
 #define DIRTY_PAGES_MAX 4096u /* of one file: then its writer pays for the write-back */
 
 int p9fs_open(struct inode *inode, struct file *file)
@@ -143,10 +150,28 @@ static void file_release(struct file *file)
 	p9fs_writer_remove_idle(pi);
 }
 
+/* The host's file changed so: what is cached of it follows. The inode's lock is held as writer. */
+static void follow_allocation(struct inode *inode, int mode, uint64_t offset, uint64_t end)
+{
+	struct vm_object *object = inode->object;
+	uint64_t length = end - offset;
+
+	if (mode & (ALLOC_COLLAPSE | ALLOC_INSERT)) {
+		object_drop_range(object, offset, UINT64_MAX);
+		object_truncate(object, mode & ALLOC_COLLAPSE ? object->size - length : object->size + length);
+		return;
+	}
+	if (mode & (ALLOC_PUNCH | ALLOC_ZERO))
+		object_drop_range(object, offset, end);
+	if (!(mode & ALLOC_KEEP_SIZE) && end > object->size)
+		object_truncate(object, end);
+	if (!(mode & ALLOC_PUNCH) && inode->blocks < (end + 511) / 512)
+		inode->blocks = (end + 511) / 512;
+}
+
 static int file_fallocate(struct file *file, int mode, uint64_t offset, uint64_t length)
 {
 	struct inode *inode = file->inode;
-	struct vm_object *object = inode->object;
 	struct p9fs_call *call;
 	uint64_t end;
 	uint32_t fid;
@@ -154,7 +179,7 @@ static int file_fallocate(struct file *file, int mode, uint64_t offset, uint64_t
 
 	if (__builtin_add_overflow(offset, length, &end) || end > INT64_MAX)
 		return -EFBIG;
-	if (mode & ~3) /* FALLOC_FL_KEEP_SIZE and PUNCH_HOLE */
+	if (mode & ~(ALLOC_KEEP_SIZE | ALLOC_PUNCH | ALLOC_COLLAPSE | ALLOC_ZERO | ALLOC_INSERT))
 		return -EOPNOTSUPP;
 	rwsem_write_lock(&inode->lock);
 	rc = p9fs_flush(p9fs_i(inode));
@@ -164,12 +189,7 @@ static int file_fallocate(struct file *file, int mode, uint64_t offset, uint64_t
 		rc = P9FS_CALL(&call, tallocate, fid, (uint32_t)mode, offset, length);
 	if (!rc) {
 		p9fs_call_end(call);
-		if (mode & 2)
-			object_drop_range(object, offset, end);
-		else if (!(mode & 1) && end > object->size)
-			object_truncate(object, end);
-		if (!(mode & 2) && inode->blocks < (end + 511) / 512)
-			inode->blocks = (end + 511) / 512;
+		follow_allocation(inode, mode, offset, end);
 		inode_modified(inode);
 		p9fs_i(inode)->wrote = true;
 	}

@@ -453,7 +453,7 @@ static void p9fs_destroy(struct inode *inode)
 	.symlink = p9fs_symlink, .link = p9fs_link, .unlink = p9fs_unlink, .rmdir = p9fs_rmdir, \
 	.rename = p9fs_rename, .readlink = p9fs_readlink, .setattr = p9fs_setattr,            \
 	.getxattr = p9fs_getxattr, .setxattr = p9fs_setxattr, .listxattr = p9fs_listxattr,    \
-	.removexattr = p9fs_removexattr, .destroy = p9fs_destroy
+	.removexattr = p9fs_removexattr, .tmpfile = p9fs_tmpfile, .destroy = p9fs_destroy
 #define SHARED_OPS .getattr = p9fs_refresh, .revalidate = p9fs_revalidate
 
 /* Fifos and devices are opened by the core: a file system's own open would come before that. */

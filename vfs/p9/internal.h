@@ -178,6 +178,7 @@ void p9fs_flush_end(struct p9fs_super *super); /* frees it, now or when a queued
 /* dir.c */
 int p9fs_lookup(struct inode *dir, struct dentry *dentry, struct inode **inode);
 int p9fs_create(struct inode *dir, struct dentry *dentry, uint32_t mode, struct inode **inode);
+int p9fs_tmpfile(struct inode *dir, uint32_t mode, struct inode **inode);
 int p9fs_mkdir(struct inode *dir, struct dentry *dentry, uint32_t mode, struct inode **inode);
 int p9fs_mknod(struct inode *dir, struct dentry *dentry, uint32_t mode, uint64_t rdev, struct inode **inode);
 int p9fs_symlink(struct inode *dir, struct dentry *dentry, const char *target, struct inode **inode);

@@ -330,7 +330,8 @@ START_TEST(escape_through_names)
 	for (unsigned i = 0; i < sizeof(names) / sizeof(*names); i++) {
 		struct p9_str name = STR(names[i]);
 
-		ck_assert_int_ne(CALL(tcreatedonate, 0, 5, name, P9_OPEN_RDWR, 0644, 0, 0), 0);
+		if (name.len) /* an empty one asks for a file without a name */
+			ck_assert_int_ne(CALL(tcreatedonate, 0, 5, name, P9_OPEN_RDWR, 0644, 0, 0), 0);
 		ck_assert_int_ne(CALL(tmake, 0, P9_NOFID, name, S_IFDIR | 0755, 0, 0, 0, STR("")), 0);
 		ck_assert_int_ne(CALL(tmkdir, 0, name, 0755, 0), 0);
 		ck_assert_int_ne(CALL(tunlinkat, 0, name, 0), 0);

@@ -531,6 +531,43 @@ START_TEST(changes)
 }
 END_TEST
 
+START_TEST(nameless_file_and_allocation)
+{
+	static char bytes[20000];
+	struct file *file;
+	char text[8] = {0};
+	uint64_t pos = 0;
+	size_t size;
+	int rc = vfs_open(AT_FDCWD, "/sub", O_RDWR | O_TMPFILE, 0600, 0, &file);
+
+	if (rc == -EOPNOTSUPP)
+		return; /* a file system without it */
+	ck_assert_int_eq(rc, 0);
+	memset(bytes, 'b', sizeof(bytes));
+	ck_assert_int_eq(file->ops->write_kernel(file, bytes, sizeof(bytes), &pos), sizeof(bytes));
+	ck_assert_int_eq(file->inode->nlink, 0);
+	struct dentry *dentry;
+	ck_assert_int_eq(dentry_lookup(fake_task.fs->root.dentry, "named", 5, &dentry), 0);
+	ck_assert_int_eq(fake_task.fs->root.dentry->inode->ops->link(fake_task.fs->root.dentry->inode, dentry, file->inode), 0);
+	inode_get(file->inode);
+	dentry_instantiate(dentry, file->inode);
+	dentry_put(dentry);
+	rc = file->ops->fallocate(file, 3, 4096, 4096);
+	if (rc != -EOPNOTSUPP) {
+		ck_assert_int_eq(rc, 0);
+		ck_assert_int_eq(file_read_kernel(file, text, 4, 4094), 4);
+		ck_assert_int_eq(memcmp(text, "bb\0\0", 4), 0);
+		ck_assert_int_eq(file->ops->fallocate(file, 0, 0, 30000), 0);
+		ck_assert_uint_eq(file_size(file), 30000);
+	} else {
+		ck_assert_int_eq(vfs_ftruncate(file, 30000), 0);
+	}
+	close_file(file);
+	ck_assert_ptr_nonnull(host_read("named", &size));
+	ck_assert_uint_eq(size, 30000);
+}
+END_TEST
+
 START_TEST(xattrs)
 {
 	struct path path;
@@ -725,6 +762,7 @@ int main(void)
 	tcase_add_test(exclusive, absent_names_cost_nothing);
 	tcase_add_test(exclusive, changes);
 	tcase_add_test(exclusive, xattrs);
+	tcase_add_test(exclusive, nameless_file_and_allocation);
 	tcase_add_checked_fixture(shared, boot_shared, finish);
 	tcase_add_test(shared, without_donation);
 	tcase_add_test(shared, unlinked_while_open);
