@@ -34,11 +34,12 @@ static int read_file(struct json *json, const char *path, char **text)
 		return json_error(json, "", "not a regular file");
 	if (st.st_size > FILE_MAX)
 		return json_error(json, "", "too large");
-	*text = malloc(FILE_MAX + 1);
+	size_t room = (size_t)st.st_size;
+	*text = malloc(room + 1);
 	if (!*text)
 		return json_error(json, "", "out of memory");
-	for (;;) {
-		ssize_t n = read(fd, *text + length, FILE_MAX - length);
+	while (length < room) {
+		ssize_t n = read(fd, *text + length, room - length);
 		if (n < 0)
 			return json_error(json, "", "%s", strerror(errno));
 		if (n == 0)
