@@ -33,6 +33,7 @@ struct io_request {
 	uint64_t offset;
 	uint64_t arg;
 	uint32_t kind; /* enum abi_file_kind of fd */
+	bool polling;  /* the host's file is O_NONBLOCK: wait for readiness, then do it */
 	uint8_t header[P9_HEADER]; /* p9: checked copy of the message's head */
 	uint16_t oldtag;           /* p9 Tflush: the tag that it ends */
 };

@@ -38,6 +38,12 @@ static void backend_submit(struct io_service *io, struct io_request *request)
 /* A stream takes a write in pieces: it is complete when all of it was taken, or at an error. */
 void io_finish(struct io_service *io, struct io_request *request, int64_t res)
 {
+	if (res == -EAGAIN && request->kind != ABI_FILE_REGULAR &&
+	    (request->op == ABI_RING_read || request->op == ABI_RING_write)) {
+		request->polling = true; /* whoever shares the file made it O_NONBLOCK; the container did not */
+		backend_submit(io, request);
+		return;
+	}
 	if (request->op == ABI_RING_write && request->offset == UINT64_MAX && res > 0) {
 		request->done += (uint64_t)res;
 		if ((uint64_t)res < request->len) {
@@ -83,6 +89,7 @@ static void serve_transfer(struct io_service *io, struct io_request *request, co
 	}
 	request->kind = (uint32_t)kind;
 	request->done = 0;
+	request->polling = false;
 	request->fd = fds_get(io->vmm, sqe->fd);
 	request->offset = sqe->offset;
 	request->len = sqe->len;
@@ -110,6 +117,7 @@ static void serve_wait(struct io_service *io, struct io_request *request, const 
 	}
 	request->fd = fd;
 	request->arg = sqe->arg;
+	request->polling = false;
 	if (request->op == ABI_RING_poll) {
 		struct pollfd ready = {fd, (short)(sqe->arg & 0x7fff), 0};
 		if (poll(&ready, 1, 0) > 0) {

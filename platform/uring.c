@@ -64,6 +64,13 @@ fail:
 	return error;
 }
 
+static unsigned poll_events(const struct io_request *request)
+{
+	if (request->polling)
+		return request->op == ABI_RING_read ? POLLIN : POLLOUT;
+	return (unsigned)(request->arg & 0x7fff);
+}
+
 static void uring_submit(struct io_service *io, struct io_request *request)
 {
 	struct uring *uring = io->backend_private;
@@ -73,7 +80,7 @@ static void uring_submit(struct io_service *io, struct io_request *request)
 		io_complete(io, request, -EBUSY, 0);
 		return;
 	}
-	switch (request->op) {
+	switch (request->polling ? (uint32_t)ABI_RING_poll : request->op) {
 	case ABI_RING_read:
 		io_uring_prep_read(sqe, request->fd, request->memory, (unsigned)request->len, request->offset);
 		break;
@@ -84,7 +91,7 @@ static void uring_submit(struct io_service *io, struct io_request *request)
 		io_uring_prep_fsync(sqe, request->fd, request->arg == 1 ? IORING_FSYNC_DATASYNC : 0);
 		break;
 	default:
-		io_uring_prep_poll_add(sqe, request->fd, (unsigned)(request->arg & 0x7fff));
+		io_uring_prep_poll_add(sqe, request->fd, poll_events(request));
 	}
 	io_uring_sqe_set_data(sqe, request);
 	uring->unsubmitted++;
@@ -99,6 +106,11 @@ static void reap(struct io_service *io)
 		struct io_request *request = io_uring_cqe_get_data(cqe);
 		int64_t res = cqe->res;
 		io_uring_cqe_seen(&uring->ring, cqe);
+		if (request->polling && res >= 0) { /* ready: now the transfer itself */
+			request->polling = false;
+			uring_submit(io, request);
+			continue;
+		}
 		io_finish(io, request, res);
 	}
 }

@@ -26,15 +26,22 @@ const char *__asan_default_options(void)
 	return "detect_leaks=0";
 }
 
+static char bundle[64] = "/dev/shm/oci-fuzz-XXXXXX", path[96];
+
+static void clean_up(void)
+{
+	unlink(path);
+	rmdir(bundle);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static char bundle[64] = "/dev/shm/oci-fuzz-XXXXXX", path[96];
 	static struct container container;
 	size_t length;
 
-	if (!path[0] && !mkdtemp(bundle))
+	if (!path[0] && (!mkdtemp(bundle) || atexit(clean_up)))
 		abort();
 	snprintf(path, sizeof(path), "%s/config.json", bundle);
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
