@@ -74,7 +74,7 @@ struct task *task_alloc(void)
 		kfree(task);
 		return NULL;
 	}
-	task->machine.kernel_stack_top = (uint64_t)task->kernel_stack + KERNEL_STACK_SIZE;
+	task->machine.kernel_stack_top = KERNEL_STACK_TOP(task->kernel_stack);
 	task->regs = (struct regs *)(task->machine.kernel_stack_top - sizeof(struct regs));
 	memset(task->regs, 0, sizeof(*task->regs));
 	task->refs = 1;
