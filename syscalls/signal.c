@@ -4,6 +4,7 @@
 #include <asm/siginfo.h>
 #include <asm/signal.h>
 #include <linux/errno.h>
+#include <linux/magic.h>
 
 #include "kernel/ktime.h"
 #include "kernel/process.h"
@@ -11,6 +12,7 @@
 #include "ring0/usercopy.h"
 #include "syscalls/syscalls.h"
 #include "vfs/anon/anon.h"
+#include "vfs/proc/proc.h"
 
 #define UNBLOCKABLE (SIGBIT(SIGKILL) | SIGBIT(SIGSTOP))
 #define MIN_SIGSTKSZ 2048
@@ -287,6 +289,20 @@ int64_t sys_rt_tgsigqueueinfo(struct regs *regs)
 	return rc ? rc : send_to_thread(INT0(regs), INT1(regs), &info);
 }
 
+/* pidfd_send_signal(2) takes a pidfd, or a directory /proc/PID that is open. No reference; NULL: neither, or gone. */
+static struct process *process_of_file(const struct file *file)
+{
+	struct process *process = pidfd_process(file);
+
+	if (process || !file->inode || file->inode->sb->magic != PROC_SUPER_MAGIC)
+		return process;
+	const struct pseudo_inode *inode = pseudo_of(file->inode);
+	if (!inode->entry || inode->entry->children != proc_pid_table || !proc_is_process(inode))
+		return NULL;
+	const struct task *task = pseudo_task(inode);
+	return task ? task->process : NULL;
+}
+
 int64_t sys_pidfd_send_signal(struct regs *regs)
 {
 	int signo = INT1(regs), rc = 0;
@@ -297,7 +313,7 @@ int64_t sys_pidfd_send_signal(struct regs *regs)
 	struct file *file = fd_file(INT0(regs));
 	if (!file)
 		return -EBADF;
-	struct process *process = pidfd_process(file);
+	struct process *process = process_of_file(file);
 	if (!process)
 		rc = -EBADF;
 	else if (!valid_signal(signo))
