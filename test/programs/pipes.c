@@ -243,7 +243,12 @@ static void reopened(void)
 	snprintf(name, sizeof(name), "/proc/self/fd/%d", fds[1]);
 	again = open(name, O_WRONLY);
 	CHECK(again >= 0 && write(again, "q", 1) == 1 && read(fds[0], &c, 1) == 1 && c == 'q');
+	CHECK(write(fds[1], "r", 1) == 1);
 	close(fds[1]);
+	close(again);
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", fds[0]);
+	again = open(name, O_RDONLY); /* no writer left, and it does not wait for one */
+	CHECK(again >= 0 && read(again, &c, 1) == 1 && c == 'r' && read(again, &c, 1) == 0);
 	close(again);
 	CHECK(read(fds[0], &c, 1) == 0);
 	close(fds[0]);

@@ -39,6 +39,7 @@ struct pipe {
 	struct mutex lock;                   /* over ring, head, tail, packets across copies */
 	struct waitq read_wait, write_wait;
 	struct inode *fifo;                  /* whose inode->pipe this is; or NULL */
+	bool anonymous;                      /* made by pipe(2): opening it again waits for nobody */
 	TAILQ_HEAD(, pipe_packet) packets;
 };
 
@@ -393,6 +394,7 @@ int pipe_create(struct file *files[2], unsigned flags)
 	pipe->readers = 1;
 	pipe->fifo = reader->inode; /* /proc/PID/fd/N opens it again by fifo_open() */
 	reader->inode->pipe = pipe;
+	pipe->anonymous = true;
 	writer = file_create_like(reader, &pipe_file_ops, O_WRONLY | (flags & (O_NONBLOCK | O_DIRECT)), pipe);
 	if (!writer) {
 		file_put(reader);
@@ -418,7 +420,7 @@ static int fifo_open_ends(struct pipe *pipe, struct file *file, bool reads, bool
 {
 	bool nonblock = file->flags & O_NONBLOCK;
 
-	if (writes && !reads && nonblock && !pipe->readers)
+	if (writes && !reads && nonblock && !pipe->readers && !pipe->anonymous)
 		return -ENXIO;
 	if (reads) {
 		pipe->readers++;
@@ -430,6 +432,8 @@ static int fifo_open_ends(struct pipe *pipe, struct file *file, bool reads, bool
 	}
 	waitq_wake_all(&pipe->read_wait);
 	waitq_wake_all(&pipe->write_wait);
+	if (pipe->anonymous)
+		return 0;
 	if (reads && !writes && !pipe->writers) {
 		if (nonblock) {
 			file->version = pipe->writer_opens; /* no hang-up before the first writer */
