@@ -78,7 +78,7 @@ static inline void *page_address(const struct page *page)
 {
 	return pa_to_va(page_to_pa(page));
 }
-extern struct page *zero_page; /* PAGE_USER, all zero, shared */
+extern struct page *zero_page; /* the first of 16: PAGE_USER, all zero, shared */
 
 struct mm_counters {
 	uint64_t total, free, anon, cached, shmem, kernel, page_tables; /* bytes; meminfo */

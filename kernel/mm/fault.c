@@ -93,12 +93,29 @@ static int stack_grow(struct vma *vma, uint64_t address)
 
 /* ---- private anonymous memory ---- */
 
-static bool block_untouched(const pte_t *first, unsigned count, pte_t zero)
+static bool block_untouched(const pte_t *first, unsigned count)
 {
+	uint64_t zero = user_page_pa(zero_page);
+
 	for (unsigned i = 0; i < count; i++)
-		if (PTE_USED(first[i]) && (first[i] & PTE_ADDR) != zero)
+		if (PTE_USED(first[i]) && (first[i] & PTE_ADDR) - zero >= BLOCK_SIZE)
 			return false;
 	return true;
+}
+
+/* Reading: zero pages for what is absent around address. They are not counted and hold no references. */
+static void anon_zero(struct vma *vma, uint64_t address, pte_t *pte, pte_t bits)
+{
+	uint64_t block = address & ~(BLOCK_SIZE - 1), zero = user_page_pa(zero_page);
+	pte_t *first = pte - ((address - block) >> PAGE_SHIFT);
+
+	for (unsigned i = 0; i < BLOCK_PAGES; i++) {
+		uint64_t at = block + i * PAGE_SIZE;
+
+		if (at >= vma->start && at < vma->end && !PTE_USED(first[i]))
+			first[i] = (zero + i * PAGE_SIZE) | bits;
+	}
+	vma->has_anon = true;
 }
 
 /* A naturally aligned block, as far as it lies in the area, at once. False: not possible here, take a single page. */
@@ -112,7 +129,7 @@ static bool anon_block(struct vma *vma, uint64_t address, pte_t *pte, pte_t bits
 	bool flush = false;
 	struct page *page;
 
-	if (high - low < 2 || !block_untouched(first + low, high - low, page_to_pa(zero_page)))
+	if (high - low < 2 || !block_untouched(first + low, high - low))
 		return false;
 	page = page_alloc_zeroed_order(PAGE_USER, order);
 	if (!page)
@@ -141,9 +158,7 @@ static int fault_anon(struct vma *vma, uint64_t address, pte_t *pte, unsigned fl
 	struct page *page;
 
 	if (!(flags & FAULT_WRITE)) {
-		/* The zero page is not counted and holds no references. */
-		*pte = page_to_pa(zero_page) | bits;
-		vma->has_anon = true;
+		anon_zero(vma, address, pte, bits);
 		return 0;
 	}
 	if (vma->flags & VM_WRITE)

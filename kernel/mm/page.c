@@ -343,7 +343,9 @@ void page_init(const struct abi_boot *boot)
 	user_size = zones[PAGE_USER].pages << PAGE_SHIFT;
 	if (boot->mem_limit && boot->mem_limit < boot->user.size)
 		zones[PAGE_USER].limit = boot->mem_limit >> PAGE_SHIFT;
-	zero_page = page_alloc_zeroed(PAGE_USER);
+	/* A whole block of them, so that a block of untouched memory is one mapping when it is read. */
+	zero_page = page_alloc_zeroed_order(PAGE_USER, BLOCK_ORDER);
 	BUG_ON(!zero_page);
 	zero_page->flags |= PAGE_ZEROPAGE;
+	page_split(zero_page, BLOCK_ORDER);
 }
