@@ -42,7 +42,10 @@ void sighand_put(struct sighand *sighand)
 {
 	if (--sighand->refs)
 		return;
-	BUG_ON(!waitq_empty(&sighand->signalfd_waiters));
+	/* A signalfd in an epoll set that a child inherited outlives us: it hears no more. */
+	waitq_wake_all(&sighand->signalfd_waiters);
+	while (!waitq_empty(&sighand->signalfd_waiters))
+		waitq_remove(TAILQ_FIRST(&sighand->signalfd_waiters.waiters));
 	kfree(sighand);
 }
 

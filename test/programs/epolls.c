@@ -228,6 +228,38 @@ static void signalfds(void)
 	close(ep);
 }
 
+/* An epoll set with a signalfd outlives the process that put it there. */
+static void inherited(void)
+{
+	int ready[2], status;
+
+	CHECK(pipe(ready) == 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		sigset_t set;
+		struct epoll_event e;
+
+		sigemptyset(&set);
+		sigaddset(&set, SIGUSR2);
+		sigprocmask(SIG_BLOCK, &set, NULL);
+		int fd = signalfd(-1, &set, 0), ep = epoll_create1(0);
+		if (add(ep, fd, EPOLLIN, 1))
+			_exit(1);
+		if (fork() == 0) {
+			sleep_ms(50);
+			raise(SIGUSR2);
+			(void)!epoll_wait(ep, &e, 1, 10);
+			_exit(write(ready[1], "d", 1) != 1);
+		}
+		_exit(0);
+	}
+	close(ready[1]);
+	CHECK(waitpid(pid, &status, 0) == pid && status == 0);
+	char c;
+	CHECK(read(ready[0], &c, 1) == 1);
+	close(ready[0]);
+}
+
 static void pidfds(void)
 {
 	pid_t pid = fork();
@@ -303,6 +335,7 @@ int main(void)
 	RUN(eventfds);
 	RUN(timerfds);
 	RUN(signalfds);
+	RUN(inherited);
 	RUN(pidfds);
 	RUN(inotifies);
 	return CHECK_RESULT();

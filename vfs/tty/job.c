@@ -60,7 +60,7 @@ void tty_set_controlling(struct tty *tty)
 	tty->pgrp = process->pgid;
 }
 
-void tty_disassociate(struct session *session, bool leader_exits)
+void tty_disassociate(struct session *session)
 {
 	struct tty *tty = session->tty;
 
@@ -77,7 +77,7 @@ void tty_disassociate(struct session *session, bool leader_exits)
 void files_session_leader_exit(struct task *task)
 {
 	if (task->process->session)
-		tty_disassociate(task->process->session, true);
+		tty_disassociate(task->process->session);
 }
 
 static int set_controlling(struct tty *tty, bool steal)
@@ -127,7 +127,7 @@ int64_t tty_job_ioctl(struct tty *tty, bool master, unsigned cmd, uaddr_t arg)
 		if (!controlling)
 			return -ENOTTY;
 		if (current->process->pid == session->sid)
-			tty_disassociate(session, false);
+			tty_disassociate(session);
 		return 0;
 	case TIOCGPGRP:
 		if (!controlling && !master)

@@ -102,7 +102,7 @@ void tty_settings_changed(struct tty *tty, const struct termios2 *old);
 int tty_check_background(struct tty *tty, int signo); /* 0; -ERESTARTSYS (signal sent); -EIO */
 void tty_signal_foreground(struct tty *tty, int signo);
 void tty_set_controlling(struct tty *tty); /* for the current session */
-void tty_disassociate(struct session *session, bool leader_exits);
+void tty_disassociate(struct session *session); /* its controlling terminal is given up; the foreground group is told */
 int64_t tty_job_ioctl(struct tty *tty, bool master, unsigned cmd, uaddr_t arg); /* -ENOTTY: not one of these */
 
 /* ioctl.c */
