@@ -18,7 +18,8 @@
 #include "syscalls/syscalls.h"
 
 #define RR_INTERVAL_NS 100000000
-#define MOVE_NS 20000
+#define MOVE_NS 20000ull
+#define MOVE_TRIES 12u
 
 int64_t sys_sched_yield(struct regs *regs)
 {
@@ -56,8 +57,8 @@ int64_t sys_sched_setaffinity(struct regs *regs)
 		return -EINVAL;
 	task->affinity = mask;
 	/* A task that wakes up goes to a CPU of its mask: so the shortest sleep moves us. Others move when they next sleep. */
-	if (task == current && !(mask >> this_cpu()->cpu & 1))
-		(void)task_block(clock_monotonic() + MOVE_NS, false);
+	for (unsigned i = 0; i < MOVE_TRIES && task == current && !(mask >> this_cpu()->cpu & 1); i++)
+		(void)task_block(clock_monotonic() + (MOVE_NS << i), false); /* on a slow CPU the deadline may pass before the sleep */
 	return 0;
 }
 
