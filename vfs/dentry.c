@@ -172,10 +172,19 @@ void dentry_put(struct dentry *d)
 	}
 }
 
+void dentry_put_uncached(struct dentry *d)
+{
+	if (--d->refs)
+		return;
+	dentry_put(dentry_free(d));
+}
+
 /* May sleep in dentry_free(): the list is looked at afresh each time. */
 void dentry_shrink(unsigned count)
 {
 	struct dentry *d;
+
+	bool nested = pruning;
 
 	pruning = true;
 	while (count-- && (d = TAILQ_FIRST(&lru)) != NULL) {
@@ -183,7 +192,7 @@ void dentry_shrink(unsigned count)
 		if (!d->refs)
 			dentry_put(dentry_free(d));
 	}
-	pruning = false;
+	pruning = nested;
 }
 
 void dentry_shrink_superblock(struct superblock *sb)

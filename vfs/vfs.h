@@ -183,6 +183,8 @@ struct dentry {
 
 void dentry_get(struct dentry *dentry);
 void dentry_put(struct dentry *dentry); /* may sleep */
+/* The last reference frees it, cached or not: for a layer that something above caches already. May sleep. */
+void dentry_put_uncached(struct dentry *dentry);
 /* A cached child, referenced, negative ones too; NULL if unknown. Does not sleep. */
 struct dentry *dentry_find(struct dentry *parent, const char *name, unsigned len);
 /* A fresh dentry, hashed with inode (takes over its reference; NULL: negative). NULL: no memory. If one exists already it is returned and inode put. */

@@ -92,7 +92,7 @@ static void drop_layers(struct inode *upper, struct dentry *lower)
 	if (upper)
 		inode_put(upper);
 	if (lower)
-		dentry_put(lower);
+		dentry_put_uncached(lower);
 }
 
 struct inode *overlay_inode_get(struct superblock *sb, struct inode *upper, struct dentry *lower)

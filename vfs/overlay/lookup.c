@@ -31,7 +31,7 @@ static int lower_find(struct overlay_inode *dir, const struct dentry *name, stru
 	if (rc == -ENOENT)
 		return 0;
 	if (!rc && !(*lower)->inode) {
-		dentry_put(*lower);
+		dentry_put_uncached(*lower);
 		*lower = NULL;
 	}
 	return rc;
@@ -44,7 +44,7 @@ int overlay_lower_has(struct overlay_inode *dir, struct dentry *name)
 
 	if (rc || !lower)
 		return rc;
-	dentry_put(lower);
+	dentry_put_uncached(lower);
 	return 1;
 }
 
@@ -81,7 +81,7 @@ int overlay_lookup(struct inode *dir, struct dentry *dentry, struct inode **inod
 		return rc;
 	upper = upper_find(od, dentry); /* from here nothing sleeps but puts */
 	if (lower && (!lower_matters(od, upper) || (upper && !S_ISDIR(lower->inode->mode)))) {
-		dentry_put(lower);
+		dentry_put_uncached(lower);
 		lower = NULL;
 	}
 	if (upper && tmpfs_is_whiteout(upper))
@@ -93,7 +93,7 @@ int overlay_lookup(struct inode *dir, struct dentry *dentry, struct inode **inod
 	if (upper)
 		inode_get(upper);
 	if (upper && lower && !S_ISDIR(upper->mode)) {
-		dentry_put(lower);
+		dentry_put_uncached(lower);
 		lower = NULL;
 	}
 	*inode = overlay_inode_get(dir->sb, upper, lower);

@@ -12,6 +12,8 @@
 #include "ring0/memory.h"
 #include "vfs/p9/internal.h"
 
+#define SHRINK_BATCH 2048u
+
 #define BUFFER_ORDER 4 /* 64 KiB: twice P9FS_MESSAGE_SIZE */
 #define BUFFERS_MAX 64u
 #define CLUNKS_MAX 48u
@@ -84,7 +86,7 @@ static int remote_error(struct p9_reader *in)
 	return -(int)error.ecode;
 }
 
-int p9fs_call_send(struct p9fs_call *call)
+static int send_once(struct p9fs_call *call)
 {
 	uint8_t *reply = call->buffer + P9FS_MESSAGE_SIZE;
 	struct p9_header header;
@@ -115,6 +117,17 @@ int p9fs_call_send(struct p9fs_call *call)
 	if (header.type == P9_rlerror)
 		return remote_error(&call->in);
 	return header.type == call->type + 1 ? 0 : -EIO;
+}
+
+/* The gofer keeps a descriptor for each of our fids: when it has no more, cached names give some back. */
+int p9fs_call_send(struct p9fs_call *call)
+{
+	int rc = send_once(call);
+
+	if (rc != -EMFILE && rc != -ENFILE)
+		return rc;
+	dentry_shrink(SHRINK_BATCH);
+	return send_once(call);
 }
 
 int p9fs_donated_take(struct p9fs_call *call)
