@@ -51,6 +51,8 @@ struct abi_hosted {
 
 	/* Sleep until kick(cpu), a completion, or `deadline` (CLOCK_MONOTONIC ns; UINT64_MAX: none). */
 	void (*idle)(unsigned cpu, uint64_t deadline);
+	/* Sleep for so long and no longer: a busy wait that lasts. Kicks stay pending. */
+	void (*pause)(uint64_t ns);
 	/* Make `cpu` leave idle() or run() soon (run: with TRAP_INTERRUPT). Any thread. */
 	void (*kick)(unsigned cpu);
 	/* One shot: run() on this CPU ends with TRAP_INTERRUPT at `deadline`; UINT64_MAX disarms. */

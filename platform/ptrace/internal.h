@@ -113,6 +113,7 @@ int mirror_fpu_set(unsigned cpu, uint64_t space, const void *xsave);
 int run_user(unsigned cpu, uint64_t space, struct hosted_context *context);
 int wake_init(struct pt_cpu *c);
 void wake_idle(unsigned cpu, uint64_t deadline);
+void wake_pause(uint64_t ns);
 void wake_kick(unsigned cpu);
 void wake_timer(unsigned cpu, uint64_t deadline);
 void wake_arm_timer(struct pt_cpu *c); /* before user code runs */

@@ -52,6 +52,7 @@ static const struct abi_hosted ptrace_hosted = {
 	.fpu_get = mirror_fpu_get,
 	.fpu_set = mirror_fpu_set,
 	.idle = wake_idle,
+	.pause = wake_pause,
 	.kick = wake_kick,
 	.timer = wake_timer,
 };

@@ -163,9 +163,11 @@ static int run_stub(struct mirror *m, const struct hosted_context *context)
 	return ptrace(PTRACE_SYSEMU, m->pid, 0, 0) < 0 ? -errno : 0;
 }
 
-static int stub_died(struct pt_cpu *c, struct mirror *m, struct hosted_context *context)
+/* `status`: what wait4 said, or 0; `error`: of the ptrace request that failed, or 0. */
+static int stub_died(struct pt_cpu *c, struct mirror *m, struct hosted_context *context, int status, int error)
 {
-	vmm_log(0, "ptrace: stub %d of CPU %u was killed from outside", m->pid, c->cpu);
+	vmm_log(VMM_LOG_ERROR, "ptrace: stub %d of CPU %u was killed from outside (status %#x, error %d)", m->pid, c->cpu,
+		(unsigned)status, -error);
 	mirror_forget(c, m);
 	context->regs.trap = TRAP_STUB_DIED;
 	return 0;
@@ -174,7 +176,7 @@ static int stub_died(struct pt_cpu *c, struct mirror *m, struct hosted_context *
 static int run_decode(struct pt_cpu *c, struct mirror *m, struct hosted_context *context, int status)
 {
 	if (!WIFSTOPPED(status) || ptrace(PTRACE_GETREGS, m->pid, 0, &m->regs) < 0)
-		return stub_died(c, m, context);
+		return stub_died(c, m, context, status, WIFSTOPPED(status) ? -errno : 0);
 	regs_from_host(context, &m->regs);
 	m->regs_known = m->regs.cs == USER_CS && m->regs.ss == USER_SS && !(m->regs.ds | m->regs.es | m->regs.fs | m->regs.gs);
 	if (WSTOPSIG(status) == (SIGTRAP | 0x80)) {
@@ -197,7 +199,7 @@ int run_user(unsigned cpu, uint64_t space, struct hosted_context *context)
 		return error;
 	error = mirror_flush_orders(c);
 	if (error == -ESRCH)
-		return stub_died(c, m, context);
+		return stub_died(c, m, context, 0, error);
 	if (error)
 		return error;
 	/* Publish, then look: a kick either sees the stub or is seen here. */
@@ -214,6 +216,6 @@ int run_user(unsigned cpu, uint64_t space, struct hosted_context *context)
 		error = errno == EINTR ? 0 : -errno;
 	__atomic_store_n(&c->running, 0, __ATOMIC_RELEASE);
 	if (error)
-		return stub_died(c, m, context);
+		return stub_died(c, m, context, 0, error);
 	return run_decode(c, m, context, status);
 }

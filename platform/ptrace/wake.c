@@ -91,6 +91,13 @@ void wake_idle(unsigned cpu, uint64_t deadline)
 		wake_park();
 }
 
+void wake_pause(uint64_t ns)
+{
+	struct timespec t = to_timespec(ns);
+
+	syscall(SYS_ppoll, NULL, 0, &t, NULL, 0);
+}
+
 static void timer_arm(struct pt_cpu *c, uint64_t deadline)
 {
 	struct itimerspec spec = {.it_value = to_timespec(deadline ? deadline : 1)};

@@ -72,6 +72,7 @@ struct hosted_cpu {
 	struct hosted_mirror *dead; /* of freed spaces: drop these. Any CPU, under dead_lock */
 	volatile uint32_t dead_count;
 	struct shown shown[SHOWN_SLOTS]; /* a cache, by window and generation */
+	uint64_t relax_begin, relax_last; /* TSC: the busy wait that cpu_relax() is in */
 	uint64_t again_addr, again_rip; /* the last fault answered by mirroring alone */
 	unsigned again;
 };

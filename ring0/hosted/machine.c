@@ -11,6 +11,12 @@
 
 #define BOOT_STACK 131072u /* kept at the head of the host thread's stack for the idle loop */
 
+/* TSC ticks; some tens of microseconds at usual rates. */
+#define RELAX_GAP 20000u
+#define RELAX_SPIN 100000u
+#define RELAX_LOOK 5000u
+#define RELAX_SLEEP_NS 20000u
+
 struct hosted_cpu hosted_cpus[ABI_MAX_CPUS];
 
 static void hosted_cpu_init(unsigned cpu)
@@ -19,15 +25,39 @@ static void hosted_cpu_init(unsigned cpu)
 
 	TAILQ_INIT(&h->live);
 	h->dead_lock.rank = LOCK_MACHINE;
+	this_cpu()->flush_pending = 1; /* see hosted_flush_serve() */
 	/* We stand on the host thread's stack; host calls use it from some way below. */
 	_Static_assert(offsetof(struct percpu, machine_private) == 0x58, "call.S");
 	this_cpu()->machine_private = (void *)(((uint64_t)__builtin_frame_address(0) - BOOT_STACK) & ~63ull);
 }
 
-/* No shootdown waits for a CPU in ring 0 here: a mirror is emptied before it runs again. */
+static inline uint64_t rdtsc(void)
+{
+	uint32_t low, high;
+
+	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+	return (uint64_t)high << 32 | low;
+}
+
+/*
+ * Called in every turn of a busy wait (flush_pending stays set for that): no shootdown waits for a CPU in ring 0
+ * here, but whoever we wait for may not be running. A host thread that spins through its time slices is put
+ * last in the host's queue, and the lock is handed from one such thread to the other, a slice each: so
+ * after a short while it sleeps.
+ */
 static void hosted_flush_serve(void)
 {
-	this_cpu()->flush_pending = 0;
+	struct hosted_cpu *h = this_hosted();
+	uint64_t now = rdtsc();
+
+	if (now - h->relax_last > RELAX_GAP)
+		h->relax_begin = now;
+	h->relax_last = now;
+	if (now - h->relax_begin < RELAX_SPIN)
+		return;
+	HOST2(pause, RELAX_SLEEP_NS, 0);
+	h->relax_last = rdtsc();
+	h->relax_begin = h->relax_last - RELAX_SPIN + RELAX_LOOK;
 }
 
 static int64_t hosted_host_call(uint32_t op, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3)
