@@ -80,19 +80,33 @@ static bool memory_is_short(const struct vm_object *object)
 	return counters.free < counters.total / 8;
 }
 
-/* After a write: through at once, or soon. */
-static int64_t written(struct file *file, int64_t n)
+/*
+ * The host's count of blocks is known only after write-back. Until then: what was written past the old end
+ * takes blocks, and so does what was written before it as long as the file has holes.
+ */
+static void guess_blocks(struct inode *inode, uint64_t old_size, uint64_t start, uint64_t end)
+{
+	uint64_t most = PAGE_ALIGN(inode->object->size) / 512;
+	bool has_holes = inode->blocks < old_size / 512;
+
+	if (!has_holes && start < old_size)
+		start = PAGE_ALIGN(old_size);
+	if (start < end)
+		inode->blocks += (PAGE_ALIGN(end) - (start & PAGE_MASK)) / 512;
+	inode->blocks = MIN(inode->blocks, most);
+}
+
+/* After a write that ended at `end`: through at once, or soon. */
+static int64_t written(struct file *file, int64_t n, uint64_t old_size, uint64_t end)
 {
 	struct inode *inode = file->inode;
 	struct p9fs_inode *pi = p9fs_i(inode);
 	struct vm_object *object = inode->object;
-	uint64_t blocks = (object->size + 511) / 512;
 	int rc = 0;
 
 	if (n <= 0)
 		return n;
-	if (inode->blocks < blocks)
-		inode->blocks = blocks;
+	guess_blocks(inode, old_size, end - (uint64_t)n, end);
 	if (!inode->sb->cache_exclusive) {
 		rc = p9fs_flush(pi);
 		pi->host_size = MAX(pi->host_size, object->size);
@@ -108,16 +122,24 @@ static int64_t written(struct file *file, int64_t n)
 
 static int64_t file_write(struct file *file, uaddr_t from, size_t n, uint64_t *pos)
 {
+	uint64_t old_size = inode_size(file->inode);
+	int64_t put;
+
 	if (file->flags & O_APPEND)
 		look_again(file->inode);
-	return written(file, object_file_write(file, from, n, pos));
+	put = object_file_write(file, from, n, pos);
+	return written(file, put, old_size, *pos);
 }
 
 static int64_t file_write_kernel(struct file *file, const void *from, size_t n, uint64_t *pos)
 {
+	uint64_t old_size = inode_size(file->inode);
+	int64_t put;
+
 	if (file->flags & O_APPEND)
 		look_again(file->inode);
-	return written(file, object_file_write_kernel(file, from, n, pos));
+	put = object_file_write_kernel(file, from, n, pos);
+	return written(file, put, old_size, *pos);
 }
 
 static int file_fsync(struct file *file, bool data_only)
@@ -165,8 +187,6 @@ static void follow_allocation(struct inode *inode, int mode, uint64_t offset, ui
 		object_drop_range(object, offset, end);
 	if (!(mode & ALLOC_KEEP_SIZE) && end > object->size)
 		object_truncate(object, end);
-	if (!(mode & ALLOC_PUNCH) && inode->blocks < (end + 511) / 512)
-		inode->blocks = (end + 511) / 512;
 }
 
 static int file_fallocate(struct file *file, int mode, uint64_t offset, uint64_t length)
@@ -192,6 +212,7 @@ static int file_fallocate(struct file *file, int mode, uint64_t offset, uint64_t
 		follow_allocation(inode, mode, offset, end);
 		inode_modified(inode);
 		p9fs_i(inode)->wrote = true;
+		p9fs_refresh_blocks(inode);
 	}
 	rwsem_write_unlock(&inode->lock);
 	return rc;

@@ -274,6 +274,19 @@ int p9fs_refresh(struct inode *inode)
 	return rc;
 }
 
+void p9fs_refresh_blocks(struct inode *inode)
+{
+	struct p9_rgetattr r;
+	struct p9fs_call *call;
+	uint32_t fid;
+
+	if (p9fs_inode_fid(inode, &fid) || P9FS_CALL(&call, tgetattr, fid, P9_GETATTR_BASIC))
+		return;
+	if (p9_get_rgetattr(&call->in, &r))
+		inode->blocks = r.attr.blocks;
+	p9fs_call_end(call);
+}
+
 static uint32_t wire_valid(uint32_t valid)
 {
 	uint32_t wire = 0;

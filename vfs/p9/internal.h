@@ -145,6 +145,7 @@ int p9fs_inode_adopt(struct p9fs_inode *pi, uint32_t fid, const struct p9_attr *
 void p9fs_inode_check(struct p9fs_inode *pi);
 /* Shared mounts: bring the fields up to date unless they are younger than a millisecond. May sleep. */
 int p9fs_refresh(struct inode *inode);
+void p9fs_refresh_blocks(struct inode *inode); /* only the number of blocks, on any mount; may sleep */
 void p9fs_refresh_apply(struct p9fs_inode *pi, const struct p9_attr *attr);
 
 /* xattr.c */
