@@ -261,6 +261,8 @@ static void publish(struct task *task, const struct clone_args *args)
 	TAILQ_INSERT_TAIL(&process->tasks, task, sibling);
 	process->threads++;
 	task_hash_insert(task);
+	if (!(args->flags & CLONE_THREAD))
+		rlimit_cpu_changed(process);
 }
 
 /* clone's and vfork's parent: until the child has left our memory, or we are killed. */

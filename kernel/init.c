@@ -15,6 +15,7 @@
 #include "kernel/exec.h"
 #include "kernel/files.h"
 #include "kernel/mm.h"
+#include "kernel/process.h"
 #include "kernel/task.h"
 #include "ring0/context.h"
 #include "ring0/lib.h"
@@ -79,6 +80,7 @@ static void apply_limits(struct process *process)
 		if (limit->resource < RLIMIT_COUNT)
 			process->rlimit[limit->resource] = (struct rlimit64_pair){limit->soft, limit->hard};
 	}
+	rlimit_cpu_changed(process);
 	process->oom_score_adj = container.oom_score_adj;
 }
 

@@ -8,6 +8,7 @@
 #include <asm/siginfo.h>
 #include <asm/signal.h>
 #include <linux/errno.h>
+#include <linux/resource.h>
 #include <linux/time.h>
 
 #include "kernel/ktime.h"
@@ -46,7 +47,7 @@ static uint64_t consumed(const struct process *process, bool system_too)
 
 static void arm_cpu(struct itimer *itimer, uint64_t now)
 {
-	uint64_t left = itimer->cpu_limit - now;
+	uint64_t left = itimer->cpu_limit > now ? itimer->cpu_limit - now : 0;
 	unsigned threads = itimer->process->threads ? itimer->process->threads : 1;
 
 	left /= threads < cpu_count ? threads : cpu_count;
@@ -78,11 +79,45 @@ static void prof_fires(struct ktimer *timer)
 	cpu_fires(container_of(timer, struct itimer, timer), true, SIGPROF);
 }
 
+/* RLIMIT_CPU: SIGXCPU at the soft limit and each second after it, SIGKILL at the hard one (getrlimit(2)). */
+static void rlimit_fires(struct ktimer *timer)
+{
+	struct itimer *itimer = container_of(timer, struct itimer, timer);
+	struct process *process = itimer->process;
+	const struct rlimit64_pair *limit = &process->rlimit[RLIMIT_CPU];
+	uint64_t now = consumed(process, true);
+
+	if (now / NS_PER_S >= limit->max) {
+		signal_kill_process(process, WAIT_SIGNALED(SIGKILL));
+		return;
+	}
+	if (now >= itimer->cpu_limit) {
+		expire(itimer, SIGXCPU);
+		itimer->cpu_limit = now + NS_PER_S;
+	}
+	arm_cpu(itimer, now);
+}
+
+void rlimit_cpu_changed(struct process *process)
+{
+	const struct rlimit64_pair *limit = &process->rlimit[RLIMIT_CPU];
+	struct itimer *itimer = &process->rlimit_cpu;
+
+	ktimer_cancel(&itimer->timer);
+	if (limit->cur > INT64_MAX / NS_PER_S)
+		return;
+	/* A limit of zero means one second, as Linux has it. */
+	itimer->cpu_limit = (limit->cur ? limit->cur : 1) * NS_PER_S;
+	arm_cpu(itimer, consumed(process, true));
+}
+
 void itimers_init(struct process *process)
 {
 	ktimer_init(&process->itimer_real.timer, real_fires);
 	ktimer_init(&process->itimer_virtual.timer, virtual_fires);
 	ktimer_init(&process->itimer_prof.timer, prof_fires);
+	ktimer_init(&process->rlimit_cpu.timer, rlimit_fires);
+	process->rlimit_cpu.process = process;
 	process->itimer_real.process = process->itimer_virtual.process = process->itimer_prof.process = process;
 }
 
@@ -91,6 +126,7 @@ void itimers_cancel(struct process *process)
 	ktimer_cancel(&process->itimer_real.timer);
 	ktimer_cancel(&process->itimer_virtual.timer);
 	ktimer_cancel(&process->itimer_prof.timer);
+	ktimer_cancel(&process->rlimit_cpu.timer);
 }
 
 static struct itimer *find(int which)

@@ -56,6 +56,7 @@ void process_cpu_times(const struct process *process, uint64_t *utime, uint64_t 
 /* itimer.c, posix_timer.c */
 void itimers_init(struct process *process);
 void itimers_cancel(struct process *process);
+void rlimit_cpu_changed(struct process *process); /* RLIMIT_CPU was set, or the process is new */
 void posix_timers_delete_all(struct process *process);
 void posix_timer_dequeued(void *owner, struct ksiginfo *info); /* its signal is being taken: overrun, next shot */
 

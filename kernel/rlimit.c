@@ -6,6 +6,7 @@
 #include <linux/errno.h>
 #include <linux/resource.h>
 
+#include "kernel/process.h"
 #include "kernel/rlimit.h"
 
 #define NR_OPEN_MAX (1024u * 1024)
@@ -39,5 +40,7 @@ int rlimit_set(struct process *process, unsigned resource, const struct rlimit64
 	if (value->max > process->rlimit[resource].max && !capable(CAP_SYS_RESOURCE))
 		return -EPERM;
 	process->rlimit[resource] = *value;
+	if (resource == RLIMIT_CPU)
+		rlimit_cpu_changed(process);
 	return 0;
 }

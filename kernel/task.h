@@ -90,6 +90,7 @@ struct process {
 
 	struct rlimit64_pair rlimit[RLIMIT_COUNT];
 	struct itimer itimer_real, itimer_virtual, itimer_prof;
+	struct itimer rlimit_cpu; /* RLIMIT_CPU: cpu_limit is when SIGXCPU comes next */
 	TAILQ_HEAD(, posix_timer) timers;
 	int next_timer_id;
 	uint64_t start_time; /* boottime ns */

@@ -241,6 +241,36 @@ static void cpu_timer(void)
 	CHECK(timer_delete(timer) == 0);
 }
 
+/* Too much CPU time: SIGXCPU at the soft limit, death at the hard one. */
+static void cpu_limit(void)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		struct rlimit limit = {1, 2};
+		volatile unsigned x = 0;
+
+		catch(SIGXCPU);
+		setrlimit(RLIMIT_CPU, &limit);
+		while (!ticks || now_ns(CLOCK_PROCESS_CPUTIME_ID) < 10000 * MS)
+			x++;
+		_exit(0);
+	}
+	CHECK(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	pid = fork();
+	if (pid == 0) {
+		struct rlimit limit = {1, RLIM_INFINITY};
+		struct rlimit no_core = {0, 0};
+
+		setrlimit(RLIMIT_CORE, &no_core);
+		setrlimit(RLIMIT_CPU, &limit);
+		for (volatile unsigned x = 0;; x++)
+			;
+	}
+	CHECK(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU);
+}
+
 int main(void)
 {
 	harness_start();
@@ -252,5 +282,6 @@ int main(void)
 	RUN(posix_timers);
 	RUN(thread_timer);
 	RUN(cpu_timer);
+	RUN(cpu_limit);
 	return CHECK_RESULT();
 }
