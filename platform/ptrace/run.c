@@ -168,8 +168,20 @@ static int stub_died(struct pt_cpu *c, struct mirror *m, struct hosted_context *
 {
 	vmm_log(VMM_LOG_ERROR, "ptrace: stub %d of CPU %u was killed from outside (status %#x, error %d)", m->pid, c->cpu,
 		(unsigned)status, -error);
+	if (!status || WIFSTOPPED(status))
+		stub_kill(m->pid);
 	mirror_forget(c, m);
 	context->regs.trap = TRAP_STUB_DIED;
+	return 0;
+}
+
+/* The host refuses a base in its own half, which WRFSBASE lets user code load. */
+static int bad_registers(struct hosted_context *context)
+{
+	context->fs_base = context->gs_base = 0;
+	context->regs.trap = TRAP_PROTECTION;
+	context->regs.error = 0;
+	context->regs.orig_rax = ~0ull;
 	return 0;
 }
 
@@ -215,6 +227,8 @@ int run_user(unsigned cpu, uint64_t space, struct hosted_context *context)
 	while (!error && syscall(SYS_wait4, m->pid, &status, __WALL | __WNOTHREAD, NULL) < 0)
 		error = errno == EINTR ? 0 : -errno;
 	__atomic_store_n(&c->running, 0, __ATOMIC_RELEASE);
+	if (error == -EIO)
+		return bad_registers(context);
 	if (error)
 		return stub_died(c, m, context, 0, error);
 	return run_decode(c, m, context, status);

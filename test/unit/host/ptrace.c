@@ -301,6 +301,24 @@ static void test_escape_compat(const struct abi_hosted *h, unsigned cpu, uint64_
 	CHECK(!run_on(h, cpu, space, &x) && x.regs.trap != TRAP_INTERRUPT && x.regs.trap != TRAP_STUB_DIED);
 }
 
+/* A segment base in the host's half ends the task's stretch, not its stub. */
+static void test_escape_base(const struct abi_hosted *h, unsigned cpu, uint64_t space, unsigned page)
+{
+	static const uint8_t code[] = {0xf3, 0x48, 0x0f, 0xae, 0xd7, 0x0f, 0x05}; /* wrfsbase %rdi; syscall */
+	struct hosted_context x;
+
+	load(&x, page, code, sizeof(code));
+	x.regs.rdi = 0xffff888000000000;
+	CHECK(!run_on(h, cpu, space, &x));
+	if (x.regs.trap != TRAP_SYSCALL) /* no FSGSBASE on this host */
+		return;
+	x.regs.rax = 1;
+	x.regs.rbx = 2; /* so that all registers are set */
+	CHECK(!run_on(h, cpu, space, &x) && x.regs.trap == TRAP_PROTECTION && x.fs_base == 0);
+	load(&x, page, code, sizeof(code));
+	CHECK(!run_on(h, cpu, space, &x) && x.regs.trap == TRAP_SYSCALL);
+}
+
 /* exit_group, kill, mmap, fork: each comes to us and none happens. */
 static void test_escape_calls(const struct abi_hosted *h, unsigned cpu, uint64_t space, unsigned page)
 {
@@ -367,6 +385,7 @@ static void entry(const struct abi_boot *boot, uint64_t number)
 	test_fpu(h, cpu, space, page);
 	test_spaces(h, cpu, space, page);
 	test_escape_calls(h, cpu, space, page);
+	test_escape_base(h, cpu, space, page);
 	test_escape_stub_code(h, cpu, space);
 	test_escape_orders(h, cpu, space, page);
 	test_escape_compat(h, cpu, space, page);
