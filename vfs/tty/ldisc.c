@@ -139,7 +139,9 @@ static void echo(struct tty *tty, uint8_t c)
 
 size_t tty_input_room(const struct tty *tty)
 {
-	return TTY_INPUT_SIZE - 1 - (tty->in_head - tty->in_tail);
+	uint32_t used = tty->in_head - tty->in_tail;
+
+	return used < TTY_INPUT_SIZE - 1 ? TTY_INPUT_SIZE - 1 - used : 0; /* the last place is for a line's end */
 }
 
 unsigned tty_input_count(const struct tty *tty)
@@ -164,6 +166,8 @@ static void wake_reader(struct tty *tty)
 
 static void store(struct tty *tty, uint16_t c)
 {
+	if (tty->in_head - tty->in_tail == TTY_INPUT_SIZE)
+		return;
 	tty->in[tty->in_head++ % TTY_INPUT_SIZE] = c;
 	if (!(tty->termios.c_lflag & ICANON) || c & (TTY_CHAR_LINE | TTY_CHAR_EOF)) {
 		tty->canon_head = tty->in_head;
@@ -414,10 +418,9 @@ static void input_char(struct tty *tty, uint8_t c)
 	if (canonical && input_edit(tty, c))
 		return;
 	if (canonical && ends_line(tty, c)) {
-		if (tty->in_head - tty->in_tail < TTY_INPUT_SIZE) {
+		if (tty->in_head - tty->in_tail < TTY_INPUT_SIZE)
 			echo(tty, c);
-			store(tty, c | TTY_CHAR_LINE);
-		}
+		store(tty, c | TTY_CHAR_LINE);
 		return;
 	}
 plain:
