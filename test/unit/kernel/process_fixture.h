@@ -9,8 +9,6 @@
 #include "kernel/vdso/vdso.h"
 #include "test/unit/fake_machine.h"
 
-/* No vDSO here: its image is the sentry's own link. */
-const char vdso_image_start[1], vdso_image_end[1];
 
 static inline struct cred *fixture_root(void)
 {
