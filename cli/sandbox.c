@@ -128,6 +128,7 @@ static int prepare(struct sandbox *s)
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, s->p9) < 0 ||
 	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, s->control) < 0)
 		return cli_error("socketpair: %s", strerror(errno));
+	signal(SIGCHLD, SIG_DFL); /* ignored, as some callers leave it, there would be no exit status to wait for */
 	sigfillset(&all);
 	sigdelset(&all, SIGSEGV);
 	sigdelset(&all, SIGBUS);
