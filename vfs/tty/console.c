@@ -23,6 +23,7 @@
 #define CONSOLE_RING_ORDER 4
 #define CONSOLE_RING (4096u << CONSOLE_RING_ORDER)
 #define CONSOLE_READ 4096u
+#define CONSOLE_EOF 4 /* VEOF, as the line starts with */
 #define CONSOLE_PATH "/dev/pts/0"
 
 struct console {
@@ -33,6 +34,8 @@ struct console {
 	uint32_t head, tail;       /* of `out`, running freely */
 	uint32_t writing;          /* bytes with the host */
 	bool reading, feeding;
+	bool from_terminal; /* the host's standard input is a terminal; else its end is an end of file, no hang-up */
+	bool ended;         /* ... and it came */
 	struct abi_tty *host; /* for tty_get and tty_set */
 };
 
@@ -43,7 +46,7 @@ static void console_read_more(struct console *c)
 	struct abi_sqe sqe = {.op = ABI_RING_read, .fd = CONSOLE_IN, .gpa = va_to_pa(c->in), .len = CONSOLE_READ,
 		.offset = ~0ull};
 
-	if (c->reading || c->tty.hung_up || c->in_start != c->in_end)
+	if (c->reading || c->ended || c->tty.hung_up || c->in_start != c->in_end)
 		return;
 	c->reading = hostring_submit(&sqe, &c->read_request) == 0;
 }
@@ -68,9 +71,14 @@ static void console_read_done(struct hostring_request *request, int64_t res, uin
 		console_read_more(c);
 		return;
 	}
-	if (res <= 0) {
+	if (res < 0 || (res == 0 && c->from_terminal)) {
 		tty_hangup(&c->tty);
 		return;
+	}
+	if (res == 0) {
+		c->ended = true;
+		c->in[0] = CONSOLE_EOF;
+		res = 1;
 	}
 	c->in_start = 0;
 	c->in_end = (uint32_t)MIN(res, (int64_t)CONSOLE_READ);
@@ -193,7 +201,8 @@ static int console_create(void)
 	number = devpts_add(&c->tty);
 	if (number < 0)
 		goto fail;
-	if (!console_get_size(c, &c->tty.size))
+	c->from_terminal = console_get_size(c, &c->tty.size);
+	if (!c->from_terminal)
 		klog(LOG_WARNING, "console: the host's standard input is no terminal");
 	console = c;
 	console_read_more(c);
