@@ -340,14 +340,15 @@ static int fault_object(struct vma *vma, uint64_t address, pte_t *pte, unsigned 
 	rc = fault_find(vma, offset >> PAGE_SHIFT, wanted, &page);
 	if (rc != 0)
 		return rc;
-	if (flags & FAULT_WRITE && !(vma->flags & VM_SHARED)) {
-		if (copies_blocks(vma)) {
-			copy_block(vma, address & PAGE_MASK, pte);
-			if (*pte & PTE_W) {
-				page_put(page);
-				return 0;
-			}
+	/* A program's data is read (by its loader) only to be written soon: it is copied at once. */
+	if (copies_blocks(vma) && (flags & FAULT_WRITE || vma->end - vma->start <= BLOCK_SIZE)) {
+		copy_block(vma, address & PAGE_MASK, pte);
+		if (*pte & PTE_W) {
+			page_put(page);
+			return 0;
 		}
+	}
+	if (flags & FAULT_WRITE && !(vma->flags & VM_SHARED)) {
 		copy = page_alloc(PAGE_USER, 0);
 		if (!copy) {
 			page_put(page);
