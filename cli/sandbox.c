@@ -91,14 +91,16 @@ static int write_config(const struct container *container)
 	return fd;
 }
 
+#define GOFER_DESCRIPTORS 132096u /* the gofer keeps one or two for each file that the sentry remembers */
+
 /* Room for the descriptors that files of the container take; the limit is inherited by the children. */
 static int raise_descriptor_limit(void)
 {
-	struct rlimit limit = {ABI_MAX_FDS + 1024, ABI_MAX_FDS + 1024};
+	struct rlimit limit = {GOFER_DESCRIPTORS, GOFER_DESCRIPTORS};
 
 	if (setrlimit(RLIMIT_NOFILE, &limit) == 0)
 		return 0;
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) { /* what we may have, and never less than that */
 		limit.rlim_cur = limit.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &limit);
 	}

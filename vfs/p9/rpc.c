@@ -13,6 +13,7 @@
 #include "vfs/p9/internal.h"
 
 #define SHRINK_BATCH 2048u
+#define SHRINK_TRIES 32u
 
 #define BUFFER_ORDER 4 /* 64 KiB: twice P9FS_MESSAGE_SIZE */
 #define BUFFERS_MAX 64u
@@ -124,10 +125,12 @@ int p9fs_call_send(struct p9fs_call *call)
 {
 	int rc = send_once(call);
 
-	if (rc != -EMFILE && rc != -ENFILE)
-		return rc;
-	dentry_shrink(SHRINK_BATCH);
-	return send_once(call);
+	/* Not every cached name has a fid: the oldest go until enough had. */
+	for (unsigned tries = 0; tries < SHRINK_TRIES && (rc == -EMFILE || rc == -ENFILE); tries++) {
+		dentry_shrink(SHRINK_BATCH);
+		rc = send_once(call);
+	}
+	return rc;
 }
 
 int p9fs_donated_take(struct p9fs_call *call)
