@@ -19,6 +19,7 @@
 #include "kernel/mm/tree.h"
 #include "kernel/signal.h"
 #include "kernel/task.h"
+#include "ring0/clock.h"
 #include "ring0/upcall.h"
 
 #define AROUND_SIZE (256ull << 10) /* of cached file pages mapped with the one that faulted: below a page table's span */
@@ -26,6 +27,7 @@
 #define SMALL_BLOCK_ORDER 2u
 #define COPY_ORDER 3u            /* of private file data, copied together: a loader writes most of it */
 #define COPY_AREA (2ull << 20) /* in areas up to this size: python writes most of its 1.2 MiB at the start */
+#define OOM_RETRY_NS 5000000ull
 #define FAULT_WRITE 1u
 #define FAULT_EXEC 2u
 #define FAULT_FORCE 4u /* ptrace: not bound by the area's present rights */
@@ -492,9 +494,18 @@ int mm_get_user_page(struct mm *mm, uint64_t address, bool write, bool force, st
 
 int kernel_user_fault(uint64_t address, unsigned pf_error)
 {
+	int rc;
+
 	if (!current || !current->mm)
 		return -EFAULT;
-	return mm_fault(current->mm, address, pf_error) < 0 ? -EFAULT : 0;
+	/* Out of memory: the victim needs the kernel lock to end, so wait for it asleep. */
+	while ((rc = mm_fault(current->mm, address, pf_error)) == -ENOMEM) {
+		oom_kill();
+		if (signal_fatal_pending(current) ||
+			task_block(clock_monotonic() + OOM_RETRY_NS, false) == -EINTR)
+			return -EFAULT;
+	}
+	return rc < 0 ? -EFAULT : 0;
 }
 
 int mm_handle_trap(struct regs *regs, struct ksiginfo *info)

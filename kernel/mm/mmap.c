@@ -15,7 +15,7 @@
 
 #define PROT_ALL (PROT_READ | PROT_WRITE | PROT_EXEC)
 #define MAP_LEGACY (MAP_SHARED | MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS | MAP_DENYWRITE | MAP_EXECUTABLE | \
-	MAP_GROWSDOWN | MAP_LOCKED | MAP_NORESERVE | MAP_POPULATE | MAP_NONBLOCK | MAP_STACK | MAP_HUGETLB | 0x40)
+	MAP_GROWSDOWN | MAP_LOCKED | MAP_NORESERVE | MAP_POPULATE | MAP_NONBLOCK | MAP_STACK | MAP_HUGETLB | MAP_32BIT)
 
 uint64_t mm_rlimit(unsigned resource)
 {
@@ -53,6 +53,21 @@ uint64_t mm_place(struct mm *mm, uint64_t hint, uint64_t length)
 	found = vma_find_gap(mm, length, MM_MIN_ADDRESS, mm->mmap_base);
 	if (!found) /* the room above the base, as Linux' bottom-up second try */
 		found = vma_find_gap(mm, length, MM_MIN_ADDRESS, USER_TOP);
+	return found;
+}
+
+#define LOW_START 0x40000000ull /* where MAP_32BIT puts things: the second GiB */
+#define LOW_END 0x80000000ull
+
+static uint64_t place_low(struct mm *mm, uint64_t length)
+{
+	uint64_t hint = mm->hole_hint, max = mm->hole_max, found;
+
+	/* The search for ordinary mappings keeps its place. */
+	mm->hole_hint = 0;
+	found = vma_find_gap(mm, length, LOW_START, LOW_END);
+	mm->hole_hint = hint;
+	mm->hole_max = max;
 	return found;
 }
 
@@ -200,7 +215,10 @@ static int64_t map_locked(struct mm *mm, struct map_request *map)
 				return rc;
 		}
 	} else {
-		map->address = mm_place(mm, map->address, map->length);
+		if (map->flags & MAP_32BIT)
+			map->address = place_low(mm, map->length);
+		else
+			map->address = mm_place(mm, map->address, map->length);
 		if (map->address == 0)
 			return -ENOMEM;
 	}

@@ -113,6 +113,11 @@ static void arguments(void)
 	CHECK(munmap(p + PAGE, PAGE) == 0);
 	CHECK(mmap(p + PAGE, PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) == p + PAGE);
 	CHECK(mmap(p, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != p);
+	char *low = mmap(NULL, PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+
+	CHECK(low != MAP_FAILED && (unsigned long)low < 1ul << 31);
+	CHECK((unsigned long)map(1) > 1ul << 32);
+	munmap(low, PAGE);
 	int pipes[2];
 
 	CHECK(pipe(pipes) == 0);
