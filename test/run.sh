@@ -100,10 +100,15 @@ for target in $targets; do
 done
 
 say "programs on KVM, in the test machine"
-suite="BUILD=$BUILD ROOT=$ROOT LIMIT=100 QUICK=1 bash test/suite/suite.sh check kvm $out/reference-$key"
-time_limit=590
-[ -z "$all" ] || { suite="BUILD=$BUILD ROOT=$ROOT LIMIT=1200 bash test/suite/suite.sh check kvm $out/reference-$key"; time_limit=14400; }
-tally < <(bash test/machine/run.sh --timeout $time_limit -- sh -c "cd $top && sha256sum build/release/sentry.elf |
-	cut -d' ' -f1 | cmp - $out/image.sha256 && echo PASS the same image bytes on both machines && $suite; echo END \$?" </dev/null | tee "$out/kvm.log")
+limit=100 quick=1 time_limit=590
+[ -z "$all" ] || limit=1200 quick= time_limit=14400
+cat >"$out/kvm.sh" <<END
+cd $top
+export BUILD=$BUILD ROOT=$ROOT LIMIT=$limit QUICK=$quick
+sha256sum build/release/sentry.elf | cut -d' ' -f1 | cmp - $out/image.sha256 && echo PASS the same image bytes on both machines
+bash test/suite/suite.sh check kvm $out/reference-$key
+echo END
+END
+tally < <(bash test/machine/run.sh --timeout $time_limit -- bash "$out/kvm.sh" </dev/null | tee "$out/kvm.log")
 grep -q '^END' "$out/kvm.log" || fail "the KVM test machine did not finish in its share of the time"
 finish
