@@ -172,6 +172,7 @@ static int stub_died(struct pt_cpu *c, struct mirror *m, struct hosted_context *
 		stub_kill(m->pid);
 	mirror_forget(c, m);
 	context->regs.trap = TRAP_STUB_DIED;
+	vmm_end(c->vmm, SIGKILL); /* somebody on the host works against the sandbox: it is not what it was */
 	return 0;
 }
 
