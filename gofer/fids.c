@@ -30,6 +30,7 @@ struct node *gofer_node_new(struct tree *tree, int fd, int *error)
 		.ino = stx.stx_ino,
 		.tree = tree,
 	};
+	node->sealed = gofer_is_sealed(tree, node->dev, fd);
 	return node;
 }
 

@@ -10,7 +10,8 @@
  *   1. node->refs is the number of fids that point at it (plus one held by a running handler).
  *   2. node->mode's type bits never change: the descriptor pins the inode.
  *   3. fid->open_fd >= 0 only if the node is a regular file or a directory.
- *   4. In a read-only tree no descriptor is open for writing.
+ *   4. A sealed node has no children and is never open.
+ *   5. In a read-only tree no descriptor is open for writing.
  */
 #ifndef GOFER_INTERNAL_H
 #define GOFER_INTERNAL_H
@@ -38,6 +39,7 @@ struct tree {
 	/* Devices seen under this tree, to make qid.path unique; [0] is the root's. */
 	uint64_t devices[GOFER_MAX_DEVICES];
 	unsigned device_count;
+	uint64_t plain_devices; /* bit N: devices[N] was looked at, and is no interface to the host's kernel */
 	uint64_t root_ino;
 };
 
@@ -46,6 +48,7 @@ struct node {
 	int fd; /* O_PATH */
 	uint32_t mode; /* type bits only */
 	uint64_t dev, ino;
+	bool sealed; /* on procfs, sysfs and the like: it can be seen, not entered or opened */
 	struct tree *tree;
 };
 
@@ -130,6 +133,7 @@ int gofer_node_attr(const struct node *node, struct p9_attr *attr);
 int gofer_node_qid(const struct node *node, struct p9_qid *qid);
 struct statx;
 void gofer_attr_from_statx(struct tree *tree, const struct statx *stx, struct p9_attr *attr);
+bool gofer_is_sealed(struct tree *tree, uint64_t dev, int fd);
 uint64_t gofer_qid_path(struct tree *tree, uint64_t dev, uint64_t ino);
 /* "17" for descriptor 17, to be used relative to g->proc_fd or to the working directory. */
 struct fd_name {

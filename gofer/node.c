@@ -7,10 +7,12 @@
  * no name is looked up twice; since the descriptor pins the inode, its type is the one
  * seen when the node was made. Only regular files and directories are ever opened.
  */
+#include <linux/magic.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 
 #include "gofer/internal.h"
 
@@ -108,6 +110,8 @@ int gofer_node_lookup(struct node *dir, struct p9_str name, struct node **found)
 		return -ENOTDIR;
 	if (p9_str_equal(name, ".."))
 		return find_parent(dir, found);
+	if (dir->sealed)
+		return -EACCES;
 	if (!p9_name_ok(name))
 		return name.len > P9_MAX_NAME ? -ENAMETOOLONG : -EINVAL;
 	gofer_name_copy(&text, name);
@@ -124,6 +128,8 @@ int gofer_node_open(struct gofer *g, const struct node *node, int flags)
 
 	if (!S_ISREG(node->mode) && !S_ISDIR(node->mode))
 		return S_ISLNK(node->mode) ? -ELOOP : -ENXIO;
+	if (node->sealed)
+		return -EACCES;
 	if (node->tree->readonly && ((flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC)))
 		return -EROFS;
 	flags &= O_ACCMODE | O_TRUNC | O_APPEND | O_SYNC | O_DSYNC | O_DIRECTORY | O_NOATIME;
@@ -131,15 +137,66 @@ int gofer_node_open(struct gofer *g, const struct node *node, int flags)
 	return fd < 0 ? -errno : fd;
 }
 
-uint64_t gofer_qid_path(struct tree *tree, uint64_t dev, uint64_t ino)
+/* Where a device stands in the tree's table; GOFER_MAX_DEVICES: the table is full. */
+static unsigned device_index(struct tree *tree, uint64_t dev)
 {
 	unsigned i;
 
 	for (i = 0; i < tree->device_count; i++)
 		if (tree->devices[i] == dev)
-			break;
-	if (i == tree->device_count && i < GOFER_MAX_DEVICES)
+			return i;
+	if (i < GOFER_MAX_DEVICES)
 		tree->devices[tree->device_count++] = dev;
+	return i;
+}
+
+/*
+ * Interfaces to the host's kernel are no files of a container, even if they are mounted below its root (the whole
+ * host's root is served by `ringfence do`): the mount point can be seen, so that the sandbox can mount its own there.
+ */
+static bool is_kernel_interface(int fd)
+{
+	struct statfs fs;
+
+	if (fstatfs(fd, &fs))
+		return true;
+	switch ((unsigned long)fs.f_type) {
+	case PROC_SUPER_MAGIC:
+	case SYSFS_MAGIC:
+	case DEBUGFS_MAGIC:
+	case TRACEFS_MAGIC:
+	case SECURITYFS_MAGIC:
+	case CGROUP_SUPER_MAGIC:
+	case CGROUP2_SUPER_MAGIC:
+	case BPF_FS_MAGIC:
+	case EFIVARFS_MAGIC:
+	case DEVPTS_SUPER_MAGIC:
+	case BINFMTFS_MAGIC:
+	case NSFS_MAGIC:
+		return true;
+	}
+	return false;
+}
+
+_Static_assert(GOFER_MAX_DEVICES <= 64, "a bit each in plain_devices");
+
+bool gofer_is_sealed(struct tree *tree, uint64_t dev, int fd)
+{
+	unsigned i = device_index(tree, dev);
+
+	if (i < GOFER_MAX_DEVICES && tree->plain_devices >> i & 1)
+		return false;
+	if (is_kernel_interface(fd))
+		return true;
+	if (i < GOFER_MAX_DEVICES)
+		tree->plain_devices |= 1ull << i;
+	return false;
+}
+
+uint64_t gofer_qid_path(struct tree *tree, uint64_t dev, uint64_t ino)
+{
+	unsigned i = device_index(tree, dev);
+
 	/* Inode numbers use the low bits; the root's own device leaves them as they are. Past the table: a hash. */
 	return i < GOFER_MAX_DEVICES ? ino ^ (uint64_t)i << 56 : ino ^ dev * 0x9e3779b97f4a7c15ull;
 }

@@ -27,13 +27,14 @@ static int in_jail(int (*attempt)(struct gofer *g))
 	ck_assert_int_ge(pid, 0);
 	if (pid == 0) {
 		static struct gofer g;
-		struct gofer_tree trees[2];
+		struct gofer_tree trees[3];
 		char path[128];
 
 		snprintf(path, sizeof(path), "%s/tree", dir);
 		trees[0] = (struct gofer_tree){"0", open(path, O_PATH | O_DIRECTORY), false};
 		trees[1] = (struct gofer_tree){"1", open(path, O_PATH | O_DIRECTORY), true};
-		struct gofer_options options = {.socket_fd = open("/dev/null", O_RDWR), .trees = trees, .tree_count = 2};
+		trees[2] = (struct gofer_tree){"2", open("/", O_PATH | O_DIRECTORY), true};
+		struct gofer_options options = {.socket_fd = open("/dev/null", O_RDWR), .trees = trees, .tree_count = 3};
 		g.socket = options.socket_fd;
 		g.donate_fd = g.proc_fd = -1;
 		if (gofer_jail_prepare(&g, &options) || gofer_jail_enter(&g, &options))
@@ -85,7 +86,8 @@ static int above_proc(struct gofer *g)
 static int inherited_descriptors(struct gofer *g)
 {
 	for (int fd = 0; fd < 1024; fd++) {
-		if (fd == STDERR_FILENO || fd == g->socket || fd == g->proc_fd || fd == g->trees[0].fd || fd == g->trees[1].fd)
+		if (fd == STDERR_FILENO || fd == g->socket || fd == g->proc_fd || fd == g->trees[0].fd || fd == g->trees[1].fd ||
+			fd == g->trees[2].fd)
 			continue;
 		if (close(fd) == 0)
 			return ESCAPED;
@@ -105,6 +107,21 @@ static int absolute_link_in_the_tree(struct gofer *g)
 	int fd = openat(g->trees[0].fd, "absolute", O_RDONLY);
 
 	return fd >= 0;
+}
+
+/* By the handlers' own functions: the whole host's root is served, its /proc is not. */
+static int kernel_of_the_host(struct gofer *g)
+{
+	struct p9_str version = p9_str_from("version");
+	struct node *root, *proc, *found;
+	int error = 0;
+
+	root = gofer_node_new(&g->trees[2], fcntl(g->trees[2].fd, F_DUPFD_CLOEXEC, 3), &error);
+	if (!root || gofer_node_lookup(root, p9_str_from("proc"), &proc))
+		return NOT_JAILED;
+	if (gofer_node_lookup(proc, version, &found) == 0)
+		return ESCAPED;
+	return gofer_node_open(g, proc, O_RDONLY) >= 0;
 }
 
 static int device_of_the_host(struct gofer *g)
@@ -147,7 +164,7 @@ static const struct {
 } attempts[] = {
 #define A(name) {#name, name}
 	A(above_the_tree), A(root_of_the_host), A(above_proc), A(inherited_descriptors), A(change_in_a_readonly_tree),
-	A(absolute_link_in_the_tree), A(device_of_the_host), A(new_socket), A(new_program), A(new_process), A(new_mount),
+	A(absolute_link_in_the_tree), A(kernel_of_the_host), A(device_of_the_host), A(new_socket), A(new_program), A(new_process), A(new_mount),
 	A(old_namespace), A(other_process), A(other_memory), A(handles), A(dumpable_again), A(executable_memory),
 	A(a_new_ring),
 };
