@@ -27,6 +27,8 @@ unsigned file_may_map(struct file *file);
 /* Special mappings (/dev/zero, drivers): 0 if plain; else like an object of shmem is used for shared mappings. */
 bool file_maps_anonymous(struct file *file);
 uint64_t file_size(struct file *file);
+/* Whether somebody has the same file open for writing (through a mapping that outlives its descriptor, too). */
+bool file_has_writers(const struct file *file);
 /* Path as the current task sees it, into buf; length or -errno. */
 int64_t file_path(struct file *file, char *buf, size_t size);
 void file_identity(struct file *file, uint64_t *dev, uint64_t *ino);

@@ -74,6 +74,11 @@ void file_identity(struct file *file, uint64_t *dev, uint64_t *ino)
 	*ino = file->inode ? file->inode->ino : 0;
 }
 
+bool file_has_writers(const struct file *file)
+{
+	return file->inode && file->inode->writers;
+}
+
 static int may_exec(const struct path *path)
 {
 	struct inode *inode = path->dentry->inode;

@@ -14,6 +14,7 @@
 #include <asm/signal.h>
 #include <asm-generic/resource.h>
 
+#include "kernel/files.h"
 #include "kernel/mm/internal.h"
 #include "kernel/mm/oom.h"
 #include "kernel/mm/tree.h"
@@ -230,9 +231,11 @@ static void copy_block(struct vma *vma, uint64_t address, pte_t *pte)
 	unmap_finish(&unmap);
 }
 
+/* Not while the file may change: what is written to it shows in the pages that have no copy yet. */
 static bool copies_blocks(const struct vma *vma)
 {
-	return vma->object && (vma->flags & (VM_WRITE | VM_SHARED)) == VM_WRITE && vma->end - vma->start <= COPY_AREA;
+	return vma->object && (vma->flags & (VM_WRITE | VM_SHARED)) == VM_WRITE && vma->end - vma->start <= COPY_AREA &&
+		vma->file && !file_has_writers(vma->file);
 }
 
 static int fault_copy(struct vma *vma, uint64_t address, pte_t *pte, unsigned flags)
