@@ -148,8 +148,12 @@ void signal_exec_reset(struct task *task)
 	if (process->sighand->refs > 1) {
 		struct sighand *own = sighand_copy(process->sighand);
 
-		if (!own)
-			panic("no memory for the signal actions of a new program");
+		/* Past execve's point of no return: the program cannot start, and must not change another's actions. */
+		if (!own) {
+			klog(LOG_WARNING, "out of memory: killed process %d (%s)", process->pid, task->comm);
+			signal_kill_process(process, WAIT_SIGNALED(SIGKILL));
+			return;
+		}
 		sighand_put(process->sighand);
 		process->sighand = own;
 	}

@@ -7,8 +7,10 @@
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <ucontext.h>
@@ -477,6 +479,42 @@ static void inherited(void)
 	signal(SIGUSR2, SIG_DFL);
 }
 
+/* An epoll that watches a signalfd lives on in a child when the process whose signals they are has gone. */
+static void abandoned_signalfd(void)
+{
+	int status, gate[2];
+	char c;
+
+	CHECK(pipe(gate) == 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		struct epoll_event event = {.events = EPOLLIN};
+		int ep = epoll_create1(0);
+		sigset_t set;
+
+		sigemptyset(&set);
+		sigaddset(&set, SIGUSR1);
+		sigprocmask(SIG_BLOCK, &set, NULL);
+		int fd = signalfd(-1, &set, 0);
+		if (epoll_ctl(ep, EPOLL_CTL_ADD, fd, &event))
+			_exit(1);
+		if (fork() == 0) {
+			sleep_ms(50); /* the parent has gone */
+			raise(SIGUSR1);
+			epoll_wait(ep, &event, 1, 10);
+			epoll_ctl(ep, EPOLL_CTL_DEL, fd, NULL);
+			close(fd);
+			close(ep);
+			_exit(0); /* closes the gate */
+		}
+		_exit(0);
+	}
+	close(gate[1]);
+	CHECK(waitpid(pid, &status, 0) == pid && status == 0);
+	CHECK(read(gate[0], &c, 1) == 0);
+	close(gate[0]);
+}
+
 int main(int argc, char **argv)
 {
 	struct sigaction one, two;
@@ -502,5 +540,6 @@ int main(int argc, char **argv)
 	RUN(child_signals);
 	RUN(threads);
 	RUN(inherited);
+	RUN(abandoned_signalfd);
 	return CHECK_RESULT();
 }
