@@ -58,7 +58,7 @@ void oom_kill(void)
 		if (!mm)
 			continue;
 		/* One is dying already: let it. */
-		if (process->exiting && process != current->process)
+		if (process->exiting || signal_fatal_pending(process->leader))
 			return;
 		points = oom_badness(process, mm);
 		if (points > worst) {
