@@ -11,6 +11,7 @@
 #include <asm/siginfo.h>
 #include <asm/signal.h>
 #include <linux/errno.h>
+#include <linux/resource.h>
 #include <linux/time.h>
 
 #include "kernel/ktime.h"
@@ -21,7 +22,6 @@
 
 #define CPU_TIMER_STEP 1000000ll
 #define IGNORED_STEP 1000000ull /* a timer whose signal is ignored need not run faster */
-#define TIMERS_MAX 4096
 
 struct posix_timer {
 	TAILQ_ENTRY(posix_timer) link;
@@ -142,20 +142,21 @@ void posix_timer_dequeued(void *owner, struct ksiginfo *info)
 
 static int unused_id(struct process *process)
 {
-	for (int tries = 0; tries <= TIMERS_MAX; tries++) {
-		int id = process->next_timer_id;
+	int id;
 
+	/* Ends: there are fewer timers than numbers, by RLIMIT_SIGPENDING and by memory. */
+	do {
+		id = process->next_timer_id;
 		process->next_timer_id = id == INT32_MAX ? 0 : id + 1;
-		if (!find(id))
-			return id;
-	}
-	return -EAGAIN;
+	} while (find(id));
+	return id;
 }
 
 static void release(struct posix_timer *timer)
 {
 	if (timer->task)
 		task_put(timer->task);
+	timer->process->sigqueue_count--;
 	kfree(timer->entry);
 	kfree(timer);
 }
@@ -190,9 +191,13 @@ int posix_timer_create(int clock, const struct posix_timer_event *event, int *id
 		return -EINVAL;
 	if (event->notify & ~(SIGEV_NONE | SIGEV_THREAD | SIGEV_THREAD_ID))
 		return -EINVAL;
+	/* Its queue entry counts from now on, as timer_create(2) says. */
+	if (process->sigqueue_count >= process->rlimit[RLIMIT_SIGPENDING].cur)
+		return -EAGAIN;
 	struct posix_timer *timer = kzalloc(sizeof(*timer));
 	if (!timer)
 		return -EAGAIN;
+	process->sigqueue_count++;
 	timer->clock = clock;
 	timer->process = process;
 	timer->notify = event->notify != SIGEV_NONE;

@@ -198,6 +198,16 @@ static void posix_timers(void)
 	CHECK(timer_settime(timer, 0, &value, NULL) == 0);
 	CHECK(timer_gettime(timer, &old) == 0 && old.it_value.tv_sec == 9);
 	CHECK(timer_delete(timer) == 0);
+	/* Each timer takes a place in the signal queue. */
+	int status;
+	pid_t pid = fork();
+	if (pid == 0) {
+		struct rlimit none = {0, 0};
+
+		setrlimit(RLIMIT_SIGPENDING, &none);
+		_exit(timer_create(CLOCK_MONOTONIC, NULL, &timer) == -1 && errno == EAGAIN ? 0 : 1);
+	}
+	CHECK(waitpid(pid, &status, 0) == pid && status == 0);
 }
 
 static volatile int notified;
