@@ -42,7 +42,7 @@ static const uint32_t emptied[] = {0xa, 0xf, 0x10, 0x12, 0x14, 0x1d, 0x1e, 0x400
 
 struct kvm_cpuid_entry2 *kvm_cpuid_find(struct kvm_cpuid_table *table, uint32_t function, uint32_t index)
 {
-	for (uint32_t i = 0; i < table->header.nent; i++) {
+	for (uint32_t i = 0; i < table->nent; i++) {
 		struct kvm_cpuid_entry2 *e = &table->entries[i];
 
 		if (e->function == function &&
@@ -64,7 +64,7 @@ static void cpuid_hide(struct kvm_cpuid_table *table)
 		e->ecx &= ~hidden[i].ecx;
 		e->edx &= ~hidden[i].edx;
 	}
-	for (uint32_t i = 0; i < table->header.nent; i++)
+	for (uint32_t i = 0; i < table->nent; i++)
 		for (size_t k = 0; k < sizeof(emptied) / sizeof(emptied[0]); k++)
 			if (table->entries[i].function == emptied[k]) {
 				struct kvm_cpuid_entry2 *e = &table->entries[i];
@@ -100,7 +100,7 @@ int kvm_cpuid_load(int kvm, struct kvm_cpuid_table *table)
 	uint64_t xcr0;
 
 	memset(table, 0, sizeof(*table));
-	table->header.nent = KVM_CPUID_ENTRIES;
+	table->nent = KVM_CPUID_ENTRIES;
 	if (ioctl(kvm, KVM_GET_SUPPORTED_CPUID, table) < 0)
 		return -errno;
 	cpuid_hide(table);
@@ -114,7 +114,7 @@ int kvm_cpuid_load(int kvm, struct kvm_cpuid_table *table)
 		e->edx = (uint32_t)(xcr0 >> 32);
 		e->ebx = e->ecx = kvm_cpuid_xsave_size(table);
 	}
-	for (uint32_t i = 0; i < table->header.nent; i++) {
+	for (uint32_t i = 0; i < table->nent; i++) {
 		e = &table->entries[i];
 		if (e->function == 0xd && e->index >= 2 && (e->index >= 64 || !(xcr0 >> e->index & 1)))
 			e->eax = e->ebx = e->ecx = e->edx = 0;
@@ -155,7 +155,7 @@ void kvm_cpuid_for_cpu(struct kvm_cpuid_table *table, unsigned cpu, unsigned cpu
 
 	while ((1u << bits) < cpus)
 		bits++;
-	for (uint32_t i = 0; i < table->header.nent; i++) {
+	for (uint32_t i = 0; i < table->nent; i++) {
 		struct kvm_cpuid_entry2 *e = &table->entries[i];
 
 		switch (e->function) {

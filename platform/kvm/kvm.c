@@ -97,9 +97,9 @@ static int vm_set_doorbells(struct kvm_platform_state *state)
 	struct kvm_ioeventfd ring = {.addr = ABI_PORT_RING, .len = 4, .fd = io_eventfd(state->vmm),
 		.flags = KVM_IOEVENTFD_FLAG_PIO};
 	struct {
-		struct kvm_irq_routing header;
+		uint32_t nr, flags; /* as struct kvm_irq_routing */
 		struct kvm_irq_routing_entry entry;
-	} route = {.header = {.nr = 1}, .entry = {.gsi = KVM_GSI_RING, .type = KVM_IRQ_ROUTING_MSI,
+	} route = {.nr = 1, .entry = {.gsi = KVM_GSI_RING, .type = KVM_IRQ_ROUTING_MSI,
 		.u.msi = {.address_lo = 0xfee00000u, .data = ABI_VECTOR_RING}}};
 	struct kvm_irqfd irqfd = {.gsi = KVM_GSI_RING};
 

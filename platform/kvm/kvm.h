@@ -10,6 +10,7 @@
 #include <linux/kvm.h>
 #include <pthread.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "platform/vmm.h"
@@ -39,11 +40,12 @@ struct kvm_platform_state {
 	struct kvm_vcpu vcpus[ABI_MAX_CPUS];
 };
 
-/* A CPUID table of the size KVM may fill; entries[] follows the header as the ioctl wants it. */
+/* struct kvm_cpuid2 with room for what KVM may fill in. */
 struct kvm_cpuid_table {
-	struct kvm_cpuid2 header;
+	uint32_t nent, padding;
 	struct kvm_cpuid_entry2 entries[KVM_CPUID_ENTRIES];
 };
+_Static_assert(offsetof(struct kvm_cpuid_table, entries) == sizeof(struct kvm_cpuid2), "the ioctls' layout");
 
 /* selftest.c: 0, or -errno with the reason. Leaves nothing behind. `kvm` is /dev/kvm. */
 int kvm_selftest(int kvm, char *why, size_t size);
