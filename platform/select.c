@@ -89,8 +89,8 @@ static int probe_kvm(const char *state_dir, char *why, size_t size)
 	int error = kvm_platform.probe(why, size);
 	if (!error)
 		snprintf(why, size, "the self-test passed");
-	/* A device that is missing or forbidden may come; only the test's own verdict is kept. */
-	if (state_dir && access("/dev/kvm", R_OK | W_OK) == 0)
+	/* A device that is missing or forbidden may come, and a busy host may be too slow; only the test's own verdict is kept. */
+	if (state_dir && error != -ETIMEDOUT && access("/dev/kvm", R_OK | W_OK) == 0)
 		write_verdict(state_dir, key, error ? why : "passed");
 	return error;
 }
