@@ -18,6 +18,29 @@
 #define STREAM_PART 32768u   /* bytes of a stream in one message at most */
 #define MESSAGE_OVERHEAD 512u /* charged for each message beside its bytes */
 
+/*
+ * Messages that are done with, but whose files are still held. Dropping one may close a socket whose own messages hold
+ * sockets, and so on as deep as a program likes: only the outermost call drops files, the nested ones queue.
+ */
+static TAILQ_HEAD(, unix_message) done_messages = TAILQ_HEAD_INITIALIZER(done_messages);
+static bool dropping_files;
+
+static void drop_files(struct unix_message *message)
+{
+	TAILQ_INSERT_TAIL(&done_messages, message, link);
+	if (dropping_files)
+		return;
+	dropping_files = true;
+	while ((message = TAILQ_FIRST(&done_messages))) {
+		TAILQ_REMOVE(&done_messages, message, link);
+		for (unsigned i = 0; i < message->file_count; i++)
+			file_put(message->files[i]);
+		kfree(message->files);
+		kfree(message);
+	}
+	dropping_files = false;
+}
+
 void unix_message_free(struct unix_message *message)
 {
 	struct unix_socket *sender = message->sender;
@@ -28,8 +51,10 @@ void unix_message_free(struct unix_message *message)
 	unix_put(sender);
 	if (message->name && !--message->name->refs)
 		kfree(message->name);
-	for (unsigned i = 0; i < message->file_count; i++)
-		file_put(message->files[i]);
+	if (message->file_count) {
+		drop_files(message);
+		return;
+	}
 	kfree(message->files);
 	kfree(message);
 }
@@ -309,7 +334,8 @@ static int64_t receive_stream(struct unix_socket *sock, struct unix_receive *rec
 		if (rc < 0)
 			break;
 		done += (size_t)rc;
-		if (done && (!receive->wait_all || receive->peek || receive->file_count))
+		/* Nothing more taken: what comes next is not to be mixed with what there is. */
+		if (done && (!rc || !receive->wait_all || receive->peek || receive->file_count))
 			break;
 	}
 	if (done)

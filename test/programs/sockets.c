@@ -288,12 +288,51 @@ static void bulk(void)
 	close(s[1]);
 }
 
+/* Sockets in flight inside sockets in flight: closing the last one lets go of all, however many. */
+static void nested_rights(void)
+{
+	int outer = -1, s[2], status = 0;
+
+	for (int depth = 0; depth < 3000; depth++) {
+		CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, s) == 0);
+		if (outer >= 0 && send_fds(s[0], &outer, 1) != 1) {
+			status = errno; /* Linux bounds the depth */
+			CHECK(status == ETOOMANYREFS);
+		}
+		close(s[0]);
+		if (outer >= 0)
+			close(outer);
+		outer = s[1];
+		if (status)
+			break;
+	}
+	CHECK(close(outer) == 0);
+}
+
+/* MSG_WAITALL over a message with descriptors: they come with the bytes or end the read; it never hangs. */
+static void wait_all_rights(void)
+{
+	int s[2], nul = open("/dev/null", O_RDONLY);
+	char buf[32];
+
+	CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, s) == 0);
+	CHECK(write(s[0], "0123456789", 10) == 10 && send_fds(s[0], &nul, 1) == 1);
+	CHECK(shutdown(s[0], SHUT_WR) == 0);
+	ssize_t n = recv(s[1], buf, 20, MSG_WAITALL);
+	CHECK(n == 10 || n == 11);
+	close(s[0]);
+	close(s[1]);
+	close(nul);
+}
+
 int main(void)
 {
 	harness_start();
 	RUN(names);
 	RUN(datagrams);
 	RUN(rights);
+	RUN(nested_rights);
+	RUN(wait_all_rights);
 	RUN(credentials);
 	RUN(bulk);
 	return CHECK_RESULT();
