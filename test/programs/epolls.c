@@ -325,12 +325,48 @@ static void inotifies(void)
 	rmdir(dir);
 }
 
+/* Layers of sets that all watch each other: the ways through them are not walked one by one, or there are few. */
+static void meshes(void)
+{
+	enum { LAYERS = 4, WIDTH = 50 };
+	int sets[LAYERS][WIDTH], fds[2], refused = 0, joined = 0, strange = 0;
+	struct epoll_event e[4];
+	time_t start = time(NULL);
+
+	CHECK(pipe(fds) == 0);
+	for (int l = 0; l < LAYERS; l++)
+		for (int i = 0; i < WIDTH; i++)
+			CHECK((sets[l][i] = epoll_create1(EPOLL_CLOEXEC)) >= 0);
+	for (int i = 0; i < WIDTH; i++)
+		CHECK(add(sets[0][i], fds[0], EPOLLIN | EPOLLET, 1) == 0);
+	for (int l = 1; l < LAYERS; l++)
+		for (int i = 0; i < WIDTH; i++)
+			for (int j = 0; j < WIDTH; j++) {
+				if (add(sets[l][i], sets[l - 1][j], EPOLLIN | EPOLLET, 2) == 0) {
+					joined++;
+					continue;
+				}
+				refused++;
+				strange += errno != EINVAL && errno != ELOOP;
+			}
+	CHECK(joined && refused && !strange);
+	CHECK(write(fds[1], "x", 1) == 1);
+	CHECK(epoll_wait(sets[0][0], e, 4, 1000) == 1);
+	for (int l = 0; l < LAYERS; l++)
+		for (int i = 0; i < WIDTH; i++)
+			close(sets[l][i]);
+	close(fds[0]);
+	close(fds[1]);
+	CHECK(time(NULL) - start < 20);
+}
+
 int main(void)
 {
 	harness_start();
 	RUN(levels);
 	RUN(edges);
 	RUN(nested);
+	RUN(meshes);
 	RUN(threads);
 	RUN(eventfds);
 	RUN(timerfds);

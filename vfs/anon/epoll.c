@@ -8,7 +8,8 @@
  *  2. item->ready: it is on the ready list.
  *  3. The set's lock is held over everything that may sleep with an item in hand; epoll_forget() needs no lock,
  *     since an item's file can only go while nobody has a reference, and users of an item take one first.
- *  4. Sets watching sets form no cycle and no chain longer than EPOLL_MAX_DEPTH.
+ *  4. Sets watching sets form no cycle, no chain longer than EPOLL_MAX_DEPTH, and not more than EPOLL_MAX_WAYS ways up
+ *     from any set: wake-ups take each way.
  */
 #include <bsd/sys/tree.h>
 #include <linux/errno.h>
@@ -23,6 +24,7 @@
 #include "vfs/poll.h"
 
 #define EPOLL_MAX_DEPTH 5
+#define EPOLL_MAX_WAYS 500u /* a wake-up of a set goes up that many ways at most, itself counted; Linux: about as many */
 #define EPOLL_BATCH 16 /* events gathered before they are copied out */
 #define EPOLL_PRIVATE (EPOLLWAKEUP | EPOLLONESHOT | EPOLLET | EPOLLEXCLUSIVE)
 #define EPOLL_EXCLUSIVE_OK (EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE)
@@ -57,7 +59,11 @@ struct epoll {
 	struct mutex lock;
 	struct waitq wait;      /* epoll_wait(2) */
 	struct waitq poll_wait; /* sets and polls that watch this set */
+	uint64_t seen; /* the last round of a search among sets that came here, and what it found */
+	int chain;
 };
+
+static uint64_t search_round;
 
 static const struct file_ops epoll_file_ops;
 
@@ -241,38 +247,76 @@ int epoll_set_create(unsigned flags, struct file **file)
 	return 0;
 }
 
-/* Longest chain of sets below `set`, counting it; -1 if it leads to `target` or is too long. */
-static int epoll_depth(struct epoll *set, const struct epoll *target, int depth)
+/*
+ * Longest chain of sets below `set`, counting it; -1 if it leads to `target` or is too long. Each set is looked into once
+ * in a round: there may be very many ways down to it.
+ */
+static int epoll_depth(struct epoll *set, const struct epoll *target, int level)
 {
 	struct epoll_item *item;
-	int deepest = depth;
+	int deepest = 0;
 
-	if (set == target || depth > EPOLL_MAX_DEPTH)
+	if (set == target || level > EPOLL_MAX_DEPTH)
 		return -1;
+	if (set->seen == search_round)
+		return set->chain;
 	RB_FOREACH(item, epoll_tree, &set->items) {
 		int below;
 
 		if (item->file->ops != &epoll_file_ops)
 			continue;
-		below = epoll_depth(item->file->private, target, depth + 1);
+		below = epoll_depth(item->file->private, target, level + 1);
 		if (below < 0)
 			return -1;
 		deepest = MAX(deepest, below);
 	}
-	return deepest;
+	set->seen = search_round;
+	set->chain = deepest + 1;
+	return set->chain;
 }
 
-/* Longest chain of sets above the one of `file`, counting it. */
-static int epoll_height(const struct file *file, int height)
+/* Longest chain of sets above the one of `file`, counting it. Each set once in a round. */
+static int epoll_height(const struct file *file)
+{
+	struct epoll *set = file->private;
+	const struct epoll_item *item;
+	int highest = 0;
+
+	if (set->seen == search_round)
+		return set->chain;
+	for (item = file->epoll_items; item; item = item->file_next)
+		highest = MAX(highest, epoll_height(item->set->file));
+	set->seen = search_round;
+	set->chain = highest + 1;
+	return set->chain;
+}
+
+/* Ways up from the set of `file`, counting itself; counts no further than `limit`. */
+static unsigned epoll_ways_up(const struct file *file, unsigned limit)
 {
 	const struct epoll_item *item;
-	int highest = height;
+	unsigned ways = 1;
 
-	if (height > EPOLL_MAX_DEPTH)
-		return height;
-	for (item = file->epoll_items; item; item = item->file_next)
-		highest = MAX(highest, epoll_height(item->set->file, height + 1));
-	return highest;
+	for (item = file->epoll_items; item && ways <= limit; item = item->file_next)
+		ways += epoll_ways_up(item->set->file, limit - ways);
+	return ways;
+}
+
+/* Whether a wake-up of `file`'s set or of one below it would go up too many ways. Each set once in a round. */
+static bool epoll_too_many_ways(const struct file *file)
+{
+	struct epoll *set = file->private;
+	struct epoll_item *item;
+
+	if (set->seen == search_round)
+		return false;
+	set->seen = search_round;
+	if (epoll_ways_up(file, EPOLL_MAX_WAYS) > EPOLL_MAX_WAYS)
+		return true;
+	RB_FOREACH(item, epoll_tree, &set->items)
+		if (item->file->ops == &epoll_file_ops && epoll_too_many_ways(item->file))
+			return true;
+	return false;
 }
 
 static int epoll_add(struct file *file, struct file *watched, int fd, const struct epoll_event *event)
@@ -282,9 +326,11 @@ static int epoll_add(struct file *file, struct file *watched, int fd, const stru
 	uint32_t events;
 
 	if (watched->ops == &epoll_file_ops) {
+		search_round++;
 		int depth = epoll_depth(watched->private, set, 1);
 
-		if (depth < 0 || depth + epoll_height(file, 1) > EPOLL_MAX_DEPTH)
+		search_round++;
+		if (depth < 0 || depth + epoll_height(file) > EPOLL_MAX_DEPTH)
 			return -ELOOP;
 	}
 	item = kzalloc(sizeof(*item));
@@ -298,6 +344,13 @@ static int epoll_add(struct file *file, struct file *watched, int fd, const stru
 	RB_INSERT(epoll_tree, &set->items, item);
 	item->file_next = watched->epoll_items;
 	watched->epoll_items = item;
+	if (watched->ops == &epoll_file_ops) {
+		search_round++;
+		if (epoll_too_many_ways(watched)) {
+			item_free(item);
+			return -EINVAL;
+		}
+	}
 	events = file_poll(watched, &item->poll) & item->event.events;
 	if (item->no_memory) {
 		item_free(item);
