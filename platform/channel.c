@@ -233,11 +233,13 @@ unsigned channel_receive(struct io_service *io)
 			continue;
 		if (n < 0 && errno == EAGAIN)
 			break;
+		unsigned count = n < 0 ? 0 : take_descriptors(&message, fds);
 		if (n <= 0) {
+			while (count > 0)
+				close(fds[--count]);
 			io_fail(io, "the gofer died");
 			break;
 		}
-		unsigned count = take_descriptors(&message, fds);
 		if (n < (ssize_t)P9_HEADER || (message.msg_flags & MSG_TRUNC) ||
 		    size_of(gofer->bounce) != (uint32_t)n) {
 			while (count > 0)

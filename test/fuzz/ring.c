@@ -99,7 +99,7 @@ static void put_back(void)
 		;
 	while (recv(options.gofer_fd, drop, sizeof(drop), MSG_DONTWAIT) > 0)
 		;
-	for (uint32_t i = 3; i < 32; i++)
+	for (uint32_t i = 3; i < 1024; i++) /* more than one input can donate */
 		fds_close(&vmm, i);
 }
 
