@@ -42,6 +42,8 @@ struct unix_cred {
 	uint32_t uid, gid;
 };
 
+struct unix_in_flight; /* a user's files in messages: unix_io.c */
+
 struct unix_message {
 	TAILQ_ENTRY(unix_message) link;
 	struct unix_socket *sender; /* referenced; charged */
@@ -49,6 +51,7 @@ struct unix_message {
 	struct unix_cred cred;
 	struct file **files; /* referenced */
 	unsigned file_count;
+	struct unix_in_flight *in_flight; /* where they are counted */
 	size_t len, taken, charge;
 	char data[];
 };
@@ -105,6 +108,7 @@ struct unix_send {
 	size_t len;
 	struct file **files; /* ownership passes on success of the first part: then files is NULL */
 	unsigned file_count;
+	struct unix_in_flight *in_flight; /* unix_send()'s own */
 	struct unix_cred cred;
 	struct unix_socket *target; /* datagram with an address; NULL: the peer */
 	uint64_t deadline;

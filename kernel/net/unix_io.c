@@ -5,6 +5,8 @@
  * thrown away if the other side has gone. A stream's receiver holds its read_lock over the copy out, since a message
  * is taken in parts; a datagram leaves the queue first.
  */
+#include <asm-generic/resource.h>
+#include <linux/capability.h>
 #include <linux/errno.h>
 #include <linux/eventpoll.h>
 
@@ -12,11 +14,56 @@
 #include "kernel/mm.h"
 #include "kernel/net/socket_types.h"
 #include "kernel/net/unix.h"
+#include "kernel/rlimit.h"
 #include "kernel/task.h"
 #include "ring0/lib.h"
 
 #define STREAM_PART 32768u   /* bytes of a stream in one message at most */
 #define MESSAGE_OVERHEAD 512u /* charged for each message beside its bytes */
+
+/*
+ * Files in messages count against the sender's RLIMIT_NOFILE, all of a user's together (unix(7), ETOOMANYREFS): sockets
+ * that hold each other in their queues are never found again, so there must not be many.
+ */
+struct unix_in_flight {
+	TAILQ_ENTRY(unix_in_flight) link;
+	uint32_t uid;
+	uint64_t count;
+};
+
+static TAILQ_HEAD(, unix_in_flight) in_flight_users = TAILQ_HEAD_INITIALIZER(in_flight_users);
+
+static void in_flight_end(struct unix_in_flight *user, unsigned count)
+{
+	user->count -= count;
+	if (user->count)
+		return;
+	TAILQ_REMOVE(&in_flight_users, user, link);
+	kfree(user);
+}
+
+static int in_flight_begin(struct unix_send *send)
+{
+	uint64_t limit = rlimit_current(RLIMIT_NOFILE);
+	uint32_t uid = current->cred->uid;
+	struct unix_in_flight *user;
+
+	TAILQ_FOREACH(user, &in_flight_users, link)
+		if (user->uid == uid)
+			break;
+	if (user && user->count > limit && !capable(CAP_SYS_RESOURCE) && !capable(CAP_SYS_ADMIN))
+		return -ETOOMANYREFS;
+	if (!user) {
+		user = kzalloc(sizeof(*user));
+		if (!user)
+			return -ENOMEM;
+		user->uid = uid;
+		TAILQ_INSERT_HEAD(&in_flight_users, user, link);
+	}
+	user->count += send->file_count;
+	send->in_flight = user;
+	return 0;
+}
 
 /*
  * Messages that are done with, but whose files are still held. Dropping one may close a socket whose own messages hold
@@ -52,6 +99,7 @@ void unix_message_free(struct unix_message *message)
 	if (message->name && !--message->name->refs)
 		kfree(message->name);
 	if (message->file_count) {
+		in_flight_end(message->in_flight, message->file_count);
 		drop_files(message);
 		return;
 	}
@@ -91,6 +139,7 @@ static void message_queue(struct unix_socket *to, struct unix_message *message, 
 {
 	message->files = send->files;
 	message->file_count = send->file_count;
+	message->in_flight = send->in_flight;
 	send->files = NULL;
 	send->file_count = 0;
 	TAILQ_INSERT_TAIL(&to->rx, message, link);
@@ -217,7 +266,14 @@ static int64_t send_packet(struct unix_socket *sock, struct unix_send *send)
 
 int64_t unix_send(struct unix_socket *sock, struct unix_send *send)
 {
-	return sock->type == SOCK_STREAM ? send_stream(sock, send) : send_packet(sock, send);
+	int64_t rc = send->file_count ? in_flight_begin(send) : 0;
+
+	if (rc)
+		return rc;
+	rc = sock->type == SOCK_STREAM ? send_stream(sock, send) : send_packet(sock, send);
+	if (send->file_count) /* not sent */
+		in_flight_end(send->in_flight, send->file_count);
+	return rc;
 }
 
 /* ---- receive ---- */
@@ -263,6 +319,7 @@ static void receive_extras(struct unix_message *message, struct unix_receive *re
 	if (!message->file_count)
 		return;
 	if (!receive->peek) {
+		in_flight_end(message->in_flight, message->file_count);
 		receive->files = message->files;
 		receive->file_count = message->file_count;
 		message->files = NULL;

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -309,6 +310,32 @@ static void nested_rights(void)
 	CHECK(close(outer) == 0);
 }
 
+/* Sockets that only their own queues hold: a user's files in flight are bounded. */
+static void lost_rights(void)
+{
+	pid_t pid = fork();
+	int status, s[2], pairs = 0;
+
+	if (pid == 0) {
+		struct rlimit few = {100, 100};
+
+		if (setrlimit(RLIMIT_NOFILE, &few) || setuid(4711))
+			_exit(SKIP);
+		for (; pairs < 200; pairs++) {
+			if (socketpair(AF_UNIX, SOCK_STREAM, 0, s))
+				_exit(2);
+			if (send_fds(s[0], s, 2) != 1 && errno == ETOOMANYREFS)
+				break;
+			close(s[0]);
+			close(s[1]);
+		}
+		/* Linux finds them after a while, so it may go on. */
+		_exit(0);
+	}
+	CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status));
+	CHECK(WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == SKIP);
+}
+
 /* MSG_WAITALL over a message with descriptors: they come with the bytes or end the read; it never hangs. */
 static void wait_all_rights(void)
 {
@@ -333,6 +360,7 @@ int main(void)
 	RUN(rights);
 	RUN(nested_rights);
 	RUN(wait_all_rights);
+	RUN(lost_rights);
 	RUN(credentials);
 	RUN(bulk);
 	return CHECK_RESULT();
