@@ -98,6 +98,7 @@ int kvm_vcpu_create(struct kvm_platform_state *state, unsigned number, uint64_t 
 	vcpu->run = mmap(NULL, state->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
 	if (vcpu->run == MAP_FAILED)
 		return -errno;
+	vcpu->stats_fd = vmm->options->debug ? kvm_stats_open(vcpu->fd) : -1;
 	rc = vcpu_set_state(vcpu, cpuid);
 	if (rc < 0)
 		return rc;
@@ -171,6 +172,7 @@ static void vcpu_loop(struct kvm_vcpu *vcpu)
 {
 	while (!vcpu->state->vmm->ended) {
 		if (ioctl(vcpu->fd, KVM_RUN, 0) == 0) {
+			vcpu->user_exits++;
 			vcpu_exit(vcpu);
 		} else if (errno != EINTR && errno != EAGAIN) {
 			int error = errno;

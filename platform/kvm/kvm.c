@@ -214,6 +214,17 @@ static int kvm_start(struct vmm *vmm)
 	return rc;
 }
 
+static void log_exits(const struct kvm_platform_state *state)
+{
+	for (unsigned i = 0; i < state->vmm->cpus; i++) {
+		const struct kvm_vcpu *vcpu = &state->vcpus[i];
+
+		if (vcpu->stats_fd >= 0)
+			vmm_log(VMM_LOG_DEBUG, "kvm: vCPU %u: %llu exits to the host's kernel, %llu to user space", i,
+				(unsigned long long)kvm_stats_read(vcpu->stats_fd), (unsigned long long)vcpu->user_exits);
+	}
+}
+
 static int kvm_run(struct vmm *vmm)
 {
 	struct kvm_platform_state *state = vmm->platform_private;
@@ -224,6 +235,7 @@ static int kvm_run(struct vmm *vmm)
 	while (!vmm->ended)
 		pthread_cond_wait(&state->changed, &state->lock);
 	pthread_mutex_unlock(&state->lock);
+	log_exits(state);
 	return 0;
 }
 

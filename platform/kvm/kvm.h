@@ -27,6 +27,8 @@ struct kvm_vcpu {
 	struct abi_call *call;  /* in guest memory: hostile, copied once */
 	pthread_t thread;
 	bool started;           /* state->lock: may enter the guest */
+	int stats_fd;           /* with --debug, else -1: KVM's count of exits */
+	uint64_t user_exits;    /* returns of KVM_RUN; this thread's own */
 };
 
 struct kvm_platform_state {
@@ -61,6 +63,10 @@ uint32_t kvm_cpuid_xsave_size(struct kvm_cpuid_table *table);
 
 /* tables.c: the page tables that the sentry starts on. *root: gpa of the PML4. 0 or -ENOMEM. */
 int kvm_tables_build(struct vmm *vmm, uint64_t *root);
+
+/* stats.c. A descriptor for kvm_stats_read(), which may be called once, or -errno; and exits to the host's kernel. */
+int kvm_stats_open(int vcpu);
+uint64_t kvm_stats_read(int fd);
 
 /* cpu.c */
 int kvm_vcpu_create(struct kvm_platform_state *state, unsigned number, uint64_t root,
