@@ -90,7 +90,8 @@ static int detach_trees(struct gofer *g)
 			return fail("copy tree", tree->name);
 		close(tree->fd);
 		tree->fd = fd;
-		attr.attr_set = tree->readonly ? MOUNT_ATTR_RDONLY : 0;
+		/* No device in the tree can be opened, neither one that is there nor one that a taken-over gofer makes. */
+		attr.attr_set = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID | (tree->readonly ? MOUNT_ATTR_RDONLY : 0);
 		if (syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr)))
 			return fail("set mount attributes of tree", tree->name);
 	}
