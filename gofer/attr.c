@@ -70,6 +70,8 @@ int gofer_tsetattr(struct gofer *g, struct p9_reader *in, struct p9_writer *out)
 		return -EBADF;
 	if (fid->node->tree->readonly)
 		return -EROFS;
+	if (fid->node->sealed)
+		return -EACCES;
 	link = gofer_fd_name(fid->node->fd);
 	if (t.valid & (P9_SETATTR_UID | P9_SETATTR_GID)) {
 		uid_t uid = t.valid & P9_SETATTR_UID ? t.uid : (uid_t)-1;
@@ -266,6 +268,8 @@ int gofer_txattrcreate(struct gofer *g, struct p9_reader *in, struct p9_writer *
 		return -EBUSY;
 	if (fid->node->tree->readonly)
 		return -EROFS;
+	if (fid->node->sealed)
+		return -EACCES;
 	xattr = new_xattr(t.name, (uint32_t)t.size);
 	if (!xattr)
 		return -ENOMEM;

@@ -115,6 +115,8 @@ int gofer_dir_find(struct gofer *g, uint32_t number, bool for_change, struct nod
 		return -ENOTDIR;
 	if (for_change && fid->node->tree->readonly)
 		return -EROFS;
+	if (for_change && fid->node->sealed)
+		return -EACCES;
 	*node = fid->node;
 	return 0;
 }

@@ -10,7 +10,7 @@
  *   1. node->refs is the number of fids that point at it (plus one held by a running handler).
  *   2. node->mode's type bits never change: the descriptor pins the inode.
  *   3. fid->open_fd >= 0 only if the node is a regular file or a directory.
- *   4. A sealed node has no children and is never open.
+ *   4. A sealed node has no children, is never open and never changed.
  *   5. In a read-only tree no descriptor is open for writing.
  */
 #ifndef GOFER_INTERNAL_H

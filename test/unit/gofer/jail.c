@@ -122,6 +122,12 @@ static int kernel_of_the_host(struct gofer *g)
 		return NOT_JAILED;
 	if (gofer_node_lookup(proc, version, &found) == 0)
 		return ESCAPED;
+	/* Nor may it be changed where the tree is writable: a directory made in a cgroup is a cgroup. */
+	struct fid fid = {.node = proc, .open_fd = -1, .dir_fd = -1};
+	g->fids = &fid;
+	g->trees[2].readonly = false;
+	if (gofer_dir_find(g, 0, true, &found) != -EACCES)
+		return ESCAPED;
 	return gofer_node_open(g, proc, O_RDONLY) >= 0;
 }
 
