@@ -231,6 +231,8 @@ int gofer_txattrwalk(struct gofer *g, struct p9_reader *in, struct p9_writer *ou
 	error = gofer_fid_free(g, t.newfid, &to);
 	if (error)
 		return error;
+	if (g->xattr_count >= GOFER_MAX_XATTRS)
+		return -ENOMEM;
 	xattr = new_xattr(t.name, GOFER_XATTR_MAX);
 	if (!xattr)
 		return -ENOMEM;
@@ -243,6 +245,7 @@ int gofer_txattrwalk(struct gofer *g, struct p9_reader *in, struct p9_writer *ou
 	xattr = fitted ? fitted : xattr;
 	gofer_fid_set(to, gofer_node_get(fid->node));
 	to->xattr = xattr;
+	g->xattr_count++;
 	p9_put_rxattrwalk(out, &(struct p9_rxattrwalk){xattr->filled});
 	return 0;
 }
@@ -270,6 +273,8 @@ int gofer_txattrcreate(struct gofer *g, struct p9_reader *in, struct p9_writer *
 		return -EROFS;
 	if (fid->node->sealed)
 		return -EACCES;
+	if (g->xattr_count >= GOFER_MAX_XATTRS)
+		return -ENOMEM;
 	xattr = new_xattr(t.name, (uint32_t)t.size);
 	if (!xattr)
 		return -ENOMEM;
@@ -280,5 +285,6 @@ int gofer_txattrcreate(struct gofer *g, struct p9_reader *in, struct p9_writer *
 	xattr->writing = true;
 	xattr->flags = t.flags;
 	fid->xattr = xattr;
+	g->xattr_count++;
 	return 0;
 }

@@ -88,6 +88,8 @@ int gofer_fid_clunk(struct gofer *g, struct fid *fid)
 
 	if (fid->xattr && fid->xattr->writing)
 		error = xattr_commit(fid->node, fid->xattr);
+	if (fid->xattr)
+		g->xattr_count--;
 	free(fid->xattr);
 	if (fid->open_fd >= 0)
 		close(fid->open_fd);

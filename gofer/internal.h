@@ -31,6 +31,7 @@
 
 #define GOFER_MAX_DEVICES 64
 #define GOFER_XATTR_MAX 65536u
+#define GOFER_MAX_XATTRS 256u /* fids that hold one at a time: each is memory outside the container's limit */
 
 struct tree {
 	const char *name;
@@ -78,6 +79,7 @@ struct gofer {
 	struct fid *fids; /* P9_MAX_FIDS */
 	struct tree trees[GOFER_MAX_TREES];
 	size_t tree_count;
+	unsigned xattr_count; /* fids with an attribute */
 	size_t pending; /* bytes in `in` (stream) */
 	uint8_t *in, *out;
 	uint8_t *scratch; /* P9_MAX_MSIZE, for getdents */

@@ -281,6 +281,23 @@ START_TEST(xattrs)
 }
 END_TEST
 
+/* Each pending attribute is memory of the gofer: a client cannot have one for every fid. */
+START_TEST(xattrs_are_few)
+{
+	uint32_t fid = 1;
+
+	ck_assert_int_eq(walk(0, fid, "file", NULL), 0);
+	for (; fid <= 256; fid++) {
+		ck_assert_int_eq(walk(fid, fid + 1, NULL, NULL), 0);
+		ck_assert_int_eq(CALL(txattrcreate, fid, STR("user.note"), 65536, 0), 0);
+	}
+	ck_assert_int_eq(CALL(txattrcreate, fid, STR("user.note"), 65536, 0), ENOMEM);
+	ck_assert_int_eq(CALL(txattrwalk, fid, 300, STR("")), ENOMEM);
+	ck_assert_int_eq(CALL(tclunk, 9), EINVAL); /* it was not written whole */
+	ck_assert_int_eq(CALL(txattrcreate, fid, STR("user.note"), 65536, 0), 0);
+}
+END_TEST
+
 START_TEST(escape_through_dotdot)
 {
 	struct p9_rwalk up, root;
@@ -475,6 +492,7 @@ int main(void)
 	tcase_add_test(served, create_and_change);
 	tcase_add_test(served, lcreate_turns_the_fid);
 	tcase_add_test(served, xattrs);
+	tcase_add_test(served, xattrs_are_few);
 	tcase_add_test(served, escape_through_dotdot);
 	tcase_add_test(served, escape_by_moving_the_directory_out);
 	tcase_add_test(served, escape_through_names);
