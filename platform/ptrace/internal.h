@@ -49,6 +49,7 @@ struct mirror {
 	uint64_t space;
 	pid_t pid;
 	bool regs_known;              /* `regs` are the stub's registers */
+	int failed;                   /* -errno: an order was not executed, so the stub may show what it must not */
 	struct user_regs_struct regs;
 };
 

@@ -106,13 +106,17 @@ int mirror_flush_orders(struct pt_cpu *c)
 {
 	struct mirror *m = c->order_mirror;
 	unsigned count = c->order_count;
+	int error;
 
 	if (!count)
 		return 0;
 	c->order_count = 0;
 	c->order_mirror = NULL;
 	m->regs_known = false;
-	return stub_run_orders(c, m->pid, count);
+	error = stub_run_orders(c, m->pid, count);
+	if (error)
+		m->failed = error; /* whoever asked may not look, or mean another space: run() will not use this stub */
+	return error;
 }
 
 /* A place for one more order to m. NULL: the orders before it failed with *error. */

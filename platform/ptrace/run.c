@@ -211,6 +211,8 @@ int run_user(unsigned cpu, uint64_t space, struct hosted_context *context)
 	if (!m)
 		return error;
 	error = mirror_flush_orders(c);
+	if (m->failed)
+		error = m->failed;
 	if (error == -ESRCH)
 		return stub_died(c, m, context, 0, error);
 	if (error)

@@ -248,7 +248,8 @@ int stub_run_orders(struct pt_cpu *c, pid_t pid, unsigned count)
 		return -errno;
 	if (WSTOPSIG(status) == SIGILL && regs.rax > -4096ull)
 		return (int)(int64_t)regs.rax;
-	vmm_log(0, "ptrace: stub %d stopped by signal %d at %#llx in its own code", pid, WSTOPSIG(status), regs.rip);
+	/* The container can bring this about (a PKRU that forbids reading): nothing for stderr. */
+	vmm_log(VMM_LOG_DEBUG, "ptrace: stub %d stopped by signal %d at %#llx in its own code", pid, WSTOPSIG(status), regs.rip);
 	return -EIO;
 }
 
