@@ -175,12 +175,41 @@ static void system_wide(void)
 	CHECK(slurp("/proc/cpuinfo") > 0 && strstr(text, "processor\t: 0\n"));
 }
 
-int main(void)
+/* A descriptor of one's own memory, over an execve: it gives nothing of the new program's. */
+static void memory_after_exec(void)
 {
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		char number[16];
+
+		snprintf(number, sizeof(number), "%d", open("/proc/self/mem", O_RDWR));
+		execl("/proc/self/exe", "procfs", "memory", number, (char *)NULL);
+		_exit(1);
+	}
+	CHECK(waitpid(pid, &status, 0) == pid && status == 0);
+}
+
+/* The program that it executes. */
+static int new_memory(int fd)
+{
+	char value = 5, got = 0;
+
+	if (pread(fd, &got, 1, (off_t)(uintptr_t)&value) > 0 || pwrite(fd, &got, 1, (off_t)(uintptr_t)&value) > 0)
+		return 1;
+	return value == 5 ? 0 : 2;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 3)
+		return new_memory(atoi(argv[2]));
 	harness_start();
 	RUN(self);
 	RUN(maps);
 	RUN(directories);
 	RUN(system_wide);
+	RUN(memory_after_exec);
 	return CHECK_RESULT();
 }

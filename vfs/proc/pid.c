@@ -269,14 +269,35 @@ static int show_children(struct seq *seq, struct pseudo_inode *p)
 
 /* ---- mem ---- */
 
+/*
+ * The descriptor is for the memory that the process has now. After an execve it reads and writes nothing: a set-id
+ * program could be made to write its output over its own memory.
+ */
+static int mem_open(struct inode *inode, struct file *file)
+{
+	int rc;
+	struct mm *mm = proc_mm(pseudo_of(inode), true, &rc);
+
+	if (!mm)
+		return rc;
+	file->private = (void *)(uintptr_t)mm->space.id;
+	mm_put(mm);
+	return 0;
+}
+
 static int64_t mem_access(struct file *file, uaddr_t user, size_t n, uint64_t *pos, bool write)
 {
 	int rc;
 	struct mm *mm = proc_mm(pseudo_of(file->inode), true, &rc);
-	char *chunk = kmalloc(MEM_CHUNK);
+	char *chunk;
 	size_t done = 0;
 	int64_t got = 0;
 
+	if (mm && mm->space.id != (uint64_t)(uintptr_t)file->private) {
+		mm_put(mm);
+		return 0;
+	}
+	chunk = kmalloc(MEM_CHUNK);
 	if (!mm || !chunk)
 		got = mm ? -ENOMEM : rc;
 	while (got >= 0 && mm && done < n) {
@@ -324,6 +345,14 @@ static int64_t mem_seek(struct file *file, int64_t offset, int whence)
 		return -EINVAL;
 	return (int64_t)file->pos;
 }
+
+static const struct inode_ops mem_inode_ops = {
+	.open = mem_open,
+	.getattr = pseudo_getattr,
+	.setattr = pseudo_setattr,
+	.revalidate = pseudo_revalidate,
+	.destroy = pseudo_destroy,
+};
 
 static const struct file_ops mem_file_ops = {
 	.read = mem_read,
@@ -441,7 +470,7 @@ static const struct pseudo_entry ns_table[] = {
 	FILE_R("limits", 0444, proc_show_limits), \
 	TEXT("loginuid", "4294967295"), \
 	FILE_R("maps", 0444, proc_show_maps), \
-	{.name = "mem", .mode = S_IFREG | 0600, .fops = &mem_file_ops}, \
+	{.name = "mem", .mode = S_IFREG | 0600, .iops = &mem_inode_ops, .fops = &mem_file_ops}, \
 	FILE_R("mountinfo", 0444, proc_show_mountinfo), \
 	FILE_R("mounts", 0444, proc_show_mounts), \
 	{.name = "net", .mode = S_IFDIR | 0555, .children = proc_net_table}, \
