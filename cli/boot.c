@@ -13,7 +13,7 @@
 #include "cli/cli.h"
 #include "platform/platform.h"
 
-enum { OPT_IMAGE = 256, OPT_GOFER, OPT_LOG, OPT_CONFIG, OPT_CONTROL, OPT_CPUS, OPT_MEMORY, OPT_USER, OPT_STATE };
+enum { OPT_IMAGE = 256, OPT_GOFER, OPT_LOG, OPT_CONFIG, OPT_CONTROL, OPT_CPUS, OPT_MEMORY, OPT_USER, OPT_STATE, OPT_DEBUG };
 
 static const struct option options[] = {
 	{"image-fd", required_argument, NULL, OPT_IMAGE},
@@ -25,6 +25,7 @@ static const struct option options[] = {
 	{"memory", required_argument, NULL, OPT_MEMORY},
 	{"user", required_argument, NULL, OPT_USER},
 	{"state", required_argument, NULL, OPT_STATE},
+	{"debug", no_argument, NULL, OPT_DEBUG},
 	{NULL, 0, NULL, 0},
 };
 
@@ -60,13 +61,16 @@ static void set(struct vmm_options *vmm, int option, int *config_fd)
 	case OPT_STATE:
 		vmm->state_dir = optarg;
 		break;
+	case OPT_DEBUG:
+		vmm->debug = true;
+		break;
 	}
 }
 
 int command_boot(int argc, char **argv)
 {
 	struct vmm_options vmm = {.platform = global.platform, .image_fd = -1, .gofer_fd = -1, .log_fd = -1,
-		.control_fd = -1, .stdio = {0, 1, 2}, .debug = global.debug};
+		.control_fd = -1, .stdio = {0, 1, 2}};
 	int option, config_fd = -1;
 	struct stat st;
 

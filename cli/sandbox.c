@@ -211,8 +211,14 @@ static int start_boot(struct sandbox *s)
 	snprintf(cpus, sizeof(cpus), "--cpus=%u", c->cpus);
 	snprintf(user, sizeof(user), "--user=%u", uid);
 	snprintf(state, sizeof(state), "--state=%s", root);
-	char *argv[] = {"ringfence", platform, "boot", "--image-fd=3", "--config-fd=4", "--gofer-fd=5",
-		"--control-fd=6", memory, cpus, user, state, s->log_fd >= 0 ? "--log-fd=7" : NULL, NULL};
+	char *argv[] = {"ringfence", platform, "boot", "--image-fd=3", "--config-fd=4", "--gofer-fd=5", "--control-fd=6",
+		memory, cpus, user, state, NULL, NULL, NULL};
+	unsigned argc = 11;
+
+	if (s->log_fd >= 0)
+		argv[argc++] = "--log-fd=7";
+	if (global.debug)
+		argv[argc++] = "--debug";
 	s->boot = fork_child();
 	if (s->boot == 0)
 		become(s, fds, count, argv);
