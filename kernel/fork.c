@@ -300,8 +300,11 @@ int64_t task_clone(struct clone_args *args, struct regs *regs)
 	if (!(args->flags & CLONE_THREAD) && (args->flags & CLONE_PIDFD))
 		rc = give_pidfd(args, task->process);
 	int tid = rc ? rc : tid_alloc();
-	/* The sleeps above may have let another thread end the group. */
-	if (tid > 0 && (args->flags & CLONE_THREAD) && current->killed)
+	/*
+	 * The sleeps above may have let another thread end the group, or the container's first process end and kill
+	 * everybody: a child that is not there yet would escape.
+	 */
+	if (tid > 0 && current->killed)
 		tid = -EINTR;
 	if (tid < 0) {
 		discard(task);
