@@ -549,13 +549,16 @@ static void exec_registers(struct task *task, const struct exec *x)
 		fpu_state_init(task->machine.fpu);
 }
 
-/* From here nothing may fail: what still goes wrong kills the task. */
-static void exec_commit(struct exec *x)
+/* -EINTR: the task was killed, and ends on its way to user mode. Else nothing may fail: what goes wrong kills the task. */
+static int exec_commit(struct exec *x)
 {
 	struct task *task = current;
 	struct mm *old;
 
-	task_exec_commit_threads();
+	int rc = task_exec_commit_threads();
+
+	if (rc)
+		return rc;
 	old = task->mm;
 	x->mm->dumpable = !x->secure;
 	task->mm = x->mm;
@@ -580,6 +583,7 @@ static void exec_commit(struct exec *x)
 	machine->task_load(&task->machine);
 	if (files_unshare_for_exec(task) < 0)
 		signal_send_kernel(task, SIGKILL);
+	return 0;
 }
 
 static int exec_prepare(struct exec *x)
@@ -628,7 +632,7 @@ int exec_program(struct file *file, const char *path, const struct exec_vector *
 	x->envp = envp;
 	rc = exec_prepare(x);
 	if (rc == 0)
-		exec_commit(x);
+		rc = exec_commit(x);
 	exec_clean(x);
 	return rc;
 }

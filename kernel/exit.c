@@ -353,7 +353,8 @@ static void become_leader(struct task *task)
 	process->leader = task;
 }
 
-static void end_other_threads(struct task *task)
+/* -EINTR: killed meanwhile. */
+static int end_other_threads(struct task *task)
 {
 	struct process *process = task->process;
 	struct task *other;
@@ -365,23 +366,24 @@ static void end_other_threads(struct task *task)
 		}
 	}
 	int rc = wait_event(&process->thread_waiters, process->threads == 1, DEADLINE_NONE, false);
-	/* Killed meanwhile: the program that was to start will not run one instruction. */
 	if (rc)
-		task_exit(process->exit_status);
+		return rc;
 	if (process->leader != task)
 		become_leader(task);
+	return 0;
 }
 
-void task_exec_commit_threads(void)
+int task_exec_commit_threads(void)
 {
 	struct task *task = current;
 	struct process *process = task->process;
 
 	/* Another thread's execve was first, and has asked this one to end. */
 	if (task->killed)
-		task_exit(process->exiting ? process->exit_status : 0);
-	if (process->threads > 1)
-		end_other_threads(task);
+		return -EINTR;
+	int rc = process->threads > 1 ? end_other_threads(task) : 0;
+	if (rc)
+		return rc;
 	task_mm_release(task);
 	task->robust_list = UADDR(0);
 	task->clear_child_tid = task->set_child_tid = UADDR(0);
@@ -391,4 +393,5 @@ void task_exec_commit_threads(void)
 	process->exit_signal = SIGCHLD;
 	process->execed = true;
 	process->dumpable_cleared = false;
+	return 0;
 }

@@ -241,8 +241,9 @@ void process_exit_group(int wait_status) __attribute__((noreturn)); /* exit_grou
 /*
  * execve, at its commit point, before the mm is replaced: ends the other threads, becomes the leader, then
  * task_mm_release(). Clears rseq, POSIX timers. The caller then switches mm and calls signal_exec_reset(). May sleep.
+ * 0, or -EINTR: the task was killed; the caller gives back what it made ready and returns.
  */
-void task_exec_commit_threads(void);
+int task_exec_commit_threads(void);
 
 /* What wait4/waitid found. */
 struct wait_result {
