@@ -333,6 +333,31 @@ static void test_escape_calls(const struct abi_hosted *h, unsigned cpu, uint64_t
 	}
 }
 
+/* A stub with all the mappings that the host gives: an order is lost, and nothing may run there any more. */
+static void test_escape_full_stub(const struct abi_hosted *h, unsigned cpu, uint64_t space, unsigned page)
+{
+	static const uint8_t code[] = {0x0f, 0x05};
+	struct hosted_context x;
+	uint64_t limit = 0;
+	FILE *file = fopen("/proc/sys/vm/max_map_count", "r");
+	int error = 0;
+
+	if (file && fscanf(file, "%lu", &limit) != 1)
+		limit = 0;
+	if (file)
+		fclose(file);
+	if (!limit || limit > 100000)
+		return; /* it would take too long */
+	load(&x, page, code, sizeof(code));
+	CHECK(!h->map(cpu, space, CODE, PAGE, page * PAGE, HOSTED_READ | HOSTED_EXEC));
+	for (uint64_t i = 0; i < 2 * limit && !error; i++) /* neighbours that cannot be one mapping */
+		error = h->map(cpu, space, DATA + i * PAGE, PAGE, (i & 1) * 2 * PAGE, HOSTED_READ);
+	CHECK(error == -ENOMEM);
+	CHECK(run_on(h, cpu, space, &x) == -ENOMEM);
+	CHECK(!h->drop(cpu, space));
+	CHECK(!run_on(h, cpu, space, &x) && x.regs.trap == TRAP_PAGE_FAULT && x.regs.addr == CODE);
+}
+
 static void measure(const struct abi_hosted *h, unsigned cpu, uint64_t space, unsigned page)
 {
 	static const uint8_t code[] = {0x0f, 0x05, 0xeb, 0xfc};
@@ -389,6 +414,8 @@ static void entry(const struct abi_boot *boot, uint64_t number)
 	test_escape_stub_code(h, cpu, space);
 	test_escape_orders(h, cpu, space, page);
 	test_escape_compat(h, cpu, space, page);
+	if (!cpu)
+		test_escape_full_stub(h, cpu, space + 7, page);
 	measure(h, cpu, space, page);
 	__atomic_add_fetch(&cpus_done, 1, __ATOMIC_SEQ_CST);
 	while (cpus_done < 2)
