@@ -209,6 +209,10 @@ static int kvm_start(struct vmm *vmm)
 	rc = vm_create(state, &step);
 	if (rc == 0)
 		rc = vm_create_cpus(state, &step);
+	/* Only vCPUs are needed from here on. */
+	if (state->kvm >= 0)
+		close(state->kvm);
+	state->kvm = -1;
 	if (rc < 0)
 		vmm_log(VMM_LOG_ERROR, "kvm: cannot %s: %s", step, strerror(-rc));
 	return rc;
