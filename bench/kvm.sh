@@ -13,27 +13,28 @@ mkdir -p build/bench
 cc -O2 -D_GNU_SOURCE -static -pthread -o build/bench/micro bench/micro.c
 cat >build/bench/inside.sh <<'INSIDE'
 micro=$PWD/build/bench/micro
-# Nanoseconds, and in the sandbox exits to the kernel and to user space, of a whole run of COUNT.
+# Nanoseconds, and in the sandbox exits to the kernel and to user space, CR3 loads and bytes of FPU state, of a run of COUNT.
 native() { # COUNT
-	"$micro" "$name" "$1" | awk -v n="$1" '{ print $2 * n, 0, 0 }'
+	"$micro" "$name" "$1" | awk -v n="$1" '{ print $2 * n, 0, 0, 0, 0 }'
 }
 ours() { # COUNT
 	rm -f /tmp/kvm.log
 	ns=$(build/release/ringfence --platform=kvm --network=none --debug --debug-log=/tmp/kvm.log do -- "$micro" "$name" "$1" \
 		2>/dev/null | awk -v n="$1" '{ print $2 * n }')
 	awk -v ns="$ns" '/kvm: vCPU 0:/ { for (i = 1; i <= NF; i++) { if ($i == "exits") k = $(i - 1); if ($i == "user") u = $(i - 2) } }
-		END { print ns, k + 0, u + 0 }' /tmp/kvm.log
+		/guest:/ { for (i = 1; i <= NF; i++) { if ($i == "CR3") c = $(i - 1); if ($i == "bytes") x = $(i - 1) } }
+		END { print ns, k + 0, u + 0, c + 0, x + 0 }' /tmp/kvm.log
 }
 per_unit() { # KIND: what one unit costs, from runs of N and 2N
 	a=$($1 $N) b=$($1 $((N * 2)))
-	echo "$a $b" | awk -v n="$N" '{ printf "%.0f %.2f %.2f", ($4 - $1) / n, ($5 - $2) / n, ($6 - $3) / n }'
+	echo "$a $b" | awk -v n="$N" '{ printf "%.0f %.2f %.2f %.2f %.0f", ($6 - $1) / n, ($7 - $2) / n, ($8 - $3) / n, ($9 - $4) / n, ($10 - $5) / n }'
 }
-echo "| work | native, instructions | ringfence on KVM | ratio | kernel exits | user exits |"
-echo "|---|---|---|---|---|---|"
+echo "| work | native, instructions | ringfence on KVM | ratio | kernel exits | user exits | CR3 loads | FPU bytes |"
+echo "|---|---|---|---|---|---|---|---|"
 for name in "$@"; do
 	case $name in fork | exec | thread) N=20 ;; mmap-touch) N=1024 ;; loop) N=300000 ;; *) N=500 ;; esac
 	echo "$name $(per_unit native) $(per_unit ours)" |
-		awk '{ printf "| %s | %s | %s | %.2f | %s | %s |\n", $1, $2, $5, $5 / ($2 > 0 ? $2 : 1), $6, $7 }'
+		awk '{ printf "| %s | %s | %s | %.2f | %s | %s | %s | %s |\n", $1, $2, $7, $7 / ($2 > 0 ? $2 : 1), $8, $9, $10, $11 }'
 done
 INSIDE
 # shellcheck disable=SC2086

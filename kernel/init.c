@@ -25,6 +25,12 @@
 
 void init_exited(int wait_status)
 {
+	char line[128];
+
+	if (container.debug && machine->counters) {
+		machine->counters(line, sizeof(line));
+		klog(LOG_DEBUG, "%s", line);
+	}
 	(void)machine->host_call(ABI_CALL_exit, (uint64_t)wait_status, 0, 0, 0);
 	panic("the host did not end the sandbox");
 }

@@ -19,7 +19,7 @@
  *   cpu_init        none              no          no  (once on each CPU, before any other op there)
  *   flush_serve     any               no          no  (cpu_relax() calls it while percpu.flush_pending is set)
  *
- * All members are required.
+ * All members are required but counters.
  */
 #ifndef RING0_MACHINE_H
 #define RING0_MACHINE_H
@@ -103,6 +103,8 @@ struct machine {
 	void (*kick)(unsigned cpu);         /* make it pass through trap_dispatch or leave idle soon */
 	void (*set_timer)(uint64_t deadline); /* this CPU; monotonic ns; UINT64_MAX: none */
 	int (*cpu_start)(unsigned cpu);     /* 0 or -errno; idempotent */
+	/* One line for the debug log: what the machine counted. Optional: absent, it counts nothing. Kernel lock. */
+	void (*counters)(char *line, size_t size);
 };
 
 extern const struct machine *machine; /* set once at boot */

@@ -90,6 +90,18 @@ static void fpu_load(void *fpu)
 	BUG_ON(fpu_restore(fpu) != 0);
 }
 
+static void save_fpu(struct machine_task *task)
+{
+	guest_this_cpu()->fpu_moves++;
+	fpu_save(task->fpu, have_xsaveopt);
+}
+
+static void load_fpu(struct machine_task *task)
+{
+	guest_this_cpu()->fpu_moves++;
+	fpu_load(task->fpu);
+}
+
 static void guest_task_save(struct machine_task *task)
 {
 	uint64_t fs, gs;
@@ -102,7 +114,7 @@ static void guest_task_save(struct machine_task *task)
 	task->fs_base = fs;
 	task->gs_base = gs;
 	if (task->fpu)
-		fpu_save(task->fpu, have_xsaveopt);
+		save_fpu(task);
 }
 
 static void guest_task_load(struct machine_task *task)
@@ -120,19 +132,33 @@ static void guest_task_load(struct machine_task *task)
 			 "wrgsbase %1\n\t"
 			 "swapgs" ::"r"(task->fs_base), "r"(task->gs_base));
 	if (task->fpu)
-		fpu_load(task->fpu);
+		load_fpu(task);
 }
 
 static void guest_fpu_sync(struct machine_task *task)
 {
 	if (task->fpu)
-		fpu_save(task->fpu, have_xsaveopt);
+		save_fpu(task);
 }
 
 static void guest_fpu_reload(struct machine_task *task)
 {
 	if (task->fpu)
-		fpu_load(task->fpu);
+		load_fpu(task);
+}
+
+static void guest_counters(char *line, size_t size)
+{
+	uint64_t loads = 0, moves = 0;
+
+	for (unsigned i = 0; i < cpu_count; i++) {
+		const struct guest_cpu *cpu = percpus[i].machine_private;
+
+		loads += cpu ? cpu->cr3_loads : 0;
+		moves += cpu ? cpu->fpu_moves : 0;
+	}
+	snprintf(line, size, "guest: %lu CR3 loads, %lu bytes of FPU state moved", (unsigned long)loads,
+		(unsigned long)(moves * boot_info->xsave_size));
 }
 
 static void guest_idle(uint64_t deadline)
@@ -181,4 +207,5 @@ const struct machine guest_machine = {
 	.kick = guest_kick,
 	.set_timer = apic_set_timer,
 	.cpu_start = guest_cpu_start,
+	.counters = guest_counters,
 };

@@ -54,6 +54,8 @@ struct guest_cpu {
 	uint64_t timer_wanted;  /* monotonic ns, UINT64_MAX: none */
 	uint64_t timer_armed;   /* what the APIC holds; UINT64_MAX: nothing */
 	bool interrupted;       /* an interrupt for the kernel came while idle */
+	uint64_t cr3_loads;     /* for the debug log: */
+	uint64_t fpu_moves;     /* XSAVEs and XRSTORs */
 	struct guest_tss tss;
 	uint8_t ist[2][GUEST_IST_SIZE] __attribute__((aligned(16)));
 };

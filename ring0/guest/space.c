@@ -73,6 +73,7 @@ static void space_load(struct guest_cpu *cpu, struct space *space)
 		__atomic_fetch_or(&space->cpus, bit, __ATOMIC_SEQ_CST);
 	cpu->loaded = space;
 	cpu->root = space ? space->root : boot_root;
+	cpu->cr3_loads++;
 	write_cr3(cpu->root);
 }
 
@@ -88,6 +89,7 @@ void guest_space_switch(struct space *space)
 static void flush_local(uint64_t address, uint64_t length)
 {
 	if (length > FLUSH_PAGES_MAX * PAGE_SIZE) {
+		guest_this_cpu()->cr3_loads++;
 		write_cr3(read_cr3());
 		return;
 	}
