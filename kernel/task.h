@@ -142,7 +142,7 @@ struct task {
 	uint64_t start_time;
 	char comm[16];
 
-	bool block_interruptible, wake_pending, killed;
+	bool block_interruptible, killed;
 	struct ktimer block_timer;
 	bool block_timed_out;
 
@@ -151,7 +151,6 @@ struct task {
 	struct sigpending pending;
 	uint64_t altstack_sp, altstack_size;
 	uint32_t altstack_flags;
-	int group_stop_seen;
 	struct { /* ERESTART_RESTARTBLOCK */
 		int64_t (*fn)(struct task *task);
 		uint64_t arg[5];
@@ -164,8 +163,6 @@ struct task {
 	struct task *vfork_parent; /* waits until we exec or exit */
 	struct waitq vfork_done;
 	uint64_t timer_slack;
-	void *strace_private;
-	bool in_execve;
 	bool kernel_task;
 	struct waiter *futex_waiter;
 	bool exiting;         /* in task_exit(): no signal interrupts its sleeps any more */

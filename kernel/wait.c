@@ -74,7 +74,7 @@ int task_block(uint64_t deadline, bool interruptible)
 {
 	struct task *task = current;
 
-	/* A wake-up sent since the last sleep may be for this one: look again rather than sleep. */
+	/* What would end the sleep is there already. */
 	if (task->killed || (interruptible && signal_pending(task)))
 		return -EINTR;
 	if (deadline != DEADLINE_NONE) {
