@@ -67,7 +67,10 @@ sha256sum "$build/sentry.elf" | cut -d' ' -f1 >"$out/image.sha256"
 say "unit tests"
 step "build the unit tests under the sanitizers" ninja -C build/release unit && {
 	for test in $(cd build/release && ctest -N | sed -n 's/.*Test *#[0-9]*: //p'); do
-		step "$test" timeout 120 ctest --test-dir build/release -R "^$test\$" --output-on-failure
+		step "$test" timeout 120 ctest --test-dir build/release -R "^$test\$" --output-on-failure || continue
+		grep -q '(Skipped)' "$out/step.log" || continue
+		passed=$((passed - 1)) skipped=$((skipped + 1))
+		echo "SKIP $test: this host lacks what it needs (it runs in the KVM test machine below)"
 	done
 }
 
@@ -106,6 +109,12 @@ cat >"$out/kvm.sh" <<END
 cd $top
 export BUILD=$BUILD ROOT=$ROOT LIMIT=$limit QUICK=$quick
 sha256sum build/release/sentry.elf | cut -d' ' -f1 | cmp - $out/image.sha256 && echo PASS the same image bytes on both machines
+if build/release/test/unit_gofer_linux_client >/tmp/unit.log 2>&1; then
+	echo PASS kvm unit_gofer_linux_client
+else
+	echo "FAIL kvm unit_gofer_linux_client: status \$?"
+	tail -5 /tmp/unit.log
+fi
 bash test/suite/suite.sh check kvm $out/reference-$key
 echo END
 END
