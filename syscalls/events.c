@@ -28,29 +28,12 @@ static int64_t install(int rc, struct file *file, unsigned flags)
 static int64_t pipe_make(uaddr_t user, unsigned flags)
 {
 	struct file *files[2];
-	int fds[2], rc;
+	int rc;
 
 	if (flags & ~(unsigned)(O_CLOEXEC | O_NONBLOCK | O_DIRECT))
 		return -EINVAL;
 	rc = pipe_create(files, flags);
-	if (rc)
-		return rc;
-	fds[0] = fd_install(files[0], flags & O_CLOEXEC, 0);
-	if (fds[0] < 0) {
-		file_put(files[1]);
-		return fds[0];
-	}
-	fds[1] = fd_install(files[1], flags & O_CLOEXEC, 0);
-	if (fds[1] < 0) {
-		fd_close(fds[0]);
-		return fds[1];
-	}
-	if (copy_to_user(user, fds, sizeof(fds))) {
-		fd_close(fds[0]);
-		fd_close(fds[1]);
-		return -EFAULT;
-	}
-	return 0;
+	return rc ? rc : fd_install_pair(files, flags & O_CLOEXEC, user);
 }
 
 int64_t sys_pipe(struct regs *regs)

@@ -164,54 +164,35 @@ int64_t sys_socket(struct regs *regs)
 int64_t sys_socketpair(struct regs *regs)
 {
 	struct file *files[2];
-	bool cloexec = INT1(regs) & SOCK_CLOEXEC;
-	int fds[2], rc = socket_make_pair(INT0(regs), INT1(regs), INT2(regs), files);
+	int rc = socket_make_pair(INT0(regs), INT1(regs), INT2(regs), files);
 
-	if (rc)
-		return rc;
-	fds[0] = fd_install(files[0], cloexec, 0);
-	if (fds[0] < 0) {
-		file_put(files[1]);
-		return fds[0];
-	}
-	fds[1] = fd_install(files[1], cloexec, 0);
-	rc = fds[1] < 0 ? fds[1] : copy_to_user(PTR3(regs), fds, sizeof(fds));
-	if (rc) {
-		fd_close(fds[0]);
-		if (fds[1] >= 0)
-			fd_close(fds[1]);
-	}
+	return rc ? rc : fd_install_pair(files, INT1(regs) & SOCK_CLOEXEC, PTR3(regs));
+}
+
+/* bind and connect: a socket, and an address that is copied in. */
+static int64_t with_address(struct regs *regs, int (*fn)(struct file *file, struct socket_address *address))
+{
+	struct file *file = fd_file(INT0(regs));
+	struct socket_address address;
+	int64_t rc;
+
+	if (!file)
+		return -EBADF;
+	rc = address_in(&address, PTR1(regs), INT2(regs));
+	if (!rc)
+		rc = fn(file, &address);
+	file_put(file);
 	return rc;
 }
 
 int64_t sys_bind(struct regs *regs)
 {
-	struct file *file = fd_file(INT0(regs));
-	struct socket_address address;
-	int64_t rc;
-
-	if (!file)
-		return -EBADF;
-	rc = address_in(&address, PTR1(regs), INT2(regs));
-	if (!rc)
-		rc = socket_bind(file, &address);
-	file_put(file);
-	return rc;
+	return with_address(regs, socket_bind);
 }
 
 int64_t sys_connect(struct regs *regs)
 {
-	struct file *file = fd_file(INT0(regs));
-	struct socket_address address;
-	int64_t rc;
-
-	if (!file)
-		return -EBADF;
-	rc = address_in(&address, PTR1(regs), INT2(regs));
-	if (!rc)
-		rc = socket_connect(file, &address);
-	file_put(file);
-	return rc;
+	return with_address(regs, socket_connect);
 }
 
 int64_t sys_listen(struct regs *regs)

@@ -9,6 +9,7 @@
 #include <linux/fcntl.h>
 #include <asm/resource.h>
 
+#include "ring0/usercopy.h"
 #include "vfs/internal.h"
 
 #define FD_INITIAL 64u
@@ -105,6 +106,28 @@ int fd_install(struct file *file, bool cloexec, int min)
 	if (from_lowest)
 		files->next = fd + 1;
 	return (int)fd;
+}
+
+int fd_install_pair(struct file *files[2], bool cloexec, uaddr_t user)
+{
+	int fds[2];
+
+	fds[0] = fd_install(files[0], cloexec, 0);
+	if (fds[0] < 0) {
+		file_put(files[1]);
+		return fds[0];
+	}
+	fds[1] = fd_install(files[1], cloexec, 0);
+	if (fds[1] < 0) {
+		fd_close(fds[0]);
+		return fds[1];
+	}
+	if (copy_to_user(user, fds, sizeof(fds))) {
+		fd_close(fds[0]);
+		fd_close(fds[1]);
+		return -EFAULT;
+	}
+	return 0;
 }
 
 int fd_install_at(struct file *file, bool cloexec, int fd)

@@ -468,6 +468,8 @@ struct file *fd_file_any(int fd);
 /* Put a file (takes over the reference, also on failure) at the lowest free descriptor >= min. fd or -EMFILE. */
 int fd_install(struct file *file, bool cloexec, int min);
 int fd_install_at(struct file *file, bool cloexec, int fd); /* dup2: closes what is there */
+/* Both files (taken over, also on failure) at the lowest free descriptors, the numbers to user memory. 0, -EMFILE or -EFAULT: then neither is open. May sleep. */
+int fd_install_pair(struct file *files[2], bool cloexec, uaddr_t user);
 int fd_close(int fd);
 struct file *fd_lookup_table(struct fd_table *files, int fd); /* another task's; referenced or NULL */
 
