@@ -37,6 +37,12 @@ enum config_type {
 	CONFIG_MASKED_PATH = 18,   /* string; repeated */
 	CONFIG_OOM_SCORE_ADJ = 19, /* i32 */
 	CONFIG_SYSCTL = 20,        /* string "name=value"; repeated */
+	/* 21 to 39 are taken by the sentry's side, 40 and up by the command's. */
+	CONFIG_SECCOMP = 21,       /* struct config_seccomp, then its instructions; repeated: installed in order before exec */
+	CONFIG_CONTAINER = 22,     /* struct config_container: whose record stream this is; absent: the sandbox's first container */
+	CONFIG_HOOK = 23,          /* struct config_hook, then its strings; repeated: startContainer hooks, run in order before exec */
+	CONFIG_LIMITS = 24,        /* struct config_limits: of this container inside the sandbox */
+	CONFIG_TERMINAL_SIZE = 25, /* struct config_winsize: of the new terminal */
 };
 
 struct config_user {
@@ -59,6 +65,45 @@ struct config_rlimit {
 struct config_root {
 	uint32_t gofer; /* attach name at the gofer: "0" is the root, see gofer/README.md */
 	uint32_t flags;
+};
+
+/*
+ * One seccomp filter: classic BPF (struct sock_filter of linux/filter.h) over struct seccomp_data, as seccomp(2) takes
+ * it. `flags` are SECCOMP_FILTER_FLAG_*: LOG and SPEC_ALLOW mean something here.
+ */
+struct config_seccomp {
+	uint32_t flags;
+	uint32_t count; /* instructions that follow, 8 bytes each: 1..4096 */
+};
+
+/*
+ * A further container of a sandbox, or a process to start in a container. `id` is the control channel's number for the
+ * container; the first one is 0.
+ */
+#define CONFIG_SHARE_IPC 1u /* the sandbox's ipc namespace instead of one of its own */
+#define CONFIG_SHARE_UTS 2u
+#define CONFIG_SHARE_PID 4u /* the sandbox's first container's pid namespace */
+
+struct config_container {
+	uint32_t id;
+	uint32_t flags;
+};
+
+/* The strings that follow: the path, then argc arguments, then envc variables, each with its terminating 0. */
+struct config_hook {
+	uint32_t timeout; /* seconds, 0: none */
+	uint16_t argc, envc;
+	uint32_t len; /* of all the strings together */
+	uint32_t pad;
+};
+
+struct config_limits {
+	uint64_t memory; /* bytes, 0: no limit but the sandbox's */
+	uint64_t pids;   /* tasks, 0: no limit */
+};
+
+struct config_winsize {
+	uint16_t rows, columns, xpixel, ypixel;
 };
 
 /* Mount flags are MS_* of linux/mount.h; strings follow: type, source, target, data. */
