@@ -131,6 +131,24 @@ static int empty_root(void)
 	return 0;
 }
 
+/*
+ * The new mount namespace hears nothing of the host's any more. In a chroot "/" is no mount and cannot be told so;
+ * setns(2) into the own namespace then makes its real root the root, which is emptied next anyway.
+ */
+static int private_mounts(void)
+{
+	CLEANUP_FD fd = -1;
+
+	if (syscall(SYS_mount, "none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0)
+		return 0;
+	if (errno != EINVAL)
+		return fail("make private", "/");
+	fd = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || syscall(SYS_setns, fd, CLONE_NEWNS))
+		return fail("leave", "the chroot (is /proc mounted in it?)");
+	return syscall(SYS_mount, "none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ? fail("make private", "/") : 0;
+}
+
 static int enter_namespaces(struct gofer *g)
 {
 	int error;
@@ -141,8 +159,9 @@ static int enter_namespaces(struct gofer *g)
 		return error;
 	if (unshare(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET))
 		return fail("leave", "the host's namespaces");
-	if (syscall(SYS_mount, "none", "/", NULL, MS_REC | MS_PRIVATE, NULL))
-		return fail("make private", "/");
+	error = private_mounts();
+	if (error)
+		return error;
 	error = empty_root();
 	if (error)
 		return error;

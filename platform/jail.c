@@ -48,6 +48,27 @@ static bool write_file(const char *path, const char *text)
 	return ok;
 }
 
+/*
+ * The new mount namespace hears nothing of the host's any more, nor the host of it. In a chroot "/" is no mount and
+ * cannot be told so; setns(2) into the own namespace then makes its real root the root, which the jail empties anyway.
+ */
+static int private_mounts(void)
+{
+	int fd, error;
+
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0)
+		return 0;
+	if (errno != EINVAL)
+		return fail("private mounts");
+	fd = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+	error = fd < 0 || setns(fd, CLONE_NEWNS) < 0 ? fail("leaving the chroot (is /proc mounted in it?)") : 0;
+	if (fd >= 0)
+		close(fd);
+	if (error == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return fail("private mounts");
+	return error;
+}
+
 /* As root: plain namespaces. Otherwise inside a user namespace, where the own uid is the only one. */
 static void make_namespaces(void)
 {
@@ -80,7 +101,7 @@ int jail_prepare(struct vmm *vmm)
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return fail("no_new_privs");
 	make_namespaces();
-	return 0;
+	return own_mounts ? private_mounts() : 0;
 }
 
 /* A tmpfs becomes the root and everything else goes away; then it is sealed. */
@@ -89,8 +110,6 @@ static int empty_root(void)
 	static const char *const places[] = {"/tmp", "/run", "/dev", "/proc", "/var", "/etc"};
 	const char *place = NULL;
 
-	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-		return fail("private mounts");
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]) && !place; i++) {
 		if (mount("none", places[i], "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=4k,nr_inodes=2,mode=555") == 0)
 			place = places[i];
