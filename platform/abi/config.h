@@ -43,6 +43,7 @@ enum config_type {
 	CONFIG_HOOK = 23,          /* struct config_hook, then its strings; repeated: startContainer hooks, run in order before exec */
 	CONFIG_LIMITS = 24,        /* struct config_limits: of this container inside the sandbox */
 	CONFIG_TERMINAL_SIZE = 25, /* struct config_winsize: of the new terminal */
+	CONFIG_WAIT_START = 40,    /* no payload: stop before execve until CONTROL_START (control.h) */
 };
 
 struct config_user {
