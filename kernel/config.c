@@ -14,7 +14,7 @@
 struct container_config container;
 
 struct counts {
-	unsigned args, envs, groups, rlimits, mounts, readonly, masked, sysctls;
+	unsigned args, envs, groups, rlimits, mounts, readonly, masked, sysctls, filters;
 };
 
 static int refuse(const struct config_record *record, const char *why)
@@ -86,6 +86,9 @@ static int count_record(const struct config_record *record, const uint8_t *paylo
 	case CONFIG_SYSCTL:
 		n->sysctls++;
 		break;
+	case CONFIG_SECCOMP:
+		n->filters++;
+		break;
 	}
 	return 0;
 }
@@ -111,6 +114,27 @@ static int decode_mount(const struct config_record *record, const uint8_t *paylo
 	strings += head.target_len;
 	mount->data = copy_string(strings, head.data_len);
 	return mount->type && mount->source && mount->target && mount->data ? 0 : -ENOMEM;
+}
+
+static int decode_filter(const struct config_record *record, const uint8_t *payload, struct container_filter *filter)
+{
+	struct config_seccomp head;
+
+	if (record->len < sizeof(head))
+		return refuse(record, "too short for a filter");
+	memcpy(&head, payload, sizeof(head));
+	if (head.count == 0 || head.count > BPF_MAXINSNS)
+		return refuse(record, "a filter has 1 to 4096 instructions");
+	size_t size = head.count * sizeof(struct sock_filter);
+	if (record->len - sizeof(head) != size)
+		return refuse(record, "the filter's instructions do not fill it");
+	filter->count = head.count;
+	filter->flags = head.flags;
+	filter->program = kmalloc(size);
+	if (!filter->program)
+		return -ENOMEM;
+	memcpy(filter->program, payload + sizeof(head), size);
+	return 0;
 }
 
 static int fixed(const struct config_record *record, const uint8_t *payload, void *to, size_t size)
@@ -179,6 +203,8 @@ static int decode_record(const struct config_record *record, const uint8_t *payl
 		return fixed(record, payload, &config->oom_score_adj, sizeof(int32_t));
 	case CONFIG_SYSCTL:
 		return string(record, payload, &config->sysctls[config->sysctl_count++]);
+	case CONFIG_SECCOMP:
+		return decode_filter(record, payload, &config->filters[config->filter_count++]);
 	}
 	return refuse(record, "unknown type");
 }
@@ -203,7 +229,8 @@ int config_decode(const void *blob, uint64_t len, struct container_config *confi
 	config->readonly_paths = kzalloc((n.readonly + 1) * sizeof(char *));
 	config->masked_paths = kzalloc((n.masked + 1) * sizeof(char *));
 	config->sysctls = kzalloc((n.sysctls + 1) * sizeof(char *));
-	if (!config->argv || !config->envp || !config->groups || !config->rlimits || !config->mounts ||
+	config->filters = kzalloc((n.filters + 1) * sizeof(struct container_filter));
+	if (!config->filters || !config->argv || !config->envp || !config->groups || !config->rlimits || !config->mounts ||
 		!config->readonly_paths || !config->masked_paths || !config->sysctls)
 		return -ENOMEM;
 	rc = for_each(blob, len, decode_record, config);

@@ -5,6 +5,7 @@
 #ifndef KERNEL_CONFIG_H
 #define KERNEL_CONFIG_H
 
+#include <linux/filter.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -17,6 +18,11 @@ struct container_mount {
 	const char *type, *source, *target, *data;
 	uint64_t flags; /* MS_* */
 	uint32_t gofer;
+};
+
+struct container_filter {
+	struct sock_filter *program;
+	uint32_t count, flags;
 };
 
 struct container_config {
@@ -37,6 +43,8 @@ struct container_config {
 	unsigned readonly_count, masked_count;
 	const char **sysctls;
 	unsigned sysctl_count;
+	struct container_filter *filters;
+	unsigned filter_count;
 	bool terminal, strace, no_new_privs, debug;
 	uint32_t umask;
 	int oom_score_adj;

@@ -307,6 +307,7 @@ void task_exit(int code)
 	if (process == init_process && is_last(task))
 		files_sync_all();
 
+	seccomp_release(task);
 	account_thread(task);
 	process->threads--;
 	task->state = TASK_ZOMBIE;

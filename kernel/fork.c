@@ -112,7 +112,7 @@ static void copy_task(struct task *task, const struct clone_args *args)
 	const struct task *parent = current;
 	uint64_t flags = args->flags;
 
-	task->work = parent->work & (WORK_STRACE | WORK_SECCOMP);
+	task->work = parent->work & WORK_STRACE;
 	task->cred = parent->cred;
 	cred_get(task->cred);
 	memcpy(task->comm, parent->comm, sizeof(task->comm));
@@ -258,6 +258,7 @@ static void publish(struct task *task, const struct clone_args *args)
 		TAILQ_INSERT_TAIL(&parent->children, process, sibling);
 		TAILQ_INSERT_TAIL(&all_processes, process, all);
 	}
+	seccomp_inherit(task, current); /* now: another thread may have changed ours while this one slept */
 	TAILQ_INSERT_TAIL(&process->tasks, task, sibling);
 	process->threads++;
 	task_hash_insert(task);

@@ -125,6 +125,18 @@ static int open_program(const char *name, char *buf, size_t size, struct file **
 	return error;
 }
 
+static int apply_filters(struct task *task)
+{
+	for (unsigned i = 0; i < container.filter_count; i++) {
+		const struct container_filter *filter = &container.filters[i];
+		int rc = seccomp_install(task, filter->program, filter->count, filter->flags);
+
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
 static void start_program(struct task *task)
 {
 	const char *name = container.argv[0];
@@ -140,6 +152,9 @@ static void start_program(struct task *task)
 		start_failed("exec", name, "executable file not found in $PATH", rc);
 	if (rc)
 		start_failed("exec", name, NULL, rc);
+	rc = apply_filters(task);
+	if (rc)
+		start_failed("seccomp filter", name, NULL, rc);
 	rc = exec_program(file, path, &argv, &envp);
 	file_put(file);
 	if (rc)

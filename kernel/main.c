@@ -82,6 +82,8 @@ static void exit_work(struct task *task, struct regs *regs)
 /* A system call that is traced or filtered. */
 static void syscall_slow(struct task *task, struct regs *regs)
 {
+	if ((task->work & WORK_SECCOMP) && !seccomp_enter(task, regs))
+		return;
 	strace_entry(regs);
 	regs->rax = (uint64_t)syscall_dispatch(regs);
 	strace_exit(regs);

@@ -99,6 +99,7 @@ void task_put(struct task *task)
 	if (--task->refs)
 		return;
 	BUG_ON(task->mm || task->files || task->fs);
+	seccomp_release(task);
 	if (task->process)
 		process_put(task->process);
 	if (task->cred)

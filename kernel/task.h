@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "kernel/cred.h"
+#include "kernel/seccomp.h"
 #include "kernel/signal.h"
 #include "kernel/wait.h"
 #include "ring0/machine.h"
@@ -171,6 +172,7 @@ struct task {
 	uint64_t fault_trap, fault_error, fault_addr; /* of the last exception, for the signal frame */
 	uint16_t ioprio;
 	bool reset_on_fork;
+	struct seccomp_state seccomp;
 };
 
 #define current (this_cpu()->running)

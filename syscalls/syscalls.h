@@ -14,6 +14,9 @@
 #include "platform/abi/regs.h"
 #include "ring0/machine.h"
 
+/* prctl(PR_SET_SECCOMP), in seccomp.c. */
+int64_t seccomp_prctl(uint64_t mode, uaddr_t program);
+
 #define ARG0(regs) ((regs)->rdi)
 #define ARG1(regs) ((regs)->rsi)
 #define ARG2(regs) ((regs)->rdx)

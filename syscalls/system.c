@@ -247,7 +247,9 @@ static int64_t prctl_identity(struct regs *regs)
 	case PR_GET_NO_NEW_PRIVS:
 		return ARG1(regs) || ARG2(regs) || ARG3(regs) || ARG4(regs) ? -EINVAL : cred->no_new_privs;
 	case PR_GET_SECCOMP:
-		return 0;
+		return current->seccomp.mode;
+	case PR_SET_SECCOMP:
+		return seccomp_prctl(ARG1(regs), PTR2(regs));
 	}
 	return -EINVAL;
 }

@@ -215,12 +215,13 @@ static void status_signals(struct seq *seq, const struct task *task)
 		(unsigned long)sets.ignored, (unsigned long)sets.caught);
 }
 
-static void status_capabilities(struct seq *seq, const struct cred *cred)
+static void status_capabilities(struct seq *seq, const struct task *task, const struct cred *cred)
 {
 	seq_printf(seq, "CapInh:\t%016lx\nCapPrm:\t%016lx\nCapEff:\t%016lx\nCapBnd:\t%016lx\nCapAmb:\t%016lx\n",
 		(unsigned long)cred->cap_inheritable, (unsigned long)cred->cap_permitted,
 		(unsigned long)cred->cap_effective, (unsigned long)cred->cap_bounding, (unsigned long)cred->cap_ambient);
-	seq_printf(seq, "NoNewPrivs:\t%d\nSeccomp:\t0\nSeccomp_filters:\t0\n", cred->no_new_privs);
+	seq_printf(seq, "NoNewPrivs:\t%d\nSeccomp:\t%u\nSeccomp_filters:\t%u\n", cred->no_new_privs, task->seccomp.mode,
+		task->seccomp.count);
 }
 
 /* A CPU mask as a list of ranges. */
@@ -259,7 +260,7 @@ int proc_show_status(struct seq *seq, struct pseudo_inode *p)
 		status_memory(seq, task->mm);
 	status_signals(seq, task);
 	if (task->cred)
-		status_capabilities(seq, task->cred);
+		status_capabilities(seq, task, task->cred);
 	seq_puts(seq, "Speculation_Store_Bypass:\tunknown\nSpeculationIndirectBranch:\tunknown\n");
 	cpus = task->affinity & (cpu_count >= 64 ? ~0ull : (1ull << cpu_count) - 1);
 	seq_printf(seq, "Cpus_allowed:\t%lx\nCpus_allowed_list:\t", (unsigned long)cpus);

@@ -1,0 +1,73 @@
+/* seccomp(2) and prctl(PR_SET_SECCOMP): fetch the program, ask kernel/seccomp.c. */
+#include <linux/errno.h>
+#include <linux/seccomp.h>
+
+#include "kernel/mm.h"
+#include "kernel/seccomp.h"
+#include "kernel/task.h"
+#include "ring0/usercopy.h"
+#include "syscalls/syscalls.h"
+
+static int64_t set_filter(uint64_t flags, uaddr_t user)
+{
+	struct {
+		uint16_t len;
+		uint64_t filter;
+	} head;
+
+	if (flags > UINT32_MAX || (flags & (SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV)))
+		return -EINVAL;
+	if (flags & ~(uint64_t)(SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_LOG | SECCOMP_FILTER_FLAG_SPEC_ALLOW |
+		    SECCOMP_FILTER_FLAG_TSYNC_ESRCH))
+		return -EINVAL;
+	if (copy_from_user(&head, user, sizeof(head)))
+		return -EFAULT;
+	if (head.len == 0 || head.len > BPF_MAXINSNS)
+		return -EINVAL;
+	if (!seccomp_permitted())
+		return -EACCES;
+	uint64_t size = head.len * sizeof(struct sock_filter);
+	struct sock_filter *program = kmalloc(size);
+	if (!program)
+		return -ENOMEM;
+	int64_t rc = -EFAULT;
+	if (!copy_from_user(program, UADDR(head.filter), size))
+		rc = seccomp_set_filter(program, head.len, (unsigned)flags);
+	kfree(program);
+	return rc;
+}
+
+static int64_t action_available(uaddr_t user)
+{
+	uint32_t action;
+
+	if (get_user(action, user))
+		return -EFAULT;
+	return seccomp_action_known(action) ? 0 : -EOPNOTSUPP;
+}
+
+int64_t seccomp_prctl(uint64_t mode, uaddr_t program)
+{
+	switch (mode) {
+	case SECCOMP_MODE_STRICT:
+		return seccomp_set_strict();
+	case SECCOMP_MODE_FILTER:
+		return set_filter(0, program);
+	}
+	return -EINVAL;
+}
+
+int64_t sys_seccomp(struct regs *regs)
+{
+	uint32_t operation = (uint32_t)ARG0(regs), flags = (uint32_t)ARG1(regs);
+
+	switch (operation) {
+	case SECCOMP_SET_MODE_STRICT:
+		return flags || ARG2(regs) ? -EINVAL : seccomp_set_strict();
+	case SECCOMP_SET_MODE_FILTER:
+		return set_filter(flags, PTR2(regs));
+	case SECCOMP_GET_ACTION_AVAIL:
+		return flags ? -EINVAL : action_available(PTR2(regs));
+	}
+	return -EINVAL;
+}
