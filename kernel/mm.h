@@ -178,6 +178,8 @@ struct vma {
 	TAILQ_ENTRY(vma) object_link;
 	const char *name;         /* "[heap]", "[stack]", "[vdso]" … or NULL */
 	bool has_anon;            /* private pages may be mapped here (fork must copy them) */
+	uint32_t run_pages;       /* touched in order so far, up to run_end: what lets blocks grow */
+	uint64_t run_end;
 };
 
 struct mm {
@@ -199,6 +201,9 @@ struct mm {
 	struct vma *vma_last;       /* found last; NULL after a change */
 	uint64_t hole_hint, hole_max; /* where the last top-down search ended; no larger hole above it */
 	bool locked_future;         /* mlockall(MCL_FUTURE) */
+	uint64_t new_area;          /* the anonymous area mapped last, until its begin is written to or another follows; or 0 */
+	unsigned eager;             /* how often of late areas were written to soon after they were mapped */
+	unsigned eager_turn;
 };
 
 struct mm *mm_create(void);

@@ -12,6 +12,7 @@
  *   space_free      kernel lock       no          no
  *   space_switch    kernel lock       no          no
  *   space_flush     kernel lock       spins for other CPUs
+ *   space_show      kernel lock       no          no
  *   copy_*          kernel lock       YES (page faults may read files)   yes
  *   fpu_*           kernel lock       no          no
  *   idle            none              yes         no
@@ -81,6 +82,8 @@ struct machine {
 	void (*space_switch)(struct space *space); /* NULL: no user space (idle, kernel task) */
 	/* PTEs in [address, address+length) lost rights or changed page: no CPU may use the old ones after this. */
 	void (*space_flush)(struct space *space, uint64_t address, uint64_t length);
+	/* A hint: the PTE of address is present since just now, and the task that runs here is about to use it. */
+	void (*space_show)(struct space *space, uint64_t address);
 
 	/* Bytes not copied (0: all). Fault in pages of the current space by kernel_user_fault(). */
 	size_t (*copy_from_user)(void *to, uaddr_t from, size_t n);

@@ -26,8 +26,12 @@
 #define AROUND_SIZE (256ull << 10) /* of cached file pages mapped with the one that faulted: below a page table's span */
 #define BIG_AREA (256ull << 10)  /* in a smaller area memory comes in smaller blocks: programs' data, first heaps and stacks */
 #define SMALL_BLOCK_ORDER 2u
+#define RUN_ORDER 9u             /* the largest block, where an area is touched in order: 2 MiB, a page table's span */
 #define COPY_ORDER 3u            /* of private file data, copied together: a loader writes most of it */
 #define COPY_AREA (2ull << 20) /* in areas up to this size: python writes most of its 1.2 MiB at the start */
+#define EAGER_MIN 4u
+#define EAGER_MAX 8u
+#define EAGER_TURN 16u
 #define OOM_RETRY_NS 5000000ull
 #define FAULT_WRITE 1u
 #define FAULT_EXEC 2u
@@ -96,6 +100,27 @@ static int stack_grow(struct vma *vma, uint64_t address)
 
 /* ---- private anonymous memory ---- */
 
+/*
+ * The next block of a program that touches an area in order is larger: at most half of what
+ * it touched so far, so that no more than that is wasted, and only while memory is plenty.
+ */
+static unsigned block_order(const struct vma *vma, uint64_t address, unsigned usual)
+{
+	unsigned order = usual;
+
+	if (address - vma->run_end >= PAGE_SIZE << usual)
+		return usual;
+	while (order < RUN_ORDER && 4u << order <= vma->run_pages)
+		order++;
+	for (; order > usual; order--) {
+		uint64_t size = PAGE_SIZE << order, block = address & ~(size - 1);
+
+		if (block >= vma->start && vma->end - block >= size && page_user_free() >= 32ull << order)
+			break;
+	}
+	return order;
+}
+
 static bool block_untouched(const pte_t *first, unsigned count)
 {
 	uint64_t zero = user_page_pa(zero_page);
@@ -121,10 +146,9 @@ static void anon_zero(struct vma *vma, uint64_t address, pte_t *pte, pte_t bits)
 	vma->has_anon = true;
 }
 
-/* A naturally aligned block, as far as it lies in the area, at once. False: not possible here, take a single page. */
-static bool anon_block(struct vma *vma, uint64_t address, pte_t *pte, pte_t bits)
+/* A naturally aligned block, as far as it lies in the area, at once. False: not possible. */
+static bool anon_block_order(struct vma *vma, uint64_t address, pte_t *pte, pte_t bits, unsigned order)
 {
-	unsigned order = vma->end - vma->start >= BIG_AREA ? BLOCK_ORDER : SMALL_BLOCK_ORDER;
 	uint64_t size = PAGE_SIZE << order, block = address & ~(size - 1);
 	pte_t *first = pte - ((address - block) >> PAGE_SHIFT);
 	unsigned low = block < vma->start ? (unsigned)((vma->start - block) >> PAGE_SHIFT) : 0;
@@ -152,7 +176,29 @@ static bool anon_block(struct vma *vma, uint64_t address, pte_t *pte, pte_t bits
 	vma->has_anon = true;
 	if (flush)
 		machine->space_flush(&vma->mm->space, block, size);
+	vma->run_pages = block + low * PAGE_SIZE == vma->run_end ? vma->run_pages + (high - low) : high - low;
+	vma->run_end = block + high * PAGE_SIZE;
 	return true;
+}
+
+/* False: take a single page. */
+static bool anon_block(struct vma *vma, uint64_t address, pte_t *pte, pte_t bits)
+{
+	unsigned usual = vma->end - vma->start >= BIG_AREA ? BLOCK_ORDER : SMALL_BLOCK_ORDER;
+	unsigned order = block_order(vma, address, usual);
+
+	return (order > usual && anon_block_order(vma, address, pte, bits, order)) ||
+		anon_block_order(vma, address, pte, bits, usual);
+}
+
+/* See fault_new_area(). */
+static void area_written(struct mm *mm, uint64_t address)
+{
+	if (mm->new_area == 0 || address - mm->new_area >= PAGE_SIZE << SMALL_BLOCK_ORDER)
+		return;
+	mm->new_area = 0;
+	if (mm->eager < EAGER_MAX)
+		mm->eager++;
 }
 
 static int fault_anon(struct vma *vma, uint64_t address, pte_t *pte, unsigned flags)
@@ -166,6 +212,7 @@ static int fault_anon(struct vma *vma, uint64_t address, pte_t *pte, unsigned fl
 	}
 	if (vma->flags & VM_WRITE)
 		bits |= PTE_W;
+	area_written(vma->mm, address);
 	if (anon_block(vma, address, pte, bits))
 		return 0;
 	page = page_alloc_zeroed(PAGE_USER);
@@ -174,6 +221,29 @@ static int fault_anon(struct vma *vma, uint64_t address, pte_t *pte, unsigned fl
 	mark_anon(vma, page);
 	install(vma, pte, page, bits);
 	return 0;
+}
+
+/*
+ * Many programs write to memory as soon as they have mapped it (malloc does to a large block's head). One that did so
+ * EAGER_MIN times of late has the first pages of an area made present by mmap() itself, which saves the
+ * fault; every EAGER_TURN-th area is left alone, to see whether it still does.
+ */
+void fault_new_area(struct mm *mm, uint64_t address)
+{
+	struct vma *vma;
+	pte_t *pte;
+
+	if (mm->new_area)
+		mm->eager /= 2;
+	mm->new_area = address;
+	if (mm->eager < EAGER_MIN || ++mm->eager_turn % EAGER_TURN == 0 || !current || current->mm != mm)
+		return;
+	vma = mm_find_vma(mm, address);
+	pte = vma && vma->start <= address ? pt_make(mm, address) : NULL;
+	if (!pte || PTE_USED(*pte) || fault_anon(vma, address, pte, FAULT_WRITE) < 0)
+		return;
+	mm->new_area = 0;
+	machine->space_show(&mm->space, address);
 }
 
 /* ---- writing to a page that is shared so far ---- */
@@ -438,7 +508,7 @@ static int fault_once(struct mm *mm, uint64_t address, unsigned flags, struct wa
 
 static int fault_handle(struct mm *mm, uint64_t address, unsigned flags)
 {
-	struct wanted wanted;
+	struct wanted wanted = {0};
 	struct page *page;
 	bool major = false;
 	int rc;

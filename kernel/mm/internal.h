@@ -107,4 +107,5 @@ int mm_populate(struct mm *mm, uint64_t start, uint64_t end, bool write_private)
 
 /* fault.c */
 pte_t pte_bits(const struct vma *vma); /* what a PTE of this VMA has, without PTE_W */
+void fault_new_area(struct mm *mm, uint64_t address); /* private anonymous writable memory was mapped at address */
 #endif

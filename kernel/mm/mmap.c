@@ -17,6 +17,9 @@
 #define MAP_LEGACY (MAP_SHARED | MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS | MAP_DENYWRITE | MAP_EXECUTABLE | \
 	MAP_GROWSDOWN | MAP_LOCKED | MAP_NORESERVE | MAP_POPULATE | MAP_NONBLOCK | MAP_STACK | MAP_HUGETLB | MAP_32BIT)
 
+/* Of these, memory that is read and written alone, from its begin. */
+#define AREA_USED_UPWARDS (VM_READ | VM_WRITE | VM_EXEC | VM_SHARED | VM_GROWSDOWN | VM_NORESERVE)
+
 uint64_t mm_rlimit(unsigned resource)
 {
 	if (!current || !current->process)
@@ -254,6 +257,9 @@ int64_t mm_mmap(struct mm *mm, uint64_t address, uint64_t length, unsigned prot,
 		object_put(made);
 	if (result >= 0 && (map.vm_flags & VM_LOCKED || (flags & (MAP_POPULATE | MAP_NONBLOCK)) == MAP_POPULATE))
 		mm_populate(mm, (uint64_t)result, (uint64_t)result + map.length, true);
+	else if (result >= 0 && !map.object && !(flags & MAP_STACK) &&
+		(map.vm_flags & AREA_USED_UPWARDS) == (VM_READ | VM_WRITE))
+		fault_new_area(mm, (uint64_t)result);
 	return result;
 }
 

@@ -183,6 +183,11 @@ static int guest_cpu_start(unsigned cpu)
 	return (int)guest_host_call(ABI_CALL_cpu_start, cpu, 0, 0, 0);
 }
 
+/* The CPU finds new entries by itself. */
+static void guest_space_show(struct space *space, uint64_t address)
+{
+}
+
 const struct machine guest_machine = {
 	.name = "guest",
 	.cpu_init = machine_cpu_init,
@@ -194,6 +199,7 @@ const struct machine guest_machine = {
 	.space_free = guest_space_free,
 	.space_switch = guest_space_switch,
 	.space_flush = guest_space_flush,
+	.space_show = guest_space_show,
 	.copy_from_user = guest_copy_from_user,
 	.copy_to_user = guest_copy_to_user,
 	.clear_user = guest_clear,

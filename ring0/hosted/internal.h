@@ -35,6 +35,7 @@ struct hosted_mirror {
 	bool mapped;          /* something was mapped since it was made */
 	bool refill;          /* it was emptied, or nearly: show the usual windows before it runs */
 	uint64_t generation;  /* changes when all it showed is gone: names its entries in hosted_cpu.shown */
+	uint64_t run_end;     /* where the run ended that the last fault showed */
 	uint64_t fpu_version; /* which saved FPU state the stub holds; 0: none known */
 	TAILQ_ENTRY(hosted_mirror) link; /* CPU's list of live ones */
 	struct hosted_mirror *next_dead; /* under the CPU's dead_lock */
@@ -102,6 +103,7 @@ int hosted_space_init(struct space *space);
 void hosted_space_free(struct space *space);
 void hosted_space_switch(struct space *space);
 void hosted_space_flush(struct space *space, uint64_t address, uint64_t length);
+void hosted_space_show(struct space *space, uint64_t address);
 struct hosted_mirror *mirror_of(const struct space *space, unsigned cpu);
 /* Before user code runs: the stub is counted live and the least used may go. */
 void mirror_use(struct hosted_mirror *m);

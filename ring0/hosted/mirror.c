@@ -21,6 +21,7 @@
 #define SHOW_PAGES 64u /* aligned window around a fault */
 #define SHOW_RUNS 12u  /* orders made for one fault */
 #define WINDOW_SHIFT 18 /* of SHOW_PAGES pages */
+#define TABLE_SPAN (2ull << 20) /* of a page table */
 #define REFILL_ORDERS 48u
 #define RENEW_RANGE (64ull << 10) /* a flush up to this size: what is still present there is shown again at once */
 #define REFILL_RANGE (1ull << 20) /* a flush of so much counts as emptying (fork) */
@@ -313,6 +314,37 @@ static void show_run(struct hosted_mirror *m, uint64_t address, unsigned pages, 
 	m->mapped = true;
 }
 
+/* Whole windows that go on where a run ended at the end of one: the pages of theirs that join it. */
+static unsigned run_ahead(struct hosted_mirror *m, uint64_t *window, uint64_t start, uint64_t expect)
+{
+	const uint64_t part = PTE_ADDR | PTE_P | PTE_U | PTE_W | PTE_NX;
+	unsigned pages = 0;
+
+	for (; start % TABLE_SPAN && !shown_pages(m, start >> WINDOW_SHIFT); start += SHOW_PAGES * PAGE_SIZE) {
+		for (unsigned i = 0; i < SHOW_PAGES; i++)
+			if ((window[pages + i] & part) != expect + (pages + i) * PAGE_SIZE)
+				return pages;
+		for (unsigned i = 0; i < SHOW_PAGES; i++)
+			window[pages + i] |= PTE_A | (expect & PTE_W ? PTE_D : 0);
+		shown_set(m, start >> WINDOW_SHIFT, ~0ull);
+		pages += SHOW_PAGES;
+	}
+	return pages;
+}
+
+/* The run of pages that a fault is about. Memory that is written in order is shown as far as it is there. */
+static void show_fault_run(struct hosted_mirror *m, uint64_t *pte, uint64_t address, unsigned pages)
+{
+	const uint64_t part = PTE_ADDR | PTE_P | PTE_U | PTE_W | PTE_NX;
+	uint64_t end = address + pages * PAGE_SIZE;
+	bool in_order = address == m->run_end && *pte & PTE_W && pages > 1;
+
+	if (in_order && !(end & ((1ull << WINDOW_SHIFT) - 1)))
+		pages += run_ahead(m, pte + pages, end, (*pte & part) + pages * PAGE_SIZE);
+	m->run_end = address + pages * PAGE_SIZE;
+	show_run(m, address, pages, *pte);
+}
+
 static unsigned show_large(struct hosted_mirror *m, uint64_t address, uint64_t pte, uint64_t size)
 {
 	uint64_t offset = hosted_user_offset(pte & PTE_ADDR & ~(size - 1));
@@ -352,7 +384,10 @@ static unsigned show_window(struct hosted_mirror *m, uint64_t *window, uint64_t 
 				window[k] |= PTE_A | (first & PTE_W ? PTE_D : 0);
 				shown |= 1ull << k;
 			}
-			show_run(m, start + i * PAGE_SIZE, n, first);
+			if (pass == 0)
+				show_fault_run(m, window + i, start + i * PAGE_SIZE, n);
+			else
+				show_run(m, start + i * PAGE_SIZE, n, first);
 			runs++;
 		}
 		if (pass == 0)
@@ -377,6 +412,16 @@ unsigned mirror_show(struct space *space, struct hosted_mirror *m, uint64_t addr
 		return show_large(m, address, *pte, size);
 	at = (unsigned)(address >> PAGE_SHIFT) % SHOW_PAGES;
 	return show_window(m, pte - at, (address & PAGE_MASK) - at * PAGE_SIZE, at, again);
+}
+
+void hosted_space_show(struct space *space, uint64_t address)
+{
+	struct hosted_mirror *m = mirror_of(space, this_cpu()->cpu);
+
+	if (!m->live || !m->mapped || space != this_cpu()->space)
+		return;
+	mirror_drain(m);
+	mirror_show(space, m, address, false);
 }
 
 /* Whatever is present in the window at `start`. */

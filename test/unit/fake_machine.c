@@ -67,6 +67,10 @@ static void fake_space_switch(struct space *space)
 	this_cpu()->space = space;
 }
 
+static void fake_space_show(struct space *space, uint64_t address)
+{
+}
+
 static void fake_space_flush(struct space *space, uint64_t address, uint64_t length)
 {
 	fake_flushes++;
@@ -164,6 +168,7 @@ static const struct machine fake_machine = {
 	.space_free = fake_space_free,
 	.space_switch = fake_space_switch,
 	.space_flush = fake_space_flush,
+	.space_show = fake_space_show,
 	.copy_from_user = fake_copy_from_user,
 	.copy_to_user = fake_copy_to_user,
 	.clear_user = fake_clear_user,
