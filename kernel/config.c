@@ -11,8 +11,6 @@
 #include "kernel/mm.h"
 #include "ring0/lib.h"
 
-struct container_config container;
-
 struct counts {
 	unsigned args, envs, groups, rlimits, mounts, readonly, masked, sysctls, filters;
 };
@@ -167,6 +165,7 @@ static int decode_record(const struct config_record *record, const uint8_t *payl
 	case CONFIG_ENV:
 		return string(record, payload, (const char **)&config->envp[config->envc++]);
 	case CONFIG_CWD:
+		config->has_cwd = true;
 		return string(record, payload, &config->cwd);
 	case CONFIG_USER:
 		return fixed(record, payload, &config->user, sizeof(config->user));
@@ -194,6 +193,7 @@ static int decode_record(const struct config_record *record, const uint8_t *payl
 	case CONFIG_DEBUG:
 		return flag(record, &config->debug);
 	case CONFIG_UMASK:
+		config->has_umask = true;
 		return fixed(record, payload, &config->umask, sizeof(config->umask));
 	case CONFIG_READONLY_PATH:
 		return string(record, payload, &config->readonly_paths[config->readonly_count++]);
@@ -203,6 +203,15 @@ static int decode_record(const struct config_record *record, const uint8_t *payl
 		return fixed(record, payload, &config->oom_score_adj, sizeof(int32_t));
 	case CONFIG_SYSCTL:
 		return string(record, payload, &config->sysctls[config->sysctl_count++]);
+	case CONFIG_CONTAINER:
+		return fixed(record, payload, &config->id, sizeof(config->id));
+	case CONFIG_LIMITS:
+		return fixed(record, payload, &config->limits, sizeof(config->limits));
+	case CONFIG_TERMINAL_SIZE:
+		config->has_terminal_size = true;
+		return fixed(record, payload, &config->terminal_size, sizeof(config->terminal_size));
+	case CONFIG_WAIT_START:
+		return flag(record, &config->wait_start);
 	case CONFIG_SECCOMP:
 		return decode_filter(record, payload, &config->filters[config->filter_count++]);
 	}
@@ -239,4 +248,35 @@ int config_decode(const void *blob, uint64_t len, struct container_config *confi
 		rc = -EINVAL;
 	}
 	return rc;
+}
+
+static void free_strings(const char **strings, unsigned count)
+{
+	for (unsigned i = 0; strings && i < count; i++)
+		kfree((void *)(uintptr_t)strings[i]);
+	kfree(strings);
+}
+
+void config_free(struct container_config *config)
+{
+	free_strings((const char **)config->argv, config->argc);
+	free_strings((const char **)config->envp, config->envc);
+	free_strings(config->readonly_paths, config->readonly_count);
+	free_strings(config->masked_paths, config->masked_count);
+	free_strings(config->sysctls, config->sysctl_count);
+	for (unsigned i = 0; config->filters && i < config->filter_count; i++)
+		kfree(config->filters[i].program);
+	for (unsigned i = 0; config->mounts && i < config->mount_count; i++) {
+		kfree((void *)(uintptr_t)config->mounts[i].type);
+		kfree((void *)(uintptr_t)config->mounts[i].source);
+		kfree((void *)(uintptr_t)config->mounts[i].target);
+		kfree((void *)(uintptr_t)config->mounts[i].data);
+	}
+	kfree(config->filters);
+	kfree(config->mounts);
+	kfree(config->groups);
+	kfree(config->rlimits);
+	if (config->has_cwd)
+		kfree((void *)(uintptr_t)config->cwd);
+	memset(config, 0, sizeof(*config));
 }

@@ -45,13 +45,17 @@ struct container_config {
 	unsigned sysctl_count;
 	struct container_filter *filters;
 	unsigned filter_count;
-	bool terminal, strace, no_new_privs, debug;
+	bool terminal, strace, no_new_privs, debug, wait_start;
+	bool has_terminal_size, has_cwd, has_umask;
+	struct config_winsize terminal_size;
+	struct config_container id;
+	struct config_limits limits;
 	uint32_t umask;
 	int oom_score_adj;
 };
 
-/* 0 or -EINVAL with a log line that names the record. */
+/* 0 or -EINVAL with a log line that names the record. What was decoded is then to be freed all the same. */
 int config_decode(const void *blob, uint64_t len, struct container_config *config);
-extern struct container_config container;
+void config_free(struct container_config *config);
 
 #endif

@@ -15,6 +15,7 @@
 #include <linux/errno.h>
 #include <linux/wait.h>
 
+#include "kernel/container.h"
 #include "kernel/files.h"
 #include "kernel/futex.h"
 #include "kernel/mm.h"
@@ -91,7 +92,7 @@ static struct process *find_reaper(struct process *process)
 		if (up->subreaper && !up->exiting && !up->zombie)
 			return up;
 	}
-	return init_process;
+	return process->container->init;
 }
 
 static bool parent_ignores(const struct process *parent)
@@ -187,7 +188,8 @@ static void reparent_children(struct process *process)
 	while ((child = TAILQ_FIRST(&process->children))) {
 		TAILQ_REMOVE(&process->children, child, sibling);
 		child->parent = reaper;
-		TAILQ_INSERT_TAIL(&reaper->children, child, sibling);
+		if (reaper)
+			TAILQ_INSERT_TAIL(&reaper->children, child, sibling);
 		if (child->pdeath_signal && !child->zombie) {
 			struct ksiginfo info = {.signo = child->pdeath_signal, .code = SI_USER, .pid = process->pid};
 			info.uid = process->leader->cred->uid;
@@ -208,9 +210,26 @@ static void kill_everybody(struct process *but)
 	struct process *process;
 
 	TAILQ_FOREACH(process, &all_processes, all) {
-		if (process != but && !process->zombie)
+		if (process != but && !process->zombie && process->container == but->container)
 			signal_kill_process(process, WAIT_SIGNALED(SIGKILL));
 	}
+}
+
+/* True once no other process of the container is left; zombies that nobody else will wait for are let go. */
+static bool everybody_has_gone(struct process *init)
+{
+	struct process *process, *next;
+	bool gone = true;
+
+	TAILQ_FOREACH_SAFE(process, &all_processes, all, next) {
+		if (process == init || process->container != init->container)
+			continue;
+		if (process->zombie && (!process->parent || process->parent == init))
+			process_release(process);
+		else
+			gone = false;
+	}
+	return gone;
 }
 
 static bool is_last(const struct task *task)
@@ -280,6 +299,9 @@ static void process_ended(struct process *process)
 		process->exiting = true;
 		process->exit_status = process->leader->exit_code;
 	}
+	if (process == init_process)
+		init_exited(process->exit_status);
+	container_process_ended(process);
 	TAILQ_FOREACH(task, &process->tasks, sibling)
 		sigpending_flush(process, &task->pending);
 	sigpending_flush(process, &process->pending);
@@ -300,8 +322,11 @@ void task_exit(int code)
 	task->exit_code = code;
 	task->blocked = ~0ull;
 	signal_retarget(task, ~0ull);
-	if (process == init_process && is_last(task))
+	if (process->ns_init && is_last(task))
 		kill_everybody(process);
+	/* The sandbox goes on without this container: nothing of it may be left then. */
+	if (process->ns_init && process != init_process && is_last(task))
+		(void)wait_event(&process->container->waiters, everybody_has_gone(process), DEADLINE_NONE, false);
 	give_back(task);
 	/* The others were killed, but may not have closed their files yet. */
 	if (process == init_process && is_last(task))
@@ -310,6 +335,7 @@ void task_exit(int code)
 	seccomp_release(task);
 	account_thread(task);
 	process->threads--;
+	process->container->tasks--;
 	task->state = TASK_ZOMBIE;
 	sigpending_flush(process, &task->pending);
 	signal_stop_check(process);
@@ -320,8 +346,6 @@ void task_exit(int code)
 		task->state = TASK_DEAD;
 		task_hash_remove(task);
 	}
-	if (last && process == init_process)
-		init_exited(process->exiting ? process->exit_status : process->leader->exit_code);
 	if (last)
 		process_ended(process);
 	sched_exit();

@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "platform/abi/config.h"
+
 struct file;
 struct fd_table;
 struct fs_context;
@@ -58,7 +60,18 @@ void files_sync_all(void);
 
 /* Boot: mount the root and the configured mounts, open stdio for init. -errno with a log line. May sleep. */
 struct abi_boot;
-struct container_config;
-int vfs_boot(const struct container_config *config, struct task *init);
+struct container;
+struct launch;
+int vfs_boot(struct container *c, struct task *init);
+/* A process started from outside in a container that runs: its root, working directory, standard files. As above. */
+int vfs_enter(struct launch *launch, struct task *task);
+/* The terminal of a launched process or of a container: its far side's size changed; let it go. */
+struct console;
+void console_set_size(struct console *console, const struct config_winsize *size);
+void console_release(struct console *console); /* may sleep */
+struct process;
+struct tty;
+uint64_t tty_number(const struct tty *tty); /* its device number, as stat(2) has it */
+struct console *console_of(const struct process *process); /* its session's, if that is one of these; else NULL */
 
 #endif

@@ -12,6 +12,7 @@
 #include <linux/resource.h>
 #include <linux/sched.h>
 
+#include "kernel/container.h"
 #include "kernel/files.h"
 #include "kernel/mm.h"
 #include "kernel/process.h"
@@ -37,12 +38,7 @@ void task_start(void *arg)
 
 		(void)put_user(tid, task->set_child_tid); /* Linux ignores a fault here, too */
 	}
-	while (task->work & (WORK_SIGNAL | WORK_RSEQ)) {
-		if (task->work & WORK_RSEQ)
-			rseq_update(task->regs);
-		if (task->work & WORK_SIGNAL)
-			signal_deliver(task->regs);
-	}
+	task_exit_work(task, task->regs);
 	kernel_unlock();
 	machine->enter_user(task->regs);
 }
@@ -60,7 +56,7 @@ static int check_flags(const struct clone_args *args)
 		return -EINVAL;
 	if ((flags & CLONE_NEWNS) && (flags & CLONE_FS))
 		return -EINVAL;
-	if ((flags & CLONE_PARENT) && current->process == init_process)
+	if ((flags & CLONE_PARENT) && current->process->ns_init)
 		return -EINVAL;
 	if ((flags & CLONE_PIDFD) && (flags & (CLONE_THREAD | CLONE_DETACHED)))
 		return -EINVAL;
@@ -81,6 +77,8 @@ static int check_process_limit(void)
 	uint64_t limit = rlimit_current(RLIMIT_NPROC), count = 0;
 	struct process *process;
 
+	if (!container_may_fork(current->process->container))
+		return -EAGAIN;
 	if (limit == UINT64_MAX || current->cred->uid == 0 || capable(CAP_SYS_RESOURCE) || capable(CAP_SYS_ADMIN))
 		return 0;
 	TAILQ_FOREACH(process, &all_processes, all) {
@@ -170,6 +168,7 @@ static struct process *create_process(const struct clone_args *args)
 		if (action->handler != (uint64_t)SIG_IGN)
 			*action = (struct ksigaction){0};
 	}
+	process->container = from->container;
 	process->pgid = from->pgid;
 	process->session = from->session;
 	session_get(process->session);
@@ -255,12 +254,16 @@ static void publish(struct task *task, const struct clone_args *args)
 		process->pid = task->tid;
 		process->leader = task;
 		process->parent = parent;
-		TAILQ_INSERT_TAIL(&parent->children, process, sibling);
+		if (parent) /* a process started from outside has none, nor has its sibling */
+			TAILQ_INSERT_TAIL(&parent->children, process, sibling);
 		TAILQ_INSERT_TAIL(&all_processes, process, all);
 	}
 	seccomp_inherit(task, current); /* now: another thread may have changed ours while this one slept */
 	TAILQ_INSERT_TAIL(&process->tasks, task, sibling);
 	process->threads++;
+	process->container->tasks++;
+	if (process->container->frozen)
+		task->work |= WORK_FREEZE;
 	task_hash_insert(task);
 	if (!(args->flags & CLONE_THREAD))
 		rlimit_cpu_changed(process);

@@ -1,16 +1,16 @@
 /*
- * The container's first program: from the configuration to its first instruction, and
- * the sandbox's end when it has gone.
+ * Processes that are started from outside: a container's first program, from its configuration to its first
+ * instruction, and those that an order starts in a running container.
  *
- * init_main() is pid 1. It begins as a kernel task, because mounting and opening files
- * sleep, and becomes a user task by exec_program(). A start that fails ends the sandbox
- * with one line that names the operation, the object and the reason, and status 1, as runc does.
+ * launch_main() is the new process. It begins as a kernel task, because mounting and opening files
+ * sleep, and becomes a user task by exec_program(). The start of the first container that fails ends the sandbox
+ * with one line that names the operation, the object and the reason, and status 1, as runc does; any other fails alone.
  */
 #include <linux/errno.h>
 #include <linux/fcntl.h>
 #include <linux/resource.h>
 
-#include "kernel/config.h"
+#include "kernel/container.h"
 #include "kernel/errno_names.h"
 #include "kernel/exec.h"
 #include "kernel/files.h"
@@ -21,13 +21,17 @@
 #include "ring0/lib.h"
 #include "ring0/lock.h"
 
-#define EXIT_START_FAILED (1 << 8) /* a wait status: exit code 1 */
+#define START_FAILED 1 /* exit code */
 
 void init_exited(int wait_status)
 {
 	char line[128];
 
-	if (container.debug && machine->counters) {
+	first_container.init = NULL;
+	first_container.wait_status = wait_status;
+	container_set_state(&first_container, CONTAINER_ENDED);
+	control_flush_last();
+	if (first_container.config.debug && machine->counters) {
 		machine->counters(line, sizeof(line));
 		klog(LOG_DEBUG, "%s", line);
 	}
@@ -35,80 +39,95 @@ void init_exited(int wait_status)
 	panic("the host did not end the sandbox");
 }
 
-static __attribute__((noreturn)) void start_failed(const char *operation, const char *object, const char *reason, int rc)
+void launch_explain(const char *operation, const char *object, const char *reason)
 {
-	if (reason)
-		klog(LOG_ERROR, "%s: \"%s\": %s", operation, object, reason);
-	else
-		klog(LOG_ERROR, "%s: \"%s\": %s", operation, object, errno_text(-rc));
-	init_exited(EXIT_START_FAILED);
+	struct launch *launch = current->launch;
+	bool whole_sandbox = !launch || (launch->first && launch->container == &first_container);
+
+	klog(whole_sandbox ? LOG_ERROR : LOG_INFO, "%s: \"%s\": %s", operation, object, reason);
+	if (launch)
+		snprintf(launch->why, sizeof(launch->why), "%s: \"%s\": %s", operation, object, reason);
 }
 
-static int apply_credentials(struct task *task)
+static int failed(const char *operation, const char *object, int rc)
 {
+	launch_explain(operation, object, errno_text(-rc));
+	return rc;
+}
+
+/* Of the process itself, else of its container. */
+static const struct container_config *caps_from(const struct launch *launch, const struct container_config *config)
+{
+	return config->has_caps ? config : &launch->container->config;
+}
+
+static int apply_credentials(const struct launch *launch, const struct container_config *config, struct task *task)
+{
+	const struct container_config *from = caps_from(launch, config);
 	struct cred *cred = cred_copy(task->cred);
 
 	if (!cred)
 		return -ENOMEM;
-	if (container.group_count) {
-		cred->groups = kmalloc(sizeof(struct group_list) + container.group_count * sizeof(uint32_t));
+	if (config->group_count) {
+		cred->groups = kmalloc(sizeof(struct group_list) + config->group_count * sizeof(uint32_t));
 		if (!cred->groups) {
 			cred_put(cred);
 			return -ENOMEM;
 		}
 		cred->groups->refs = 1;
-		cred->groups->count = container.group_count;
-		memcpy(cred->groups->gid, container.groups, container.group_count * sizeof(uint32_t));
+		cred->groups->count = config->group_count;
+		memcpy(cred->groups->gid, config->groups, config->group_count * sizeof(uint32_t));
 	}
-	cred->uid = cred->euid = cred->suid = cred->fsuid = container.user.uid;
-	cred->gid = cred->egid = cred->sgid = cred->fsgid = container.user.gid;
-	if (container.has_caps) {
-		cred->cap_effective = container.caps.effective;
-		cred->cap_permitted = container.caps.permitted;
-		cred->cap_inheritable = container.caps.inheritable;
-		cred->cap_bounding = container.caps.bounding;
-		cred->cap_ambient = container.caps.ambient;
-	} else if (container.user.uid != 0) {
+	cred->uid = cred->euid = cred->suid = cred->fsuid = config->user.uid;
+	cred->gid = cred->egid = cred->sgid = cred->fsgid = config->user.gid;
+	if (from->has_caps) {
+		cred->cap_effective = from->caps.effective;
+		cred->cap_permitted = from->caps.permitted;
+		cred->cap_inheritable = from->caps.inheritable;
+		cred->cap_bounding = from->caps.bounding;
+		cred->cap_ambient = from->caps.ambient;
+	} else if (config->user.uid != 0) {
 		cred->cap_effective = cred->cap_permitted = 0;
 	}
-	cred->no_new_privs = container.no_new_privs;
+	cred->no_new_privs = config->no_new_privs;
 	struct cred *old = task->cred;
 	task->cred = cred;
 	cred_put(old);
 	return 0;
 }
 
-static void apply_limits(struct process *process)
+static void apply_limits(struct process *process, const struct container_config *config)
 {
-	for (unsigned i = 0; i < container.rlimit_count; i++) {
-		const struct config_rlimit *limit = &container.rlimits[i];
+	for (unsigned i = 0; i < config->rlimit_count; i++) {
+		const struct config_rlimit *limit = &config->rlimits[i];
 
 		if (limit->resource < RLIMIT_COUNT)
 			process->rlimit[limit->resource] = (struct rlimit64_pair){limit->soft, limit->hard};
 	}
 	rlimit_cpu_changed(process);
-	process->oom_score_adj = container.oom_score_adj;
+	process->oom_score_adj = config->oom_score_adj;
 }
 
-static const char *environment_path(void)
+static const char *environment_path(const struct container_config *config)
 {
-	for (unsigned i = 0; i < container.envc; i++) {
-		if (strncmp(container.envp[i], "PATH=", 5) == 0)
-			return container.envp[i] + 5;
+	for (unsigned i = 0; i < config->envc; i++) {
+		if (strncmp(config->envp[i], "PATH=", 5) == 0)
+			return config->envp[i] + 5;
 	}
 	return "";
 }
 
 /* Open argv[0] as a shell would find it. The name that worked stays in buf. */
-static int open_program(const char *name, char *buf, size_t size, struct file **file)
+static int open_program(const struct container_config *config, char *buf, size_t size, struct file **file)
 {
+	const char *name = config->argv[0];
 	int error = -ENOENT;
 
 	if (strchr(name, '/')) {
 		rf_strlcpy(buf, name, size);
 		return file_open_exec(AT_FDCWD, buf, 0, file);
 	}
-	for (const char *path = environment_path(); *path;) {
+	for (const char *path = environment_path(config); *path;) {
 		const char *end = strchr(path, ':');
 		size_t len = end ? (size_t)(end - path) : strlen(path);
 
@@ -125,75 +144,197 @@ static int open_program(const char *name, char *buf, size_t size, struct file **
 	return error;
 }
 
-static int apply_filters(struct task *task)
+static int apply_filters(struct task *task, const struct container_config *config)
 {
-	for (unsigned i = 0; i < container.filter_count; i++) {
-		const struct container_filter *filter = &container.filters[i];
+	for (unsigned i = 0; i < config->filter_count; i++) {
+		const struct container_filter *filter = &config->filters[i];
 		int rc = seccomp_install(task, filter->program, filter->count, filter->flags);
 
 		if (rc)
-			return rc;
+			return failed("seccomp filter", config->argv[0], rc);
 	}
 	return 0;
 }
 
-static void start_program(struct task *task)
-{
-	const char *name = container.argv[0];
-	struct exec_vector argv = {.kernel = (const char *const *)container.argv};
-	struct exec_vector envp = {.kernel = (const char *const *)container.envp};
-	char *path = kmalloc(4096);
-	struct file *file;
-
-	if (!path)
-		start_failed("exec", name, NULL, -ENOMEM);
-	int rc = open_program(name, path, 4096, &file);
-	if (rc == -ENOENT && !strchr(name, '/'))
-		start_failed("exec", name, "executable file not found in $PATH", rc);
-	if (rc)
-		start_failed("exec", name, NULL, rc);
-	rc = apply_filters(task);
-	if (rc)
-		start_failed("seccomp filter", name, NULL, rc);
-	rc = exec_program(file, path, &argv, &envp);
-	file_put(file);
-	if (rc)
-		start_failed("exec", path, NULL, rc);
-	kfree(path);
-	if (container.strace)
-		task_set_work(task, WORK_STRACE);
-}
-
-static void init_main(void *arg)
+/* Files, limits, credentials, and the program found: everything up to its execve. path: room for 4096 bytes. */
+static int prepare(struct launch *launch, const struct container_config *config, char *path, struct file **file)
 {
 	struct task *task = current;
+	const char *name = config->argv[0];
+	int rc = launch->first ? vfs_boot(launch->container, task) : vfs_enter(launch, task);
+
+	if (rc)
+		return rc; /* it has said why */
+	if (!launch->first)
+		apply_limits(task->process, &launch->container->config);
+	apply_limits(task->process, config);
+	rc = apply_credentials(launch, config, task);
+	if (rc)
+		return failed("credentials", name, rc);
+	rc = open_program(config, path, 4096, file);
+	if (rc == -ENOENT && !strchr(name, '/'))
+		launch_explain("exec", name, "executable file not found in $PATH");
+	else if (rc)
+		launch_explain("exec", name, errno_text(-rc));
+	return rc;
+}
+
+/* The container is created; whoever created it says when it starts. */
+static void wait_for_start(struct container *c)
+{
+	container_set_state(c, CONTAINER_CREATED);
+	if (c->config.wait_start && wait_event(&c->waiters, c->start_ordered, DEADLINE_NONE, false))
+		process_exit_group(current->process->exit_status);
+}
+
+static int run(struct launch *launch, const struct container_config *config, const char *path, struct file *file)
+{
+	struct exec_vector argv = {.kernel = (const char *const *)config->argv};
+	struct exec_vector envp = {.kernel = (const char *const *)config->envp};
+	int rc;
+
+	if (launch->first)
+		wait_for_start(launch->container);
+	rc = apply_filters(current, config);
+	if (rc)
+		return rc;
+	rc = exec_program(file, path, &argv, &envp);
+	return rc ? failed("exec", path, rc) : 0;
+}
+
+static __attribute__((noreturn)) void start_failed(struct launch *launch, int rc)
+{
+	struct container *c = launch->container;
+
+	current->launch = NULL;
+	if (launch->first) {
+		c->error = rc;
+		rf_strlcpy(c->why, launch->why, sizeof(c->why));
+		if (c == &first_container)
+			init_exited(START_FAILED << 8);
+		kfree(launch);
+	} else {
+		control_launched(launch, current->process, rc);
+	}
+	process_exit_group(WAIT_EXITED(START_FAILED));
+}
+
+static void launch_main(void *arg)
+{
+	struct launch *launch = arg;
+	struct task *task = current;
+	const struct container_config *config = launch->first ? &launch->container->config : &launch->config;
+	char *path = kmalloc(4096);
+	struct file *file = NULL;
+	int rc = -ENOMEM;
 
 	sched_finish_switch();
 	task->kernel_task = false;
-	if (vfs_boot(&container, task))
-		init_exited(EXIT_START_FAILED); /* it has said why */
-	apply_limits(task->process);
-	int rc = apply_credentials(task);
+	task->launch = launch;
+	if (path)
+		rc = prepare(launch, config, path, &file);
+	if (!rc)
+		rc = run(launch, config, path, file);
+	if (file)
+		file_put(file);
+	kfree(path);
 	if (rc)
-		start_failed("credentials", container.argv[0], NULL, rc);
-	start_program(task);
+		start_failed(launch, rc);
+	task->launch = NULL;
+	if (first_container.config.strace)
+		task_set_work(task, WORK_STRACE);
+	if (launch->first) {
+		container_set_state(launch->container, CONTAINER_RUNNING);
+		kfree(launch);
+	} else {
+		control_launched(launch, task->process, 0);
+	}
+	task_exit_work(task, task->regs);
 	machine->task_load(&task->machine);
 	kernel_unlock();
 	machine->enter_user(task->regs);
 }
 
-void init_start(const struct abi_boot *boot)
+/* All that there is; the process' own are set once its files are there. */
+static struct cred *first_cred(void)
 {
 	struct cred *cred = kzalloc(sizeof(*cred));
 
 	if (!cred)
-		panic("no memory for init's credentials");
+		return NULL;
 	cred->refs = 1;
 	cred->cap_effective = cred->cap_permitted = cred->cap_bounding = (1ull << (CAP_LAST_CAP + 1)) - 1;
-	struct task *task = task_create_init(cred);
-	if (!task)
-		panic("no memory for init");
+	return cred;
+}
+
+int launch_process(struct launch *launch)
+{
+	struct container *c = launch->container;
+	struct cred *cred = first_cred();
+	struct task *task = cred ? task_create_process(cred, c) : NULL;
+
+	if (!task) {
+		kfree(cred);
+		return -ENOMEM;
+	}
+	if (launch->first) {
+		c->init = task->process;
+		task->process->ns_init = true;
+	}
+	if (c->frozen)
+		task_set_work(task, WORK_FREEZE);
 	rf_strlcpy(task->comm, "init", sizeof(task->comm));
-	task->context = context_prepare(task->regs, init_main, NULL);
+	task->context = context_prepare(task->regs, launch_main, launch);
+	sched_new_task(task);
+	return 0;
+}
+
+int container_create(uint32_t id, const void *blob, uint64_t len, const uint32_t *fds, uint32_t gofer)
+{
+	struct container *c = kzalloc(sizeof(*c));
+	struct launch *launch = kzalloc(sizeof(*launch));
+	int rc = -ENOMEM;
+
+	if (!c || !launch)
+		goto fail;
+	rc = -EEXIST;
+	if (container_find(id))
+		goto fail;
+	rc = config_decode(blob, len, &c->config);
+	if (rc)
+		goto fail_config;
+	c->id = id;
+	c->gofer = gofer;
+	memcpy(c->fds, fds, sizeof(c->fds));
+	c->tasks_limit = c->config.limits.pids;
+	waitq_init(&c->waiters);
+	launch->container = c;
+	launch->first = true;
+	rc = launch_process(launch);
+	if (rc)
+		goto fail_config;
+	TAILQ_INSERT_TAIL(&containers, c, link);
+	return 0;
+fail_config:
+	config_free(&c->config);
+fail:
+	kfree(launch);
+	kfree(c);
+	return rc;
+}
+
+void init_start(void)
+{
+	struct launch *launch = kzalloc(sizeof(*launch));
+	struct cred *cred = first_cred();
+
+	if (!launch || !cred)
+		panic("no memory for the first process");
+	struct task *task = task_create_init(cred);
+	launch->container = &first_container;
+	launch->first = true;
+	first_container.tasks_limit = first_container.config.limits.pids;
+	rf_strlcpy(task->comm, "init", sizeof(task->comm));
+	task->context = context_prepare(task->regs, launch_main, launch);
 	sched_new_task(task);
 }

@@ -7,7 +7,7 @@
  */
 #include <linux/errno.h>
 
-#include "kernel/config.h"
+#include "kernel/container.h"
 #include "kernel/mm.h"
 #include "kernel/sched.h"
 #include "kernel/syscall.h"
@@ -64,12 +64,13 @@ static void handle_trap(struct regs *regs)
 	}
 }
 
-/* What stands between the work of a trap and user mode, until nothing is left. */
-static void exit_work(struct task *task, struct regs *regs)
+void task_exit_work(struct task *task, struct regs *regs)
 {
 	uint32_t work;
 
 	while ((work = __atomic_load_n(&task->work, __ATOMIC_RELAXED) & ~WORK_SYSCALL_ENTRY)) {
+		if (work & WORK_FREEZE)
+			container_freeze_here(task);
 		if (work & WORK_RESCHED)
 			sched_resched_if_needed();
 		if (work & WORK_SIGNAL)
@@ -106,7 +107,7 @@ void trap_dispatch(struct regs *regs)
 		handle_trap(regs);
 	}
 	if (__builtin_expect(task->work & ~WORK_SYSCALL_ENTRY, 0))
-		exit_work(task, regs);
+		task_exit_work(task, regs);
 	kernel_unlock();
 }
 
@@ -170,9 +171,11 @@ void kernel_main(const struct abi_boot *boot)
 	sched_cpu_online(idle_task_create(0));
 	kwork_init();
 	hostring_init(boot);
-	if (config_decode(pa_to_va(boot->config_gpa), boot->config_len, &container))
+	if (config_decode(pa_to_va(boot->config_gpa), boot->config_len, &first_container.config))
 		panic("the container's configuration cannot be used");
-	init_start(boot);
+	TAILQ_INSERT_HEAD(&containers, &first_container, link);
+	init_start();
+	control_init();
 	kernel_unlock();
 	sched_idle_loop();
 }

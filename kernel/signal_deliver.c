@@ -97,7 +97,7 @@ static void default_action(struct task *task, const struct ksiginfo *info)
 	if (SIGBIT(signo) & DEFAULT_IGNORED)
 		return;
 	/* The container's first process is only ended from outside, or by its own fault. */
-	if (process == init_process && !info->forced)
+	if (process->ns_init && !info->forced)
 		return;
 	if (SIGBIT(signo) & STOP_SIGNALS) {
 		if (signo != SIGSTOP && pgrp_is_orphaned(process->pgid, NULL))

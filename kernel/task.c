@@ -10,6 +10,7 @@
 #include <asm/signal.h>
 #include <linux/errno.h>
 
+#include "kernel/container.h"
 #include "kernel/mm.h"
 #include "kernel/process.h"
 #include "kernel/rlimit.h"
@@ -125,6 +126,7 @@ struct process *process_alloc(void)
 	waitq_init(&process->thread_waiters);
 	itimers_init(process);
 	process->start_time = clock_boottime();
+	process->container = &first_container;
 	return process;
 }
 
@@ -248,30 +250,49 @@ int tid_alloc(void)
 	return -EAGAIN;
 }
 
-struct task *task_create_init(struct cred *cred)
+struct task *task_create_process(struct cred *cred, struct container *container)
 {
 	struct task *task = task_alloc();
 	struct process *process = process_alloc();
 	struct sighand *sighand = sighand_create();
-	struct session *session = session_create(1);
+	struct session *session = session_create(0);
+	int tid = tid_alloc();
 
-	if (!task || !process || !sighand || !session)
-		panic("no memory for the first process");
-	task->tid = tid_alloc();
+	if (!task || !process || !sighand || !session || tid < 0) {
+		if (task)
+			task_put(task);
+		kfree(process);
+		kfree(sighand);
+		kfree(session);
+		return NULL;
+	}
+	task->tid = tid;
 	task->cred = cred;
-	process->pid = process->pgid = task->tid;
-	session->sid = task->tid;
+	process->pid = process->pgid = tid;
+	session->sid = tid;
 	process->session = session;
 	process->sighand = sighand;
 	process->leader = task;
 	process->exit_signal = SIGCHLD;
 	process->threads = 1;
+	process->container = container;
+	container->tasks++;
 	rlimits_init(process);
 	process_get(process);
 	task->process = process;
 	TAILQ_INSERT_TAIL(&process->tasks, task, sibling);
 	TAILQ_INSERT_TAIL(&all_processes, process, all);
 	task_hash_insert(task);
-	init_process = process;
+	return task;
+}
+
+struct task *task_create_init(struct cred *cred)
+{
+	struct task *task = task_create_process(cred, &first_container);
+
+	if (!task)
+		panic("no memory for the first process");
+	init_process = first_container.init = task->process;
+	init_process->ns_init = true;
 	return task;
 }

@@ -26,6 +26,8 @@
 #include "ring0/machine.h"
 #include "ring0/percpu.h"
 
+struct container;
+struct launch;
 struct mm;
 struct fd_table;   /* vfs */
 struct fs_context; /* vfs: root, cwd, umask */
@@ -100,6 +102,8 @@ struct process {
 	int oom_score_adj;
 	uint32_t personality;
 	bool dumpable_cleared;
+	struct container *container; /* for ever the one it was started in */
+	bool ns_init;                /* the first of its pid namespace: signals without a handler do not reach it */
 };
 
 /* Work to look at before returning to user mode (task->work). Any bit leaves the fast path. */
@@ -109,6 +113,7 @@ struct process {
 #define WORK_SECCOMP 8u
 #define WORK_PTRACE 16u
 #define WORK_RSEQ 32u
+#define WORK_FREEZE 64u /* the container is paused */
 #define WORK_SYSCALL_ENTRY (WORK_STRACE | WORK_SECCOMP | WORK_PTRACE)
 
 struct robust_list_head;
@@ -144,6 +149,7 @@ struct task {
 	char comm[16];
 
 	bool block_interruptible, killed;
+	bool frozen; /* sleeps in container_freeze_here() */
 	struct ktimer block_timer;
 	bool block_timed_out;
 
@@ -173,6 +179,7 @@ struct task {
 	uint16_t ioprio;
 	bool reset_on_fork;
 	struct seccomp_state seccomp;
+	struct launch *launch; /* being started from outside (kernel/container.h), else NULL */
 };
 
 #define current (this_cpu()->running)
@@ -201,6 +208,10 @@ void task_hash_insert(struct task *task); /* by task->tid; takes a reference */
 void task_hash_remove(struct task *task);
 /* The first process, tid 1, with its session and group, in state NEW; no mm, files, fs. Takes over cred. Sets init_process. */
 struct task *task_create_init(struct cred *cred);
+/* A process without a parent in a container, as above; NULL: no memory, no number (cred is then the caller's). */
+struct task *task_create_process(struct cred *cred, struct container *container);
+/* What stands between the work of a trap and user mode, until nothing is left. May sleep or not return. */
+void task_exit_work(struct task *task, struct regs *regs);
 struct session *session_create(int sid);
 void session_get(struct session *session);
 void session_put(struct session *session);
@@ -256,9 +267,9 @@ struct wait_result {
 /* which: P_ALL, P_PID, P_PGID, P_PIDFD resolved to a pid by the caller. pid, 0 (WNOHANG) or -errno. */
 int task_wait(int which, int id, int options, struct wait_result *result);
 
-/* The container's first process; runs /path given by config (kernel/init.c). */
-void init_start(const struct abi_boot *boot);
-/* exit.c calls it when init's last thread has gone: every other process is killed already; ends the sandbox. */
+/* The first container's first process; runs /path given by config (kernel/init.c). */
+void init_start(void);
+/* exit.c calls it when that process' last thread has gone: every other process is killed already; ends the sandbox. */
 void init_exited(int wait_status) __attribute__((noreturn));
 
 #endif

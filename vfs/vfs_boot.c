@@ -8,7 +8,7 @@
 #include <linux/fcntl.h>
 #include <linux/mount.h>
 
-#include "kernel/config.h"
+#include "kernel/container.h"
 #include "kernel/errno_names.h"
 #include "vfs/boot_paths.h"
 #include "vfs/dev/dev.h"
@@ -21,12 +21,17 @@
 
 static int failed(const char *operation, const char *object, int rc)
 {
-	klog(LOG_ERROR, "%s: \"%s\": %s", operation, object, errno_text(-rc));
+	launch_explain(operation, object, errno_text(-rc));
 	return rc;
 }
 
 static void register_all(void)
 {
+	static bool done;
+
+	if (done)
+		return;
+	done = true;
 	dentry_cache_init();
 	fs_types_init();
 	tmpfs_register();
@@ -41,21 +46,28 @@ static void register_all(void)
 
 /* ---- the root ---- */
 
-static int mount_overlay_root(struct superblock *lower)
+static int mount_plain_root(struct superblock *sb, const char *source, struct mount **root)
 {
+	*root = mount_create(sb, sb->root, source, 0);
+	return *root ? mount_attach(*root, NULL) : -ENOMEM;
+}
+
+static int mount_overlay_root(struct superblock *lower, struct mount **root)
+{
+	const struct fs_type *type = fs_find("overlay");
 	struct mount_args args = {.source = "overlay", .data = "", .lower = lower};
+	struct superblock *sb;
+	int rc = type->mount(type, &args, &sb);
 
-	return vfs_mount_fs(fs_find("overlay"), &args, NULL);
+	if (rc)
+		return rc;
+	rc = mount_plain_root(sb, "overlay", root);
+	if (rc && !*root)
+		superblock_put(sb);
+	return rc;
 }
 
-static int mount_plain_root(struct superblock *sb, unsigned long flags)
-{
-	struct mount *mount = mount_create(sb, sb->root, "/", flags);
-
-	return mount ? mount_attach(mount, NULL) : -ENOMEM;
-}
-
-static int mount_root(const struct config_root *root)
+static int mount_root(const struct config_root *root, struct mount **mount)
 {
 	const struct fs_type *type = fs_find("9p");
 	struct mount_args args = {.source = "/", .data = "", .gofer = root->gofer};
@@ -65,17 +77,16 @@ static int mount_root(const struct config_root *root)
 	if (rc)
 		return failed("mount of the root", "/", rc);
 	if (root->flags & CONFIG_ROOT_OVERLAY)
-		rc = mount_overlay_root(sb);
+		rc = mount_overlay_root(sb, mount);
 	else
-		rc = mount_plain_root(sb, 0);
+		rc = mount_plain_root(sb, "/", mount);
 	if (rc || root->flags & CONFIG_ROOT_OVERLAY)
 		superblock_put(sb); /* the overlay has a reference of its own */
 	return rc ? failed("mount of the root", "/", rc) : 0;
 }
 
-static int make_context(struct task *init)
+static int make_context(struct task *init, struct mount *root)
 {
-	struct mount *root = TAILQ_FIRST(&all_mounts);
 	struct fs_context *fs = kzalloc(sizeof(*fs));
 
 	init->files = fd_table_create();
@@ -115,7 +126,7 @@ static int make_superblock(const struct container_mount *m, struct superblock **
 	return type->mount(type, &args, sb);
 }
 
-static int attach_superblock(const struct container_mount *m, struct superblock *sb)
+static int attach_superblock(const struct container_config *config, const struct container_mount *m, struct superblock *sb)
 {
 	unsigned long flags = m->flags;
 	struct mount *mount;
@@ -136,13 +147,13 @@ static int attach_superblock(const struct container_mount *m, struct superblock 
 	rc = mount_attach(mount, &at);
 	path_put(&at);
 	if (!rc && !strcmp(m->type, "tmpfs") && !strcmp(m->target, "/dev"))
-		rc = dev_populate(mount, container.terminal);
+		rc = dev_populate(mount, config->terminal);
 	if (rc && !mount->attached)
 		mount_put(mount);
 	return rc;
 }
 
-static int mount_one(const struct container_mount *m)
+static int mount_one(const struct container_config *config, const struct container_mount *m)
 {
 	struct superblock *sb;
 	int rc;
@@ -156,18 +167,16 @@ static int mount_one(const struct container_mount *m)
 	rc = make_superblock(m, &sb);
 	if (rc)
 		return failed("mount", m->target, rc);
-	rc = attach_superblock(m, sb);
+	rc = attach_superblock(config, m, sb);
 	superblock_put(sb);
 	return rc ? failed("mount", m->target, rc) : 0;
 }
 
 /* The root's own read-only flag comes last: making mountpoints writes to the overlay. */
-static int mount_all(const struct container_config *config)
+static int mount_all(const struct container_config *config, struct mount *root)
 {
-	struct mount *root = TAILQ_FIRST(&all_mounts);
-
 	for (unsigned i = 0; i < config->mount_count; i++) {
-		int rc = mount_one(&config->mounts[i]);
+		int rc = mount_one(config, &config->mounts[i]);
 
 		if (rc)
 			return rc;
@@ -197,11 +206,13 @@ static int install(struct file *file, int fd)
 	return rc < 0 ? rc : 0;
 }
 
-static int open_terminal(void)
+static int open_terminal(struct console **console, unsigned in, unsigned out, const struct container_config *config)
 {
 	struct file *file;
-	int rc = console_open(&file);
+	int rc = console_create(in, out, config->has_terminal_size ? &config->terminal_size : NULL, console);
 
+	if (!rc)
+		rc = console_open(*console, &file);
 	if (rc)
 		return failed("open of the terminal", "/dev/console", rc);
 	file_get(file);
@@ -214,14 +225,12 @@ static int open_terminal(void)
 	return rc;
 }
 
-static int open_stdio(const struct container_config *config)
+static int open_stdio(const uint32_t *fds)
 {
-	if (config->terminal)
-		return open_terminal();
-	for (unsigned i = 0; i < HOSTFD_COUNT; i++) {
+	for (unsigned i = 0; i < 3; i++) {
 		static const char *const names[] = {"stdin", "stdout", "stderr"};
 		struct file *file;
-		int rc = hostfd_open(i, &file);
+		int rc = hostfd_open(fds[i], &file);
 
 		if (rc == -EBADF)
 			continue; /* the runtime's caller had it closed */
@@ -246,21 +255,48 @@ static int enter_cwd(const struct container_config *config)
 	return rc ? failed("chdir", cwd, rc) : 0;
 }
 
-int vfs_boot(const struct container_config *config, struct task *init)
+int vfs_boot(struct container *c, struct task *init)
 {
+	const struct container_config *config = &c->config;
+	struct mount *root = NULL;
 	int rc;
 
 	register_all();
-	rc = mount_root(&config->root);
+	rc = mount_root(&config->root, &root);
 	if (!rc)
-		rc = make_context(init);
+		rc = make_context(init, root);
 	if (!rc)
-		rc = mount_all(config);
+		rc = fs_context_clone(init->fs, false, &c->fs);
+	if (!rc)
+		rc = mount_all(config, root);
 	if (!rc)
 		rc = enter_cwd(config);
-	if (!rc)
-		rc = open_stdio(config);
+	if (!rc && config->terminal)
+		rc = open_terminal(&c->console, c->fds[0], c->fds[1], config);
+	else if (!rc)
+		rc = open_stdio(c->fds);
 	if (!rc)
 		init->fs->umask = config->umask & 0777;
+	return rc;
+}
+
+int vfs_enter(struct launch *launch, struct task *task)
+{
+	const struct container_config *config = &launch->config;
+	int rc = launch->container->fs ? 0 : -ESRCH;
+
+	if (!rc)
+		rc = fs_context_clone(launch->container->fs, false, &task->fs);
+	if (rc)
+		return failed("root", "/", rc);
+	task->files = fd_table_create();
+	if (!task->files)
+		return failed("descriptors", "/", -ENOMEM);
+	rc = enter_cwd(config);
+	if (!rc && config->terminal)
+		rc = open_terminal(&launch->console, launch->fds[0], launch->fds[0], config);
+	else if (!rc)
+		rc = open_stdio(launch->fds);
+	task->fs->umask = (config->has_umask ? config : &launch->container->config)->umask & 0777;
 	return rc;
 }

@@ -6,6 +6,7 @@
  */
 #include <asm/signal.h>
 
+#include "kernel/container.h"
 #include "kernel/mm/internal.h"
 #include "kernel/mm/oom.h"
 #include "kernel/signal.h"
@@ -28,7 +29,7 @@ static int64_t oom_badness(struct process *process, struct mm *mm)
 {
 	int64_t points;
 
-	if (process == init_process || process->oom_score_adj == SCORE_ADJ_MIN)
+	if (process == process->container->init || process->oom_score_adj == SCORE_ADJ_MIN)
 		return -1;
 	points = (int64_t)(mm->rss_anon + mm->rss_file + mm->rss_shmem + mm->pt_pages);
 	points += process->oom_score_adj * (int64_t)(page_user_total() / 1000);

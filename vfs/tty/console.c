@@ -11,39 +11,37 @@
 #include <linux/eventpoll.h>
 #include <linux/fcntl.h>
 
-#include "kernel/config.h"
+#include "kernel/container.h"
 #include "platform/abi/abi.h"
 #include "ring0/lib.h"
 #include "ring0/memory.h"
 #include "vfs/tty/console.h"
 #include "vfs/tty/tty.h"
 
-#define CONSOLE_IN 0u
-#define CONSOLE_OUT 1u
 #define CONSOLE_RING_ORDER 4
 #define CONSOLE_RING (4096u << CONSOLE_RING_ORDER)
 #define CONSOLE_READ 4096u
 #define CONSOLE_EOF 4 /* VEOF, as the line starts with */
-#define CONSOLE_PATH "/dev/pts/0"
 
 struct console {
 	struct tty tty;
+	uint32_t in_fd, out_fd; /* donated descriptors */
+	unsigned number;        /* in devpts */
 	struct hostring_request read_request, write_request;
 	char *in, *out;
 	uint32_t in_start, in_end; /* of `in`: not yet taken by the line */
 	uint32_t head, tail;       /* of `out`, running freely */
 	uint32_t writing;          /* bytes with the host */
 	bool reading, feeding;
+	bool released; /* its process has gone */
 	bool from_terminal; /* the host's standard input is a terminal; else its end is an end of file, no hang-up */
 	bool ended;         /* ... and it came */
 	struct abi_tty *host; /* for tty_get and tty_set */
 };
 
-static struct console *console;
-
 static void console_read_more(struct console *c)
 {
-	struct abi_sqe sqe = {.op = ABI_RING_read, .fd = CONSOLE_IN, .gpa = va_to_pa(c->in), .len = CONSOLE_READ,
+	struct abi_sqe sqe = {.op = ABI_RING_read, .fd = c->in_fd, .gpa = va_to_pa(c->in), .len = CONSOLE_READ,
 		.offset = ~0ull};
 
 	if (c->reading || c->ended || c->tty.hung_up || c->in_start != c->in_end)
@@ -67,6 +65,10 @@ static void console_read_done(struct hostring_request *request, int64_t res, uin
 	struct console *c = container_of(request, struct console, read_request);
 
 	c->reading = false;
+	if (c->released) {
+		tty_put(&c->tty);
+		return;
+	}
 	if (res == -EINTR || res == -EAGAIN) {
 		console_read_more(c);
 		return;
@@ -88,7 +90,7 @@ static void console_read_done(struct hostring_request *request, int64_t res, uin
 static void console_write_more(struct console *c)
 {
 	uint32_t at = c->tail % CONSOLE_RING, n = MIN(c->head - c->tail, CONSOLE_RING - at);
-	struct abi_sqe sqe = {.op = ABI_RING_write, .fd = CONSOLE_OUT, .gpa = va_to_pa(c->out + at), .len = n, .offset = ~0ull};
+	struct abi_sqe sqe = {.op = ABI_RING_write, .fd = c->out_fd, .gpa = va_to_pa(c->out + at), .len = n, .offset = ~0ull};
 
 	if (c->writing || !n)
 		return;
@@ -153,10 +155,21 @@ static void console_resized(struct tty *tty)
 	c->host->cols = tty->size.cols;
 	c->host->xpixel = tty->size.xpixel;
 	c->host->ypixel = tty->size.ypixel;
-	(void)machine->host_call(ABI_CALL_tty_set, CONSOLE_IN, va_to_pa(c->host), 2, 0);
+	(void)machine->host_call(ABI_CALL_tty_set, c->in_fd, va_to_pa(c->host), 2, 0);
+}
+
+static void console_destroy(struct tty *tty)
+{
+	struct console *c = container_of(tty, struct console, tty);
+
+	kpages_free(c->in);
+	kpages_free(c->out);
+	kfree(c->host);
+	kfree(c);
 }
 
 static const struct tty_ops console_ops = {
+	.destroy = console_destroy,
 	.output = console_output,
 	.output_used = console_output_used,
 	.input_space = console_input_space,
@@ -166,29 +179,52 @@ static const struct tty_ops console_ops = {
 
 static bool console_get_size(struct console *c, struct tty_size *size)
 {
-	if (machine->host_call(ABI_CALL_tty_get, CONSOLE_IN, va_to_pa(c->host), 0, 0) < 0)
+	if (machine->host_call(ABI_CALL_tty_get, c->in_fd, va_to_pa(c->host), 0, 0) < 0)
 		return false;
 	*size = (struct tty_size){c->host->rows, c->host->cols, c->host->xpixel, c->host->ypixel};
 	return true;
 }
 
-void console_winch(void)
+static void console_resize(struct console *c, const struct tty_size *size)
 {
-	struct tty_size size;
-
-	if (!console || !console_get_size(console, &size) || !memcmp(&size, &console->tty.size, sizeof(size)))
+	if (!memcmp(size, &c->tty.size, sizeof(*size)))
 		return;
-	console->tty.size = size;
-	tty_signal_foreground(&console->tty, SIGWINCH);
+	c->tty.size = *size;
+	tty_signal_foreground(&c->tty, SIGWINCH);
 }
 
-static int console_create(void)
+void console_winch(void)
+{
+	struct console *c = first_container.console;
+	struct tty_size size;
+
+	if (c && console_get_size(c, &size))
+		console_resize(c, &size);
+}
+
+void console_set_size(struct console *c, const struct config_winsize *size)
+{
+	struct tty_size new_size = {size->rows, size->columns, size->xpixel, size->ypixel};
+
+	console_resize(c, &new_size);
+}
+
+struct console *console_of(const struct process *process)
+{
+	struct tty *tty = process->session ? process->session->tty : NULL;
+
+	return tty && tty->ops == &console_ops ? container_of(tty, struct console, tty) : NULL;
+}
+
+int console_create(unsigned in_fd, unsigned out_fd, const struct config_winsize *size, struct console **console)
 {
 	struct console *c = kzalloc(sizeof(*c));
 	int number = -ENOMEM;
 
 	if (!c)
 		return -ENOMEM;
+	c->in_fd = in_fd;
+	c->out_fd = out_fd;
 	c->in = kpages_alloc(0);
 	c->out = kpages_alloc(CONSOLE_RING_ORDER);
 	c->host = kzalloc(sizeof(*c->host));
@@ -201,48 +237,52 @@ static int console_create(void)
 	number = devpts_add(&c->tty);
 	if (number < 0)
 		goto fail;
+	c->number = (unsigned)number;
 	c->from_terminal = console_get_size(c, &c->tty.size);
 	if (!c->from_terminal)
-		klog(LOG_WARNING, "console: the host's standard input is no terminal");
-	console = c;
+		klog(LOG_INFO, "console: the host's standard input is no terminal");
+	if (size)
+		c->tty.size = (struct tty_size){size->rows, size->columns, size->xpixel, size->ypixel};
+	*console = c;
 	console_read_more(c);
 	return 0;
 fail:
-	kpages_free(c->in);
-	kpages_free(c->out);
-	kfree(c->host);
-	kfree(c);
+	console_destroy(&c->tty);
 	return number;
 }
 
-static int console_ready(void)
+void console_release(struct console *c)
 {
-	if (!container.terminal)
-		return -ENXIO;
-	return console ? 0 : console_create();
+	(void)wait_event(&c->tty.write_wait, c->head == c->tail, DEADLINE_NONE, false);
+	devpts_remove(c->number);
+	tty_hangup(&c->tty);
+	(void)machine->host_call(ABI_CALL_fd_close, c->in_fd, 0, 0, 0);
+	if (!c->reading)
+		tty_put(&c->tty);
+	c->released = true; /* else the read that is under way lets go of it */
 }
 
 int console_open_device(struct inode *inode, struct file *file)
 {
-	int rc = console_ready();
+	struct console *c = current->process->container->console;
 
 	file->private = NULL;
-	return rc ? rc : tty_attach_file(&console->tty, file);
+	return c ? tty_attach_file(&c->tty, file) : -ENXIO;
 }
 
-int console_open(struct file **file)
+int console_open(struct console *c, struct file **file)
 {
-	int rc = console_ready();
+	char path[32];
+	int rc;
 
-	if (rc)
-		return rc;
-	if (vfs_open(AT_FDCWD, CONSOLE_PATH, O_RDWR, 0, 0, file) == 0)
+	snprintf(path, sizeof(path), "/dev/pts/%u", c->number);
+	if (vfs_open(AT_FDCWD, path, O_RDWR, 0, 0, file) == 0)
 		return 0;
 	*file = file_create_anon("/dev/console", &tty_file_ops, O_RDWR, NULL);
 	if (!*file)
 		return -ENOMEM;
 	(*file)->inode->mode = S_IFCHR | 0620;
-	rc = tty_attach_file(&console->tty, *file);
+	rc = tty_attach_file(&c->tty, *file);
 	if (rc)
 		file_put(*file);
 	return rc;

@@ -1,5 +1,5 @@
 /*
- * Standard input, output and error on donated host descriptors 0, 1 and 2, see vfs/tty/hostfd.h.
+ * Standard input, output and error on donated host descriptors, see vfs/tty/hostfd.h.
  *
  * The host reads and writes for us by ring requests, which cannot be taken back. So the buffers belong to the
  * struct hostfd and not to the caller: a read that a signal interrupts leaves its request running, and what it
@@ -18,6 +18,7 @@
 
 #include "kernel/signal.h"
 #include "platform/abi/abi.h"
+#include "platform/abi/control.h"
 #include "ring0/clock.h"
 #include "ring0/lib.h"
 #include "ring0/memory.h"
@@ -31,7 +32,9 @@
 #define HOSTFD_POLL_GRACE 2000000ull /* ns that a poll waits for the host's first answer */
 
 struct hostfd {
+	TAILQ_ENTRY(hostfd) link;
 	unsigned index;
+	unsigned files;   /* open ones; none left: the host is told to close, and the rest ends with its last request */
 	struct abi_stat stat;
 	struct inode *inode;
 	struct hostring_request read_request, write_request, poll_request;
@@ -45,7 +48,17 @@ struct hostfd {
 	struct waitq read_wait, write_wait;
 };
 
-static struct hostfd *hostfds[HOSTFD_COUNT];
+static TAILQ_HEAD(, hostfd) hostfds = TAILQ_HEAD_INITIALIZER(hostfds);
+
+/* The last file was closed and no request uses the buffers any more. */
+static void hostfd_free_if_unused(struct hostfd *h)
+{
+	if (h->files || h->reading || h->writing || h->polling)
+		return;
+	kpages_free(h->in);
+	kpages_free(h->out);
+	kfree(h);
+}
 
 static void hostfd_read_done(struct hostring_request *request, int64_t res, uint64_t extra)
 {
@@ -57,6 +70,7 @@ static void hostfd_read_done(struct hostring_request *request, int64_t res, uint
 	h->end = res == 0;
 	h->in_error = res < 0 ? (int)res : 0;
 	waitq_wake_all(&h->read_wait);
+	hostfd_free_if_unused(h);
 }
 
 static void hostfd_write_done(struct hostring_request *request, int64_t res, uint64_t extra)
@@ -66,6 +80,7 @@ static void hostfd_write_done(struct hostring_request *request, int64_t res, uin
 	h->writing = false;
 	h->out_error = res < 0 ? (int)res : 0;
 	waitq_wake_all(&h->write_wait);
+	hostfd_free_if_unused(h);
 }
 
 static void hostfd_poll_done(struct hostring_request *request, int64_t res, uint64_t extra)
@@ -75,6 +90,7 @@ static void hostfd_poll_done(struct hostring_request *request, int64_t res, uint
 	h->polling = false;
 	h->ready = res > 0 ? (uint32_t)res : EPOLLIN;
 	waitq_wake_all(&h->read_wait);
+	hostfd_free_if_unused(h);
 }
 
 static int hostfd_submit(struct hostfd *h, unsigned op, const char *buffer, size_t n, struct hostring_request *request)
@@ -304,6 +320,23 @@ static int64_t hostfd_ioctl(struct file *file, unsigned cmd, uint64_t arg)
 	return h->stat.kind == ABI_FILE_TTY ? hostfd_tty_ioctl(h, cmd, arg) : -ENOTTY;
 }
 
+static void hostfd_release(struct file *file)
+{
+	struct hostfd *h = file->private;
+
+	if (--h->files)
+		return;
+	TAILQ_REMOVE(&hostfds, h, link);
+	/* What was written has reached the host: write(2) waits for that, unless a signal cut it short. */
+	if (h->writing)
+		(void)wait_event(&h->write_wait, !h->writing, DEADLINE_NONE, false);
+	inode_put(h->inode);
+	h->inode = NULL;
+	if (h->index >= HOSTFD_KEPT)
+		(void)machine->host_call(ABI_CALL_fd_close, h->index, 0, 0, 0);
+	hostfd_free_if_unused(h);
+}
+
 static const struct file_ops hostfd_file_ops = {
 	.read = hostfd_read,
 	.write = hostfd_write,
@@ -311,18 +344,34 @@ static const struct file_ops hostfd_file_ops = {
 	.write_kernel = hostfd_write_kernel,
 	.poll = hostfd_poll,
 	.ioctl = hostfd_ioctl,
+	.release = hostfd_release,
 };
+
+static struct hostfd *hostfd_find(unsigned index)
+{
+	struct hostfd *h;
+
+	TAILQ_FOREACH(h, &hostfds, link) {
+		if (h->index == index)
+			return h;
+	}
+	return NULL;
+}
 
 /* /dev/stdin and /proc/PID/fd/N open a stream again. */
 static int hostfd_open_inode(struct inode *inode, struct file *file)
 {
-	for (unsigned i = 0; i < HOSTFD_COUNT; i++) {
-		if (hostfds[i] && hostfds[i]->inode == inode) {
-			file->ops = &hostfd_file_ops;
-			file->private = hostfds[i];
-			file->mode |= FILE_STREAM;
-			return 0;
-		}
+	struct hostfd *h;
+
+	file->private = NULL;
+	TAILQ_FOREACH(h, &hostfds, link) {
+		if (h->inode != inode)
+			continue;
+		h->files++;
+		file->ops = &hostfd_file_ops;
+		file->private = h;
+		file->mode |= FILE_STREAM;
+		return 0;
 	}
 	return -ENXIO;
 }
@@ -366,23 +415,28 @@ fail:
 
 int hostfd_open(unsigned index, struct file **file)
 {
-	struct hostfd *h;
+	struct hostfd *h = hostfd_find(index);
+	bool made = !h;
 	unsigned flags = O_RDWR;
 
-	if (index >= HOSTFD_COUNT)
+	if (index == CONTROL_NO_FD)
 		return -EBADF;
-	if (!hostfds[index])
-		hostfds[index] = hostfd_new(index);
-	h = hostfds[index];
+	if (made)
+		h = hostfd_new(index);
 	if (!h)
 		return -ENOMEM;
 	if (h->stat.kind == ABI_FILE_STREAM && (h->stat.flags & O_ACCMODE) != O_RDWR)
 		flags = h->stat.flags & O_ACCMODE;
 	*file = file_create_anon("pipe", &hostfd_file_ops, flags, h);
-	if (!*file)
+	if (!*file) {
+		if (made)
+			hostfd_free_if_unused(h);
 		return -ENOMEM;
+	}
 	(*file)->mode |= FILE_STREAM;
-	if (!h->inode) {
+	h->files++;
+	if (made) {
+		TAILQ_INSERT_TAIL(&hostfds, h, link);
 		h->inode = (*file)->inode;
 		inode_get(h->inode);
 		h->inode->ops = &hostfd_inode_ops;

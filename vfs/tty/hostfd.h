@@ -1,6 +1,6 @@
 /*
- * The container's standard input, output and error when they are no terminal of ours: files whose bytes the host
- * moves (donated descriptors 0, 1 and 2). vfs_boot() opens them for init.
+ * Standard input, output and error when they are no terminal of ours: files whose bytes the host moves (donated
+ * descriptors: 0, 1 and 2 are the first container's). vfs_boot() and vfs_enter() open them for a new process.
  */
 #ifndef VFS_TTY_HOSTFD_H
 #define VFS_TTY_HOSTFD_H
@@ -8,9 +8,12 @@
 #include "kernel/files.h"
 #include "vfs/vfs.h"
 
-#define HOSTFD_COUNT 3u
+#define HOSTFD_KEPT 3u /* lower ones stay open for the life of the sandbox */
 
-/* A new file on donated descriptor `index` (0, 1, 2). All files of one index share it. 0; -EBADF; -ENOMEM. May sleep. */
+/*
+ * A new file on a donated descriptor. All files of one index share it; the last one that is closed has the host close
+ * it. 0; -EBADF: CONTROL_NO_FD; -ENOMEM. May sleep.
+ */
 int hostfd_open(unsigned index, struct file **file);
 
 #endif

@@ -33,6 +33,11 @@ void tty_init(struct tty *tty, const struct tty_ops *ops, uint64_t rdev)
 	waitq_init(&tty->write_wait);
 }
 
+uint64_t tty_number(const struct tty *tty)
+{
+	return tty->rdev;
+}
+
 void tty_get(struct tty *tty)
 {
 	tty->refs++;

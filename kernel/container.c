@@ -1,0 +1,136 @@
+/*
+ * The containers of a sandbox as objects: the list, their state, counts and freezing. See kernel/container.h.
+ */
+#include <linux/errno.h>
+
+#include "kernel/container.h"
+#include "kernel/files.h"
+#include "kernel/mm.h"
+#include "kernel/process.h"
+#include "ring0/clock.h"
+#include "ring0/lib.h"
+
+#define FREEZE_LOOK_NS 500000ull /* how often to look whether the others have stopped */
+
+struct container first_container = {.fds = {0, 1, 2}, .waiters = WAITQ_INIT(first_container.waiters)};
+struct container_list containers = TAILQ_HEAD_INITIALIZER(containers);
+
+struct container *container_find(uint32_t id)
+{
+	struct container *c;
+
+	TAILQ_FOREACH(c, &containers, link) {
+		if (c->id == id)
+			return c;
+	}
+	return NULL;
+}
+
+void container_delete(struct container *c)
+{
+	TAILQ_REMOVE(&containers, c, link);
+	if (c->console)
+		console_release(c->console);
+	if (c->fs)
+		fs_context_put(c->fs);
+	if (c->gofer)
+		(void)machine->host_call(ABI_CALL_gofer_close, c->gofer, 0, 0, 0);
+	config_free(&c->config);
+	kfree(c);
+}
+
+void container_set_state(struct container *c, enum container_state state)
+{
+	c->state = state;
+	if (state == CONTAINER_RUNNING)
+		c->started = clock_monotonic();
+	control_container_changed(c);
+}
+
+void container_process_ended(struct process *process)
+{
+	struct container *c = process->container;
+
+	c->user_ns += process->utime;
+	c->system_ns += process->stime;
+	c->page_faults += process->min_flt + process->maj_flt;
+	c->major_faults += process->maj_flt;
+	c->switches += process->nvcsw + process->nivcsw;
+	control_process_ended(process);
+	waitq_wake_all(&c->waiters);
+	if (c->init == process) {
+		c->init = NULL;
+		c->wait_status = process->exit_status;
+		container_set_state(c, CONTAINER_ENDED);
+	}
+}
+
+bool container_may_fork(const struct container *c)
+{
+	return !c->tasks_limit || c->tasks < c->tasks_limit;
+}
+
+/* ---- freezing: cgroup v2's freezer: a killed task leaves it, other signals wait ---- */
+
+static bool runs_user_code(const struct container *c)
+{
+	struct process *process;
+	struct task *task;
+
+	TAILQ_FOREACH(process, &all_processes, all) {
+		if (process->container != c)
+			continue;
+		TAILQ_FOREACH(task, &process->tasks, sibling) {
+			if (task->state == TASK_RUNNING && task != current && !task->exiting)
+				return true;
+		}
+	}
+	return false;
+}
+
+void container_freeze(struct container *c)
+{
+	struct process *process;
+	struct task *task;
+
+	c->frozen = true;
+	TAILQ_FOREACH(process, &all_processes, all) {
+		if (process->container != c)
+			continue;
+		TAILQ_FOREACH(task, &process->tasks, sibling) {
+			task_set_work(task, WORK_FREEZE);
+			if (task->state == TASK_RUNNING && task != current)
+				machine->kick(task->cpu);
+		}
+	}
+	/* Whoever is not on a CPU is in the kernel, and comes by the exit path. */
+	while (c->frozen && runs_user_code(c))
+		(void)task_block(clock_monotonic() + FREEZE_LOOK_NS, false);
+}
+
+void container_thaw(struct container *c)
+{
+	struct process *process;
+	struct task *task;
+
+	c->frozen = false;
+	TAILQ_FOREACH(process, &all_processes, all) {
+		if (process->container != c)
+			continue;
+		TAILQ_FOREACH(task, &process->tasks, sibling) {
+			if (task->frozen)
+				task_wake(task);
+		}
+	}
+}
+
+void container_freeze_here(struct task *task)
+{
+	const struct container *c = task->process->container;
+
+	task->frozen = true;
+	while (c->frozen && task_block(DEADLINE_NONE, false) == 0)
+		;
+	task->frozen = false;
+	__atomic_fetch_and(&task->work, ~WORK_FREEZE, __ATOMIC_SEQ_CST);
+}
