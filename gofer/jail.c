@@ -278,6 +278,8 @@ static int filter_on(void)
 	for (size_t i = 0; i < ALLOWED_COUNT && !error; i++)
 		error = add_rule(filter, allowed[i].number, allowed[i].check);
 	if (!error)
+		error = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
+	if (!error)
 		error = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	if (!error)
 		error = seccomp_load(filter);

@@ -49,6 +49,8 @@ int filters_load(enum jail_role role)
 			error = seccomp_rule_add(context, SCMP_ACT_ALLOW, f->call, 1,
 				((struct scmp_arg_cmp){(unsigned)f->argument, SCMP_CMP_EQ, f->value, 0}));
 	}
+	if (error == 0) /* x32 and 32-bit calls: the whole process too, or the sandbox would hang with a thread less */
+		error = seccomp_attr_set(context, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
 	if (error == 0)
 		error = seccomp_attr_set(context, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* a tree: the hot calls are few */
 	if (error == 0)
