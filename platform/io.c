@@ -55,7 +55,9 @@ void io_poke(struct io_service *io)
 
 void io_fail(struct io_service *io, const char *why)
 {
-	if (!io->vmm->ended)
+	static atomic_flag said = ATOMIC_FLAG_INIT;
+
+	if (!io->vmm->ended && !atomic_flag_test_and_set(&said))
 		vmm_log(VMM_LOG_ERROR, "boot: %s", why);
 	vmm_end(io->vmm, 255 << 8);
 }
