@@ -97,9 +97,14 @@ static long child_privileges(struct pt_cpu *c)
 	struct __user_cap_data_struct data[2];
 	const struct rlimit zero = {0, 0};
 	uint32_t uid = c->vmm->options->uid, gid = c->vmm->options->gid;
+	/* A taken-over sentry can make a master fork without end; the uid is this sandbox's own, so this counts its stubs. */
+	const uint64_t stubs = c->vmm->cpus * (MIRROR_LIMIT + SPARE_LIMIT + 2ull) + 64;
+	const struct rlimit processes = {stubs, stubs};
 
 	if (syscall(SYS_geteuid))
 		uid = gid = 0; /* nothing to change: as jail.c does */
+	if (c->vmm->options->uid && syscall(SYS_prlimit64, 0, RLIMIT_NPROC, &processes, NULL) < 0)
+		return -1;
 	if (uid && (syscall(SYS_setgroups, 0, NULL) < 0 || syscall(SYS_setresgid, gid, gid, gid) < 0))
 		return -1;
 	if (uid && syscall(SYS_setresuid, uid, uid, uid) < 0)
