@@ -88,6 +88,14 @@ for script in test/cli/*.sh; do
 	[ -f "$script" ] && step "$(basename "$script" .sh)" timeout 120 bash "$script" "$build"
 done
 
+say "escapes"
+# The hostile image where sentry.elf would be: against the release, and against a build with sanitizers.
+step "build the hostile image" ninja -C build/release escape &&
+	tally < <(timeout 300 bash test/escape/escape.sh "$build" ptrace)
+step "configure with sanitizers" cmake --preset asan -DRF_TESTS=ON &&
+	step "build with sanitizers" ninja -C build/asan escape &&
+	tally < <(LIMIT=40 timeout 300 bash test/escape/escape.sh "$top/build/asan" ptrace | sed 's/ptrace escape/ptrace escape (sanitizers)/')
+
 say "fuzzing"
 # Each target starts from its committed corpus, if it has one; findings stay in build/test/fuzz.
 targets=$(sed -n "s/^\\tadd_fuzz_target(\\([a-z0-9_]*\\).*/\\1/p" test/CMakeLists.txt)
@@ -104,7 +112,8 @@ done
 
 say "programs on KVM, in the test machine"
 limit=100 quick=1 time_limit=590
-[ -z "$all" ] || limit=1200 quick= time_limit=14400
+escapes='beyond|triple|msrs|reset|change|storm|without-end|ahead'
+[ -z "$all" ] || limit=1200 quick= time_limit=14400 escapes=.
 cat >"$out/kvm.sh" <<END
 cd $top
 export BUILD=$BUILD ROOT=$ROOT LIMIT=$limit QUICK=$quick
@@ -115,6 +124,7 @@ else
 	echo "FAIL kvm unit_gofer_linux_client: status \$?"
 	tail -5 /tmp/unit.log
 fi
+LIMIT=30 bash test/escape/escape.sh $build kvm '$escapes'
 bash test/suite/suite.sh check kvm $out/reference-$key
 echo END
 END
