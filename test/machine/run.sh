@@ -59,7 +59,7 @@ fi
 timeout -k 5 "$limit" qemu-system-x86_64 -nodefaults -no-user-config -machine q35 -accel tcg,thread=single \
 	-cpu EPYC-Milan,+svm,+npt,-erms,-fsrm "${extra[@]}" -m "$memory" \
 	-kernel "$cache/kernel/vmlinuz" -initrd "$cache/initramfs" \
-	-append "console=ttyS0 quiet panic=-1 mitigations=off tsc=reliable" -serial stdio -display none -no-reboot \
+	-append "console=ttyS0 quiet panic=-1 mitigations=off tsc=reliable no_timer_check" -serial stdio -display none -no-reboot \
 	-virtfs local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap \
 	-virtfs "local,path=$job,mount_tag=job,security_model=none,multidevs=remap" \
 	< /dev/null > "$job/console" 2>&1 &
