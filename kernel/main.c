@@ -9,6 +9,7 @@
 
 #include "kernel/container.h"
 #include "kernel/mm.h"
+#include "kernel/net/inet.h"
 #include "kernel/sched.h"
 #include "kernel/syscall.h"
 #include "kernel/task.h"
@@ -170,6 +171,7 @@ void kernel_main(const struct abi_boot *boot)
 	ktimer_subsystem_init();
 	sched_cpu_online(idle_task_create(0));
 	kwork_init();
+	inet_init();
 	hostring_init(boot);
 	if (config_decode(pa_to_va(boot->config_gpa), boot->config_len, &first_container.config))
 		panic("the container's configuration cannot be used");

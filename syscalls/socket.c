@@ -1,133 +1,23 @@
 /*
- * Socket calls (socket(2), sendmsg(2), recvmsg(2) and their kin): arguments, vectors and control messages.
- *
- * vfs/anon/socket.h does the work. Files in a control message (SCM_RIGHTS) are referenced while it is decoded; when
- * a message comes in they become descriptors as the last step.
+ * Socket calls (socket(2) and its kin) but for messages, which are syscalls/message.c's. vfs/anon/socket.h does the work.
  */
-#include <linux/capability.h>
 #include <linux/errno.h>
 #include <linux/fcntl.h>
-#include <linux/uio.h>
 
-#include "kernel/ktime.h"
 #include "kernel/task.h"
-#include "ring0/clock.h"
 #include "ring0/lib.h"
+#include "syscalls/sockaddr.h"
 #include "syscalls/syscalls.h"
 #include "vfs/anon/socket.h"
 
-#define MAX_VECTORS 1024u
-#define FEW_VECTORS 8u
-#define MAX_CONTROL 20480u
-#define CMSG_ALIGNED(n) (((n) + 7u) & ~(size_t)7)
-#define MAX_TRANSFER 0x7ffff000u
-
-struct user_msghdr {
-	uint64_t name;
-	int32_t namelen;
-	uint32_t pad;
-	uint64_t iov, iovlen, control, controllen;
-	uint32_t flags, pad2;
-};
-
-struct user_cmsghdr {
-	uint64_t len;
-	int32_t level, type;
-};
-
-/* ---- vectors ---- */
-
-struct vector_copy {
-	struct unix_copy base;
-	struct iovec *iov, few[FEW_VECTORS];
-	unsigned count, at;
-	size_t offset;
-	bool to_user;
-};
-
-static int vector_copy(struct unix_copy *self, void *buffer, size_t n)
-{
-	struct vector_copy *v = container_of(self, struct vector_copy, base);
-	char *at = buffer;
-
-	while (n) {
-		const struct iovec *iov = &v->iov[v->at];
-		size_t part = MIN(n, (size_t)iov->iov_len - v->offset);
-		uaddr_t user = UADDR((uintptr_t)iov->iov_base + v->offset);
-		int rc = 0;
-
-		if (v->at >= v->count)
-			return -EFAULT;
-		if (part)
-			rc = v->to_user ? copy_to_user(user, at, part) : copy_from_user(at, user, part);
-		if (rc)
-			return rc;
-		at += part;
-		n -= part;
-		v->offset += part;
-		if (v->offset == iov->iov_len) {
-			v->at++;
-			v->offset = 0;
-		}
-	}
-	return 0;
-}
-
-/* Total length or -errno. vector_end() afterwards, also after an error. */
-static int64_t vector_start(struct vector_copy *v, uaddr_t user, uint64_t count, bool to_user)
-{
-	uint64_t total = 0;
-
-	v->base.copy = vector_copy;
-	v->to_user = to_user;
-	v->at = 0;
-	v->offset = 0;
-	v->iov = v->few;
-	v->count = (unsigned)count;
-	if (count > MAX_VECTORS)
-		return -EMSGSIZE;
-	if (count > FEW_VECTORS)
-		v->iov = kmalloc(count * sizeof(*v->iov));
-	if (!v->iov)
-		return -ENOMEM;
-	if (copy_from_user(v->iov, user, count * sizeof(*v->iov)))
-		return -EFAULT;
-	for (unsigned i = 0; i < count; i++) {
-		if ((int64_t)v->iov[i].iov_len < 0)
-			return -EINVAL;
-		if (!user_range_ok(UADDR((uintptr_t)v->iov[i].iov_base), v->iov[i].iov_len))
-			return -EFAULT;
-		v->iov[i].iov_len = MIN((uint64_t)v->iov[i].iov_len, MAX_TRANSFER - total);
-		total += v->iov[i].iov_len;
-	}
-	return (int64_t)total;
-}
-
-static void vector_single(struct vector_copy *v, uaddr_t user, size_t len, bool to_user)
-{
-	v->base.copy = vector_copy;
-	v->to_user = to_user;
-	v->at = 0;
-	v->offset = 0;
-	v->iov = v->few;
-	v->count = 1;
-	v->few[0] = (struct iovec){.iov_base = (void *)(uintptr_t)user.v, .iov_len = MIN(len, (size_t)MAX_TRANSFER)};
-}
-
-static void vector_end(struct vector_copy *v)
-{
-	if (v->iov != v->few)
-		kfree(v->iov);
-}
-
 /* ---- addresses ---- */
 
-static int address_in(struct socket_address *address, uaddr_t user, int64_t len)
+int sockaddr_copy_in(struct socket_address *address, uaddr_t user, int64_t len)
 {
 	address->len = 0;
 	if (!user.v || len == 0)
 		return 0;
-	if (len < 0 || len > (int64_t)(2 + UNIX_NAME_MAX))
+	if (len < 0 || len > (int64_t)SOCKET_ADDRESS_MAX)
 		return -EINVAL;
 	memset(address, 0, sizeof(*address));
 	if (copy_from_user(address, user, (size_t)len))
@@ -136,8 +26,7 @@ static int address_in(struct socket_address *address, uaddr_t user, int64_t len)
 	return 0;
 }
 
-/* As much as *user_len allows; the full length is stored there. */
-static int address_out(const struct socket_address *address, uaddr_t user, uaddr_t user_len)
+int sockaddr_copy_out(const struct socket_address *address, uaddr_t user, uaddr_t user_len)
 {
 	int len;
 
@@ -178,7 +67,7 @@ static int64_t with_address(struct regs *regs, int (*fn)(struct file *file, stru
 
 	if (!file)
 		return -EBADF;
-	rc = address_in(&address, PTR1(regs), INT2(regs));
+	rc = sockaddr_copy_in(&address, PTR1(regs), INT2(regs));
 	if (!rc)
 		rc = fn(file, &address);
 	file_put(file);
@@ -225,12 +114,12 @@ static int64_t accept_do(struct regs *regs, int flags)
 	if (ARG1(regs)) {
 		rc = socket_name(accepted, true, &address);
 		if (rc == -ENOTCONN) { /* the peer has gone already */
-			address.family = AF_UNIX;
+			address.family = (uint16_t)socket_family(accepted);
 			address.len = 2;
 			rc = 0;
 		}
 		if (!rc)
-			rc = address_out(&address, PTR1(regs), PTR2(regs));
+			rc = sockaddr_copy_out(&address, PTR1(regs), PTR2(regs));
 		if (rc) {
 			file_put(accepted);
 			return rc;
@@ -259,7 +148,7 @@ static int64_t name_do(struct regs *regs, bool peer)
 		return -EBADF;
 	rc = socket_name(file, peer, &address);
 	file_put(file);
-	return rc ? rc : address_out(&address, PTR1(regs), PTR2(regs));
+	return rc ? rc : sockaddr_copy_out(&address, PTR1(regs), PTR2(regs));
 }
 
 int64_t sys_getsockname(struct regs *regs)
@@ -306,417 +195,4 @@ int64_t sys_getsockopt(struct regs *regs)
 	rc = socket_get_option(file, INT1(regs), INT2(regs), PTR3(regs), PTR4(regs));
 	file_put(file);
 	return rc;
-}
-
-/* ---- sending ---- */
-
-struct control_in {
-	struct file **files;
-	unsigned file_count;
-	struct unix_cred cred;
-	bool has_cred;
-};
-
-static void control_in_drop(struct file **files, unsigned count)
-{
-	for (unsigned i = 0; i < count; i++)
-		file_put(files[i]);
-	kfree(files);
-}
-
-static int control_rights(struct control_in *in, const char *data, size_t len)
-{
-	unsigned count = (unsigned)(len / sizeof(int));
-	struct file **files;
-
-	if (in->file_count + count > UNIX_MAX_FILES)
-		return -EINVAL;
-	files = krealloc(in->files, (in->file_count + count + 1) * sizeof(*files));
-	if (!files)
-		return -ENOMEM;
-	in->files = files;
-	for (unsigned i = 0; i < count; i++) {
-		struct file *file;
-		int fd;
-
-		memcpy(&fd, data + i * sizeof(fd), sizeof(fd));
-		file = fd_file_any(fd);
-		if (!file)
-			return -EBADF;
-		in->files[in->file_count++] = file;
-	}
-	return 0;
-}
-
-static int control_cred(struct control_in *in, const char *data, size_t len)
-{
-	const struct cred *cred = current->cred;
-	struct unix_cred c;
-
-	if (len != sizeof(c))
-		return -EINVAL;
-	memcpy(&c, data, sizeof(c));
-	if ((c.pid != current->process->pid && !capable(CAP_SYS_ADMIN)) ||
-	    (c.uid != cred->uid && c.uid != cred->euid && c.uid != cred->suid && !capable(CAP_SETUID)) ||
-	    (c.gid != cred->gid && c.gid != cred->egid && c.gid != cred->sgid && !capable(CAP_SETGID)))
-		return -EPERM;
-	in->cred = c;
-	in->has_cred = true;
-	return 0;
-}
-
-static int control_parse(struct control_in *in, const char *control, size_t size)
-{
-	size_t at = 0;
-
-	while (size - at >= sizeof(struct user_cmsghdr)) {
-		struct user_cmsghdr header;
-		size_t len;
-		int rc = 0;
-
-		memcpy(&header, control + at, sizeof(header));
-		if (header.len < sizeof(header) || header.len > size - at)
-			return -EINVAL;
-		len = header.len - sizeof(header);
-		if (header.level == SOL_SOCKET && header.type == SCM_RIGHTS)
-			rc = control_rights(in, control + at + sizeof(header), len);
-		else if (header.level == SOL_SOCKET && header.type == SCM_CREDENTIALS)
-			rc = control_cred(in, control + at + sizeof(header), len);
-		else if (header.level == SOL_SOCKET)
-			rc = -EINVAL;
-		if (rc)
-			return rc;
-		at += MIN(CMSG_ALIGNED(header.len), size - at);
-	}
-	return 0;
-}
-
-/* Takes references to the files it names; the caller drops what is left of them. */
-static int control_copy_in(struct control_in *in, uaddr_t user, uint64_t size)
-{
-	char *control;
-	int rc;
-
-	memset(in, 0, sizeof(*in));
-	if (!user.v || !size)
-		return 0;
-	if (size > MAX_CONTROL)
-		return -ENOBUFS;
-	control = kmalloc(size);
-	if (!control)
-		return -ENOMEM;
-	rc = copy_from_user(control, user, size);
-	if (!rc)
-		rc = control_parse(in, control, size);
-	kfree(control);
-	return rc;
-}
-
-static int64_t send_message(struct file *file, const struct user_msghdr *msg, unsigned flags)
-{
-	struct socket_address address;
-	struct vector_copy vector;
-	struct control_in control;
-	struct unix_send send;
-	int64_t rc = address_in(&address, UADDR(msg->name), msg->namelen);
-
-	if (rc)
-		return rc;
-	rc = control_copy_in(&control, UADDR(msg->control), msg->controllen);
-	if (!rc) {
-		rc = vector_start(&vector, UADDR(msg->iov), msg->iovlen, false);
-		if (rc >= 0) {
-			send = (struct unix_send){.copy = &vector.base, .len = (size_t)rc, .files = control.files,
-				.file_count = control.file_count, .cred = control.cred};
-			rc = socket_send(file, &send, control.has_cred, &address, flags);
-			control.files = send.files;
-			control.file_count = send.file_count;
-		}
-		vector_end(&vector);
-	}
-	control_in_drop(control.files, control.file_count);
-	return rc;
-}
-
-int64_t sys_sendto(struct regs *regs)
-{
-	struct file *file = fd_file(INT0(regs));
-	struct socket_address address;
-	struct vector_copy vector;
-	struct unix_send send;
-	int64_t rc;
-
-	if (!file)
-		return -EBADF;
-	rc = address_in(&address, PTR4(regs), INT5(regs));
-	if (!rc) {
-		vector_single(&vector, PTR1(regs), ARG2(regs), false);
-		send = (struct unix_send){.copy = &vector.base, .len = vector.few[0].iov_len};
-		rc = socket_send(file, &send, false, &address, (unsigned)ARG3(regs));
-	}
-	file_put(file);
-	return rc;
-}
-
-int64_t sys_sendmsg(struct regs *regs)
-{
-	struct file *file = fd_file(INT0(regs));
-	struct user_msghdr msg;
-	int64_t rc;
-
-	if (!file)
-		return -EBADF;
-	rc = copy_from_user(&msg, PTR1(regs), sizeof(msg));
-	if (!rc)
-		rc = send_message(file, &msg, (unsigned)ARG2(regs));
-	file_put(file);
-	return rc;
-}
-
-struct user_mmsghdr {
-	struct user_msghdr msg;
-	uint32_t len, pad;
-};
-
-int64_t sys_sendmmsg(struct regs *regs)
-{
-	struct file *file = fd_file(INT0(regs));
-	unsigned count = MIN((unsigned)ARG2(regs), MAX_VECTORS), done = 0;
-	int64_t rc = 0;
-
-	if (!file)
-		return -EBADF;
-	while (done < count) {
-		uaddr_t at = uaddr_add(PTR1(regs), done * sizeof(struct user_mmsghdr));
-		struct user_msghdr msg;
-
-		rc = copy_from_user(&msg, at, sizeof(msg));
-		if (!rc)
-			rc = send_message(file, &msg, (unsigned)ARG3(regs));
-		if (rc >= 0)
-			rc = put_user((uint32_t)rc, uaddr_add(at, offsetof(struct user_mmsghdr, len)));
-		if (rc < 0)
-			break;
-		done++;
-	}
-	file_put(file);
-	return done ? done : rc;
-}
-
-/* ---- receiving ---- */
-
-struct control_out {
-	uaddr_t user;
-	uint64_t room, used;
-	uint32_t flags; /* MSG_CTRUNC */
-};
-
-/* Room for a control message's data: bytes that fit of `len`; writes the header. 0: none, or a fault. */
-static size_t control_begin(struct control_out *out, int type, size_t len)
-{
-	struct user_cmsghdr header = {.level = SOL_SOCKET, .type = type};
-	uint64_t left = out->room - out->used;
-
-	if (left < sizeof(header)) {
-		out->flags |= MSG_CTRUNC;
-		return 0;
-	}
-	if (len > left - sizeof(header)) {
-		out->flags |= MSG_CTRUNC;
-		len = left - sizeof(header);
-	}
-	header.len = sizeof(header) + len;
-	if (copy_to_user(uaddr_add(out->user, out->used), &header, sizeof(header)))
-		return 0;
-	return len;
-}
-
-static void control_end(struct control_out *out, size_t len)
-{
-	out->used += MIN(CMSG_ALIGNED(sizeof(struct user_cmsghdr) + len), out->room - out->used);
-}
-
-static void control_put_cred(struct control_out *out, const struct unix_cred *cred)
-{
-	size_t len = control_begin(out, SCM_CREDENTIALS, sizeof(*cred));
-
-	if (len == 0)
-		return;
-	(void)copy_to_user(uaddr_add(out->user, out->used + sizeof(struct user_cmsghdr)), cred, len);
-	control_end(out, len);
-}
-
-/* The files become descriptors, as many as there is room to tell of. Takes over the references and the array. */
-static void control_put_files(struct control_out *out, struct file **files, unsigned count, bool cloexec)
-{
-	uint64_t left = out->room - out->used;
-	unsigned fit = left < sizeof(struct user_cmsghdr) + sizeof(int) ? 0 :
-	               (unsigned)MIN((uint64_t)count, (left - sizeof(struct user_cmsghdr)) / sizeof(int));
-	unsigned i;
-
-	for (i = 0; i < fit; i++) {
-		int fd = fd_install(files[i], cloexec, 0);
-		uaddr_t at = uaddr_add(out->user, out->used + sizeof(struct user_cmsghdr) + i * sizeof(int));
-
-		if (fd < 0) {
-			i++; /* fd_install() has put it */
-			fit = i - 1;
-			break;
-		}
-		if (put_user(fd, at)) {
-			fd_close(fd);
-			i++;
-			fit = i - 1;
-			break;
-		}
-	}
-	for (; i < count; i++)
-		file_put(files[i]);
-	kfree(files);
-	if (fit < count)
-		out->flags |= MSG_CTRUNC;
-	if (fit && control_begin(out, SCM_RIGHTS, fit * sizeof(int)))
-		control_end(out, fit * sizeof(int));
-}
-
-static void receive_drop(struct unix_receive *receive)
-{
-	for (unsigned i = 0; i < receive->file_count; i++)
-		file_put(receive->files[i]);
-	kfree(receive->files);
-}
-
-/* One message; msg is in sentry memory and its out fields are updated. */
-static int64_t receive_message(struct file *file, struct user_msghdr *msg, unsigned flags)
-{
-	struct control_out out = {.user = UADDR(msg->control), .room = msg->control ? msg->controllen : 0};
-	struct unix_receive receive = {.len = 0};
-	struct socket_address address;
-	struct vector_copy vector;
-	int64_t got, rc = vector_start(&vector, UADDR(msg->iov), msg->iovlen, true);
-
-	if (rc >= 0) {
-		receive.copy = &vector.base;
-		receive.len = (size_t)rc;
-		rc = socket_receive(file, &receive, flags);
-	}
-	vector_end(&vector);
-	socket_take_name(receive.name, &address);
-	if (rc < 0) {
-		receive_drop(&receive);
-		return rc;
-	}
-	got = rc;
-	if (socket_passes_cred(file) && receive.has_cred)
-		control_put_cred(&out, &receive.cred);
-	if (receive.file_count)
-		control_put_files(&out, receive.files, receive.file_count, flags & MSG_CMSG_CLOEXEC);
-	msg->controllen = out.used;
-	msg->flags = out.flags | (receive.truncated ? MSG_TRUNC : 0) | (receive.end_of_record ? MSG_EOR : 0) |
-	             (flags & MSG_CMSG_CLOEXEC);
-	if (msg->name) {
-		if (address.len && copy_to_user(UADDR(msg->name), &address, (size_t)MIN((int)address.len, MAX(msg->namelen, 0))))
-			return -EFAULT;
-		msg->namelen = (int32_t)address.len;
-	}
-	return got;
-}
-
-/* The fields that recvmsg(2) sets, back to the user's struct. */
-static int message_out(const struct user_msghdr *msg, uaddr_t user)
-{
-	int rc = put_user(msg->namelen, uaddr_add(user, offsetof(struct user_msghdr, namelen)));
-
-	if (!rc)
-		rc = put_user(msg->controllen, uaddr_add(user, offsetof(struct user_msghdr, controllen)));
-	if (!rc)
-		rc = put_user(msg->flags, uaddr_add(user, offsetof(struct user_msghdr, flags)));
-	return rc;
-}
-
-int64_t sys_recvmsg(struct regs *regs)
-{
-	struct file *file = fd_file(INT0(regs));
-	struct user_msghdr msg;
-	int64_t rc;
-
-	if (!file)
-		return -EBADF;
-	rc = copy_from_user(&msg, PTR1(regs), sizeof(msg));
-	if (!rc)
-		rc = receive_message(file, &msg, (unsigned)ARG2(regs));
-	file_put(file);
-	if (rc >= 0 && message_out(&msg, PTR1(regs)))
-		rc = -EFAULT;
-	return rc;
-}
-
-int64_t sys_recvfrom(struct regs *regs)
-{
-	struct file *file = fd_file(INT0(regs));
-	struct unix_receive receive = {.len = 0};
-	struct socket_address address;
-	struct vector_copy vector;
-	int64_t rc;
-
-	if (!file)
-		return -EBADF;
-	vector_single(&vector, PTR1(regs), ARG2(regs), true);
-	receive.copy = &vector.base;
-	receive.len = vector.few[0].iov_len;
-	rc = socket_receive(file, &receive, (unsigned)ARG3(regs));
-	file_put(file);
-	receive_drop(&receive);
-	socket_take_name(receive.name, &address);
-	if (rc >= 0 && ARG4(regs)) {
-		int error = address_out(&address, PTR4(regs), PTR5(regs));
-
-		if (error)
-			return error;
-	}
-	return rc;
-}
-
-int64_t sys_recvmmsg(struct regs *regs)
-{
-	struct file *file;
-	unsigned count = MIN((unsigned)ARG2(regs), MAX_VECTORS), done = 0, flags = (unsigned)ARG3(regs);
-	uint64_t deadline = DEADLINE_NONE;
-	int64_t rc = 0;
-
-	if (ARG4(regs)) {
-		int64_t ns;
-
-		rc = ktime_from_user(PTR4(regs), &ns);
-		if (rc)
-			return rc;
-		deadline = clock_monotonic() + (uint64_t)ns;
-	}
-	file = fd_file(INT0(regs));
-	if (!file)
-		return -EBADF;
-	while (done < count) {
-		uaddr_t at = uaddr_add(PTR1(regs), done * sizeof(struct user_mmsghdr));
-		struct user_msghdr msg;
-
-		rc = copy_from_user(&msg, at, sizeof(msg));
-		if (!rc)
-			rc = receive_message(file, &msg, flags & ~MSG_WAITFORONE);
-		if (rc >= 0) {
-			uint32_t len = (uint32_t)rc;
-
-			rc = message_out(&msg, at);
-			if (!rc)
-				rc = put_user(len, uaddr_add(at, offsetof(struct user_mmsghdr, len)));
-		}
-		if (rc < 0)
-			break;
-		done++;
-		if (flags & MSG_WAITFORONE)
-			flags |= MSG_DONTWAIT;
-		if (clock_monotonic() >= deadline)
-			break;
-	}
-	file_put(file);
-	return done ? done : rc;
 }

@@ -4,7 +4,7 @@
 set -eu
 what=${1:-test}
 cache=${RF_CACHE:-/var/cache/ringfence}
-build_packages="gcc libc6-dev cmake ninja-build pkg-config binutils libseccomp-dev libyajl-dev liburing-dev libbsd-dev check debootstrap ca-certificates"
+build_packages="gcc libc6-dev cmake ninja-build pkg-config binutils libseccomp-dev libyajl-dev liburing-dev libbsd-dev check debootstrap ca-certificates dpkg-dev"
 test_packages="clang libclang-rt-14-dev git jq crun runsc qemu-system-x86 busybox-static cpio xz-utils kmod diffutils procps python3"
 
 [ "$(id -u)" = 0 ] || { echo "setup: must be root: it installs packages and makes a Debian root" >&2; exit 1; }
@@ -21,6 +21,7 @@ if [ -n "$missing" ]; then
 	# shellcheck disable=SC2086
 	apt-get install -y -qq --no-install-recommends $missing >/dev/null
 fi
+sh "$(dirname "$0")/lwip.sh"
 if [ ! -x "$cache/debian/usr/bin/python3" ] || [ ! -x "$cache/debian/usr/bin/ps" ]; then
 	echo "setup: making a Debian root in $cache/debian"
 	mkdir -p "$cache"

@@ -8,12 +8,17 @@
 #define SOCK_DGRAM 2
 #define SOCK_RAW 3
 #define SOCK_SEQPACKET 5
+#define SOCK_TYPE_END 11
 #define SOCK_TYPE_MASK 0xf
 #define SOCK_NONBLOCK 04000
 #define SOCK_CLOEXEC 02000000
 
 #define AF_UNSPEC 0
 #define AF_UNIX 1
+#define AF_INET 2
+#define AF_INET6 10
+#define AF_NETLINK 16
+#define AF_PACKET 17
 
 #define SOL_SOCKET 1
 #define SCM_RIGHTS 1
@@ -25,14 +30,19 @@
 
 #define MSG_OOB 0x1u
 #define MSG_PEEK 0x2u
+#define MSG_DONTROUTE 0x4u
 #define MSG_CTRUNC 0x8u
 #define MSG_TRUNC 0x20u
 #define MSG_DONTWAIT 0x40u
 #define MSG_EOR 0x80u
 #define MSG_WAITALL 0x100u
+#define MSG_CONFIRM 0x800u
 #define MSG_ERRQUEUE 0x2000u
 #define MSG_NOSIGNAL 0x4000u
+#define MSG_MORE 0x8000u
 #define MSG_WAITFORONE 0x10000u
+#define MSG_ZEROCOPY 0x4000000u
+#define MSG_FASTOPEN 0x20000000u
 #define MSG_CMSG_CLOEXEC 0x40000000u
 
 #endif

@@ -19,6 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "kernel/net/socket.h"
 #include "kernel/wait.h"
 
 #define UNIX_NAME_MAX 108u
@@ -37,18 +38,13 @@ struct unix_name {
 	char bytes[UNIX_NAME_MAX + 1];
 };
 
-struct unix_cred {
-	int32_t pid;
-	uint32_t uid, gid;
-};
-
 struct unix_in_flight; /* a user's files in messages: unix_io.c */
 
 struct unix_message {
 	TAILQ_ENTRY(unix_message) link;
 	struct unix_socket *sender; /* referenced; charged */
 	struct unix_name *name;     /* the sender's when it was sent; or NULL */
-	struct unix_cred cred;
+	struct socket_cred cred;
 	struct file **files; /* referenced */
 	unsigned file_count;
 	struct unix_in_flight *in_flight; /* where they are counted */
@@ -67,7 +63,7 @@ struct unix_socket {
 	unsigned shutdown; /* UNIX_SHUT_* */
 	struct unix_name *name;
 	struct unix_socket *peer;
-	struct unix_cred cred, peer_cred; /* own at creation or listen(2); the peer's at connect(2) */
+	struct socket_cred cred, peer_cred; /* own at creation or listen(2); the peer's at connect(2) */
 	bool pass_cred;
 	int error; /* SO_ERROR: positive errno */
 	uint32_t send_buffer, receive_buffer;
@@ -99,31 +95,27 @@ int unix_shutdown(struct unix_socket *sock, unsigned how);
 uint32_t unix_poll_events(const struct unix_socket *sock);
 
 /* unix_io.c */
-struct unix_copy {
-	/* n bytes between the caller's memory (in order) and `buffer`: 0 or -EFAULT. May sleep. */
-	int (*copy)(struct unix_copy *self, void *buffer, size_t n);
-};
 struct unix_send {
-	struct unix_copy *copy;
+	struct socket_copy *copy;
 	size_t len;
 	struct file **files; /* ownership passes on success of the first part: then files is NULL */
 	unsigned file_count;
 	struct unix_in_flight *in_flight; /* unix_send()'s own */
-	struct unix_cred cred;
+	struct socket_cred cred;
 	struct unix_socket *target; /* datagram with an address; NULL: the peer */
 	uint64_t deadline;
 };
 int64_t unix_send(struct unix_socket *sock, struct unix_send *send); /* bytes; -EPIPE without a signal; may sleep */
 
 struct unix_receive {
-	struct unix_copy *copy;
+	struct socket_copy *copy;
 	size_t len;
 	bool peek, wait_all, want_full_length;
 	uint64_t deadline;
 	/* out */
 	struct file **files; /* references and array are the caller's (kfree) */
 	unsigned file_count;
-	struct unix_cred cred;
+	struct socket_cred cred;
 	bool has_cred, truncated, end_of_record;
 	struct unix_name *name; /* a reference, or NULL */
 };

@@ -18,9 +18,9 @@
 
 static TAILQ_HEAD(, unix_socket) all_sockets = TAILQ_HEAD_INITIALIZER(all_sockets);
 
-static struct unix_cred current_cred(void)
+static struct socket_cred current_cred(void)
 {
-	struct unix_cred cred = {0, 0, 0};
+	struct socket_cred cred = {0, 0, 0};
 
 	if (current->process)
 		cred.pid = current->process->pid;

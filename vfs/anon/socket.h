@@ -1,5 +1,5 @@
 /*
- * Sockets as files: what syscalls/socket.c calls. Only AF_UNIX exists (kernel/net/unix.h does its work).
+ * Sockets as files: what syscalls/socket.c and syscalls/message.c call. The families are behind kernel/net/socket.h.
  *
  * Every function takes any file and answers -ENOTSOCK when it is no socket. Addresses are in sentry memory. All may
  * sleep unless said; interrupted waits give -ERESTARTSYS, or -EINTR where a timeout is set, as socket(7) says.
@@ -8,17 +8,9 @@
 #define VFS_ANON_SOCKET_H
 
 #include "kernel/files.h"
-#include "kernel/net/socket_types.h"
-#include "kernel/net/unix.h"
+#include "kernel/net/socket.h"
 #include "ring0/usercopy.h"
 #include "vfs/vfs.h"
-
-/* struct sockaddr_un; one byte more, so that a path can be terminated. */
-struct socket_address {
-	uint16_t family;
-	char path[UNIX_NAME_MAX + 1];
-	unsigned len; /* of the whole, as bind(2)'s addrlen; 0: none */
-};
 
 int socket_make(int family, int type, int protocol, struct file **file);
 int socket_make_pair(int family, int type, int protocol, struct file *files[2]);
@@ -29,15 +21,16 @@ int socket_connect(struct file *file, struct socket_address *address);
 int socket_accept(struct file *file, unsigned flags, struct file **accepted);
 int socket_shutdown(struct file *file, int how);
 int socket_name(struct file *file, bool peer, struct socket_address *address);
-/* A name from a received message. Puts the reference. */
-void socket_take_name(struct unix_name *name, struct socket_address *address);
+int socket_family(struct file *file); /* AF_*; does not sleep */
 
-/* address may be NULL. send->deadline and send->cred (unless has_cred) are set here. flags: MSG_*. */
-int64_t socket_send(struct file *file, struct unix_send *send, bool has_cred, struct socket_address *address, unsigned flags);
-int64_t socket_receive(struct file *file, struct unix_receive *receive, unsigned flags);
-bool socket_passes_cred(struct file *file);
+/* Deadlines are set here, and send->cred unless has_cred. SIGPIPE is sent here. */
+int64_t socket_send(struct file *file, struct socket_send *send, bool has_cred);
+int64_t socket_receive(struct file *file, struct socket_receive *receive);
 
 int socket_set_option(struct file *file, int level, int option, uaddr_t value, unsigned len);
 int socket_get_option(struct file *file, int level, int option, uaddr_t value, uaddr_t len);
+
+/* The families, for socket_make(): a new socket in *sock. Type has no flags. vfs/anon/socket_unix.c */
+int unix_family_create(int type, int protocol, struct socket **sock);
 
 #endif

@@ -1,0 +1,387 @@
+/*
+ * Packets for datagram sockets: lwIP calls raw_input() with every IP packet for us, and udp_input() with UDP. Both may
+ * be called while lwIP works, so they only queue, mark errors and wake.
+ */
+#include <linux/eventpoll.h>
+#include <linux/in.h>
+#include <linux/in6.h>
+#include <lwip/inet_chksum.h>
+#include <lwip/prot/tcp.h>
+#include <lwip/prot/udp.h>
+#include <lwip/priv/raw_priv.h>
+#include <lwip/udp.h>
+
+#include "kernel/net/lwip/datagram.h"
+#include "ring0/clock.h"
+
+#define PACKET_OVERHEAD 256u /* charged for each packet beside its bytes */
+
+/* ---- what lwIP's other files ask of udp.c and raw.c ---- */
+
+void udp_init(void)
+{
+}
+
+void udp_netif_ip_addr_changed(const ip_addr_t *old, const ip_addr_t *new)
+{
+}
+
+void raw_netif_ip_addr_changed(const ip_addr_t *old, const ip_addr_t *new)
+{
+}
+
+/* ---- queueing ---- */
+
+static void queue_packet(struct inet_socket *sock, struct pbuf *p, uint16_t port)
+{
+	struct inet_packet *packet;
+
+	if (sock->packet_bytes + p->tot_len + PACKET_OVERHEAD > sock->receive_buffer || sock->shutdown & INET_SHUT_RECEIVE) {
+		pbuf_free(p);
+		return;
+	}
+	packet = kmalloc(sizeof(*packet));
+	if (!packet) {
+		pbuf_free(p);
+		return;
+	}
+	packet->p = p;
+	ip_addr_copy(packet->from, *ip_current_src_addr());
+	ip_addr_copy(packet->to, *ip_current_dest_addr());
+	packet->port = port;
+	packet->ifindex = netif_get_index(ip_current_input_netif());
+	packet->time = clock_realtime();
+	if (ip_current_is_v6()) {
+		packet->ttl = IP6H_HOPLIM(ip6_current_header());
+		packet->tos = IP6H_TC(ip6_current_header());
+	} else {
+		packet->ttl = IPH_TTL(ip4_current_header());
+		packet->tos = IPH_TOS(ip4_current_header());
+	}
+	TAILQ_INSERT_TAIL(&sock->packets, packet, link);
+	sock->packet_bytes += p->tot_len;
+	inet_wake(sock, EPOLLIN | EPOLLRDNORM);
+}
+
+/* ---- UDP ---- */
+
+/* How well a socket fits a packet: 0 not at all; the more is given, the better. */
+static unsigned score(const struct inet_socket *sock, const ip_addr_t *to, uint16_t to_port, const ip_addr_t *from,
+	uint16_t from_port, const struct netif *netif)
+{
+	unsigned points = 1;
+
+	if (sock->base.protocol != IPPROTO_UDP || sock->base.type != SOCK_DGRAM || !sock->bound || sock->local_port != to_port)
+		return 0;
+	if (sock->family == AF_INET && IP_IS_V6(to))
+		return 0;
+	if (sock->family == AF_INET6 && !IP_IS_V6(to) && sock->v6only)
+		return 0;
+	if (!ip_addr_isany(&sock->local)) {
+		if (!ip_addr_cmp_zoneless(&sock->local, to))
+			return 0;
+		points += 2;
+	}
+	if (sock->connected) {
+		if (sock->remote_port != from_port || !ip_addr_cmp_zoneless(&sock->remote, from))
+			return 0;
+		points += 4;
+	}
+	if (sock->bound_if) {
+		if (sock->bound_if != netif_get_index(netif))
+			return 0;
+		points += 2;
+	}
+	return sock->family == AF_INET && !IP_IS_V6(to) ? points + 1 : points;
+}
+
+static struct inet_socket *find_udp(const ip_addr_t *to, uint16_t to_port, const ip_addr_t *from, uint16_t from_port,
+	const struct netif *netif)
+{
+	struct inet_socket *sock, *best = NULL;
+	unsigned most = 0;
+
+	TAILQ_FOREACH(sock, &inet_sockets, all) {
+		unsigned points = score(sock, to, to_port, from, from_port, netif);
+
+		if (points > most) {
+			most = points;
+			best = sock;
+		}
+	}
+	return best;
+}
+
+/* Multicast and broadcast: a copy for everyone. */
+static void deliver_to_all(struct pbuf *p, const struct udp_hdr *header, const struct netif *netif)
+{
+	uint16_t to_port = __builtin_bswap16(header->dest), from_port = __builtin_bswap16(header->src);
+	struct inet_socket *sock;
+
+	pbuf_remove_header(p, UDP_HLEN);
+	TAILQ_FOREACH(sock, &inet_sockets, all) {
+		struct pbuf *copy;
+
+		if (!score(sock, ip_current_dest_addr(), to_port, ip_current_src_addr(), from_port, netif))
+			continue;
+		copy = pbuf_clone(PBUF_RAW, PBUF_RAM, p);
+		if (copy)
+			queue_packet(sock, copy, from_port);
+	}
+	pbuf_free(p);
+}
+
+static bool udp_is_valid(struct pbuf *p, const struct udp_hdr *header, const struct netif *netif)
+{
+	uint16_t len;
+
+	if (p->len < UDP_HLEN)
+		return false;
+	len = __builtin_bswap16(header->len);
+	if (len < UDP_HLEN || len > p->tot_len)
+		return false;
+	pbuf_realloc(p, len);
+	if (!(netif->chksum_flags & NETIF_CHECKSUM_CHECK_UDP))
+		return true;
+	if (!header->chksum)
+		return !ip_current_is_v6();
+	return !ip_chksum_pseudo(p, IP_PROTO_UDP, p->tot_len, ip_current_src_addr(), ip_current_dest_addr());
+}
+
+/* "Port unreachable", with as much of the packet as RFC 1812 and RFC 4443 ask for; lwIP's own has 8 bytes. */
+static void send_unreachable(struct pbuf *p, struct netif *netif)
+{
+	bool v6 = ip_current_is_v6();
+	uint16_t room = v6 ? 1280 - IP6_HLEN - sizeof(struct icmp_head) : 576 - IP_HLEN - sizeof(struct icmp_head);
+	uint16_t len = MIN(p->tot_len, room);
+	struct pbuf *out = pbuf_alloc(PBUF_IP, (u16_t)(sizeof(struct icmp_head) + len), PBUF_RAM);
+	struct icmp_head *head;
+
+	if (!out)
+		return;
+	head = out->payload;
+	*head = (struct icmp_head){.type = v6 ? ICMP6_UNREACHABLE : ICMP4_UNREACHABLE, .code = v6 ? 4 : 3};
+	(void)pbuf_copy_partial(p, head + 1, len, 0);
+	if (v6)
+		head->checksum = ip_chksum_pseudo(out, IP6_NEXTH_ICMP6, out->tot_len, ip_current_dest_addr(), ip_current_src_addr());
+	else
+		head->checksum = inet_chksum_pbuf(out);
+	(void)ip_output_if(out, ip_current_dest_addr(), ip_current_src_addr(), IP_DEFAULT_TTL, 0,
+		v6 ? IP6_NEXTH_ICMP6 : IP_PROTO_ICMP, netif);
+	pbuf_free(out);
+}
+
+void udp_input(struct pbuf *p, struct netif *netif)
+{
+	const struct udp_hdr *header = p->payload;
+	struct inet_socket *sock;
+	uint16_t from_port;
+
+	if (!udp_is_valid(p, header, netif)) {
+		pbuf_free(p);
+		return;
+	}
+	if (ip_addr_ismulticast(ip_current_dest_addr()) || ip_addr_isbroadcast(ip_current_dest_addr(), ip_current_netif())) {
+		deliver_to_all(p, header, netif);
+		return;
+	}
+	from_port = __builtin_bswap16(header->src);
+	sock = find_udp(ip_current_dest_addr(), __builtin_bswap16(header->dest), ip_current_src_addr(), from_port, netif);
+	if (sock) {
+		pbuf_remove_header(p, UDP_HLEN);
+		queue_packet(sock, p, from_port);
+		return;
+	}
+	pbuf_header_force(p, (s16_t)ip_current_header_tot_len());
+	send_unreachable(p, netif);
+	pbuf_free(p);
+}
+
+/* ---- errors that ICMP brings ---- */
+
+static int unreachable_error(unsigned code)
+{
+	/* net, host, protocol, port, fragmentation needed, source route failed */
+	static const uint8_t errors[] = {ENETUNREACH, EHOSTUNREACH, ENOPROTOOPT, ECONNREFUSED, EMSGSIZE, EOPNOTSUPP};
+
+	return code < ARRAY_SIZE(errors) ? errors[code] : EHOSTUNREACH;
+}
+
+/* What an ICMP error says of a packet that we sent. */
+struct icmp_report {
+	bool udp;
+	ip_addr_t from, to;
+	uint16_t from_port, to_port;
+	uint16_t payload_at; /* in the message, from its IP header on */
+	int error;
+	uint8_t type, code;
+};
+
+static void queue_error(struct inet_socket *sock, struct pbuf *p, const struct icmp_report *report)
+{
+	uint16_t len = report->payload_at < p->tot_len ? (uint16_t)(p->tot_len - report->payload_at) : 0;
+	struct inet_packet *packet;
+
+	if (sock->packet_bytes + len + PACKET_OVERHEAD > sock->receive_buffer)
+		return;
+	packet = kzalloc(sizeof(*packet));
+	if (!packet)
+		return;
+	packet->p = pbuf_alloc(PBUF_RAW, len, PBUF_RAM);
+	if (!packet->p) {
+		kfree(packet);
+		return;
+	}
+	if (len)
+		(void)pbuf_copy_partial(p, packet->p->payload, len, report->payload_at);
+	ip_addr_copy(packet->from, *ip_current_src_addr());
+	ip_addr_copy(packet->to, report->to);
+	packet->port = report->to_port;
+	packet->error = report->error;
+	packet->icmp_type = report->type;
+	packet->icmp_code = report->code;
+	TAILQ_INSERT_TAIL(&sock->errors, packet, link);
+	sock->packet_bytes += len;
+}
+
+static struct inet_socket *find_connecting(const struct icmp_report *report)
+{
+	struct inet_socket *sock;
+
+	TAILQ_FOREACH(sock, &inet_sockets, all)
+		if (sock->base.type == SOCK_STREAM && sock->state == INET_CONNECTING && sock->local_port == report->from_port &&
+		    sock->remote_port == report->to_port && ip_addr_cmp_zoneless(&sock->remote, &report->to))
+			return sock;
+	return NULL;
+}
+
+static void report_error(struct pbuf *p, const struct icmp_report *report, const struct netif *netif)
+{
+	struct inet_socket *sock;
+
+	if (report->udp) {
+		sock = find_udp(&report->from, report->from_port, &report->to, report->to_port, netif);
+		if (!sock || (!sock->connected && !sock->receive_errors && !sock->receive_errors6))
+			return;
+		if (sock->receive_errors || sock->receive_errors6)
+			queue_error(sock, p, report);
+	} else {
+		sock = find_connecting(report);
+		if (!sock)
+			return;
+		sock->state = INET_DONE;
+		sock->shutdown = INET_SHUT_RECEIVE | INET_SHUT_SEND;
+	}
+	sock->error = report->error;
+	inet_wake(sock, ~0u);
+}
+
+/* Ports of the packet inside an ICMP error. */
+static bool inner_ports(struct pbuf *p, uint16_t at, uint8_t protocol, struct icmp_report *report)
+{
+	uint16_t ports[2];
+
+	if (protocol != IP_PROTO_UDP && protocol != IP_PROTO_TCP)
+		return false;
+	if (pbuf_copy_partial(p, ports, sizeof(ports), at) != sizeof(ports))
+		return false;
+	report->udp = protocol == IP_PROTO_UDP;
+	report->from_port = __builtin_bswap16(ports[0]);
+	report->to_port = __builtin_bswap16(ports[1]);
+	report->payload_at = (uint16_t)(at + UDP_HLEN);
+	return true;
+}
+
+static void icmp4_error(struct pbuf *p, uint16_t at, const struct netif *netif)
+{
+	struct icmp_report report;
+	struct icmp_head icmp;
+	struct ip_hdr inner;
+
+	if (pbuf_copy_partial(p, &icmp, sizeof(icmp), at) != sizeof(icmp) || icmp.type != ICMP4_UNREACHABLE)
+		return;
+	at = (uint16_t)(at + sizeof(icmp));
+	if (pbuf_copy_partial(p, &inner, IP_HLEN, at) != IP_HLEN || IPH_V(&inner) != 4 || IPH_HL_BYTES(&inner) < IP_HLEN)
+		return;
+	ip_addr_copy_from_ip4(report.from, inner.src);
+	ip_addr_copy_from_ip4(report.to, inner.dest);
+	report.error = unreachable_error(icmp.code);
+	report.type = icmp.type;
+	report.code = icmp.code;
+	if (inner_ports(p, (uint16_t)(at + IPH_HL_BYTES(&inner)), IPH_PROTO(&inner), &report))
+		report_error(p, &report, netif);
+}
+
+static void icmp6_error(struct pbuf *p, uint16_t at, const struct netif *netif)
+{
+	static const uint8_t errors[] = {ENETUNREACH, EACCES, EHOSTUNREACH, EHOSTUNREACH, ECONNREFUSED, EACCES, EACCES};
+	struct icmp_report report;
+	struct icmp_head icmp;
+	struct ip6_hdr inner;
+
+	if (pbuf_copy_partial(p, &icmp, sizeof(icmp), at) != sizeof(icmp) || icmp.type != ICMP6_UNREACHABLE || icmp.code >= ARRAY_SIZE(errors))
+		return;
+	at = (uint16_t)(at + sizeof(icmp));
+	if (pbuf_copy_partial(p, &inner, IP6_HLEN, at) != IP6_HLEN)
+		return;
+	ip_addr_copy_from_ip6_packed(report.from, inner.src);
+	ip_addr_copy_from_ip6_packed(report.to, inner.dest);
+	report.error = errors[icmp.code];
+	report.type = icmp.type;
+	report.code = icmp.code;
+	if (inner_ports(p, (uint16_t)(at + IP6_HLEN), IP6H_NEXTH(&inner), &report))
+		report_error(p, &report, netif);
+}
+
+/* ---- raw and ping sockets ---- */
+
+/* Whether a packet is this socket's; at: where what follows the IP header begins. */
+static bool raw_matches(const struct inet_socket *sock, struct pbuf *p, uint16_t at, uint8_t protocol)
+{
+	struct icmp_head icmp;
+
+	if ((sock->family == AF_INET6) != ip_current_is_v6() || sock->base.type == SOCK_STREAM ||
+	    sock->base.protocol != protocol || (sock->base.type == SOCK_DGRAM && protocol == IPPROTO_UDP))
+		return false;
+	if (!ip_addr_isany(&sock->local) && !ip_addr_cmp_zoneless(&sock->local, ip_current_dest_addr()))
+		return false;
+	if (sock->connected && !ip_addr_cmp_zoneless(&sock->remote, ip_current_src_addr()))
+		return false;
+	if (sock->base.type == SOCK_RAW) {
+		uint8_t type = pbuf_try_get_at(p, at) >= 0 ? (uint8_t)pbuf_try_get_at(p, at) : 0;
+
+		return (protocol != IPPROTO_ICMP && protocol != IPPROTO_ICMPV6) ||
+		       !(sock->icmp_filter[type / 32] & 1u << type % 32);
+	}
+	return pbuf_copy_partial(p, &icmp, sizeof(icmp), at) == sizeof(icmp) &&
+	       icmp.type == (sock->family == AF_INET6 ? ICMP6_ECHO_REPLY : ICMP4_ECHO_REPLY) &&
+	       icmp.id == __builtin_bswap16(sock->local_port);
+}
+
+raw_input_state_t raw_input(struct pbuf *p, struct netif *netif)
+{
+	raw_input_state_t state = RAW_INPUT_NONE;
+	bool v6 = ip_current_is_v6();
+	uint16_t at = ip_current_header_tot_len();
+	uint8_t protocol = v6 ? IP6H_NEXTH(ip6_current_header()) : IPH_PROTO(ip4_current_header());
+	struct inet_socket *sock;
+
+	if (!v6 && protocol == IP_PROTO_ICMP)
+		icmp4_error(p, at, netif);
+	else if (v6 && protocol == IP6_NEXTH_ICMP6)
+		icmp6_error(p, at, netif);
+	TAILQ_FOREACH(sock, &inet_sockets, all) {
+		struct pbuf *copy;
+
+		if (!raw_matches(sock, p, at, protocol))
+			continue;
+		copy = pbuf_clone(PBUF_RAW, PBUF_RAM, p);
+		if (!copy)
+			continue;
+		if (v6 || sock->base.type == SOCK_DGRAM)
+			pbuf_remove_header(copy, at);
+		queue_packet(sock, copy, 0);
+		state = RAW_INPUT_DELIVERED;
+	}
+	return state;
+}

@@ -1,0 +1,162 @@
+/*
+ * What the files of this folder share. Order of use for everything that calls lwIP: stack_enter(), the calls,
+ * stack_leave(); nothing in between may sleep. lwIP calls back into tcp.c and datagram.c, which change their sockets
+ * and wake, and never call lwIP's output from there.
+ *
+ * Invariants:
+ *  1. A struct tcp_link is referenced by its socket (while link->sock) and by its pcb (while link->pcb).
+ *  2. link->sock is NULL once the socket is closed; link->pcb is NULL once lwIP has freed it.
+ *  3. Bytes handed to lwIP without a copy lie in link->chunks until they are acknowledged or the pcb is gone.
+ */
+#ifndef KERNEL_NET_LWIP_INTERNAL_H
+#define KERNEL_NET_LWIP_INTERNAL_H
+
+#include <linux/errno.h>
+#include <lwip/ip.h>
+#include <lwip/netif.h>
+#include <lwip/pbuf.h>
+#include <lwip/priv/tcp_priv.h>
+#include <lwip/tcp.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "kernel/mm.h"
+#include "kernel/net/inet.h"
+#include "kernel/task.h"
+#include "kernel/wait.h"
+#include "ring0/lib.h"
+
+#define INET_BUFFER_MIN 2304u
+#define INET_BUFFER_MAX 425984u /* twice net.core.rmem_max */
+#define INET_PRIVILEGED_PORTS 1024u
+#define INET_SHUT_RECEIVE 1u
+#define INET_SHUT_SEND 2u
+
+enum inet_state { INET_IDLE, INET_CONNECTING, INET_CONNECTED, INET_LISTENING, INET_DONE };
+
+struct tcp_chunk {
+	TAILQ_ENTRY(tcp_chunk) link;
+	uint64_t end; /* of its bytes in the stream */
+	char data[];
+};
+
+struct tcp_link {
+	uint32_t refs;
+	struct inet_socket *sock;
+	struct tcp_pcb *pcb;
+	uint64_t written, acked;
+	TAILQ_HEAD(, tcp_chunk) chunks;
+};
+
+/* A received datagram. */
+struct inet_packet {
+	TAILQ_ENTRY(inet_packet) link;
+	struct pbuf *p; /* payload: what the program gets */
+	ip_addr_t from, to;
+	uint16_t port;
+	uint8_t ifindex, ttl, tos;
+	int64_t time; /* ns since 1970 */
+	/* for MSG_ERRQUEUE: the error, and the ICMP message that brought it; `from` is its sender, `to` our destination */
+	int error;
+	uint8_t icmp_type, icmp_code;
+};
+
+struct inet_socket {
+	struct socket base;
+	TAILQ_ENTRY(inet_socket) all;
+	struct waitq wait;
+	int family;
+	int error;         /* SO_ERROR: positive errno */
+	unsigned shutdown; /* INET_SHUT_* */
+	uint32_t uid;
+	ip_addr_t local, remote; /* types as bound and connected; IPADDR_TYPE_ANY: both families */
+	uint16_t local_port, remote_port;
+	bool bound, connected;
+	/* options */
+	bool v6only, reuse_address, reuse_port, keepalive, broadcast, nodelay, cork, send_buffer_set, receive_buffer_set;
+	bool pktinfo, pktinfo6, receive_ttl, receive_tos, receive_hops, receive_class, timestamp, timestamp_ns, receive_errors;
+	bool receive_errors6, header_included, multicast_loop;
+	uint8_t tos, ttl, multicast_ttl, bound_if, multicast_if;
+	int priority;
+	bool linger;
+	int linger_seconds;
+	uint32_t keep_idle, keep_interval, keep_count; /* s */
+	uint32_t send_buffer, receive_buffer, receive_low;
+	struct mutex read_lock; /* stream receivers, across the copy out */
+	/* TCP */
+	enum inet_state state;
+	struct tcp_link *tcp; /* NULL: not used yet, or gone */
+	struct pbuf *rx, *rx_tail; /* single pbufs linked by next; tot_len means nothing */
+	size_t rx_bytes;
+	bool rx_end; /* the peer has sent FIN */
+	TAILQ_HEAD(inet_pending, inet_socket) pending; /* listening: established, not accepted */
+	TAILQ_ENTRY(inet_socket) pending_link;
+	/* datagrams */
+	TAILQ_HEAD(inet_packets, inet_packet) packets, errors;
+	size_t packet_bytes;
+	bool address_bound;      /* `local` was chosen by bind(2) */
+	uint32_t icmp_filter[8]; /* raw ICMP: a bit for each type that is not wanted */
+};
+
+static inline struct inet_socket *inet_of(struct socket *base)
+{
+	return container_of(base, struct inet_socket, base);
+}
+
+/* ---- stack.c ---- */
+void stack_init(void);
+void stack_enter(void);
+void stack_leave(void);
+int stack_error(err_t err); /* lwIP's as -errno */
+
+/* ---- loop.c ---- */
+extern struct netif loop_netif;
+void loop_init(void);
+void loop_drain(void);
+err_t loop_queue(struct pbuf *p); /* a whole IP packet to ourselves: a copy is queued */
+
+/* ---- route.c ---- */
+bool route_is_local(const ip_addr_t *address);
+/* The interface towards `to`, and the source address to use (*from is set unless it is given). NULL: -ENETUNREACH. */
+struct netif *route_find(const ip_addr_t *to, ip_addr_t *from);
+/* Bind: an address of ours, any, or multicast. */
+bool route_can_bind(const ip_addr_t *address);
+
+struct netif *route_device(const char *name); /* by name, as programs know it; NULL */
+
+/* ---- address.c ---- */
+/* sockaddr_in, sockaddr_in6 (IPv4-mapped becomes IPv4). 0, -EINVAL, -EAFNOSUPPORT. */
+int address_decode(const struct inet_socket *sock, const struct socket_address *from, ip_addr_t *ip, uint16_t *port);
+void address_encode(int family, const ip_addr_t *ip, uint16_t port, struct socket_address *to);
+
+/* ---- socket.c ---- */
+struct inet_socket *inet_alloc(int family, int type, int protocol);
+void inet_free(struct inet_socket *sock);
+int inet_take_error(struct inet_socket *sock);
+void inet_wake(struct inet_socket *sock, uint32_t events);
+bool inet_port_in_use(const struct inet_socket *sock, const ip_addr_t *ip, uint16_t port);
+TAILQ_HEAD(inet_list, inet_socket);
+extern struct inet_list inet_sockets;
+
+/* ---- option.c ---- */
+int inet_set_option(struct socket *base, int level, int option, const void *value, unsigned len);
+int inet_get_option(struct socket *base, int level, int option, void *value, unsigned *len);
+int64_t inet_ioctl(struct socket *base, unsigned cmd, uint64_t arg);
+void inet_apply_tcp_options(struct inet_socket *sock);
+
+/* ---- tcp.c, tcp_data.c ---- */
+extern const struct socket_ops tcp4_ops, tcp6_ops;
+struct tcp_link *tcp_link_new(struct inet_socket *sock, struct tcp_pcb *pcb);
+void tcp_link_put(struct tcp_link *link);
+size_t tcp_send_room(const struct inet_socket *sock);
+int64_t tcp_socket_send(struct socket *base, struct socket_send *send);
+int64_t tcp_socket_receive(struct socket *base, struct socket_receive *receive);
+err_t tcp_on_receive(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err);
+err_t tcp_on_sent(void *arg, struct tcp_pcb *pcb, u16_t len);
+void tcp_drop_received(struct inet_socket *sock);
+unsigned tcp_linux_state(const struct inet_socket *sock);
+
+/* ---- datagram.c ---- */
+extern const struct socket_ops datagram4_ops, datagram6_ops;
+
+#endif

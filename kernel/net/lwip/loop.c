@@ -1,0 +1,163 @@
+/*
+ * The loopback device: packets to ourselves wait in a queue and are delivered once lwIP has returned (loop_drain()),
+ * since it does not bear being called from within itself. All of 127.0.0.0/8, ::1 and every address of ours lead here.
+ *
+ * Delivery goes straight to the protocols. There are no checksums (the device says so), no fragments, since its MTU
+ * holds any packet, and no extension headers, since only our own stack writes to it.
+ */
+#include <lwip/icmp.h>
+#include <lwip/icmp6.h>
+#include <lwip/priv/raw_priv.h>
+#include <lwip/prot/ip4.h>
+#include <lwip/prot/ip6.h>
+#include <lwip/udp.h>
+
+#include "kernel/net/lwip/internal.h"
+
+#define LOOP_MTU 65535u
+#define LOOP_QUEUE_BYTES (4u * 1024 * 1024)
+
+struct netif loop_netif;
+static struct pbuf *queue, *queue_tail; /* single pbufs linked by next */
+static size_t queue_bytes;
+static bool draining;
+
+err_t loop_queue(struct pbuf *p)
+{
+	struct pbuf *copy;
+
+	if (queue_bytes > LOOP_QUEUE_BYTES)
+		return ERR_MEM;
+	copy = pbuf_alloc(PBUF_RAW, p->tot_len, PBUF_RAM);
+	if (!copy)
+		return ERR_MEM;
+	(void)pbuf_copy(copy, p);
+	copy->next = NULL;
+	if (queue)
+		queue_tail->next = copy;
+	else
+		queue = copy;
+	queue_tail = copy;
+	queue_bytes += copy->len;
+	return ERR_OK;
+}
+
+static err_t loop_output4(struct netif *netif, struct pbuf *p, const ip4_addr_t *to)
+{
+	return loop_queue(p);
+}
+
+static err_t loop_output6(struct netif *netif, struct pbuf *p, const ip6_addr_t *to)
+{
+	return loop_queue(p);
+}
+
+static void deliver4(struct pbuf *p)
+{
+	struct ip_hdr *header = p->payload;
+	uint16_t header_len = IPH_HL_BYTES(header);
+
+	ip_addr_copy_from_ip4(ip_data.current_iphdr_dest, header->dest);
+	ip_addr_copy_from_ip4(ip_data.current_iphdr_src, header->src);
+	if (!route_is_local(ip_current_dest_addr()) && !ip4_addr_ismulticast(ip4_current_dest_addr())) {
+		pbuf_free(p);
+		return;
+	}
+	ip_data.current_ip4_header = header;
+	ip_data.current_ip_header_tot_len = header_len;
+	if (raw_input(p, &loop_netif) == RAW_INPUT_EATEN)
+		return;
+	pbuf_remove_header(p, header_len);
+	if (IPH_PROTO(header) == IP_PROTO_TCP)
+		tcp_input(p, &loop_netif);
+	else if (IPH_PROTO(header) == IP_PROTO_UDP)
+		udp_input(p, &loop_netif);
+	else if (IPH_PROTO(header) == IP_PROTO_ICMP)
+		icmp_input(p, &loop_netif);
+	else
+		pbuf_free(p);
+}
+
+static void deliver6(struct pbuf *p)
+{
+	struct ip6_hdr *header = p->payload;
+
+	ip_addr_copy_from_ip6_packed(ip_data.current_iphdr_dest, header->dest);
+	ip_addr_copy_from_ip6_packed(ip_data.current_iphdr_src, header->src);
+	if (!route_is_local(ip_current_dest_addr()) && !ip6_addr_ismulticast(ip6_current_dest_addr())) {
+		pbuf_free(p);
+		return;
+	}
+	ip_data.current_ip6_header = header;
+	ip_data.current_ip_header_tot_len = IP6_HLEN;
+	if (raw_input(p, &loop_netif) == RAW_INPUT_EATEN)
+		return;
+	pbuf_remove_header(p, IP6_HLEN);
+	if (IP6H_NEXTH(header) == IP6_NEXTH_TCP)
+		tcp_input(p, &loop_netif);
+	else if (IP6H_NEXTH(header) == IP6_NEXTH_UDP)
+		udp_input(p, &loop_netif);
+	else if (IP6H_NEXTH(header) == IP6_NEXTH_ICMP6)
+		icmp6_input(p, &loop_netif);
+	else
+		pbuf_free(p);
+}
+
+static void deliver(struct pbuf *p)
+{
+	bool v4 = p->len >= IP_HLEN && IP_HDR_GET_VERSION(p->payload) == 4;
+
+	ip_data.current_netif = ip_data.current_input_netif = &loop_netif;
+	if (v4 && IPH_HL_BYTES((struct ip_hdr *)p->payload) <= p->len)
+		deliver4(p);
+	else if (!v4 && p->len >= IP6_HLEN)
+		deliver6(p);
+	else
+		pbuf_free(p);
+	ip_data.current_netif = ip_data.current_input_netif = NULL;
+	ip_data.current_ip4_header = NULL;
+	ip_data.current_ip6_header = NULL;
+	ip_data.current_ip_header_tot_len = 0;
+	ip_addr_set_any(0, &ip_data.current_iphdr_src);
+	ip_addr_set_any(0, &ip_data.current_iphdr_dest);
+}
+
+void loop_drain(void)
+{
+	struct pbuf *p;
+
+	if (draining)
+		return;
+	draining = true;
+	while ((p = queue)) {
+		queue = p->next;
+		p->next = NULL;
+		queue_bytes -= p->len;
+		deliver(p);
+	}
+	draining = false;
+}
+
+static err_t loop_start(struct netif *netif)
+{
+	netif->name[0] = 'l';
+	netif->name[1] = 'o';
+	netif->mtu = LOOP_MTU;
+	netif->output = loop_output4;
+	netif->output_ip6 = loop_output6;
+	return ERR_OK;
+}
+
+void loop_init(void)
+{
+	ip4_addr_t address, mask;
+
+	IP4_ADDR(&address, 127, 0, 0, 1);
+	IP4_ADDR(&mask, 255, 0, 0, 0);
+	netif_add(&loop_netif, &address, &mask, &address, NULL, loop_start, NULL);
+	NETIF_SET_CHECKSUM_CTRL(&loop_netif, NETIF_CHECKSUM_DISABLE_ALL);
+	IP_ADDR6_HOST(loop_netif.ip6_addr, 0, 0, 0, 1);
+	netif_ip6_addr_set_state(&loop_netif, 0, IP6_ADDR_VALID);
+	netif_set_link_up(&loop_netif);
+	netif_set_up(&loop_netif);
+}

@@ -1,0 +1,157 @@
+/*
+ * Internet sockets: creation, the list of all, what TCP and datagrams have in common.
+ */
+#include <linux/capability.h>
+#include <linux/eventpoll.h>
+#include <linux/in.h>
+#include <linux/in6.h>
+
+#include "kernel/net/lwip/internal.h"
+
+#define DEFAULT_BUFFER 212992u
+
+struct inet_list inet_sockets = TAILQ_HEAD_INITIALIZER(inet_sockets);
+
+void inet_init(void)
+{
+	stack_init();
+}
+
+struct inet_socket *inet_alloc(int family, int type, int protocol)
+{
+	struct inet_socket *sock = kzalloc(sizeof(*sock));
+
+	if (!sock)
+		return NULL;
+	sock->family = family;
+	sock->base.type = type;
+	sock->base.protocol = protocol;
+	sock->base.wait = &sock->wait;
+	waitq_init(&sock->wait);
+	mutex_init(&sock->read_lock);
+	TAILQ_INIT(&sock->pending);
+	TAILQ_INIT(&sock->packets);
+	TAILQ_INIT(&sock->errors);
+	sock->uid = current && current->cred ? current->cred->euid : 0;
+	sock->ttl = IP_DEFAULT_TTL;
+	sock->multicast_ttl = 1;
+	sock->multicast_loop = true;
+	sock->send_buffer = sock->receive_buffer = DEFAULT_BUFFER;
+	sock->receive_low = 1;
+	sock->keep_idle = 7200;
+	sock->keep_interval = 75;
+	sock->keep_count = 9;
+	if (family == AF_INET6)
+		ip_addr_copy(sock->local, *IP_ANY_TYPE);
+	TAILQ_INSERT_TAIL(&inet_sockets, sock, all);
+	return sock;
+}
+
+void inet_free(struct inet_socket *sock)
+{
+	TAILQ_REMOVE(&inet_sockets, sock, all);
+	kfree(sock);
+}
+
+static const struct socket_ops *choose(int family, int type, int *protocol, int *error)
+{
+	bool v6 = family == AF_INET6;
+
+	*error = -EPROTONOSUPPORT;
+	switch (type) {
+	case SOCK_STREAM:
+		if (*protocol && *protocol != IPPROTO_TCP)
+			return NULL;
+		*protocol = IPPROTO_TCP;
+		return v6 ? &tcp6_ops : &tcp4_ops;
+	case SOCK_DGRAM:
+		if (*protocol && *protocol != IPPROTO_UDP && *protocol != (v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP))
+			return NULL;
+		if (!*protocol)
+			*protocol = IPPROTO_UDP;
+		if (*protocol != IPPROTO_UDP) {
+			*error = -EACCES; /* as net.ipv4.ping_group_range is: for nobody but root */
+			if (current->cred->egid != 0)
+				return NULL;
+		}
+		return v6 ? &datagram6_ops : &datagram4_ops;
+	case SOCK_RAW:
+		if (!*protocol)
+			return NULL;
+		*error = -EPERM;
+		if (!capable(CAP_NET_RAW))
+			return NULL;
+		return v6 ? &datagram6_ops : &datagram4_ops;
+	default:
+		*error = -ESOCKTNOSUPPORT;
+		return NULL;
+	}
+}
+
+int inet_create(int family, int type, int protocol, struct socket **out)
+{
+	const struct socket_ops *ops;
+	struct inet_socket *sock;
+	int error;
+
+	if (protocol < 0 || protocol > 255)
+		return -EINVAL;
+	ops = choose(family, type, &protocol, &error);
+	if (!ops)
+		return error;
+	sock = inet_alloc(family, type, protocol);
+	if (!sock)
+		return -ENOMEM;
+	sock->base.ops = ops;
+	if (type == SOCK_RAW && protocol == IPPROTO_RAW)
+		sock->header_included = true;
+	*out = &sock->base;
+	return 0;
+}
+
+int inet_take_error(struct inet_socket *sock)
+{
+	int error = sock->error;
+
+	sock->error = 0;
+	return -error;
+}
+
+void inet_wake(struct inet_socket *sock, uint32_t events)
+{
+	if (!waitq_empty(&sock->wait))
+		waitq_wake(&sock->wait, UINT32_MAX, events);
+}
+
+static void copy_ip(uint8_t *to, int family, const ip_addr_t *ip)
+{
+	struct socket_address address;
+
+	address_encode(family, ip, 0, &address);
+	memcpy(to, (const char *)&address + (family == AF_INET ? 4 : 8), family == AF_INET ? 4 : 16);
+}
+
+void inet_for_each(void (*fn)(void *arg, const struct inet_summary *summary), void *arg)
+{
+	struct inet_socket *sock;
+
+	TAILQ_FOREACH(sock, &inet_sockets, all) {
+		struct inet_summary summary = {
+			.ino = sock->base.ino,
+			.family = sock->family,
+			.type = sock->base.type,
+			.protocol = sock->base.protocol,
+			.state = sock->base.type == SOCK_STREAM ? tcp_linux_state(sock) : sock->connected ? 1 : 7,
+			.local_port = sock->local_port,
+			.remote_port = sock->remote_port,
+			.receive_queue = (uint32_t)(sock->base.type == SOCK_STREAM ? sock->rx_bytes : sock->packet_bytes),
+			.uid = sock->uid,
+		};
+
+		if (sock->tcp && sock->state != INET_LISTENING)
+			summary.send_queue = (uint32_t)(sock->tcp->written - sock->tcp->acked);
+		copy_ip(summary.local, sock->family, &sock->local);
+		copy_ip(summary.remote, sock->family, &sock->remote);
+		fn(arg, &summary);
+	}
+}

@@ -1,0 +1,648 @@
+/*
+ * TCP sockets (tcp(7)) on lwIP's control blocks: names, connections, their end. tcp_data.c moves the bytes.
+ *
+ * A socket gets its control block with bind(2), listen(2) or connect(2), and may lose it at any time: a reset, a
+ * time-out. It outlives the socket where data or the end of the connection are still under way.
+ */
+#include <linux/capability.h>
+#include <linux/eventpoll.h>
+#include <linux/in.h>
+
+#include "kernel/net/lwip/internal.h"
+#include "ring0/clock.h"
+
+#define MAX_BACKLOG 255u /* what lwIP can count */
+
+/* As Linux numbers the states of tcp(7), by lwIP's. */
+static const uint8_t linux_states[] = {
+	[CLOSED] = 7, [LISTEN] = 10, [SYN_SENT] = 2, [SYN_RCVD] = 3, [ESTABLISHED] = 1, [FIN_WAIT_1] = 4,
+	[FIN_WAIT_2] = 5, [CLOSE_WAIT] = 8, [CLOSING] = 11, [LAST_ACK] = 9, [TIME_WAIT] = 6,
+};
+
+static u8_t link_slot;
+static bool have_slot;
+
+unsigned tcp_linux_state(const struct inet_socket *sock)
+{
+	return sock->tcp && sock->tcp->pcb ? linux_states[sock->tcp->pcb->state] : 7;
+}
+
+/* ---- the link between a socket and a control block ---- */
+
+static void drop_chunks(struct tcp_link *link)
+{
+	struct tcp_chunk *chunk;
+
+	while ((chunk = TAILQ_FIRST(&link->chunks))) {
+		TAILQ_REMOVE(&link->chunks, chunk, link);
+		kfree(chunk);
+	}
+}
+
+void tcp_link_put(struct tcp_link *link)
+{
+	if (--link->refs)
+		return;
+	drop_chunks(link);
+	kfree(link);
+}
+
+/* lwIP frees the control block. */
+static void on_destroyed(u8_t slot, void *data)
+{
+	struct tcp_link *link = data;
+
+	if (!link)
+		return;
+	link->pcb = NULL;
+	drop_chunks(link);
+	tcp_link_put(link);
+}
+
+static const struct tcp_ext_arg_callbacks link_callbacks = {.destroy = on_destroyed};
+
+/* What a control block was told to remember; *error is Linux's for it, by how far it had come. */
+static int error_of(const struct inet_socket *sock, err_t err)
+{
+	if (sock->state == INET_CONNECTING)
+		return err == ERR_RST ? ECONNREFUSED : ETIMEDOUT;
+	if (err == ERR_RST)
+		return sock->rx_end ? EPIPE : ECONNRESET;
+	return err == ERR_CLSD ? 0 : ETIMEDOUT;
+}
+
+static void on_error(void *arg, err_t err)
+{
+	struct tcp_link *link = arg;
+	struct inet_socket *sock = link->sock;
+
+	if (!sock)
+		return;
+	sock->error = error_of(sock, err);
+	sock->shutdown = INET_SHUT_RECEIVE | INET_SHUT_SEND;
+	sock->state = INET_DONE;
+	inet_wake(sock, ~0u);
+}
+
+struct tcp_link *tcp_link_new(struct inet_socket *sock, struct tcp_pcb *pcb)
+{
+	struct tcp_link *link = kzalloc(sizeof(*link));
+
+	if (!link)
+		return NULL;
+	if (!have_slot) {
+		link_slot = tcp_ext_arg_alloc_id();
+		have_slot = true;
+	}
+	link->refs = 2;
+	link->sock = sock;
+	link->pcb = pcb;
+	TAILQ_INIT(&link->chunks);
+	sock->tcp = link;
+	tcp_arg(pcb, link);
+	tcp_err(pcb, on_error);
+	tcp_recv(pcb, tcp_on_receive);
+	tcp_sent(pcb, tcp_on_sent);
+	tcp_ext_arg_set(pcb, link_slot, link);
+	tcp_ext_arg_set_callbacks(pcb, link_slot, &link_callbacks);
+	return link;
+}
+
+/* The socket lets go of its control block, which goes on by itself or is gone. */
+static void unlink_socket(struct inet_socket *sock)
+{
+	struct tcp_link *link = sock->tcp;
+
+	sock->tcp = NULL;
+	if (!link)
+		return;
+	link->sock = NULL;
+	if (link->pcb && link->pcb->state != LISTEN) {
+		tcp_err(link->pcb, NULL);
+		tcp_recv(link->pcb, NULL);
+	}
+	tcp_link_put(link);
+}
+
+static int need_pcb(struct inet_socket *sock)
+{
+	struct tcp_pcb *pcb;
+	u8_t type = IPADDR_TYPE_V4;
+
+	if (sock->tcp && sock->tcp->pcb)
+		return 0;
+	unlink_socket(sock);
+	if (sock->family == AF_INET6)
+		type = sock->v6only ? IPADDR_TYPE_V6 : IPADDR_TYPE_ANY;
+	pcb = tcp_new_ip_type(type);
+	if (!pcb)
+		return -ENOBUFS;
+	if (!tcp_link_new(sock, pcb)) {
+		tcp_abort(pcb);
+		return -ENOMEM;
+	}
+	inet_apply_tcp_options(sock);
+	return 0;
+}
+
+/* ---- names ---- */
+
+static bool overlaps(const struct inet_socket *a, const ip_addr_t *a_ip, const struct inet_socket *b)
+{
+	bool a_any = ip_addr_isany(a_ip), b_any = ip_addr_isany(&b->local);
+	bool a_dual = a->family == AF_INET6 && !a->v6only && a_any, b_dual = b->family == AF_INET6 && !b->v6only && b_any;
+
+	if (a_dual || b_dual)
+		return (a_dual && b_dual) || (a_dual ? b_any || !IP_IS_V6(&b->local) || true : true);
+	if (IP_IS_V6(a_ip) != IP_IS_V6(&b->local))
+		return false;
+	return a_any || b_any || ip_addr_cmp(a_ip, &b->local);
+}
+
+/* Linux's rule: SO_REUSEADDR on both unless one listens, or SO_REUSEPORT on both and of one user. */
+bool inet_port_in_use(const struct inet_socket *sock, const ip_addr_t *ip, uint16_t port)
+{
+	const struct inet_socket *other;
+
+	TAILQ_FOREACH(other, &inet_sockets, all) {
+		if (other == sock || other->base.protocol != sock->base.protocol || other->base.type != sock->base.type ||
+		    !other->bound || other->local_port != port || !overlaps(sock, ip, other))
+			continue;
+		if (sock->reuse_address && other->reuse_address && other->state != INET_LISTENING)
+			continue;
+		if (sock->reuse_port && other->reuse_port && sock->uid == other->uid)
+			continue;
+		return true;
+	}
+	return false;
+}
+
+static int bind_to(struct inet_socket *sock, const ip_addr_t *ip, uint16_t port)
+{
+	struct tcp_pcb *pcb;
+	int rc = need_pcb(sock);
+
+	if (rc)
+		return rc;
+	pcb = sock->tcp->pcb;
+	rc = stack_error(tcp_bind(pcb, ip, port));
+	if (rc)
+		return rc == -ENOBUFS ? -EADDRINUSE : rc;
+	sock->bound = true;
+	ip_addr_copy(sock->local, pcb->local_ip);
+	sock->local_port = pcb->local_port;
+	return 0;
+}
+
+static int tcp_socket_bind(struct socket *base, struct socket_address *address)
+{
+	struct inet_socket *sock = inet_of(base);
+	ip_addr_t ip;
+	uint16_t port;
+	int rc = address_decode(sock, address, &ip, &port);
+
+	if (rc == -EAFNOSUPPORT && address->family == AF_UNSPEC && sock->family == AF_INET && address->len >= 16) {
+		address->family = AF_INET; /* Linux takes it for INADDR_ANY */
+		rc = address_decode(sock, address, &ip, &port);
+		if (!rc && !ip_addr_isany(&ip))
+			rc = -EAFNOSUPPORT;
+	}
+	if (rc)
+		return rc;
+	if (sock->bound || sock->state != INET_IDLE)
+		return -EINVAL;
+	if (sock->family == AF_INET6 && IP_IS_V4(&ip) && sock->v6only)
+		return -EINVAL;
+	if (ip_addr_ismulticast(&ip) || !route_can_bind(&ip))
+		return -EADDRNOTAVAIL;
+	if (port && port < INET_PRIVILEGED_PORTS && !capable(CAP_NET_BIND_SERVICE))
+		return -EACCES;
+	if (port && inet_port_in_use(sock, &ip, port))
+		return -EADDRINUSE;
+	if (ip_addr_isany(&ip) && IP_IS_V6(&ip) && !sock->v6only)
+		ip_addr_copy(ip, *IP_ANY_TYPE);
+	stack_enter();
+	rc = bind_to(sock, &ip, port);
+	stack_leave();
+	return rc;
+}
+
+static int tcp_socket_name(struct socket *base, bool peer, struct socket_address *address)
+{
+	struct inet_socket *sock = inet_of(base);
+
+	if (peer && (sock->state == INET_IDLE || sock->state == INET_CONNECTING || sock->state == INET_LISTENING ||
+	             (sock->state == INET_DONE && !sock->connected)))
+		return -ENOTCONN;
+	if (peer && sock->state == INET_DONE)
+		return -ENOTCONN;
+	address_encode(sock->family, peer ? &sock->remote : &sock->local, peer ? sock->remote_port : sock->local_port, address);
+	return 0;
+}
+
+/* ---- listening ---- */
+
+static void inherit(struct inet_socket *child, const struct inet_socket *from)
+{
+	child->v6only = from->v6only;
+	child->reuse_address = from->reuse_address;
+	child->reuse_port = from->reuse_port;
+	child->keepalive = from->keepalive;
+	child->nodelay = from->nodelay;
+	child->linger = from->linger;
+	child->linger_seconds = from->linger_seconds;
+	child->keep_idle = from->keep_idle;
+	child->keep_interval = from->keep_interval;
+	child->keep_count = from->keep_count;
+	child->send_buffer = from->send_buffer;
+	child->receive_buffer = from->receive_buffer;
+	child->send_buffer_set = from->send_buffer_set;
+	child->receive_buffer_set = from->receive_buffer_set;
+	child->receive_low = from->receive_low;
+	child->tos = from->tos;
+	child->ttl = from->ttl;
+	child->priority = from->priority;
+	child->base.receive_timeout = from->base.receive_timeout;
+	child->base.send_timeout = from->base.send_timeout;
+}
+
+static void note_names(struct inet_socket *sock, const struct tcp_pcb *pcb)
+{
+	ip_addr_copy(sock->local, pcb->local_ip);
+	ip_addr_copy(sock->remote, pcb->remote_ip);
+	sock->local_port = pcb->local_port;
+	sock->remote_port = pcb->remote_port;
+}
+
+/* A connection to a listener is established. */
+static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t err)
+{
+	struct tcp_link *link = arg;
+	struct inet_socket *sock = link ? link->sock : NULL, *child;
+
+	if (err != ERR_OK || !pcb)
+		return ERR_VAL;
+	child = sock ? inet_alloc(sock->family, SOCK_STREAM, IPPROTO_TCP) : NULL;
+	if (!child || !tcp_link_new(child, pcb)) {
+		if (child)
+			inet_free(child);
+		tcp_arg(pcb, NULL);
+		tcp_err(pcb, NULL);
+		tcp_abort(pcb);
+		return ERR_ABRT;
+	}
+	child->base.ops = sock->base.ops;
+	inherit(child, sock);
+	child->state = INET_CONNECTED;
+	child->connected = true;
+	note_names(child, pcb);
+	inet_apply_tcp_options(child);
+	tcp_backlog_delayed(pcb);
+	TAILQ_INSERT_TAIL(&sock->pending, child, pending_link);
+	inet_wake(sock, EPOLLIN | EPOLLRDNORM);
+	return ERR_OK;
+}
+
+static int start_listening(struct inet_socket *sock, unsigned backlog)
+{
+	struct tcp_link *link;
+	struct tcp_pcb *pcb;
+	err_t err;
+	int rc = need_pcb(sock);
+
+	if (!rc && !sock->bound)
+		rc = bind_to(sock, sock->family == AF_INET ? IP4_ADDR_ANY : sock->v6only ? IP6_ADDR_ANY : IP_ANY_TYPE, 0);
+	if (rc)
+		return rc;
+	link = sock->tcp;
+	link->refs++; /* the block that is replaced lets go of its own */
+	pcb = tcp_listen_with_backlog_and_err(link->pcb, (u8_t)backlog, &err);
+	if (!pcb) {
+		link->refs--;
+		return stack_error(err);
+	}
+	link->pcb = pcb;
+	tcp_accept(pcb, on_accept);
+	sock->state = INET_LISTENING;
+	return 0;
+}
+
+static int tcp_socket_listen(struct socket *base, int backlog)
+{
+	struct inet_socket *sock = inet_of(base), *other;
+	unsigned limit = backlog < 0 || (unsigned)backlog >= MAX_BACKLOG ? MAX_BACKLOG : (unsigned)backlog + 1;
+	int rc;
+
+	if (sock->state == INET_LISTENING) {
+		tcp_backlog_set((struct tcp_pcb_listen *)sock->tcp->pcb, limit);
+		return 0;
+	}
+	if (sock->state != INET_IDLE && sock->state != INET_DONE)
+		return -EINVAL;
+	if (sock->bound)
+		TAILQ_FOREACH(other, &inet_sockets, all)
+			if (other != sock && other->state == INET_LISTENING && other->local_port == sock->local_port &&
+			    overlaps(sock, &sock->local, other))
+				return -EADDRINUSE;
+	stack_enter();
+	rc = start_listening(sock, limit);
+	stack_leave();
+	return rc;
+}
+
+static int tcp_socket_accept(struct socket *base, uint64_t deadline, struct socket **out)
+{
+	struct inet_socket *sock = inet_of(base), *child;
+	int rc = 0;
+
+	if (sock->state != INET_LISTENING)
+		return -EINVAL;
+	if (TAILQ_EMPTY(&sock->pending)) {
+		if (!deadline)
+			return -EAGAIN;
+		rc = wait_event(&sock->wait, !TAILQ_EMPTY(&sock->pending) || sock->state != INET_LISTENING, deadline, true);
+	}
+	if (rc)
+		return rc == -ETIMEDOUT ? -EAGAIN : rc;
+	child = TAILQ_FIRST(&sock->pending);
+	if (!child)
+		return -EINVAL;
+	TAILQ_REMOVE(&sock->pending, child, pending_link);
+	if (child->tcp && child->tcp->pcb)
+		tcp_backlog_accepted(child->tcp->pcb);
+	*out = &child->base;
+	return 0;
+}
+
+/* ---- connecting ---- */
+
+static err_t on_connected(void *arg, struct tcp_pcb *pcb, err_t err)
+{
+	struct tcp_link *link = arg;
+	struct inet_socket *sock = link->sock;
+
+	if (!sock)
+		return ERR_OK;
+	sock->state = INET_CONNECTED;
+	inet_apply_tcp_options(sock);
+	inet_wake(sock, EPOLLOUT | EPOLLWRNORM);
+	return ERR_OK;
+}
+
+static int start_connecting(struct inet_socket *sock, ip_addr_t *to, uint16_t port)
+{
+	ip_addr_t from;
+	struct tcp_pcb *pcb;
+	int rc = need_pcb(sock);
+
+	if (rc)
+		return rc;
+	pcb = sock->tcp->pcb;
+	ip_addr_copy(from, pcb->local_ip);
+	if (!route_find(to, &from))
+		return -ENETUNREACH;
+	if (ip_addr_isany(to)) /* as Linux: this host */
+		ip_addr_copy(*to, from);
+	ip_addr_copy(pcb->local_ip, from);
+	sock->error = 0;
+	sock->shutdown = 0;
+	sock->rx_end = false;
+	sock->connected = false;
+	sock->state = INET_CONNECTING;
+	rc = stack_error(tcp_connect(pcb, to, port, on_connected));
+	if (rc) {
+		sock->state = INET_IDLE;
+		return rc == -ENOBUFS || rc == -EADDRINUSE ? -EADDRNOTAVAIL : rc;
+	}
+	note_names(sock, pcb);
+	sock->bound = true;
+	return 0;
+}
+
+static int disconnect(struct inet_socket *sock)
+{
+	if (sock->state == INET_LISTENING)
+		return -EOPNOTSUPP;
+	stack_enter();
+	if (sock->tcp && sock->tcp->pcb) {
+		struct tcp_pcb *pcb = sock->tcp->pcb;
+
+		unlink_socket(sock);
+		tcp_abort(pcb);
+	}
+	stack_leave();
+	sock->state = INET_IDLE;
+	sock->connected = sock->bound = false;
+	sock->local_port = 0;
+	sock->error = 0;
+	return 0;
+}
+
+/* How a connection attempt that was under way has ended: once. */
+static int finish_connecting(struct inet_socket *sock)
+{
+	if (sock->state == INET_CONNECTED) {
+		sock->connected = true;
+		return 0;
+	}
+	sock->state = INET_IDLE;
+	if (sock->tcp && sock->tcp->pcb) { /* ICMP ended it, lwIP still tries */
+		struct tcp_pcb *pcb = sock->tcp->pcb;
+
+		unlink_socket(sock);
+		stack_enter();
+		tcp_abort(pcb);
+		stack_leave();
+	}
+	return sock->error ? inet_take_error(sock) : -ECONNABORTED;
+}
+
+static int check_connect(struct inet_socket *sock, struct socket_address *address, ip_addr_t *to, uint16_t *port)
+{
+	int rc = address_decode(sock, address, to, port);
+
+	if (rc)
+		return rc;
+	if (sock->family == AF_INET6 && IP_IS_V4(to) && (sock->v6only || (sock->bound && IP_IS_V6(&sock->local))))
+		return -ENETUNREACH;
+	if (ip_addr_ismulticast(to))
+		return -ENETUNREACH;
+	if (sock->family == AF_INET6 && IP_IS_V6(to) && sock->bound && IP_IS_V4(&sock->local))
+		return -EAFNOSUPPORT;
+	return 0;
+}
+
+static int tcp_socket_connect(struct socket *base, struct socket_address *address, uint64_t deadline)
+{
+	struct inet_socket *sock = inet_of(base);
+	ip_addr_t to;
+	uint16_t port;
+	int rc;
+
+	if (address->len >= 2 && address->family == AF_UNSPEC)
+		return disconnect(sock);
+	if (sock->state == INET_LISTENING || sock->connected)
+		return -EISCONN;
+	if (sock->state == INET_CONNECTED || sock->state == INET_DONE)
+		return finish_connecting(sock);
+	if (sock->state == INET_IDLE) {
+		rc = check_connect(sock, address, &to, &port);
+		if (rc)
+			return rc;
+		stack_enter();
+		rc = start_connecting(sock, &to, port);
+		stack_leave();
+		if (rc)
+			return rc;
+		if (!deadline)
+			return -EINPROGRESS;
+	} else if (!deadline) {
+		return -EALREADY;
+	}
+	rc = wait_event(&sock->wait, sock->state != INET_CONNECTING, deadline, true);
+	if (rc)
+		return rc == -ETIMEDOUT ? -EINPROGRESS : rc;
+	return finish_connecting(sock);
+}
+
+/* ---- readiness and the end ---- */
+
+static uint32_t tcp_socket_events(struct socket *base)
+{
+	struct inet_socket *sock = inet_of(base);
+	uint32_t events = sock->error ? EPOLLERR : 0;
+	size_t limit = sock->send_buffer_set ? MIN(sock->send_buffer, TCP_SND_BUF) : TCP_SND_BUF;
+
+	if (sock->state == INET_LISTENING)
+		return events | (TAILQ_EMPTY(&sock->pending) ? 0 : EPOLLIN | EPOLLRDNORM);
+	if (sock->state == INET_CONNECTING)
+		return events;
+	if (sock->state == INET_IDLE)
+		return events | EPOLLOUT | EPOLLWRNORM | EPOLLHUP;
+	if (sock->rx_end || sock->shutdown & INET_SHUT_RECEIVE)
+		events |= EPOLLRDHUP | EPOLLIN | EPOLLRDNORM;
+	if (sock->shutdown == (INET_SHUT_RECEIVE | INET_SHUT_SEND) || (sock->rx_end && sock->shutdown & INET_SHUT_SEND))
+		events |= EPOLLHUP;
+	if (sock->rx_bytes >= MIN(sock->receive_low, sock->receive_buffer) && sock->rx_bytes)
+		events |= EPOLLIN | EPOLLRDNORM;
+	if (sock->shutdown & INET_SHUT_SEND || tcp_send_room(sock) * 3 >= limit)
+		events |= EPOLLOUT | EPOLLWRNORM;
+	return events;
+}
+
+static int tcp_socket_shutdown(struct socket *base, int how)
+{
+	struct inet_socket *sock = inet_of(base);
+	bool receive = how != SHUT_WR, transmit = how != SHUT_RD;
+
+	if (sock->state == INET_LISTENING) {
+		if (!receive)
+			return 0;
+		stack_enter();
+		tcp_close(sock->tcp->pcb);
+		stack_leave();
+		sock->state = INET_IDLE;
+		sock->bound = false;
+		inet_wake(sock, ~0u);
+		return 0;
+	}
+	if (sock->state == INET_CONNECTING && transmit)
+		return disconnect(sock);
+	if (sock->state != INET_CONNECTED)
+		return -ENOTCONN;
+	if (receive)
+		sock->shutdown |= INET_SHUT_RECEIVE;
+	if (transmit && !(sock->shutdown & INET_SHUT_SEND)) {
+		sock->shutdown |= INET_SHUT_SEND;
+		stack_enter();
+		if (sock->tcp->pcb)
+			(void)tcp_shutdown(sock->tcp->pcb, 0, 1);
+		stack_leave();
+	}
+	inet_wake(sock, ~0u);
+	return 0;
+}
+
+static bool sent_all(const struct inet_socket *sock)
+{
+	const struct tcp_pcb *pcb = sock->tcp ? sock->tcp->pcb : NULL;
+
+	return !pcb || (!pcb->unsent && !pcb->unacked);
+}
+
+static void close_connection(struct inet_socket *sock)
+{
+	struct tcp_pcb *pcb = sock->tcp->pcb;
+	bool reset = sock->linger && !sock->linger_seconds && pcb->state >= ESTABLISHED && pcb->state <= CLOSE_WAIT;
+
+	if (!sock->rx_bytes)
+		pcb->rcv_wnd = TCP_WND_MAX(pcb); /* else lwIP takes a small window for unread data, and resets */
+	unlink_socket(sock);
+	if (reset)
+		tcp_abort(pcb);
+	else
+		(void)tcp_close(pcb);
+}
+
+static void tcp_socket_close(struct socket *base)
+{
+	struct inet_socket *sock = inet_of(base), *child;
+	bool listening = sock->state == INET_LISTENING;
+
+	if (sock->linger && sock->linger_seconds && sock->state == INET_CONNECTED && !sock->rx_bytes) {
+		stack_enter();
+		if (sock->tcp->pcb && !(sock->shutdown & INET_SHUT_SEND))
+			(void)tcp_shutdown(sock->tcp->pcb, 0, 1);
+		stack_leave();
+		(void)wait_event(&sock->wait, sent_all(sock),
+			clock_monotonic() + (uint64_t)sock->linger_seconds * 1000000000ull, true);
+	}
+	stack_enter();
+	while ((child = TAILQ_FIRST(&sock->pending))) {
+		TAILQ_REMOVE(&sock->pending, child, pending_link);
+		if (child->tcp->pcb) {
+			struct tcp_pcb *pcb = child->tcp->pcb;
+
+			unlink_socket(child);
+			tcp_abort(pcb);
+		} else {
+			unlink_socket(child);
+		}
+		tcp_drop_received(child);
+		inet_free(child);
+	}
+	if (listening) {
+		struct tcp_pcb *pcb = sock->tcp->pcb;
+
+		unlink_socket(sock);
+		(void)tcp_close(pcb);
+	} else if (sock->tcp && sock->tcp->pcb) {
+		close_connection(sock);
+	} else {
+		unlink_socket(sock);
+	}
+	stack_leave();
+	tcp_drop_received(sock);
+	inet_free(sock);
+}
+
+#define TCP_OPS(af)                                        \
+	{                                                  \
+		.family = (af),                            \
+		.bind = tcp_socket_bind,                   \
+		.listen = tcp_socket_listen,               \
+		.connect = tcp_socket_connect,             \
+		.accept = tcp_socket_accept,               \
+		.shutdown = tcp_socket_shutdown,           \
+		.name = tcp_socket_name,                   \
+		.send = tcp_socket_send,                   \
+		.receive = tcp_socket_receive,             \
+		.events = tcp_socket_events,               \
+		.set_option = inet_set_option,             \
+		.get_option = inet_get_option,             \
+		.ioctl = inet_ioctl,                       \
+		.close = tcp_socket_close,                 \
+	}
+
+const struct socket_ops tcp4_ops = TCP_OPS(AF_INET);
+const struct socket_ops tcp6_ops = TCP_OPS(AF_INET6);

@@ -1,0 +1,290 @@
+/*
+ * The bytes of TCP sockets. Sending: small pieces are copied into lwIP's buffers, where they join into segments; large
+ * ones stay in chunks of ours that lwIP refers to until they are acknowledged. Receiving: lwIP's buffers are queued
+ * as they come, and the window is opened again by what the program has read.
+ */
+#include <linux/eventpoll.h>
+
+#include "kernel/net/lwip/internal.h"
+
+#define CHUNK 32768u      /* bytes of one send that are copied in at a time */
+#define SMALL 2048u       /* up to here lwIP copies */
+#define QUEUE_SLACK 64u   /* of lwIP's count of buffers, kept for what it adds itself */
+
+/* ---- lwIP's side ---- */
+
+static uint64_t window_limit(const struct inet_socket *sock)
+{
+	return sock->receive_buffer_set ? MIN(sock->receive_buffer, TCP_WND) : TCP_WND;
+}
+
+err_t tcp_on_receive(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err)
+{
+	struct tcp_link *link = arg;
+	struct inet_socket *sock = link->sock;
+	struct pbuf *last;
+
+	if (!p) {
+		sock->rx_end = true;
+		inet_wake(sock, EPOLLIN | EPOLLRDNORM | EPOLLRDHUP);
+		return ERR_OK;
+	}
+	sock->rx_bytes += p->tot_len;
+	for (last = p; last->next; last = last->next)
+		;
+	if (sock->rx)
+		sock->rx_tail->next = p;
+	else
+		sock->rx = p;
+	sock->rx_tail = last;
+	inet_wake(sock, EPOLLIN | EPOLLRDNORM);
+	return ERR_OK;
+}
+
+err_t tcp_on_sent(void *arg, struct tcp_pcb *pcb, u16_t len)
+{
+	struct tcp_link *link = arg;
+	struct tcp_chunk *chunk;
+
+	link->acked += len;
+	while ((chunk = TAILQ_FIRST(&link->chunks)) && chunk->end <= link->acked) {
+		TAILQ_REMOVE(&link->chunks, chunk, link);
+		kfree(chunk);
+	}
+	if (link->sock)
+		inet_wake(link->sock, EPOLLOUT | EPOLLWRNORM);
+	return ERR_OK;
+}
+
+static struct pbuf *take_head(struct inet_socket *sock)
+{
+	struct pbuf *p = sock->rx;
+
+	sock->rx = p->next;
+	if (!sock->rx)
+		sock->rx_tail = NULL;
+	p->next = NULL;
+	p->tot_len = p->len;
+	return p;
+}
+
+void tcp_drop_received(struct inet_socket *sock)
+{
+	while (sock->rx)
+		pbuf_free(take_head(sock));
+	sock->rx_bytes = 0;
+}
+
+/* ---- sending ---- */
+
+size_t tcp_send_room(const struct inet_socket *sock)
+{
+	const struct tcp_pcb *pcb = sock->tcp ? sock->tcp->pcb : NULL;
+	size_t used, limit;
+
+	if (!pcb || tcp_sndqueuelen(pcb) + QUEUE_SLACK >= TCP_SND_QUEUELEN)
+		return 0;
+	if (!sock->send_buffer_set)
+		return pcb->snd_buf;
+	used = TCP_SND_BUF - pcb->snd_buf;
+	limit = MIN(sock->send_buffer, TCP_SND_BUF);
+	return used < limit ? limit - used : 0;
+}
+
+/* Why nothing can be sent now; 0 if it can; -EAGAIN while connecting. */
+static int send_refused(struct inet_socket *sock)
+{
+	if (sock->error)
+		return inet_take_error(sock);
+	if (sock->state == INET_CONNECTING)
+		return -EAGAIN;
+	if (sock->state != INET_CONNECTED || sock->shutdown & INET_SHUT_SEND || !sock->tcp->pcb)
+		return -EPIPE;
+	return 0;
+}
+
+static bool can_send(struct inet_socket *sock)
+{
+	return sock->error || (sock->state != INET_CONNECTING && (sock->state != INET_CONNECTED ||
+	       sock->shutdown & INET_SHUT_SEND || !sock->tcp->pcb || tcp_send_room(sock)));
+}
+
+static int wait_to_send(struct inet_socket *sock, uint64_t deadline)
+{
+	int rc = 0;
+
+	if (!can_send(sock))
+		rc = deadline ? wait_event(&sock->wait, can_send(sock), deadline, true) : -EAGAIN;
+	if (rc)
+		return rc == -ETIMEDOUT ? -EAGAIN : rc;
+	return send_refused(sock);
+}
+
+/* Hands a chunk of len bytes to lwIP; takes it over. Bytes are all written, or an error. */
+static int hand_over(struct inet_socket *sock, struct tcp_chunk *chunk, size_t len, bool more)
+{
+	struct tcp_link *link = sock->tcp;
+	u8_t flags = (u8_t)((more ? TCP_WRITE_FLAG_MORE : 0) | (len <= SMALL ? TCP_WRITE_FLAG_COPY : 0));
+	err_t err;
+
+	stack_enter();
+	err = tcp_write(link->pcb, chunk->data, (u16_t)len, flags);
+	if (err == ERR_OK) {
+		link->written += len;
+		chunk->end = link->written;
+		if (len > SMALL)
+			TAILQ_INSERT_TAIL(&link->chunks, chunk, link);
+		if (!more)
+			(void)tcp_output(link->pcb);
+	}
+	stack_leave();
+	if (err != ERR_OK || len <= SMALL)
+		kfree(chunk);
+	return stack_error(err);
+}
+
+int64_t tcp_socket_send(struct socket *base, struct socket_send *send)
+{
+	struct inet_socket *sock = inet_of(base);
+	size_t done = 0, part;
+	struct tcp_chunk *chunk;
+	int rc = 0;
+
+	if (send->flags & (MSG_OOB | MSG_FASTOPEN))
+		return -EOPNOTSUPP;
+	if (!send->len)
+		return sock->state == INET_CONNECTING ? -EAGAIN : send_refused(sock);
+	while (done < send->len) {
+		rc = wait_to_send(sock, send->deadline);
+		if (rc)
+			break;
+		part = MIN(send->len - done, (size_t)CHUNK);
+		part = MIN(part, tcp_send_room(sock));
+		chunk = kmalloc(sizeof(*chunk) + part);
+		rc = chunk ? send->copy->copy(send->copy, chunk->data, part) : -ENOMEM;
+		if (!rc)
+			rc = send_refused(sock); /* again: the copy may have slept */
+		if (rc) {
+			kfree(chunk);
+			break;
+		}
+		rc = hand_over(sock, chunk, part, sock->cork || send->flags & MSG_MORE || done + part < send->len);
+		if (rc)
+			break;
+		done += part;
+	}
+	if (rc && done && sock->tcp && sock->tcp->pcb) { /* what was handed over with "more" to come */
+		stack_enter();
+		(void)tcp_output(sock->tcp->pcb);
+		stack_leave();
+	}
+	return done ? (int64_t)done : rc;
+}
+
+/* ---- receiving ---- */
+
+static void open_window(struct inet_socket *sock, size_t n)
+{
+	struct tcp_pcb *pcb = sock->tcp ? sock->tcp->pcb : NULL;
+
+	if (!pcb || sock->rx_end)
+		return;
+	stack_enter();
+	while (n) {
+		uint16_t part = (uint16_t)MIN(n, (size_t)0xffff);
+		uint64_t window = pcb->rcv_wnd + sock->rx_bytes;
+
+		if (window < window_limit(sock))
+			tcp_recved(pcb, (u16_t)MIN((uint64_t)part, window_limit(sock) - window));
+		n -= part;
+	}
+	stack_leave();
+}
+
+static bool can_receive(const struct inet_socket *sock, size_t wanted)
+{
+	return sock->rx_bytes >= wanted || sock->rx_end || sock->error || sock->shutdown & INET_SHUT_RECEIVE ||
+	       (sock->state != INET_CONNECTED && sock->state != INET_CONNECTING);
+}
+
+/* 1: bytes are queued; 0: the end; -errno. */
+static int wait_to_receive(struct inet_socket *sock, uint64_t deadline, size_t wanted)
+{
+	int rc = 0;
+
+	if (sock->state == INET_IDLE || sock->state == INET_LISTENING)
+		return -ENOTCONN;
+	if (!can_receive(sock, wanted))
+		rc = deadline ? wait_event(&sock->wait, can_receive(sock, wanted), deadline, true) : -EAGAIN;
+	if (sock->rx_bytes && (!rc || deadline))
+		return 1;
+	if (rc)
+		return rc == -ETIMEDOUT ? -EAGAIN : rc;
+	return sock->error ? inet_take_error(sock) : 0;
+}
+
+/* Up to n bytes of what is queued, from `skip` on for a peek; the read lock is held. Bytes or -EFAULT. */
+static int64_t take(struct inet_socket *sock, struct socket_receive *receive, size_t n, size_t skip)
+{
+	bool peek = receive->flags & MSG_PEEK, discard = receive->flags & MSG_TRUNC;
+	struct pbuf *p = sock->rx;
+	size_t done = 0;
+
+	for (; p && skip >= p->len; p = p->next)
+		skip -= p->len;
+	while (p && done < n) {
+		size_t part = MIN(n - done, (size_t)p->len - skip);
+
+		if (!discard && receive->copy->copy(receive->copy, (char *)p->payload + skip, part))
+			return done ? (int64_t)done : -EFAULT;
+		done += part;
+		if (peek) {
+			skip = 0;
+			p = p->next;
+			continue;
+		}
+		sock->rx_bytes -= part;
+		if (part == p->len) {
+			pbuf_free(take_head(sock));
+		} else {
+			p->payload = (char *)p->payload + part;
+			p->len = (u16_t)(p->len - part);
+		}
+		p = sock->rx;
+	}
+	return (int64_t)done;
+}
+
+int64_t tcp_socket_receive(struct socket *base, struct socket_receive *receive)
+{
+	struct inet_socket *sock = inet_of(base);
+	size_t done = 0;
+	int64_t rc = 0;
+
+	if (receive->flags & MSG_ERRQUEUE)
+		return -EAGAIN;
+	if (receive->flags & MSG_OOB)
+		return -EINVAL;
+	while (done < receive->len || !receive->len) {
+		size_t wanted = receive->flags & MSG_PEEK ? done + 1 : 1;
+
+		if (!done && sock->receive_low > 1)
+			wanted = MIN((size_t)sock->receive_low, receive->len);
+		rc = wait_to_receive(sock, receive->deadline, wanted);
+		if (rc <= 0 || !receive->len)
+			break;
+		mutex_lock(&sock->read_lock);
+		rc = take(sock, receive, receive->len - done, receive->flags & MSG_PEEK ? done : 0);
+		mutex_unlock(&sock->read_lock);
+		if (rc < 0)
+			break;
+		done += (size_t)rc;
+		if (!(receive->flags & MSG_PEEK))
+			open_window(sock, (size_t)rc);
+		if (done && (!rc || !(receive->flags & MSG_WAITALL)))
+			break;
+	}
+	if (receive->address)
+		receive->address->len = 0;
+	return done ? (int64_t)done : rc > 0 ? 0 : rc;
+}
