@@ -1,53 +1,65 @@
 /*
- * `ringfence boot`: the VMM process. Internal: sandbox.c starts it with its descriptors
- * open at the numbers that the options name. Calls platform_boot() and turns the wait
- * status of the container's init into an exit status.
+ * `ringfence boot`: the VMM process. Internal: launch.c starts it, with the image, the
+ * configuration, the lifeline and the pipe for error lines at descriptors 3 to 6 and the
+ * others where the options say. Starts the gofer below itself, so that it dies with this
+ * process, calls platform_boot() and turns the wait status of the container's init into
+ * an exit status.
  */
 #include <errno.h>
 #include <getopt.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "cli/cli.h"
+#include "cli/launch.h"
 #include "platform/platform.h"
 
-enum { OPT_IMAGE = 256, OPT_GOFER, OPT_LOG, OPT_CONFIG, OPT_CONTROL, OPT_CPUS, OPT_MEMORY, OPT_USER, OPT_STATE, OPT_DEBUG };
+enum { IMAGE_FD = 3, CONFIG_FD, LIFELINE_FD, ERROR_FD };
+enum { OPT_LOG = 256, OPT_LISTEN, OPT_OWNER, OPT_CPUS, OPT_MEMORY, OPT_USER, OPT_STATE, OPT_DEBUG, OPT_DETACHED,
+	OPT_CONSOLE, OPT_TREES_FD, OPT_TREES };
 
 static const struct option options[] = {
-	{"image-fd", required_argument, NULL, OPT_IMAGE},
-	{"gofer-fd", required_argument, NULL, OPT_GOFER},
 	{"log-fd", required_argument, NULL, OPT_LOG},
-	{"config-fd", required_argument, NULL, OPT_CONFIG},
-	{"control-fd", required_argument, NULL, OPT_CONTROL},
+	{"listen-fd", required_argument, NULL, OPT_LISTEN},
+	{"owner", required_argument, NULL, OPT_OWNER},
 	{"cpus", required_argument, NULL, OPT_CPUS},
 	{"memory", required_argument, NULL, OPT_MEMORY},
 	{"user", required_argument, NULL, OPT_USER},
 	{"state", required_argument, NULL, OPT_STATE},
 	{"debug", no_argument, NULL, OPT_DEBUG},
+	{"detached", no_argument, NULL, OPT_DETACHED},
+	{"console", no_argument, NULL, OPT_CONSOLE},
+	{"trees-fd", required_argument, NULL, OPT_TREES_FD},
+	{"trees", required_argument, NULL, OPT_TREES},
 	{NULL, 0, NULL, 0},
 };
 
-static void set(struct vmm_options *vmm, int option, int *config_fd)
+struct boot {
+	struct vmm_options vmm;
+	bool console;
+	int trees_fd;      /* the first; the others follow */
+	const char *trees; /* a letter a tree: r read-only, w writable */
+};
+
+static void set(struct boot *boot, int option)
 {
 	unsigned long long value = optarg ? strtoull(optarg, NULL, 10) : 0;
+	struct vmm_options *vmm = &boot->vmm;
 
 	switch (option) {
-	case OPT_IMAGE:
-		vmm->image_fd = (int)value;
-		break;
-	case OPT_GOFER:
-		vmm->gofer_fd = (int)value;
-		break;
 	case OPT_LOG:
 		vmm->log_fd = (int)value;
 		break;
-	case OPT_CONFIG:
-		*config_fd = (int)value;
+	case OPT_LISTEN:
+		vmm->listen_fd = (int)value;
 		break;
-	case OPT_CONTROL:
-		vmm->control_fd = (int)value;
+	case OPT_OWNER:
+		vmm->owner = (uint32_t)value;
 		break;
 	case OPT_CPUS:
 		vmm->cpus = (unsigned)value;
@@ -64,30 +76,83 @@ static void set(struct vmm_options *vmm, int option, int *config_fd)
 	case OPT_DEBUG:
 		vmm->debug = true;
 		break;
+	case OPT_DETACHED:
+		vmm->detached = true;
+		break;
+	case OPT_CONSOLE:
+		boot->console = true;
+		break;
+	case OPT_TREES_FD:
+		boot->trees_fd = (int)value;
+		break;
+	case OPT_TREES:
+		boot->trees = optarg;
+		break;
 	}
+}
+
+static void become_gofer(const struct boot *boot, int socket)
+{
+	char words[CONTAINER_MAX_TREES][16];
+	char *argv[CONTAINER_MAX_TREES + 4] = {"ringfence", "gofer", "3"};
+	int fds[CONTAINER_MAX_TREES + 1] = {socket};
+	unsigned count = (unsigned)strlen(boot->trees);
+
+	for (unsigned i = 0; i < count; i++) {
+		snprintf(words[i], sizeof(words[i]), "%u:%s", 4 + i, boot->trees[i] == 'r' ? "ro" : "rw");
+		argv[3 + i] = words[i];
+		fds[1 + i] = boot->trees_fd + (int)i;
+	}
+	signal(SIGPIPE, SIG_IGN);
+	dup2(ERROR_FD, STDERR_FILENO);
+	sandbox_become(fds, count + 1, argv);
+}
+
+static int start_gofer(struct boot *boot)
+{
+	int p9[2];
+
+	if (strlen(boot->trees) > CONTAINER_MAX_TREES)
+		return cli_error("too many trees");
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, p9) < 0)
+		return cli_error("socketpair: %s", strerror(errno));
+	pid_t pid = sandbox_fork();
+	if (pid == 0) {
+		become_gofer(boot, p9[0]);
+		_exit(1);
+	}
+	close(p9[0]);
+	for (unsigned i = 0; i < strlen(boot->trees); i++)
+		close(boot->trees_fd + (int)i);
+	boot->vmm.gofer_fd = p9[1];
+	return pid < 0 ? cli_error("gofer: fork: %s", strerror(errno)) : 0;
 }
 
 int command_boot(int argc, char **argv)
 {
-	struct vmm_options vmm = {.platform = global.platform, .image_fd = -1, .gofer_fd = -1, .log_fd = -1,
-		.control_fd = -1, .stdio = {0, 1, 2}};
-	int option, config_fd = -1;
+	struct boot boot = {.trees = "", .vmm = {.platform = global.platform, .image_fd = IMAGE_FD, .gofer_fd = -1,
+		.log_fd = -1, .control_fd = LIFELINE_FD, .error_fd = ERROR_FD, .listen_fd = -1, .stdio = {0, 1, 2}}};
+	int option;
 	struct stat st;
 
 	while ((option = getopt_long(argc, argv, "+", options, NULL)) != -1) {
 		if (option == '?')
 			return 1;
-		set(&vmm, option, &config_fd);
+		set(&boot, option);
 	}
-	if (vmm.image_fd < 0 || config_fd < 0 || fstat(config_fd, &st) < 0)
+	if (argc < 2 || fstat(CONFIG_FD, &st) < 0)
 		return cli_error("internal command: `ringfence run` starts it");
-	vmm.config_len = (size_t)st.st_size;
-	vmm.config = mmap(NULL, vmm.config_len, PROT_READ, MAP_PRIVATE, config_fd, 0);
-	if (vmm.config == MAP_FAILED)
+	boot.vmm.config_len = (size_t)st.st_size;
+	boot.vmm.config = mmap(NULL, boot.vmm.config_len, PROT_READ, MAP_PRIVATE, CONFIG_FD, 0);
+	if (boot.vmm.config == MAP_FAILED)
 		return cli_error("configuration: %s", strerror(errno));
-	close(config_fd);
-	setsid(); /* keys typed at the terminal are for the command, which passes them on */
-	int status = platform_boot(&vmm);
+	close(CONFIG_FD);
+	if (start_gofer(&boot))
+		return 1;
+	setsid(); /* keys typed at the command's terminal are for the command, which passes them on */
+	if (boot.console)
+		ioctl(0, TIOCSCTTY, 0); /* nobody else has it: changes of its size come here */
+	int status = platform_boot(&boot.vmm);
 	if (status < 0)
 		_exit(1);
 	_exit(WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));

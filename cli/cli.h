@@ -18,25 +18,33 @@
 struct global_options {
 	const char *platform;  /* auto, kvm, ptrace */
 	const char *root;      /* state directory */
-	const char *debug_log; /* path; NULL: stderr if debug or strace */
+	const char *debug_log; /* path, with %ID%, %COMMAND% and %TIMESTAMP%; NULL: stderr if debug or strace */
+	const char *log;       /* path; NULL: messages go to stderr only */
+	bool log_json;
 	bool debug, strace;
+	bool overlay; /* changes of the root stay in the sandbox's memory */
 	const char *operation; /* the subcommand's name, for messages */
+	const char *id;        /* the container's, once known */
 };
 
 extern struct global_options global;
 
-/* One line on stderr, after "ringfence: OPERATION: ". Returns 1, the exit status of a failed start. */
+/* One line on stderr, after "ringfence: OPERATION: ", and in --log. Returns 1, the exit status of a failure. */
 int cli_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* The same for something that is not done but does not stop the command. */
+void cli_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* A line that a process of the sandbox wrote: to stderr as it is, and to --log. */
+void cli_pass_on(const char *line);
+/* The debug log as --debug-log, --debug and --strace want it: a descriptor, or -1 for none. 0, or 1 after a message. */
+int cli_open_debug_log(int *fd);
+/* Now, as RFC 3339 with nanoseconds. */
+void cli_timestamp(char text[40]);
 
-int command_run(int argc, char **argv);
-int command_do(int argc, char **argv);
-int command_spec(int argc, char **argv);
-int command_version(int argc, char **argv);
-int command_help(int argc, char **argv);
-int command_boot(int argc, char **argv);
-int command_gofer(int argc, char **argv);
-int command_filters(int argc, char **argv);
-int command_platform(int argc, char **argv);
+#define COMMANDS(X) \
+	X(create) X(delete) X(do) X(help) X(kill) X(list) X(run) X(spec) X(start) X(state) X(version) X(wait) \
+	X(platform) X(filters) X(boot) X(gofer)
+#define COMMAND_PROTOTYPE(name) int command_##name(int argc, char **argv);
+COMMANDS(COMMAND_PROTOTYPE)
 
 static inline void cleanup_fd(int *fd)
 {

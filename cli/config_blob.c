@@ -104,6 +104,7 @@ void *config_blob(const struct container *c, size_t *length)
 	put_flag(&blob, CONFIG_STRACE, global.strace);
 	put_flag(&blob, CONFIG_NO_NEW_PRIVS, c->no_new_privs);
 	put_flag(&blob, CONFIG_DEBUG, global.debug);
+	put_flag(&blob, CONFIG_WAIT_START, c->wait_start);
 	if (c->umask >= 0)
 		put(&blob, CONFIG_UMASK, &mask, sizeof(mask));
 	put_strings(&blob, CONFIG_READONLY_PATH, &c->readonly_paths);

@@ -35,6 +35,8 @@ struct container_tree {
 struct container {
 	struct strings args, env;
 	char *cwd, *hostname, *domainname;
+	char *rootfs; /* of a bundle: as the host sees it */
+	struct strings annotations; /* key, value, key, value... */
 	struct config_user user;
 	uint32_t *groups;
 	size_t group_count;
@@ -46,6 +48,7 @@ struct container {
 	size_t mount_count;
 	struct strings readonly_paths, masked_paths, sysctls;
 	bool terminal, no_new_privs;
+	bool wait_start; /* stop before the program begins, until CONTROL_START */
 	int64_t umask; /* -1: the default */
 	bool has_oom_score_adj;
 	int32_t oom_score_adj;

@@ -13,6 +13,7 @@
 
 #include "cli/cli.h"
 #include "cli/container.h"
+#include "cli/foreground.h"
 
 extern char **environ;
 
@@ -84,5 +85,5 @@ int command_do(int argc, char **argv)
 		return cli_error("/: %s", strerror(errno));
 	c->trees[c->tree_count++] = (struct container_tree){root, true};
 	c->root_flags = CONFIG_ROOT_OVERLAY;
-	return sandbox_run(c);
+	return foreground_run(c);
 }

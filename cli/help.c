@@ -7,7 +7,14 @@ int command_help(int argc, char **argv)
 	      "Runs containers on a kernel of their own.\n"
 	      "\n"
 	      "Commands:\n"
-	      "  run [-b BUNDLE] ID    run the container of an OCI bundle; returns its exit status\n"
+	      "  create [-b BUNDLE] ID make a container that waits for start (--pid-file, --console-socket)\n"
+	      "  start ID              let its program begin\n"
+	      "  state ID              its state as JSON\n"
+	      "  kill [-a] ID [SIGNAL] send a signal (SIGTERM) to its first process, or to all\n"
+	      "  delete [--force] ID   forget it and what it holds\n"
+	      "  list [-f json] [-q]   the containers\n"
+	      "  wait ID               wait for its end; returns its exit status\n"
+	      "  run [-b BUNDLE] ID    create, start, wait, delete; returns its exit status (-d: leave it running)\n"
 	      "  do [--] CMD [ARG]...  run CMD on this machine's own files, which it can read and not change\n"
 	      "  spec [-b BUNDLE]      write a config.json to start from\n"
 	      "  version               print the version\n"
@@ -19,8 +26,9 @@ int command_help(int argc, char **argv)
 	      "  --platform=auto|kvm|ptrace  the machine under the sandbox's kernel (auto)\n"
 	      "  --network=none              the container has no network; nothing else is supported yet\n"
 	      "  --root=DIR                  where state is kept (/run/ringfence)\n"
+	      "  --log=PATH                  errors go there too, for an engine; --log-format=text|json\n"
 	      "  --debug                     debug lines in the log\n"
-	      "  --debug-log=PATH            the log goes to this file (else stderr)\n"
+	      "  --debug-log=PATH            the log goes to this file (%ID% %COMMAND% %TIMESTAMP%)\n"
 	      "  --strace                    the container's system calls in the log\n",
 		stdout);
 	return ferror(stdout) || fflush(stdout) ? 1 : 0;

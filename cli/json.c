@@ -19,7 +19,7 @@ int json_error(const struct json *json, const char *property, const char *format
 	va_start(args, format);
 	vsnprintf(reason, sizeof(reason), format, args);
 	va_end(args);
-	return cli_error("config.json: %s: %s%s%s", json->file, property, property[0] ? ": " : "", reason);
+	return cli_error("%s: %s: %s%s%s", json->what, json->file, property, property[0] ? ": " : "", reason);
 }
 
 static int read_file(struct json *json, const char *path, char **text)
@@ -78,10 +78,16 @@ static int check_text(struct json *json, const char *text)
 
 int json_read(struct json *json, const char *path)
 {
+	return json_read_as(json, path, "config.json");
+}
+
+int json_read_as(struct json *json, const char *path, const char *what)
+{
 	AUTO_FREE char *text = NULL;
 	char message[512] = "";
 
 	json->file = path;
+	json->what = what;
 	json->root = NULL;
 	if (read_file(json, path, &text) || check_text(json, text))
 		return 1;

@@ -14,10 +14,13 @@
 
 struct json {
 	const char *file; /* for messages */
+	const char *what; /* likewise: what kind of file */
 	yajl_val root;
 };
 
+/* A config.json; or a file of another kind, named in messages. */
 int json_read(struct json *json, const char *path);
+int json_read_as(struct json *json, const char *path, const char *what);
 /* "config.json: FILE: PROPERTY: reason"; returns 1. */
 int json_error(const struct json *json, const char *property, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

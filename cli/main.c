@@ -23,18 +23,12 @@ static const struct command {
 	const char *name;
 	int (*run)(int argc, char **argv);
 } commands[] = {
-	{"run", command_run},
-	{"do", command_do},
-	{"spec", command_spec},
-	{"version", command_version},
-	{"help", command_help},
-	{"boot", command_boot},
-	{"gofer", command_gofer},
-	{"filters", command_filters},
-	{"platform", command_platform},
+#define COMMAND_ENTRY(name) {#name, command_##name},
+	COMMANDS(COMMAND_ENTRY)
 };
 
-enum { OPT_PLATFORM = 256, OPT_NETWORK, OPT_ROOT, OPT_DEBUG, OPT_DEBUG_LOG, OPT_STRACE };
+enum { OPT_PLATFORM = 256, OPT_NETWORK, OPT_ROOT, OPT_DEBUG, OPT_DEBUG_LOG, OPT_STRACE, OPT_LOG,
+	OPT_LOG_FORMAT };
 
 static const struct option options[] = {
 	{"platform", required_argument, NULL, OPT_PLATFORM},
@@ -43,6 +37,8 @@ static const struct option options[] = {
 	{"debug", no_argument, NULL, OPT_DEBUG},
 	{"debug-log", required_argument, NULL, OPT_DEBUG_LOG},
 	{"strace", no_argument, NULL, OPT_STRACE},
+	{"log", required_argument, NULL, OPT_LOG},
+	{"log-format", required_argument, NULL, OPT_LOG_FORMAT},
 	{"help", no_argument, NULL, 'h'},
 	{"version", no_argument, NULL, 'v'},
 	{NULL, 0, NULL, 0},
@@ -68,6 +64,14 @@ static int set_option(int option)
 		return 0;
 	case OPT_ROOT:
 		global.root = optarg;
+		return 0;
+	case OPT_LOG:
+		global.log = optarg;
+		return 0;
+	case OPT_LOG_FORMAT:
+		if (strcmp(optarg, "text") != 0 && strcmp(optarg, "json") != 0)
+			return usage_error("unknown log-format: text or json", optarg);
+		global.log_json = optarg[0] == 'j';
 		return 0;
 	case OPT_DEBUG:
 		global.debug = true;

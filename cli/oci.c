@@ -235,7 +235,24 @@ static int load_root(struct oci *oci)
 		return json_error(json, "root.path", "%s: %s", path, strerror(ENOTDIR));
 	if (readonly)
 		oci->container->root_flags |= CONFIG_ROOT_READONLY;
+	oci->container->rootfs = container_copy(path);
 	return oci_open_tree(oci, path, readonly, "root.path", &tree);
+}
+
+static int load_annotations(struct oci *oci)
+{
+	yajl_val map;
+
+	if (json_object(&oci->json, oci->json.root, "annotations", "annotations", &map))
+		return 1;
+	for (size_t i = 0; map && i < map->u.object.len; i++) {
+		const char *value = YAJL_GET_STRING(map->u.object.values[i]);
+		if (!value)
+			return json_error(&oci->json, "annotations", "%.100s is not a string", map->u.object.keys[i]);
+		strings_add(&oci->container->annotations, map->u.object.keys[i]);
+		strings_add(&oci->container->annotations, value);
+	}
+	return 0;
 }
 
 static int load_top(struct oci *oci)
@@ -250,7 +267,7 @@ static int load_top(struct oci *oci)
 		return json_error(json, "ociVersion", "missing");
 	if (strncmp(version, "1.", 2) != 0)
 		return json_error(json, "ociVersion", "%s: not supported: 1.x is", version);
-	return oci_refuse(oci, json->root, refused, "") ||
+	return oci_refuse(oci, json->root, refused, "") || load_annotations(oci) ||
 		json_string(json, json->root, "hostname", "hostname", &oci->container->hostname) ||
 		json_string(json, json->root, "domainname", "domainname", &oci->container->domainname);
 }

@@ -1,36 +1,39 @@
-/* `ringfence run [-b BUNDLE] ID`: create and start the container of a bundle, wait, return its exit status. */
-#include <errno.h>
-#include <getopt.h>
-#include <limits.h>
+/*
+ * `ringfence run [-b BUNDLE] ID`: create and start a container; wait for it, return its
+ * exit status and delete it; or, with --detach, leave it running.
+ */
 #include <string.h>
 
 #include "cli/cli.h"
-#include "cli/oci.h"
-#include "cli/state.h"
+#include "cli/create_options.h"
+#include "cli/foreground.h"
+#include "cli/lifecycle.h"
 
 int command_run(int argc, char **argv)
 {
-	static const struct option options[] = {{"bundle", required_argument, NULL, 'b'}, {NULL, 0, NULL, 0}};
 	static struct container container;
 	static struct state state;
-	const char *given = ".";
-	char bundle[PATH_MAX];
-	int option;
+	struct create_options create = {.bundle = "."};
+	struct sandbox sandbox = SANDBOX_NONE;
+	const char *id;
+	int status = 1;
 
-	while ((option = getopt_long(argc, argv, "b:", options, NULL)) != -1) {
-		if (option == '?')
-			return 1;
-		given = optarg;
+	if (create_options_parse(argc, argv, true, &create, &id))
+		return 1;
+	AUTO_FD int signals = foreground_signals();
+	if (signals < 0 || lifecycle_create(id, &create, signals, &state, &container, &sandbox))
+		return 1;
+	bool started = lifecycle_start(&state) == 0;
+	if (started && create.detached) {
+		sandbox_release(&sandbox);
+		state_close(&state);
+		return 0;
 	}
-	if (argc - optind != 1)
-		return cli_error(argc == optind ? "which container? ringfence run [-b BUNDLE] ID" : "more than one ID");
-	if (state_check_id(argv[optind]))
-		return 1;
-	if (!realpath(given, bundle))
-		return cli_error("%s: %s", given, strerror(errno));
-	if (oci_load(bundle, &container) || state_create(&state, argv[optind], bundle))
-		return 1;
-	int status = sandbox_run(&container);
-	state_remove(&state);
+	state_close(&state);
+	if (started)
+		status = foreground_wait(&sandbox, signals, container.terminal);
+	sandbox_end(&sandbox);
+	if (!create.keep && state_open(&state, id, STATE_LOCK) == 0)
+		lifecycle_delete(&state, true);
 	return status;
 }

@@ -1,16 +1,15 @@
-/*
- * The state directory: see state.h. ROOT/ID/ holds `lock` (locked by flock(2) while the
- * container exists) and `state.json` (the OCI state).
- */
+/* The state directory: making, locking and removing it, see state.h. state_file.c has the file in it. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 #include "cli/cli.h"
-#include "cli/oci.h"
 #include "cli/state.h"
+#include "cli/state_parts.h"
 
 int state_root(char *path, size_t size)
 {
@@ -35,17 +34,39 @@ int state_check_id(const char *id)
 	size_t length = strlen(id);
 	size_t good = strspn(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+-.");
 
-	if (length > 0 && length <= 200 && good == length && strcmp(id, ".") != 0 && strcmp(id, "..") != 0)
+	if (length > 0 && length <= 200 && good == length && strcmp(id, ".") != 0 && strcmp(id, "..") != 0) {
+		global.id = id;
 		return 0;
-	return cli_error("%s: not a container ID: letters, digits and _+-. only", id);
+	}
+	return cli_error("%.60s%s: invalid container id format: up to 200 letters, digits and _+-. only", id,
+		length > 60 ? "..." : "");
+}
+
+void state_path(const struct state *state, const char *name, char *path, size_t size)
+{
+	snprintf(path, size, "%s/%s", state->directory, name);
+}
+
+static int set_directory(struct state *state, const char *id)
+{
+	char root[4096];
+
+	memset(state, 0, sizeof(*state));
+	state->lock_fd = -1;
+	if (state_root(root, sizeof(root)) != 0)
+		return 1;
+	snprintf(state->directory, sizeof(state->directory), "%.3800s/%.200s", root, id);
+	state->id = container_copy(id);
+	return 0;
 }
 
 /* As mkdir -p, for the state root. */
-static int make_root(const char *path)
+static int make_root(void)
 {
 	char part[4096];
 
-	snprintf(part, sizeof(part), "%s", path);
+	if (state_root(part, sizeof(part)) != 0)
+		return 1;
 	for (char *slash = strchr(part + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
 		*slash = '\0';
 		if (mkdir(part, 0755) < 0 && errno != EEXIST)
@@ -57,73 +78,173 @@ static int make_root(const char *path)
 	return 0;
 }
 
-/* Bytes of the string as JSON, without the quotes. */
-static void print_json(FILE *to, const char *text)
+/* Is the locked file still the one in the directory: nobody removed the container meanwhile. */
+static bool is_current(const char *path, int fd)
 {
-	for (; *text; text++) {
-		if (*text == '"' || *text == '\\')
-			fprintf(to, "\\%c", *text);
-		else if ((unsigned char)*text < 0x20)
-			fprintf(to, "\\u%04x", (unsigned char)*text);
-		else
-			fputc(*text, to);
-	}
+	struct stat there, here;
+
+	return stat(path, &there) == 0 && fstat(fd, &here) == 0 && there.st_ino == here.st_ino &&
+		there.st_dev == here.st_dev;
 }
 
-static int write_state(const struct state *state, const char *id, const char *bundle)
+/* `flags`: O_CREAT, LOCK_NB. 0; -ENOENT: there is no such container any more; -EWOULDBLOCK; -errno. */
+static int lock(struct state *state, int flags)
 {
 	char path[4200];
+	int error;
 
-	snprintf(path, sizeof(path), "%s/state.json", state->directory);
-	AUTO_FILE FILE *file = fopen(path, "we");
-	if (!file)
-		return cli_error("%s: %s", path, strerror(errno));
-	fprintf(file, "{\"ociVersion\": \"%s\", \"id\": \"%s\", \"status\": \"running\", \"pid\": %d, \"bundle\": \"",
-		OCI_VERSION, id, (int)getpid());
-	print_json(file, bundle);
-	fprintf(file, "\"}\n");
-	if (fflush(file) != 0 || ferror(file))
-		return cli_error("%s: %s", path, strerror(errno));
+	state_path(state, "lock", path, sizeof(path));
+	int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | (flags & O_CREAT), 0600);
+	if (fd < 0)
+		return -errno;
+	while (flock(fd, LOCK_EX | (flags & LOCK_NB)) < 0) {
+		error = -errno;
+		if (error == -EINTR)
+			continue;
+		close(fd);
+		return error;
+	}
+	if (!is_current(path, fd)) {
+		close(fd);
+		return -ENOENT;
+	}
+	state->lock_fd = fd;
 	return 0;
 }
 
-int state_create(struct state *state, const char *id, const char *bundle)
+int state_create(struct state *state, const char *id)
 {
-	char root[4096], path[4200];
+	struct stat st;
+	char path[4200];
 
-	state->lock_fd = -1;
-	if (state_root(root, sizeof(root)) != 0 || make_root(root) != 0)
+	if (set_directory(state, id) || make_root())
 		return 1;
-	snprintf(state->directory, sizeof(state->directory), "%.3800s/%.200s", root, id);
-	if (mkdir(state->directory, 0700) < 0 && errno != EEXIST)
+	bool made = mkdir(state->directory, 0700) == 0;
+	if (!made && errno != EEXIST)
 		return cli_error("%s: %s", state->directory, strerror(errno));
-	snprintf(path, sizeof(path), "%s/lock", state->directory);
-	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0)
-		return cli_error("%s: %s", path, strerror(errno));
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		close(fd);
-		return cli_error("%s: container with given ID already exists", id);
-	}
-	state->lock_fd = fd;
-	if (write_state(state, id, bundle) != 0) {
-		state_remove(state);
+	int error = lock(state, O_CREAT | LOCK_NB);
+	if (error == -EWOULDBLOCK || error == -ENOENT)
+		return cli_error("container with given ID already exists: %s", id);
+	if (error) {
+		cli_error("%s/lock: %s", state->directory, strerror(-error));
+		if (made)
+			rmdir(state->directory);
 		return 1;
 	}
-	return 0;
+	/* Nothing recorded: a command was killed between making the directory and recording. It is ours now. */
+	state_path(state, "state.json", path, sizeof(path));
+	if (stat(path, &st) < 0 && errno == ENOENT)
+		return 0;
+	state_close(state);
+	return cli_error("container with given ID already exists: %s", id);
+}
+
+bool state_exists(const char *id)
+{
+	struct state state;
+	struct stat st;
+
+	return set_directory(&state, id) == 0 && stat(state.directory, &st) == 0;
+}
+
+enum state_claim state_claim(struct state *state, int patience_ms)
+{
+	int error = lock(state, O_CREAT | LOCK_NB); /* a damaged one may have none */
+
+	for (; error == -EWOULDBLOCK && patience_ms > 0; patience_ms -= 50) {
+		usleep(50 * 1000);
+		error = lock(state, O_CREAT | LOCK_NB);
+	}
+	if (error == 0)
+		return STATE_CLAIMED;
+	return error == -EWOULDBLOCK ? STATE_BUSY : STATE_GONE;
+}
+
+bool state_is_container(const char *name)
+{
+	struct state state;
+	struct stat st;
+	char path[4200];
+
+	if (set_directory(&state, name))
+		return false;
+	state_path(&state, "state.json", path, sizeof(path));
+	return stat(path, &st) == 0;
+}
+
+int state_lock_existing(struct state *state, const char *id, enum state_open how)
+{
+	struct stat st;
+	int error;
+
+	if (set_directory(state, id))
+		return 1;
+	if (stat(state->directory, &st) < 0)
+		error = -errno;
+	else
+		error = how == STATE_LOCK ? lock(state, 0) : 0;
+	if (error == -ENOENT)
+		return cli_error("container \"%s\" does not exist", id);
+	return error ? cli_error("%s: %s", state->directory, strerror(-error)) : 0;
+}
+
+void state_close(struct state *state)
+{
+	if (state->lock_fd >= 0)
+		close(state->lock_fd);
+	state->lock_fd = -1;
 }
 
 void state_remove(struct state *state)
 {
+	static const char *const names[] = {"control.sock", "config.json", "state.json.new", "state.json", "lock"};
 	char path[4200];
 
-	if (state->lock_fd < 0)
-		return;
-	snprintf(path, sizeof(path), "%s/state.json", state->directory);
-	unlink(path);
-	snprintf(path, sizeof(path), "%s/lock", state->directory);
-	unlink(path);
-	rmdir(state->directory);
-	close(state->lock_fd);
-	state->lock_fd = -1;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		state_path(state, names[i], path, sizeof(path));
+		if (unlink(path) < 0 && errno != ENOENT)
+			cli_warning("%s: %s", path, strerror(errno));
+	}
+	if (rmdir(state->directory) < 0 && errno != ENOENT)
+		cli_warning("%s: %s", state->directory, strerror(errno));
+	state_close(state);
+}
+
+/* A path in a deep directory does not fit into a socket's address: go by a descriptor of the directory. */
+static int socket_address(const struct state *state, struct sockaddr_un *address)
+{
+	int fd = open(state->directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	*address = (struct sockaddr_un){.sun_family = AF_UNIX};
+	snprintf(address->sun_path, sizeof(address->sun_path), "/proc/self/fd/%d/control.sock", fd);
+	return fd;
+}
+
+int state_listen(const struct state *state)
+{
+	struct sockaddr_un address;
+	AUTO_FD int directory = socket_address(state, &address);
+	int fd = directory < 0 ? -1 : socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		return -1;
+	unlink(address.sun_path);
+	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0 && listen(fd, 16) == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+int state_connect(const struct state *state)
+{
+	struct sockaddr_un address;
+	AUTO_FD int directory = socket_address(state, &address);
+	int fd = directory < 0 ? -1 : socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -1;
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
+		return fd;
+	close(fd);
+	return -1;
 }

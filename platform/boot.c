@@ -155,6 +155,9 @@ static int vmm_init(struct vmm *vmm)
 	error = calls_init();
 	if (error)
 		return fail("/dev/urandom", error);
+	error = control_init(vmm);
+	if (error)
+		return fail("control channel", error);
 	error = io_init(vmm);
 	return error ? fail("I/O service", error) : 0;
 }
@@ -172,6 +175,8 @@ static int start_and_run(struct vmm *vmm)
 	if (!hosted && (error = jail_walls(vmm)))
 		return error;
 	error = io_start(vmm);
+	if (!error)
+		error = control_start(vmm);
 	if (error)
 		return fail("I/O threads", error);
 	error = jail_enter(vmm);
@@ -181,6 +186,7 @@ static int start_and_run(struct vmm *vmm)
 		(unsigned long long)(vmm->memory.user.size >> 20), vmm->image.build_id[0], vmm->image.build_id[1],
 		vmm->image.build_id[2], vmm->image.build_id[3]);
 	error = vmm->platform->run(vmm);
+	control_flush(vmm);
 	if (error < 0 && !vmm->ended)
 		return fail(vmm->platform->name, error);
 	return vmm->exit_status;
@@ -192,7 +198,8 @@ int platform_boot(const struct vmm_options *options)
 	char name[16], why[256];
 	int error;
 
-	log_init(options->log_fd);
+	log_init(options->log_fd, options->error_fd);
+	signal(SIGPIPE, SIG_IGN); /* the other end of error_fd may have gone */
 	error = check_host();
 	if (error)
 		return error;

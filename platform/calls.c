@@ -129,7 +129,7 @@ static int64_t call_stat(struct vmm *vmm, const uint64_t *arg)
 
 static int terminal_fd(struct vmm *vmm, uint64_t index)
 {
-	return index < 3 && fds_kind(vmm, (uint32_t)index) == ABI_FILE_TTY ? fds_get(vmm, (uint32_t)index) : -ENOTTY;
+	return index <= UINT32_MAX && fds_kind(vmm, (uint32_t)index) == ABI_FILE_TTY ? fds_get(vmm, (uint32_t)index) : -ENOTTY;
 }
 
 static int64_t call_tty_get(struct vmm *vmm, const uint64_t *arg)
@@ -223,6 +223,8 @@ int64_t vmm_call(struct vmm *vmm, unsigned cpu, const struct abi_call *call)
 		return call_tty_get(vmm, arg);
 	case ABI_CALL_tty_set:
 		return call_tty_set(vmm, arg);
+	case ABI_CALL_control_send:
+		return control_send(vmm, arg[0], arg[1]);
 	default:
 		return -ENOSYS;
 	}

@@ -2,9 +2,9 @@
  * The table of descriptors that the sentry names by index: 0, 1 and 2 are the
  * container's stdio, the others were donated by the gofer.
  *
- * fds_init() once; then fds_add() when a gofer reply carried a descriptor, fds_get() for
- * each operation, fds_close() by the sentry's call. Regular files only are accepted after
- * stdio. Readers take no lock: a slot is closed by the sentry alone, and a sentry that
+ * fds_init() once; then fds_add() when a gofer reply carried a descriptor, fds_add_stdio()
+ * when the runtime command sent one, fds_get() for each operation, fds_close() by the
+ * sentry's call. Of the gofer regular files only are accepted. Readers take no lock: a slot is closed by the sentry alone, and a sentry that
  * uses an index while it closes it can at worst reach another file of its own container.
  */
 #include <errno.h>
@@ -67,17 +67,10 @@ int fds_init(struct vmm *vmm)
 	return 0;
 }
 
-int fds_add(struct vmm *vmm, int fd)
+static int add(struct vmm *vmm, int fd, uint32_t kind, int flags)
 {
 	struct fd_table *table = vmm->fds;
-	struct stat st;
-	int flags;
 
-	if (host_fstat(fd, &st) < 0)
-		return -errno;
-	flags = fcntl(fd, F_GETFL);
-	if (!S_ISREG(st.st_mode) || flags < 0 || (flags & O_PATH))
-		return -EBADF;
 	pthread_mutex_lock(&table->lock);
 	uint32_t index = table->first_free;
 	if (index < ABI_MAX_FDS)
@@ -86,10 +79,33 @@ int fds_add(struct vmm *vmm, int fd)
 	if (index >= ABI_MAX_FDS)
 		return -EMFILE;
 	struct fd_slot *slot = &table->slots[index];
-	slot->kind = ABI_FILE_REGULAR;
+	slot->kind = kind;
 	slot->flags = (uint32_t)flags;
 	__atomic_store_n(&slot->fd, fd, __ATOMIC_RELEASE);
 	return (int)index;
+}
+
+int fds_add(struct vmm *vmm, int fd)
+{
+	struct stat st;
+	int flags;
+
+	if (host_fstat(fd, &st) < 0)
+		return -errno;
+	flags = fcntl(fd, F_GETFL);
+	if (!S_ISREG(st.st_mode) || flags < 0 || (flags & O_PATH))
+		return -EBADF;
+	return add(vmm, fd, ABI_FILE_REGULAR, flags);
+}
+
+int fds_add_stdio(struct vmm *vmm, int fd)
+{
+	uint32_t kind = kind_of(fd);
+	int flags = fcntl(fd, F_GETFL);
+
+	if (kind == 0 || flags < 0 || (flags & O_PATH))
+		return -EBADF;
+	return add(vmm, fd, kind, flags);
 }
 
 int fds_get(struct vmm *vmm, uint32_t index)

@@ -16,7 +16,8 @@
 #define IO (1u << JAIL_IO)
 #define VCPU (1u << JAIL_VCPU)
 #define TRACE (1u << JAIL_PTRACE_CPU)
-#define ALL (MAIN | IO | VCPU | TRACE)
+#define CONTROL (1u << JAIL_CONTROL)
+#define ALL (MAIN | IO | VCPU | TRACE | CONTROL)
 
 struct filter {
 	unsigned roles;
@@ -62,7 +63,7 @@ int filters_load(enum jail_role role)
 
 void platform_print_filters(void)
 {
-	static const char *const names[] = {"main", "io", "vcpu", "ptrace-cpu"};
+	static const char *const names[] = {"main", "io", "vcpu", "ptrace-cpu", "control"};
 
 	for (unsigned role = 0; role < JAIL_ROLES; role++) {
 		for (size_t i = 0; i < FILTERS; i++) {

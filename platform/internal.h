@@ -17,7 +17,7 @@ struct log_rate {
 	time_t second;
 	unsigned lines;
 };
-void log_init(int fd); /* -1: errors to stderr only */
+void log_init(int fd, int error_fd); /* fd -1: errors only, to error_fd */
 /* A line that the sentry wrote: hostile bytes, escaped and rate-limited. */
 void log_guest(int level, const char *bytes, size_t length);
 /* Printable form of `length` bytes, cut to fit and terminated; its length. */
@@ -38,10 +38,17 @@ int calls_init(void);
 /* fds.c */
 int fds_init(struct vmm *vmm);
 int fds_kind(struct vmm *vmm, uint32_t index);  /* enum abi_file_kind, or -EBADF */
+int fds_add_stdio(struct vmm *vmm, int fd);      /* from the runtime command; takes it. Index, -EBADF or -EMFILE */
 int fds_flags(struct vmm *vmm, uint32_t index); /* open(2) flags at the time of donation */
 
 /* io.c: sets up the ring's service; io_start() starts its threads, which first wait for the jail. */
 int io_start(struct vmm *vmm);
+
+/* control.c: the control channel, if there is a listening socket. 0 or -errno. */
+int control_init(struct vmm *vmm);
+int control_start(struct vmm *vmm);
+int control_send(struct vmm *vmm, uint64_t gpa, uint64_t length); /* the host call */
+void control_flush(struct vmm *vmm); /* the sandbox has ended: lets the last replies out, for a second at most */
 
 /* jail.c: what must be done while there is one thread: no_new_privs, limits, signals blocked. */
 int jail_prepare(struct vmm *vmm);

@@ -238,12 +238,18 @@ static void take_control(struct io_service *io, int fd)
 			continue;
 		if (n < 0 && errno == EAGAIN)
 			return;
+		if (n <= 0 && io->detached) {
+			io->command_gone = true;
+			return;
+		}
 		if (n <= 0) { /* the command is gone */
 			vmm_log(VMM_LOG_INFO, "the command went away: the sandbox ends");
 			vmm_end(io->vmm, SIGKILL);
 			return;
 		}
-		if (n == (ssize_t)sizeof(message))
+		if (n == (ssize_t)sizeof(message) && message.event == VMM_CONTROL_DETACH)
+			io->detached = true;
+		else if (n == (ssize_t)sizeof(message))
 			io_event(io->vmm, (enum abi_event)message.event, message.detail);
 	}
 }
@@ -251,7 +257,7 @@ static void take_control(struct io_service *io, int fd)
 /* One wait of the I/O thread, and whatever became ready. */
 static void io_turn(struct io_service *io)
 {
-	int control = io->vmm->options->control_fd;
+	int control = io->command_gone ? -1 : io->vmm->options->control_fd;
 	struct pollfd fds[POLL_MAX] = {
 		{io->doorbell, POLLIN, 0}, {io->gofer.fd, 0, 0}, {io->signals, POLLIN, 0}, {control, POLLIN, 0}};
 	unsigned count = 4;

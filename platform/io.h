@@ -5,7 +5,7 @@
  * A request is the VMM's own, checked copy of a ring entry. It lives from the moment it is
  * taken from the ring until io_complete(), which posts its completion and frees it.
  *
- * Locks, outermost first: submit (the submission side, events), gofer.recv, gofer.lock,
+ * Locks, outermost first: submit (the submission side, events), control.c's, gofer.recv, gofer.lock,
  * complete (the completion side), free (request list). None is held while waiting.
  */
 #ifndef PLATFORM_IO_H
@@ -92,6 +92,7 @@ struct io_service {
 
 	atomic_ullong event_signals; /* bit N-1: signal N waits to be delivered */
 	atomic_int event_winch;
+	bool detached, command_gone; /* the I/O thread's own */
 
 	atomic_bool watcher;       /* an idle CPU reads the gofer's replies */
 	atomic_bool io_watches;    /* the I/O thread does */
@@ -110,6 +111,8 @@ void io_finish(struct io_service *io, struct io_request *request, int64_t res);
 void io_notify(struct io_service *io);
 /* Ends the sandbox: `why` is one line. */
 void io_fail(struct io_service *io, const char *why);
+/* control.c. The sentry asks for the next request of the control channel; the submission lock is held. Never waits. */
+void control_receive(struct io_service *io, struct io_request *request, uint64_t gpa, uint64_t length);
 void io_list_push(struct io_list *list, struct io_request *request);
 struct io_request *io_list_pop(struct io_list *list);
 /* Wake the I/O thread. Async-signal-safe. */

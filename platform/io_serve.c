@@ -178,6 +178,9 @@ void io_serve(struct io_service *io, const struct abi_sqe *sqe)
 	case ABI_RING_p9:
 		serve_p9(io, request, sqe);
 		break;
+	case ABI_RING_control:
+		control_receive(io, request, sqe->gpa, sqe->len);
+		break;
 	default:
 		io_complete(io, request, -ENOSYS, 0);
 	}

@@ -160,7 +160,7 @@ int jail_walls(struct vmm *vmm)
 	if ((error = change_user(vmm->options)) < 0)
 		return error;
 	/* Changing the uid cleared it. */
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+	if (!vmm->options->detached && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
 		return fail("PR_SET_PDEATHSIG");
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return fail("PR_SET_DUMPABLE");

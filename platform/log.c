@@ -1,8 +1,8 @@
 /*
  * The VMM's log: one line a call, to the debug log (--debug-log, --debug) and, for
- * errors, to stderr as well.
+ * errors, to the command that started the sandbox as well.
  *
- * Called by every thread. log_init() comes first; before it lines go to stderr only.
+ * Called by every thread. log_init() comes first; before it errors go to stderr only.
  * A line is one write(2), so that lines of several threads do not mix. Text that the
  * guest chose must have passed log_guest(), which escapes it and limits its rate.
  */
@@ -19,12 +19,13 @@
 #define GUEST_LINES_PER_SECOND 20000
 #define GUEST_ERRORS_PER_SECOND 20
 
-static int log_fd = -1;
+static int log_fd = -1, error_fd = STDERR_FILENO;
 static struct timespec log_start;
 
-void log_init(int fd)
+void log_init(int fd, int errors)
 {
 	log_fd = fd;
+	error_fd = errors;
 	clock_gettime(CLOCK_MONOTONIC, &log_start);
 }
 
@@ -47,7 +48,7 @@ static void log_line(int level, const char *from, const char *text)
 
 	if (level == VMM_LOG_ERROR) {
 		length = snprintf(line, sizeof(line), "ringfence: %s\n", text);
-		log_write(STDERR_FILENO, line, (size_t)length);
+		log_write(error_fd, line, (size_t)length);
 	}
 	if (log_fd < 0)
 		return;

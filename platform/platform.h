@@ -13,9 +13,11 @@
 
 #define VMM_MAX_GOFERS 1 /* one gofer process a container; attach names tell its trees apart */
 
-/* One message on the control socket (SOCK_SEQPACKET). */
+#define VMM_CONTROL_DETACH 0x100u /* the command goes away, the sandbox goes on */
+
+/* One message on the socket to the command that started the sandbox (SOCK_SEQPACKET). */
 struct vmm_control {
-	uint32_t event; /* enum abi_event */
+	uint32_t event; /* enum abi_event, or VMM_CONTROL_DETACH */
 	uint32_t detail; /* ABI_EVENT_SIGNAL: the signal's number */
 };
 
@@ -24,6 +26,10 @@ struct vmm_options {
 	int image_fd;           /* sentry.elf */
 	int gofer_fd;           /* 9P socketpair end; -1: none */
 	int log_fd;             /* debug log; -1: none */
+	int error_fd;           /* where lines go that say why the sandbox does not start or ends early */
+	int listen_fd;          /* the control channel's socket (abi/control.h), listening; -1: none */
+	uint32_t owner;         /* who may use the control channel, beside root */
+	bool detached;          /* lives on when the process that started it has gone */
 	int control_fd;         /* the command's end: struct vmm_control messages; it closes: the sandbox ends. -1: none */
 	int stdio[3];           /* the container's stdin, stdout, stderr */
 	const void *config;     /* platform/abi/config.h records */

@@ -25,6 +25,7 @@
 struct vmm;
 struct fd_table; /* platform/fds.c */
 struct io_service; /* platform/io.c */
+struct control; /* platform/control.c */
 
 /* Guest-physical memory: one host mapping of base..base+size covering both zones. */
 struct vmm_memory {
@@ -53,6 +54,7 @@ struct vmm {
 	unsigned cpus;
 	struct fd_table *fds;
 	struct io_service *io;
+	struct control *control; /* NULL: none */
 	int exit_status;        /* wait status of the container's init, once `ended` */
 	volatile int ended;
 	void *platform_private; /* kvm/ or ptrace/ */
@@ -115,7 +117,7 @@ int fds_get(struct vmm *vmm, uint32_t index);     /* host fd, or -EBADF */
 int fds_close(struct vmm *vmm, uint32_t index);
 
 /* jail.c. Empty root, own uid, no capabilities, no_new_privs; then the main thread's filter. */
-enum jail_role { JAIL_MAIN, JAIL_IO, JAIL_VCPU, JAIL_PTRACE_CPU, JAIL_ROLES };
+enum jail_role { JAIL_MAIN, JAIL_IO, JAIL_VCPU, JAIL_PTRACE_CPU, JAIL_CONTROL, JAIL_ROLES };
 int jail_enter(struct vmm *vmm);
 /* Every other thread calls this first: waits for jail_enter(), then puts its own filter on. 0 or -errno. */
 int jail_thread(struct vmm *vmm, enum jail_role role);

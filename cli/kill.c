@@ -1,0 +1,49 @@
+/* `ringfence kill ID [SIGNAL]`: a signal for the container's first process, or for all of them. */
+#include <errno.h>
+#include <signal.h>
+
+#include "cli/cli.h"
+#include "cli/control.h"
+#include "cli/lifecycle.h"
+#include "cli/signals.h"
+#include "cli/simple_options.h"
+
+static int send_signal(struct state *state, int number, bool all)
+{
+	struct control_kill order = {.signal = (uint32_t)number, .flags = all ? CONTROL_KILL_ALL : 0};
+	struct control_request request = {.op = CONTROL_KILL, .payload = &order, .length = sizeof(order)};
+	struct control_reply reply = {0};
+	AUTO_FD int fd = control_open(state);
+
+	if (fd < 0)
+		return 1;
+	int error = control_ask(fd, &request, CONTROL_PATIENCE_MS, &reply);
+	if (error == -ETIMEDOUT && number == SIGKILL && kill(state->pid, SIGKILL) == 0)
+		error = 0; /* stuck: its process goes, and all that is in it */
+	if (error && state_status(state) == STATE_STOPPED)
+		error = number == SIGKILL ? 0 : cli_error("container not running");
+	else if (error)
+		cli_error("signal %d: %s", number, control_reason(error, &reply));
+	control_reply_free(&reply);
+	return error ? 1 : 0;
+}
+
+int command_kill(int argc, char **argv)
+{
+	static struct state state;
+	bool all = false;
+	const struct simple_option options[] = {{"all", 'a', &all, NULL}, {NULL, 0, NULL, NULL}};
+	char **words;
+
+	if (simple_options_parse(argc, argv, options, 1, 2, &words))
+		return 1;
+	const char *name = words[1] ? words[1] : "SIGTERM";
+	int number = signal_parse(name);
+	if (number < 0)
+		return cli_error("unknown signal %s", name);
+	if (state_open(&state, words[0], STATE_LOOK))
+		return 1;
+	if (state_status(&state) == STATE_STOPPED)
+		return all ? 0 : cli_error("container not running");
+	return send_signal(&state, number, all);
+}

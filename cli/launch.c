@@ -1,0 +1,256 @@
+/* Starting the processes of a sandbox: see launch.h. Decode first: every descriptor is open before the child exists. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <linux/sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "cli/cli.h"
+#include "cli/launch.h"
+#include "cli/state.h"
+#include "platform/platform.h"
+
+#define JAIL_UID_BASE 0x70000000u /* no host's users are there; each sandbox has its own */
+#define SELF "/proc/self/exe"
+#define FIRST_FD 3
+#define DESCRIPTORS_MIN 256u
+#define GOFER_DESCRIPTORS 132096u /* the gofer keeps one or two for each file that the sentry remembers */
+#define FIXED_FDS 5u
+
+static int open_image(void)
+{
+	char path[4096];
+	ssize_t n = readlink(SELF, path, sizeof(path) - sizeof("/sentry.elf"));
+
+	if (n > 0) {
+		path[n] = '\0';
+		char *slash = strrchr(path, '/');
+		strcpy(slash ? slash : path, "/sentry.elf");
+		int fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (fd >= 0)
+			return fd;
+	}
+	int fd = open(RF_LIBEXEC "/sentry.elf", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		cli_error("sentry.elf: neither beside the command nor in %s: %s", RF_LIBEXEC, strerror(errno));
+	return fd;
+}
+
+static int write_config(const struct container *container)
+{
+	size_t length;
+	AUTO_FREE void *blob = config_blob(container, &length);
+	int fd = memfd_create("ringfence-config", MFD_CLOEXEC);
+
+	if (fd < 0 || write(fd, blob, length) != (ssize_t)length) {
+		cli_error("configuration: %s", strerror(errno));
+		if (fd >= 0)
+			close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+/* Room for the descriptors that files of the container take; the limit is inherited by the children. */
+static int raise_descriptor_limit(void)
+{
+	struct rlimit limit = {GOFER_DESCRIPTORS, GOFER_DESCRIPTORS};
+
+	if (setrlimit(RLIMIT_NOFILE, &limit) == 0)
+		return 0;
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) { /* what we may have, and never less than that */
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+	if (limit.rlim_cur < DESCRIPTORS_MIN)
+		return cli_error("RLIMIT_NOFILE: %llu: at least %u are needed", (unsigned long long)limit.rlim_cur,
+			DESCRIPTORS_MIN);
+	return 0;
+}
+
+pid_t sandbox_fork(void)
+{
+	struct clone_args args = {.flags = CLONE_NEWPID, .exit_signal = SIGCHLD};
+	pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+
+	if (pid >= 0 || (errno != EPERM && errno != ENOSYS))
+		return pid;
+	return fork();
+}
+
+void sandbox_become(const int *fds, unsigned count, char **argv)
+{
+	int high = FIRST_FD + (int)count;
+	int copies[CONTAINER_MAX_TREES + FIXED_FDS + 4];
+	sigset_t none;
+
+	/* First out of the way, then into place. */
+	for (unsigned i = 0; i < count; i++) {
+		copies[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, high);
+		if (copies[i] < 0)
+			goto fail;
+	}
+	for (unsigned i = 0; i < count; i++) {
+		if (dup2(copies[i], FIRST_FD + (int)i) < 0)
+			goto fail;
+	}
+	syscall(SYS_close_range, FIRST_FD + count, ~0u, CLOSE_RANGE_CLOEXEC);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	execv(SELF, argv);
+fail:
+	cli_error("starting the sandbox's processes: %s", strerror(errno));
+}
+
+/* The uid of the sandbox, by this process' number on the host, which /proc tells. */
+static unsigned jail_uid(void)
+{
+	char pid[16] = "";
+	ssize_t n = readlink("/proc/self", pid, sizeof(pid) - 1);
+
+	return JAIL_UID_BASE + (unsigned)(n > 0 ? atoi(pid) : getpid());
+}
+
+/* In the child. `fds`: the image, the configuration, the lifeline, errors, [log], [control], then the trees. */
+static void become_boot(const struct container *c, const struct launch_options *options, const int *fixed, int log_fd)
+{
+	int fds[CONTAINER_MAX_TREES + FIXED_FDS + 2];
+	char words[10][48], state[4120], trees[CONTAINER_MAX_TREES + 16] = "--trees=", root[4096];
+	char *argv[24] = {"ringfence"};
+	unsigned count = 4, argc = 1, word = 0;
+
+	memcpy(fds, fixed, 4 * sizeof(int));
+#define ADD(...) (snprintf(words[word], sizeof(words[0]), __VA_ARGS__), argv[argc++] = words[word++])
+	ADD("--platform=%s", global.platform);
+	argv[argc++] = "boot";
+	if (log_fd >= 0) {
+		ADD("--log-fd=%u", FIRST_FD + count);
+		fds[count++] = log_fd;
+	}
+	if (options->listen_fd >= 0) {
+		ADD("--listen-fd=%u", FIRST_FD + count);
+		fds[count++] = options->listen_fd;
+		ADD("--owner=%u", (unsigned)geteuid());
+	}
+	ADD("--memory=%llu", (unsigned long long)c->memory_limit);
+	ADD("--cpus=%u", c->cpus);
+	ADD("--user=%u", jail_uid());
+	ADD("--trees-fd=%u", FIRST_FD + count);
+	for (size_t i = 0; i < c->tree_count; i++) {
+		fds[count++] = c->trees[i].fd;
+		strcat(trees, c->trees[i].readonly ? "r" : "w");
+	}
+	argv[argc++] = trees;
+	if (global.debug)
+		argv[argc++] = "--debug";
+	if (options->detached)
+		argv[argc++] = "--detached";
+	if (c->terminal && options->console_fd >= 0)
+		argv[argc++] = "--console";
+	if (state_root(root, sizeof(root)))
+		return;
+	snprintf(state, sizeof(state), "--state=%s", root);
+	argv[argc++] = state;
+#undef ADD
+	for (int i = 0; i < 3 && options->console_fd >= 0; i++) {
+		if (dup2(options->console_fd, i) < 0)
+			return;
+	}
+	if (!options->detached)
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+	sandbox_become(fds, count, argv);
+}
+
+int sandbox_launch(struct sandbox *sandbox, const struct container *container, const struct launch_options *options)
+{
+	AUTO_FD int image = -1;
+	AUTO_FD int config = -1;
+	AUTO_FD int log_fd = -1;
+	int lifeline[2], errors[2];
+
+	if (geteuid() != 0)
+		return cli_error("must be run as root: running as another user is not supported yet");
+	if (raise_descriptor_limit() || (image = open_image()) < 0 || cli_open_debug_log(&log_fd) ||
+	    (config = write_config(container)) < 0)
+		return 1;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, lifeline) < 0)
+		return cli_error("socketpair: %s", strerror(errno));
+	if (pipe2(errors, O_CLOEXEC) < 0) {
+		close(lifeline[0]);
+		close(lifeline[1]);
+		return cli_error("pipe: %s", strerror(errno));
+	}
+	fcntl(errors[0], F_SETFL, O_NONBLOCK);
+	fflush(NULL);
+	signal(SIGCHLD, SIG_DFL); /* ignored, as some callers leave it, there would be no exit status to wait for */
+	pid_t pid = sandbox_fork();
+	if (pid == 0) {
+		int fixed[] = {image, config, lifeline[1], errors[1]};
+		become_boot(container, options, fixed, log_fd);
+		_exit(1);
+	}
+	close(lifeline[1]);
+	close(errors[1]);
+	*sandbox = (struct sandbox){pid, lifeline[0], errors[0]};
+	if (pid < 0) {
+		sandbox->boot = 0;
+		sandbox_end(sandbox);
+		return cli_error("boot: fork: %s", strerror(errno));
+	}
+	return 0;
+}
+
+bool sandbox_errors(struct sandbox *sandbox)
+{
+	char text[4096];
+
+	for (;;) {
+		ssize_t n = read(sandbox->errors, text, sizeof(text) - 1);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 && errno == EAGAIN;
+		text[n] = '\0';
+		for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
+			cli_pass_on(line);
+	}
+}
+
+static void close_ends(struct sandbox *sandbox)
+{
+	if (sandbox->lifeline >= 0)
+		close(sandbox->lifeline);
+	if (sandbox->errors >= 0)
+		close(sandbox->errors);
+	sandbox->lifeline = sandbox->errors = -1;
+}
+
+void sandbox_release(struct sandbox *sandbox)
+{
+	struct vmm_control message = {VMM_CONTROL_DETACH, 0};
+
+	if (send(sandbox->lifeline, &message, sizeof(message), MSG_NOSIGNAL) < 0)
+		cli_error("boot: %s", strerror(errno)); /* it has ended already */
+	sandbox_errors(sandbox);
+	close_ends(sandbox);
+}
+
+void sandbox_end(struct sandbox *sandbox)
+{
+	if (sandbox->boot > 0) {
+		kill(sandbox->boot, SIGKILL);
+		while (waitpid(sandbox->boot, NULL, 0) < 0 && errno == EINTR)
+			;
+		sandbox->boot = 0;
+	}
+	if (sandbox->errors >= 0)
+		sandbox_errors(sandbox);
+	close_ends(sandbox);
+}

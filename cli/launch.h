@@ -1,0 +1,50 @@
+/*
+ * Starts the processes of a sandbox: boot (the VMM), which starts the gofer below itself.
+ *
+ * Order of use: sandbox_launch(); then whatever the subcommand does with it while
+ * sandbox_errors() passes the sandbox's lines on; at last sandbox_release(), after which
+ * the sandbox lives without this command, or sandbox_end().
+ *
+ * The lifeline is a socket to boot: when it closes before a release, the sandbox ends, so
+ * a command that is killed leaves no process behind.
+ */
+#ifndef CLI_LAUNCH_H
+#define CLI_LAUNCH_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "cli/container.h"
+
+struct launch_options {
+	bool detached;  /* the sandbox is to outlive this command */
+	int listen_fd;  /* the control channel, or -1 */
+	int console_fd; /* a terminal to use as standard input, output and error, or -1: this command's own */
+};
+
+struct sandbox {
+	pid_t boot;   /* 0: none, or it was reaped */
+	int lifeline; /* struct vmm_control messages */
+	int errors;   /* lines that say what is wrong */
+};
+
+#define SANDBOX_NONE {0, -1, -1}
+
+/* 0, or 1 after a message; then nothing was started. The trees of the container stay open. */
+int sandbox_launch(struct sandbox *sandbox, const struct container *container, const struct launch_options *options);
+/* Passes on what the sandbox said: to stderr and the log. False: the other end is closed. Never waits. */
+bool sandbox_errors(struct sandbox *sandbox);
+/* From here on it lives without this command. */
+void sandbox_release(struct sandbox *sandbox);
+/* Kills it, passes its last lines on, reaps it. Harmless if there is none. */
+void sandbox_end(struct sandbox *sandbox);
+
+/* A fork into a new pid namespace; where that is forbidden (a container without the right), a plain one. */
+pid_t sandbox_fork(void);
+/*
+ * In a child: `fds` become 3 and up, everything else is closed on exec, and this program is
+ * executed again. Returns after a message if that fails.
+ */
+void sandbox_become(const int *fds, unsigned count, char **argv);
+
+#endif

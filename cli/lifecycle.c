@@ -1,0 +1,237 @@
+/* Creating, starting and deleting containers: see lifecycle.h and runtime.md of the specification. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+
+#include "cli/cli.h"
+#include "cli/console.h"
+#include "cli/control.h"
+#include "cli/lifecycle.h"
+#include "cli/oci.h"
+#include "cli/files.h"
+
+#define KILL_PATIENCE_MS 10000
+#define LOCK_PATIENCE_MS 10000
+
+static int check_console(const struct container *container, const struct create_options *options)
+{
+	if (container->terminal && options->detached && !options->console_socket)
+		return cli_error("cannot allocate tty if the container is detached without setting a console socket");
+	if ((!container->terminal || !options->detached) && options->console_socket)
+		return cli_error("cannot use console socket if the container is not detached or has no terminal");
+	return 0;
+}
+
+/* What is known before there is a process. */
+static int fill_state(struct state *state, const struct container *container, const char *bundle)
+{
+	char created[40], path[4200], from[PATH_MAX + 16], owner[32] = "";
+
+	cli_timestamp(created);
+	if (geteuid() != 0)
+		snprintf(owner, sizeof(owner), "%u", (unsigned)geteuid());
+	state->bundle = container_copy(bundle);
+	state->rootfs = container->rootfs;
+	state->created = container_copy(created);
+	state->owner = container_copy(owner);
+	state->annotations = container->annotations;
+	state->terminal = container->terminal;
+	state->recorded = STATE_CREATING;
+	snprintf(from, sizeof(from), "%s/config.json", bundle);
+	state_path(state, "config.json", path, sizeof(path));
+	return file_copy(from, path) || state_save(state);
+}
+
+/* A signal that asks this command to end came: its number. 0: none. */
+static int asked_to_end(int signals)
+{
+	struct signalfd_siginfo info;
+
+	while (read(signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		if (info.ssi_signo == SIGINT || info.ssi_signo == SIGTERM || info.ssi_signo == SIGHUP ||
+		    info.ssi_signo == SIGQUIT)
+			return (int)info.ssi_signo;
+	}
+	return 0;
+}
+
+/* Until the sandbox answers on `fd`, ends, or this command is asked to end. 0, or 1 after a message. */
+static int wait_created(struct sandbox *sandbox, int fd, int signals)
+{
+	struct pollfd fds[3] = {{fd, POLLIN, 0}, {sandbox->errors, POLLIN, 0}, {signals, POLLIN, 0}};
+	struct control_reply reply = {0};
+	bool said = false;
+	int error;
+
+	for (;;) {
+		if (poll(fds, 3, -1) < 0 && errno != EINTR)
+			return cli_error("poll: %s", strerror(errno));
+		if (fds[2].revents && (error = asked_to_end(signals)))
+			return cli_error("signal %d: the container is not created", error);
+		if (fds[1].revents & POLLIN)
+			said = true;
+		if (fds[1].revents && !sandbox_errors(sandbox))
+			fds[1].fd = -1;
+		if (fds[0].revents)
+			break;
+	}
+	error = control_get(fd, 0, &reply);
+	if (!error)
+		error = reply.error;
+	if (error) { /* why comes by the other pipe, perhaps a moment later */
+		struct pollfd more = {sandbox->errors, POLLIN, 0};
+		while (poll(&more, 1, 2000) > 0 && more.revents & POLLIN) {
+			said = true;
+			if (!sandbox_errors(sandbox))
+				break;
+		}
+		if (!said)
+			cli_error("the container was not created: %s", control_reason(error, &reply));
+	}
+	control_reply_free(&reply);
+	return error ? 1 : 0;
+}
+
+static int start_sandbox(struct state *state, struct container *container, const struct create_options *options,
+	int signals, struct sandbox *sandbox)
+{
+	static const struct control_request created = {.op = CONTROL_CREATED};
+	AUTO_FD int listen_fd = state_listen(state);
+	AUTO_FD int console = -1;
+	struct launch_options launch = {.detached = options->detached, .listen_fd = listen_fd, .console_fd = -1};
+
+	if (listen_fd < 0)
+		return cli_error("%s/control.sock: %s", state->directory, strerror(errno));
+	if (options->console_socket && console_make(options->console_socket, &console))
+		return 1;
+	launch.console_fd = console;
+	if (sandbox_launch(sandbox, container, &launch))
+		return 1;
+	state_set_process(state, sandbox->boot);
+	AUTO_FD int fd = state_connect(state);
+	if (fd < 0 || control_put(fd, 1, &created) < 0)
+		return cli_error("control channel: %s", strerror(errno));
+	return state_save(state) || wait_created(sandbox, fd, signals);
+}
+
+int lifecycle_create(const char *id, const struct create_options *options, int signals, struct state *state,
+	struct container *container, struct sandbox *sandbox)
+{
+	char bundle[PATH_MAX];
+
+	if (state_check_id(id))
+		return 1;
+	if (!realpath(options->bundle, bundle))
+		return cli_error("%s: %s", options->bundle, strerror(errno));
+	if (oci_load(bundle, container) || check_console(container, options) || state_create(state, id))
+		return 1;
+	container->wait_start = true;
+	if (fill_state(state, container, bundle) || start_sandbox(state, container, options, signals, sandbox))
+		goto undo;
+	state->recorded = STATE_CREATED;
+	if (state_save(state) || (options->pid_file && file_write_pid(options->pid_file, state->pid)))
+		goto undo;
+	return 0;
+undo:
+	sandbox_end(sandbox);
+	state_remove(state);
+	return 1;
+}
+
+int lifecycle_start(struct state *state)
+{
+	static const struct control_request start = {.op = CONTROL_START};
+	struct control_reply reply;
+	AUTO_FD int fd = control_open(state);
+
+	if (fd < 0)
+		return 1;
+	int error = control_ask(fd, &start, CONTROL_FOREVER, &reply);
+	/* A program that ends at once may take the sandbox along before the answer is read: it did start. */
+	if (error)
+		cli_error("%s", control_reason(error, &reply));
+	control_reply_free(&reply);
+	if (error)
+		return 1;
+	state->recorded = STATE_RUNNING;
+	return state_save(state);
+}
+
+static bool wait_gone(const struct state *state, int timeout_ms)
+{
+	AUTO_FD int pidfd = (int)syscall(SYS_pidfd_open, state->pid, 0);
+	struct pollfd ready = {pidfd, POLLIN, 0};
+
+	if (state_status(state) == STATE_STOPPED)
+		return true;
+	return pidfd >= 0 && poll(&ready, 1, timeout_ms) > 0;
+}
+
+int lifecycle_kill_all(struct state *state)
+{
+	const struct control_kill order = {.signal = SIGKILL, .flags = CONTROL_KILL_ALL};
+	const struct control_request request = {.op = CONTROL_KILL, .payload = &order, .length = sizeof(order)};
+	struct control_reply reply;
+	AUTO_FD int fd = state_connect(state);
+
+	if (fd >= 0 && control_ask(fd, &request, 2000, &reply) == 0 && wait_gone(state, KILL_PATIENCE_MS))
+		return 0;
+	if (state_status(state) != STATE_STOPPED && kill(state->pid, SIGKILL) < 0 && errno != ESRCH)
+		return cli_error("kill of process %d: %s", (int)state->pid, strerror(errno));
+	return wait_gone(state, KILL_PATIENCE_MS) ? 0 : cli_error("process %d does not end", (int)state->pid);
+}
+
+int lifecycle_delete(struct state *state, bool force)
+{
+	enum state_status status = state_status(state);
+
+	if (status != STATE_STOPPED) {
+		if (!force && status != STATE_CREATED)
+			return cli_error("cannot delete container %s that is not stopped: %s", state->id,
+				state_status_name(status));
+		if (state->pid > 0 && lifecycle_kill_all(state))
+			return 1;
+	}
+	state_remove(state);
+	return 0;
+}
+
+/* Of a container whose state cannot be read: whoever listens on its control channel is its sandbox. */
+static void end_unknown(const struct state *state)
+{
+	const struct control_kill order = {.signal = SIGKILL, .flags = CONTROL_KILL_ALL};
+	const struct control_request request = {.op = CONTROL_KILL, .payload = &order, .length = sizeof(order)};
+	struct control_reply reply;
+	AUTO_FD int fd = state_connect(state);
+
+	while (fd >= 0 && control_ask(fd, &request, KILL_PATIENCE_MS, &reply) == 0)
+		control_reply_free(&reply); /* until the connection ends */
+}
+
+int lifecycle_delete_forced(const char *id)
+{
+	static struct state state;
+	bool known = state_open(&state, id, STATE_LOOK) == 0;
+
+	/* Without the lock: the command that holds it may be waiting for this very sandbox. */
+	if (known && state.pid > 0 && state_status(&state) != STATE_STOPPED && lifecycle_kill_all(&state))
+		return 1;
+	switch (state_claim(&state, LOCK_PATIENCE_MS)) {
+	case STATE_GONE:
+		return 0;
+	case STATE_BUSY:
+		return cli_error("another command is at work on container %s", id);
+	case STATE_CLAIMED:
+		break;
+	}
+	if (known)
+		return lifecycle_delete(&state, true);
+	end_unknown(&state);
+	state_remove(&state);
+	return 0;
+}
