@@ -223,6 +223,12 @@ bool sandbox_errors(struct sandbox *sandbox)
 	}
 }
 
+void sandbox_hush(struct sandbox *sandbox)
+{
+	close(sandbox->errors);
+	sandbox->errors = -1;
+}
+
 static void close_ends(struct sandbox *sandbox)
 {
 	if (sandbox->lifeline >= 0)

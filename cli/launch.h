@@ -34,6 +34,8 @@ struct sandbox {
 int sandbox_launch(struct sandbox *sandbox, const struct container *container, const struct launch_options *options);
 /* Passes on what the sandbox said: to stderr and the log. False: the other end is closed. Never waits. */
 bool sandbox_errors(struct sandbox *sandbox);
+/* What it said is known already: its lines are not passed on any more. */
+void sandbox_hush(struct sandbox *sandbox);
 /* From here on it lives without this command. */
 void sandbox_release(struct sandbox *sandbox);
 /* Kills it, passes its last lines on, reaps it. Harmless if there is none. */

@@ -152,12 +152,12 @@ int lifecycle_start(struct state *state)
 	if (fd < 0)
 		return 1;
 	int error = control_ask(fd, &start, CONTROL_FOREVER, &reply);
-	/* A program that ends at once may take the sandbox along before the answer is read: it did start. */
+	bool answered = reply.payload != NULL;
 	if (error)
 		cli_error("%s", control_reason(error, &reply));
 	control_reply_free(&reply);
 	if (error)
-		return 1;
+		return answered ? 1 : -1;
 	state->recorded = STATE_RUNNING;
 	return state_save(state);
 }

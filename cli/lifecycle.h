@@ -23,7 +23,7 @@ struct create_options {
  */
 int lifecycle_create(const char *id, const struct create_options *options, int signals, struct state *state,
 	struct container *container, struct sandbox *sandbox);
-/* The created container's program begins. 0, or 1 after a message. */
+/* The created container's program begins. 0; 1 after the sandbox's own message; -1 after a message that it has gone. */
 int lifecycle_start(struct state *state);
 /* Undoes whatever a container needs, running or not: processes, hooks, cgroups, the directory. 0 or 1. */
 int lifecycle_delete(struct state *state, bool force);

@@ -23,7 +23,10 @@ int command_run(int argc, char **argv)
 	AUTO_FD int signals = foreground_signals();
 	if (signals < 0 || lifecycle_create(id, &create, signals, &state, &container, &sandbox))
 		return 1;
-	bool started = lifecycle_start(&state) == 0;
+	int error = lifecycle_start(&state);
+	bool started = error == 0;
+	if (error > 0)
+		sandbox_hush(&sandbox);
 	if (started && create.detached) {
 		sandbox_release(&sandbox);
 		state_close(&state);
