@@ -59,8 +59,8 @@ mkdir -p "$out"
 
 say "build"
 step "configure" cmake --preset release || finish
-step "build with gcc, warnings as errors" ninja -C build/release ringfence sentry programs || finish
-step "configure with clang" cmake --preset clang && step "build with clang, warnings as errors" ninja -C build/clang ringfence sentry
+step "build with gcc, warnings as errors" ninja -C build/release ringfence containerd-shim-ringfence-v1 sentry programs || finish
+step "configure with clang" cmake --preset clang && step "build with clang, warnings as errors" ninja -C build/clang ringfence containerd-shim-ringfence-v1 sentry
 step "include directions" sh test/check-includes.sh
 sha256sum "$build/sentry.elf" | cut -d' ' -f1 >"$out/image.sha256"
 

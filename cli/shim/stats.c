@@ -1,0 +1,237 @@
+/*
+ * Statistics: what the container's control group on the host says, in the messages that
+ * containerd's clients know: io.containerd.cgroups.v1.Metrics or v2.Metrics.
+ *
+ * The group is the one in which the container's first process is (proc(5), cgroups(7)). A
+ * file that is missing leaves its figures at 0, as where a controller is not enabled.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "cli/shim/task.h"
+
+#define MOUNT "/sys/fs/cgroup"
+#define PATH_SIZE 1024u
+
+struct groups {
+	char unified[PATH_SIZE]; /* paths below /sys/fs/cgroup; "": none */
+	char memory[PATH_SIZE], cpu[PATH_SIZE], cpuacct[PATH_SIZE], pids[PATH_SIZE];
+};
+
+static bool has_word(const char *list, const char *word)
+{
+	size_t length = strlen(word);
+
+	while (list) {
+		if (strncmp(list, word, length) == 0 && (list[length] == ',' || list[length] == '\0'))
+			return true;
+		list = strchr(list, ',');
+		if (list)
+			list++;
+	}
+	return false;
+}
+
+/* One line of /proc/PID/cgroup: ID:CONTROLLERS:PATH. */
+static void take_group(struct groups *groups, char *line)
+{
+	char *controllers = strchr(line, ':'), *path = controllers ? strchr(controllers + 1, ':') : NULL;
+
+	if (!path)
+		return;
+	*controllers++ = '\0';
+	*path++ = '\0';
+	path[strcspn(path, "\n")] = '\0';
+	if (!*controllers && access(MOUNT "/cgroup.controllers", F_OK) == 0)
+		snprintf(groups->unified, PATH_SIZE, "%s", path);
+	if (has_word(controllers, "memory"))
+		snprintf(groups->memory, PATH_SIZE, "memory%s", path);
+	if (has_word(controllers, "cpu"))
+		snprintf(groups->cpu, PATH_SIZE, "cpu%s", path);
+	if (has_word(controllers, "cpuacct"))
+		snprintf(groups->cpuacct, PATH_SIZE, "cpuacct%s", path);
+	if (has_word(controllers, "pids"))
+		snprintf(groups->pids, PATH_SIZE, "pids%s", path);
+}
+
+static int find_groups(struct groups *groups, uint32_t pid)
+{
+	char path[64], line[PATH_SIZE];
+
+	memset(groups, 0, sizeof(*groups));
+	snprintf(path, sizeof(path), "/proc/%u/cgroup", pid);
+	AUTO_FILE FILE *file = fopen(path, "re");
+	if (!file)
+		return -errno;
+	while (fgets(line, sizeof(line), file))
+		take_group(groups, line);
+	return 0;
+}
+
+/* The text of a group's file in `text`; "" if there is none. */
+static void read_text(const char *group, const char *name, char *text, size_t size)
+{
+	char path[PATH_SIZE * 2];
+
+	text[0] = '\0';
+	snprintf(path, sizeof(path), MOUNT "/%s/%s", group, name);
+	AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? 0 : read(fd, text, size - 1);
+	text[n > 0 ? n : 0] = '\0';
+}
+
+/* A file of one number; "max" is the largest one. */
+static uint64_t read_number(const char *group, const char *name)
+{
+	char text[64];
+
+	read_text(group, name, text, sizeof(text));
+	return strncmp(text, "max", 3) == 0 ? UINT64_MAX : strtoull(text, NULL, 10);
+}
+
+struct field {
+	const char *key;
+	uint64_t *value;
+};
+
+/* Lines of "key number". */
+static void parse_fields(char *text, const struct field *fields, size_t count)
+{
+	char *save = NULL;
+
+	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		char *value = strchr(line, ' ');
+		if (!value)
+			continue;
+		*value++ = '\0';
+		for (size_t i = 0; i < count; i++) {
+			if (strcmp(fields[i].key, line) == 0)
+				*fields[i].value = strtoull(value, NULL, 10);
+		}
+	}
+}
+
+#define PARSE(group, name, fields) \
+	do { \
+		char text[8192]; \
+		read_text(group, name, text, sizeof(text)); \
+		parse_fields(text, fields, sizeof(fields) / sizeof((fields)[0])); \
+	} while (0)
+
+static void reply(struct call *call, const char *type, const ProtobufCMessage *metrics)
+{
+	Shim__StatsResponse response = SHIM__STATS_RESPONSE__INIT;
+	Shim__Any any = SHIM__ANY__INIT;
+
+	any.type_url = (char *)type;
+	any.value.len = wire_pack(metrics, 0, &any.value.data);
+	response.stats = &any;
+	call_reply(call, &response.base);
+	free(any.value.data);
+}
+
+static void stats_v1(struct call *call, const struct groups *g)
+{
+	Shim__Metrics1 metrics = SHIM__METRICS1__INIT;
+	Shim__PidsStat pids = SHIM__PIDS_STAT__INIT;
+	Shim__CpuStat1 cpu = SHIM__CPU_STAT1__INIT;
+	Shim__CpuUsage usage = SHIM__CPU_USAGE__INIT;
+	Shim__Throttle throttle = SHIM__THROTTLE__INIT;
+	Shim__MemoryStat1 memory = SHIM__MEMORY_STAT1__INIT;
+	Shim__MemoryEntry entry = SHIM__MEMORY_ENTRY__INIT;
+	const struct field throttled[] = {{"nr_periods", &throttle.periods},
+		{"nr_throttled", &throttle.throttled_periods}, {"throttled_time", &throttle.throttled_time}};
+	const struct field parts[] = {{"cache", &memory.cache}, {"rss", &memory.rss}, {"rss_huge", &memory.rss_huge},
+		{"mapped_file", &memory.mapped_file}, {"dirty", &memory.dirty}, {"writeback", &memory.writeback},
+		{"pgfault", &memory.pg_fault}, {"pgmajfault", &memory.pg_maj_fault},
+		{"inactive_anon", &memory.inactive_anon}, {"active_anon", &memory.active_anon},
+		{"inactive_file", &memory.inactive_file}, {"active_file", &memory.active_file},
+		{"unevictable", &memory.unevictable}, {"total_inactive_file", &memory.total_inactive_file}};
+
+	pids.current = read_number(g->pids, "pids.current");
+	pids.limit = read_number(g->pids, "pids.max");
+	if (pids.limit == UINT64_MAX)
+		pids.limit = 0;
+	usage.total = read_number(g->cpuacct, "cpuacct.usage");
+	usage.user = read_number(g->cpuacct, "cpuacct.usage_user");
+	usage.kernel = read_number(g->cpuacct, "cpuacct.usage_sys");
+	PARSE(g->cpu, "cpu.stat", throttled);
+	PARSE(g->memory, "memory.stat", parts);
+	entry.usage = read_number(g->memory, "memory.usage_in_bytes");
+	entry.max = read_number(g->memory, "memory.max_usage_in_bytes");
+	entry.limit = read_number(g->memory, "memory.limit_in_bytes");
+	entry.failcnt = read_number(g->memory, "memory.failcnt");
+	memory.usage = &entry;
+	cpu.usage = &usage;
+	cpu.throttling = &throttle;
+	metrics.pids = &pids;
+	metrics.cpu = &cpu;
+	metrics.memory = &memory;
+	reply(call, "io.containerd.cgroups.v1.Metrics", &metrics.base);
+}
+
+static void stats_v2(struct call *call, const struct groups *g)
+{
+	Shim__Metrics2 metrics = SHIM__METRICS2__INIT;
+	Shim__PidsStat pids = SHIM__PIDS_STAT__INIT;
+	Shim__CpuStat2 cpu = SHIM__CPU_STAT2__INIT;
+	Shim__MemoryStat2 memory = SHIM__MEMORY_STAT2__INIT;
+	Shim__MemoryEvents events = SHIM__MEMORY_EVENTS__INIT;
+	const struct field times[] = {{"usage_usec", &cpu.usage_usec}, {"user_usec", &cpu.user_usec},
+		{"system_usec", &cpu.system_usec}, {"nr_periods", &cpu.nr_periods}, {"nr_throttled", &cpu.nr_throttled},
+		{"throttled_usec", &cpu.throttled_usec}};
+	const struct field parts[] = {{"anon", &memory.anon}, {"file", &memory.file},
+		{"kernel_stack", &memory.kernel_stack}, {"slab", &memory.slab}, {"sock", &memory.sock},
+		{"shmem", &memory.shmem}, {"file_mapped", &memory.file_mapped}, {"file_dirty", &memory.file_dirty},
+		{"file_writeback", &memory.file_writeback}, {"inactive_anon", &memory.inactive_anon},
+		{"active_anon", &memory.active_anon}, {"inactive_file", &memory.inactive_file},
+		{"active_file", &memory.active_file}, {"unevictable", &memory.unevictable},
+		{"pgfault", &memory.pgfault}, {"pgmajfault", &memory.pgmajfault}};
+	const struct field counts[] = {{"low", &events.low}, {"high", &events.high}, {"max", &events.max},
+		{"oom", &events.oom}, {"oom_kill", &events.oom_kill}};
+
+	pids.current = read_number(g->unified, "pids.current");
+	pids.limit = read_number(g->unified, "pids.max");
+	if (pids.limit == UINT64_MAX)
+		pids.limit = 0;
+	PARSE(g->unified, "cpu.stat", times);
+	PARSE(g->unified, "memory.stat", parts);
+	PARSE(g->unified, "memory.events", counts);
+	memory.usage = read_number(g->unified, "memory.current");
+	memory.usage_limit = read_number(g->unified, "memory.max");
+	memory.swap_usage = read_number(g->unified, "memory.swap.current");
+	memory.swap_limit = read_number(g->unified, "memory.swap.max");
+	metrics.pids = &pids;
+	metrics.cpu = &cpu;
+	metrics.memory = &memory;
+	metrics.memory_events = &events;
+	reply(call, "io.containerd.cgroups.v2.Metrics", &metrics.base);
+}
+
+void task_stats(struct call *call, const void *data)
+{
+	const Shim__ProcessRequest *request = data;
+	struct process *p = task_find(call, request->id, "");
+	struct groups groups;
+
+	if (!p)
+		return;
+	if (p->child.pid <= 0) {
+		call_fail(call, RPC_FAILED_PRECONDITION, "stats: the container is not running: failed precondition");
+		return;
+	}
+	int error = find_groups(&groups, p->pid);
+	if (error)
+		call_fail(call, RPC_UNKNOWN, "stats: /proc/%u/cgroup: %s", p->pid, strerror(-error));
+	else if (groups.unified[0])
+		stats_v2(call, &groups);
+	else if (groups.memory[0] || groups.cpuacct[0] || groups.pids[0])
+		stats_v1(call, &groups);
+	else
+		call_fail(call, RPC_UNKNOWN, "stats: the container is in no control group under " MOUNT);
+}
