@@ -100,7 +100,7 @@ static char *last_error(const char *path)
 	return found;
 }
 
-char *command_output(const struct command *command)
+char *runtime_output(const struct command *command)
 {
 	struct stat st;
 
@@ -136,7 +136,7 @@ static void command_ended(struct child *child, int status, const struct timespec
 		command->done(command, NULL);
 		return;
 	}
-	AUTO_FREE char *output = command_output(command);
+	AUTO_FREE char *output = runtime_output(command);
 	AUTO_FREE char *logged = last_error(command->log);
 	const char *error = logged ? logged : last_line(output);
 	unlink(command->log);
@@ -193,7 +193,7 @@ static int spawn(pid_t *pid, const char **argv, const int *stdio)
 	return -error;
 }
 
-int command_start(struct command *command, const char *bundle, const char *const *words, const int *stdio)
+int runtime_start(struct command *command, const char *bundle, const char *const *words, const int *stdio)
 {
 	static unsigned number;
 	const char *argv[RUNTIME_WORDS + 16];

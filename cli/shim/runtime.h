@@ -42,10 +42,10 @@ void runtime_load(const char *bundle);
  * Starts a command. `words`: from the subcommand on, NULL at the end. `stdio`: three
  * descriptors, -1 for /dev/null; NULL: output is kept. 0 or -errno (then `done` is not called).
  */
-int command_start(struct command *command, const char *bundle, const char *const *words, const int *stdio);
+int runtime_start(struct command *command, const char *bundle, const char *const *words, const int *stdio);
 
 /* The output of an ended command, freshly allocated and terminated; NULL if there is none. At most 1 MiB. */
-char *command_output(const struct command *command);
+char *runtime_output(const struct command *command);
 
 /* Runs a command to its end; for `delete`, where there is no loop. Its exit status, or -errno. */
 int runtime_run(const char *const *words);

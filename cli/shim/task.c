@@ -76,7 +76,7 @@ int operation_start(struct operation *operation, const char *const *words, const
 {
 	process_hold(operation->process);
 	loop_hold_unclaimed();
-	int error = command_start(&operation->command, operation->process->container->bundle, words, stdio);
+	int error = runtime_start(&operation->command, operation->process->container->bundle, words, stdio);
 	if (!error)
 		return 0;
 	call_fail(operation->call, RPC_UNKNOWN, "%s: %s", runtime.binary, strerror(-error));
