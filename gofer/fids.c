@@ -61,6 +61,8 @@ int gofer_fid_free(struct gofer *g, uint32_t number, struct fid **fid)
 		return -EMFILE;
 	if (g->fids[number].node)
 		return -EBUSY;
+	if (number >= g->fid_end)
+		g->fid_end = number + 1;
 	*fid = &g->fids[number];
 	return 0;
 }
@@ -102,7 +104,7 @@ int gofer_fid_clunk(struct gofer *g, struct fid *fid)
 
 void gofer_fid_clunk_all(struct gofer *g)
 {
-	for (uint32_t i = 0; i < P9_MAX_FIDS; i++)
+	for (uint32_t i = 0; i < g->fid_end; i++)
 		if (g->fids[i].node)
 			gofer_fid_clunk(g, &g->fids[i]);
 }

@@ -77,6 +77,7 @@ struct gofer {
 	int proc_fd;   /* this process's /proc/self/fd, the only part of proc it has; also the working directory */
 	int donate_fd; /* goes out with the next reply, then closed; -1 */
 	struct fid *fids; /* P9_MAX_FIDS */
+	uint32_t fid_end; /* no fid from here on was ever used */
 	struct tree trees[GOFER_MAX_TREES];
 	size_t tree_count;
 	unsigned xattr_count; /* fids with an attribute */

@@ -198,6 +198,7 @@ int platform_boot(const struct vmm_options *options)
 	char name[16], why[256];
 	int error;
 
+	clock_begin();
 	log_init(options->log_fd, options->error_fd);
 	signal(SIGPIPE, SIG_IGN); /* the other end of error_fd may have gone */
 	error = check_host();

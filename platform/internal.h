@@ -24,6 +24,7 @@ void log_guest(int level, const char *bytes, size_t length);
 size_t log_escape(char *to, size_t size, const char *from, size_t length);
 
 /* clock.c. Fill `clock` with the host's clocks now; the rate gets better the longer the sandbox runs. */
+void clock_begin(void); /* once, before the first clock_sample() */
 void clock_sample(struct abi_clock *clock);
 
 /* fstat(2) itself: glibc asks by a path-taking call, which the filters do not allow. 0, or -1 and errno. */

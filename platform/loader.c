@@ -5,13 +5,14 @@
  * Called once by vmm_init(). The file is ours, but it is read as if it were not: every
  * offset and size is checked against the file and the image before it is used, and any
  * oddity refuses the whole image with one line. Guest: the image goes to the head of the
- * kernel zone, relocated for the upper half. Hosted: into private memory of this process,
+ * kernel zone, relocated for the upper half. Hosted: as private mappings of the file,
  * relocated for where it landed, with each segment's own rights.
  */
 #include <elf.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "platform/internal.h"
@@ -199,6 +200,26 @@ static int place(struct elf_file *elf, struct vmm_memory *memory, enum abi_machi
 	return 0;
 }
 
+/*
+ * Hosted, a segment is mapped where file and memory agree on the place in a page: what is not relocated stays the
+ * page cache's, shared by all sandboxes. The file must not be written to then, as with any program that runs.
+ */
+static bool map_segment(const struct elf_file *elf, uint8_t *bytes, const Elf64_Phdr *p)
+{
+	uint64_t inside = p->p_vaddr % PAGE, end = p->p_vaddr + p->p_filesz, file_end;
+	struct stat st;
+
+	if (!p->p_filesz || p->p_offset % PAGE != inside || fstat(elf->fd, &st) < 0 ||
+	    __builtin_add_overflow(p->p_offset, p->p_filesz, &file_end) || file_end > (uint64_t)st.st_size)
+		return false;
+	if (mmap(bytes + p->p_vaddr - inside, p->p_filesz + inside, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, elf->fd,
+		    (off_t)(p->p_offset - inside)) == MAP_FAILED)
+		return false;
+	if (p->p_flags & PF_W)
+		memset(bytes + end, 0, -end % PAGE);
+	return true;
+}
+
 int loader_load(int fd, struct vmm_memory *memory, enum abi_machine machine, uint64_t base, uint64_t *kernel_used,
 	struct loaded_image *image)
 {
@@ -213,7 +234,9 @@ int loader_load(int fd, struct vmm_memory *memory, enum abi_machine machine, uin
 		return error;
 	for (unsigned i = 0; i < elf.header.e_phnum; i++) {
 		const Elf64_Phdr *p = &elf.segments[i];
-		if (p->p_type == PT_LOAD && (error = read_exactly(fd, bytes + p->p_vaddr, p->p_filesz, p->p_offset)))
+		if (p->p_type != PT_LOAD || (machine == ABI_MACHINE_HOSTED && map_segment(&elf, bytes, p)))
+			continue;
+		if ((error = read_exactly(fd, bytes + p->p_vaddr, p->p_filesz, p->p_offset)))
 			return error;
 	}
 	error = relocate(&elf, bytes, image->base);
