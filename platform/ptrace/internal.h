@@ -10,16 +10,13 @@
 #ifndef PLATFORM_PTRACE_INTERNAL_H
 #define PLATFORM_PTRACE_INTERNAL_H
 
-#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 #include <sys/user.h>
-#include <time.h>
 
-#include "platform/abi/hosted.h"
-#include "platform/vmm.h"
+#include "platform/hosted.h"
 
 /* The stub's own pages: orders (read-only there, written by us) and code. */
 #define STUB_ORDERS USER_TOP
@@ -56,13 +53,8 @@ struct mirror {
 struct pt_cpu {
 	struct vmm *vmm;
 	unsigned cpu;
-	int host_cpu; /* the core it is pinned to; -1: none */
-	pthread_t thread;
+	struct host_cpu *host;
 	pid_t master;
-	int error; /* of the thread's preparation: 0 or -errno */
-	timer_t timer;
-	int wake_fd; /* eventfd, blocking */
-	uint64_t timer_armed;
 
 	struct mirror *pool, *unused; /* MIRROR_LIMIT of them: nothing is allocated in the jail */
 	struct mirror *bucket[MIRROR_BUCKETS];
@@ -75,16 +67,10 @@ struct pt_cpu {
 	struct mirror *order_mirror;
 
 	/* Any thread. */
-	volatile uint32_t pending;     /* a kick or the timer: leave run() or idle() */
-	volatile uint32_t sleeping;    /* 1: in idle(); 2: a waker wrote, or is about to write, wake_fd */
-	volatile pid_t running;        /* stub that runs user code now; 0: none */
-	volatile uint32_t prepared;    /* thread set up (futex) */
-	volatile uint32_t started;     /* cpu_start() was called (futex) */
-	volatile uint64_t timer_wanted;
+	volatile pid_t running; /* stub that runs user code now; 0: none */
 };
 
 extern struct pt_cpu pt_cpus[ABI_MAX_CPUS];
-extern __thread struct pt_cpu *pt_self;
 
 /* stub.c. pid, or -errno. The calling thread is the tracer for good. */
 pid_t stub_make_master(struct pt_cpu *c);
@@ -110,18 +96,8 @@ int mirror_flush_orders(struct pt_cpu *c);
 int mirror_fpu_get(unsigned cpu, uint64_t space, void *xsave);
 int mirror_fpu_set(unsigned cpu, uint64_t space, const void *xsave);
 
-/* run.c, wake.c: see struct abi_hosted. */
+/* run.c: see struct abi_hosted. */
 int run_user(unsigned cpu, uint64_t space, struct hosted_context *context);
-int wake_init(struct pt_cpu *c);
-void wake_idle(unsigned cpu, uint64_t deadline);
-void wake_pause(uint64_t ns);
-void wake_kick(unsigned cpu);
-void wake_timer(unsigned cpu, uint64_t deadline);
-void wake_arm_timer(struct pt_cpu *c); /* before user code runs */
-void wake_wait(volatile uint32_t *word); /* until it is not 0 */
-void wake_set(volatile uint32_t *word);
-/* The sandbox has ended: this thread does nothing any more. */
-void wake_park(void) __attribute__((noreturn));
 
 /* stub_code.S */
 extern const char stub_code_begin[], stub_code_orders[], stub_code_end[];

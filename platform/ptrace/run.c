@@ -106,7 +106,7 @@ static int decode_signal(struct regs *r, pid_t pid, int signal)
 		r->trap = TRAP_INVALID_OPCODE;
 		return 0;
 	default: /* our kick, or a signal from outside: swallowed */
-		__atomic_store_n(&pt_self->pending, 0, __ATOMIC_SEQ_CST);
+		__atomic_store_n(&host_self->pending, 0, __ATOMIC_SEQ_CST);
 		r->trap = TRAP_INTERRUPT;
 		return 0;
 	}
@@ -219,8 +219,8 @@ int run_user(unsigned cpu, uint64_t space, struct hosted_context *context)
 		return error;
 	/* Publish, then look: a kick either sees the stub or is seen here. */
 	__atomic_store_n(&c->running, m->pid, __ATOMIC_SEQ_CST);
-	wake_arm_timer(c);
-	if (__atomic_exchange_n(&c->pending, 0, __ATOMIC_SEQ_CST) || io_busy(c->vmm)) {
+	wake_arm_timer(c->host);
+	if (__atomic_exchange_n(&c->host->pending, 0, __ATOMIC_SEQ_CST) || io_busy(c->vmm)) {
 		__atomic_store_n(&c->running, 0, __ATOMIC_RELEASE);
 		context->regs.trap = TRAP_INTERRUPT;
 		context->regs.orig_rax = ~0ull;

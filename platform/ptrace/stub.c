@@ -215,7 +215,7 @@ static int stub_continue(struct pt_cpu *c, pid_t pid, int *status)
 		if (!WIFSTOPPED(*status))
 			return -ESRCH;
 		if (WSTOPSIG(*status) == STUB_KICK_SIGNAL || WSTOPSIG(*status) == SIGSTOP || WSTOPSIG(*status) == SIGCONT) {
-			__atomic_store_n(&c->pending, 1, __ATOMIC_SEQ_CST); /* not lost: run() looks again */
+			__atomic_store_n(&c->host->pending, 1, __ATOMIC_SEQ_CST); /* not lost: run() looks again */
 			continue;
 		}
 		return 0;

@@ -1,0 +1,75 @@
+/*
+ * What the platforms without KVM share: the threads that are the sentry's CPUs, their
+ * waking, and the way in and out of the sentry's code in this process.
+ *
+ * A platform fills a struct hosted_kind and its platform_ops call hosted_start() and the
+ * functions below; prepare() is called once on each CPU's thread, before the jail. The
+ * calling thread's own struct is host_self. Everything in struct host_cpu belongs to the
+ * CPU's thread, but for the fields under "any thread".
+ */
+#ifndef PLATFORM_HOSTED_H
+#define PLATFORM_HOSTED_H
+
+#include <time.h>
+
+#include "platform/abi/hosted.h"
+#include "platform/vmm.h"
+
+struct host_cpu {
+	struct vmm *vmm;
+	unsigned cpu;
+	int core; /* that it is pinned to; -1: none */
+	pthread_t thread;
+	pid_t tid;
+	int error; /* of the thread's preparation: 0 or -errno */
+	timer_t timer;
+	int wake_fd; /* eventfd, blocking */
+	uint64_t timer_armed;
+
+	/* Any thread. */
+	volatile uint32_t pending;     /* a kick or the timer: leave run() or idle() */
+	volatile uint32_t sleeping;    /* 1: in idle(); 2: a waker wrote, or is about to write, wake_fd */
+	volatile uint32_t prepared;    /* thread set up (futex) */
+	volatile uint32_t started;     /* cpu_start() was called (futex) */
+	volatile uint64_t timer_wanted;
+};
+
+struct hosted_kind {
+	const char *name;
+	enum jail_role role;
+	const struct abi_hosted *table;
+	int (*prepare)(struct host_cpu *h); /* 0 or -errno; CPU 0's fills boot->xsave_size and xcr0 */
+	void (*interrupt)(struct host_cpu *h); /* make user code that runs there leave. Any thread, and a signal handler */
+};
+
+extern struct host_cpu host_cpus[ABI_MAX_CPUS];
+extern __thread struct host_cpu *host_self;
+#define HOSTED_WAKE_SIGNAL (SIGRTMIN + 1)
+
+/* hosted.c. Make the CPUs' threads, one after the other prepared: 0 or -errno. */
+int hosted_start(struct vmm *vmm, const struct hosted_kind *kind);
+/* Members of platform_ops. hosted_run() returns after hosted_stop(). */
+int hosted_run(struct vmm *vmm);
+void hosted_completion(struct vmm *vmm);
+void hosted_cpu_start(struct vmm *vmm, unsigned cpu);
+void hosted_stop(struct vmm *vmm);
+/* Members of abi_hosted. */
+int64_t hosted_call(struct abi_call *call);
+void hosted_ring_notify(void);
+/* Features that the host enabled in XCR0. */
+uint64_t hosted_xcr0(void);
+
+/* wake.c. */
+extern const struct hosted_kind *hosted_kind;
+int wake_init(struct host_cpu *h);
+void wake_idle(unsigned cpu, uint64_t deadline);
+void wake_pause(uint64_t ns);
+void wake_kick(unsigned cpu);
+void wake_timer(unsigned cpu, uint64_t deadline);
+void wake_arm_timer(struct host_cpu *h); /* before user code runs */
+void wake_wait(volatile uint32_t *word); /* until it is not 0 */
+void wake_set(volatile uint32_t *word);
+/* The sandbox has ended: this thread does nothing any more. */
+void wake_park(void) __attribute__((noreturn));
+
+#endif
