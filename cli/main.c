@@ -54,8 +54,9 @@ static int set_option(int option)
 {
 	switch (option) {
 	case OPT_PLATFORM:
-		if (strcmp(optarg, "auto") != 0 && strcmp(optarg, "kvm") != 0 && strcmp(optarg, "ptrace") != 0)
-			return usage_error("not a platform: auto, kvm or ptrace", optarg);
+		if (strcmp(optarg, "auto") != 0 && strcmp(optarg, "kvm") != 0 && strcmp(optarg, "systrap") != 0 &&
+		    strcmp(optarg, "ptrace") != 0)
+			return usage_error("not a platform: auto, kvm, systrap or ptrace", optarg);
 		global.platform = optarg;
 		return 0;
 	case OPT_NETWORK:

@@ -211,7 +211,7 @@ int platform_boot(const struct vmm_options *options)
 	}
 	vmm_log(VMM_LOG_INFO, "platform %s: %s", name, why);
 	vmm.options = options;
-	vmm.platform = strcmp(name, "kvm") == 0 ? &kvm_platform : &ptrace_platform;
+	vmm.platform = platform_named(name);
 	error = jail_prepare(&vmm);
 	return error ? error : start_and_run(&vmm);
 }

@@ -16,8 +16,10 @@
 #define IO (1u << JAIL_IO)
 #define VCPU (1u << JAIL_VCPU)
 #define TRACE (1u << JAIL_PTRACE_CPU)
+#define STRAP (1u << JAIL_SYSTRAP_CPU)
+#define HOSTED (TRACE | STRAP)
 #define CONTROL (1u << JAIL_CONTROL)
-#define ALL (MAIN | IO | VCPU | TRACE | CONTROL)
+#define ALL (MAIN | IO | VCPU | HOSTED | CONTROL)
 
 struct filter {
 	unsigned roles;
@@ -63,7 +65,7 @@ int filters_load(enum jail_role role)
 
 void platform_print_filters(void)
 {
-	static const char *const names[] = {"main", "io", "vcpu", "ptrace-cpu", "control"};
+	static const char *const names[] = {"main", "io", "vcpu", "ptrace-cpu", "systrap-cpu", "control"};
 
 	for (unsigned role = 0; role < JAIL_ROLES; role++) {
 		for (size_t i = 0; i < FILTERS; i++) {

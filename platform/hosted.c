@@ -70,7 +70,7 @@ static void fault_handler(int signal, siginfo_t *info, void *ucontext)
 static int install_handlers(void)
 {
 	struct sigaction fault = {.sa_sigaction = fault_handler, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESETHAND};
-	struct sigaction child = {.sa_handler = SIG_DFL, .sa_flags = SA_NOCLDSTOP}; /* no signal for each stop of a stub */
+	struct sigaction child = {.sa_handler = hosted_kind->child ? hosted_kind->child : SIG_DFL, .sa_flags = SA_NOCLDSTOP}; /* no signal for each stop of a stub */
 	static const int faults[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE};
 
 	sigfillset(&fault.sa_mask);

@@ -40,6 +40,7 @@ struct hosted_kind {
 	const struct abi_hosted *table;
 	int (*prepare)(struct host_cpu *h); /* 0 or -errno; CPU 0's fills boot->xsave_size and xcr0 */
 	void (*interrupt)(struct host_cpu *h); /* make user code that runs there leave. Any thread, and a signal handler */
+	void (*child)(int signal);              /* SIGCHLD's handler; NULL: the platform waits by itself */
 };
 
 extern struct host_cpu host_cpus[ABI_MAX_CPUS];

@@ -23,6 +23,9 @@ void log_guest(int level, const char *bytes, size_t length);
 /* Printable form of `length` bytes, cut to fit and terminated; its length. */
 size_t log_escape(char *to, size_t size, const char *from, size_t length);
 
+/* select.c: by the name that platform_select() chose. */
+const struct platform_ops *platform_named(const char *name);
+
 /* clock.c. Fill `clock` with the host's clocks now; the rate gets better the longer the sandbox runs. */
 void clock_begin(void); /* once, before the first clock_sample() */
 void clock_sample(struct abi_clock *clock);

@@ -95,32 +95,60 @@ static int probe_kvm(const char *state_dir, char *why, size_t size)
 	return error;
 }
 
+static const struct platform_ops *const platforms[] = {&kvm_platform, &systrap_platform, &ptrace_platform};
+
+const struct platform_ops *platform_named(const char *name)
+{
+	for (size_t i = 0; i < sizeof(platforms) / sizeof(platforms[0]); i++)
+		if (strcmp(platforms[i]->name, name) == 0)
+			return platforms[i];
+	return NULL;
+}
+
+static int probe(const struct platform_ops *platform, const char *state_dir, char *why, size_t size)
+{
+	return platform == &kvm_platform ? probe_kvm(state_dir, why, size) : platform->probe(why, size);
+}
+
+/* The first that works, in the order of `automatic`; what is wrong with those before it goes to why. */
+static int select_first(const char *state_dir, char *chosen, size_t chosen_size, char *why, size_t why_size)
+{
+	static const struct platform_ops *const automatic[] = {&kvm_platform, &ptrace_platform};
+	char reasons[512] = "", reason[160];
+	int error = -ENODEV;
+
+	for (size_t i = 0; i < sizeof(automatic) / sizeof(automatic[0]); i++) {
+		size_t used = strlen(reasons);
+
+		error = probe(automatic[i], state_dir, reason, sizeof(reason));
+		if (!error) {
+			snprintf(chosen, chosen_size, "%s", automatic[i]->name);
+			if (used)
+				snprintf(why, why_size, "not better: %s", reasons);
+			else
+				snprintf(why, why_size, "%s", reason);
+			return 0;
+		}
+		snprintf(reasons + used, sizeof(reasons) - used, "%s%s", used ? "; " : "", reason);
+	}
+	snprintf(why, why_size, "%s", reasons);
+	return error;
+}
+
 int platform_select(const char *requested, const char *state_dir, char *chosen, size_t chosen_size, char *why,
 	size_t why_size)
 {
-	char reason[200] = "";
-	bool automatic = strcmp(requested, "auto") == 0;
+	const struct platform_ops *platform = platform_named(requested);
 	int error;
 
-	if (automatic || strcmp(requested, "kvm") == 0) {
-		error = probe_kvm(state_dir, reason, sizeof(reason));
-		if (!error || !automatic) {
-			snprintf(chosen, chosen_size, "kvm");
-			snprintf(why, why_size, "%s", reason);
-			return error;
-		}
-	} else if (strcmp(requested, "ptrace") != 0) {
-		snprintf(why, why_size, "no such platform: auto, kvm or ptrace");
+	if (strcmp(requested, "auto") == 0)
+		return select_first(state_dir, chosen, chosen_size, why, why_size);
+	if (!platform) {
+		snprintf(why, why_size, "no such platform: auto, kvm, systrap or ptrace");
 		return -EINVAL;
 	}
-	char trace_reason[200] = "";
-	error = ptrace_platform.probe(trace_reason, sizeof(trace_reason));
-	snprintf(chosen, chosen_size, "ptrace");
-	if (error)
-		snprintf(why, why_size, "%s%s%s", reason, reason[0] ? "; ptrace: " : "", trace_reason);
-	else if (automatic)
-		snprintf(why, why_size, "KVM is not used: %s", reason);
-	else
-		snprintf(why, why_size, "as asked");
+	snprintf(why, why_size, "as asked");
+	error = probe(platform, state_dir, why, why_size);
+	snprintf(chosen, chosen_size, "%s", platform->name);
 	return error;
 }

@@ -60,7 +60,7 @@ struct vmm {
 	void *platform_private; /* kvm/ or ptrace/ */
 };
 
-/* What a machine kind must do. One static instance in kvm/kvm.c and ptrace/ptrace.c. */
+/* What a machine kind must do. One static instance a platform. */
 struct platform_ops {
 	const char *name;
 	enum abi_machine machine;
@@ -77,7 +77,7 @@ struct platform_ops {
 	void (*stop)(struct vmm *vmm);
 };
 
-extern const struct platform_ops kvm_platform, ptrace_platform;
+extern const struct platform_ops kvm_platform, ptrace_platform, systrap_platform;
 
 /* memory.c. Host pointer for [gpa, gpa+len), NULL if any byte is outside one zone. The bytes stay hostile. */
 void *vmm_gpa(const struct vmm_memory *memory, gpa_t gpa, uint64_t len);
@@ -117,7 +117,7 @@ int fds_get(struct vmm *vmm, uint32_t index);     /* host fd, or -EBADF */
 int fds_close(struct vmm *vmm, uint32_t index);
 
 /* jail.c. Empty root, own uid, no capabilities, no_new_privs; then the main thread's filter. */
-enum jail_role { JAIL_MAIN, JAIL_IO, JAIL_VCPU, JAIL_PTRACE_CPU, JAIL_CONTROL, JAIL_ROLES };
+enum jail_role { JAIL_MAIN, JAIL_IO, JAIL_VCPU, JAIL_PTRACE_CPU, JAIL_SYSTRAP_CPU, JAIL_CONTROL, JAIL_ROLES };
 int jail_enter(struct vmm *vmm);
 /* Every other thread calls this first: waits for jail_enter(), then puts its own filter on. 0 or -errno. */
 int jail_thread(struct vmm *vmm, enum jail_role role);

@@ -42,6 +42,14 @@ struct abi_hosted {
 	int (*map)(unsigned cpu, uint64_t space, uint64_t address, uint64_t length,
 	           uint64_t user_offset, unsigned prot);
 	int (*unmap)(unsigned cpu, uint64_t space, uint64_t address, uint64_t length);
+	/*
+	 * Optional: only where a stub's code may still run when run() has returned, whatever the stub says. What map()
+	 * and unmap() noted for `cpu` is done on return. All three may then be called for another CPU. -errno: the
+	 * stub has ended instead.
+	 */
+	int (*settle)(unsigned cpu, uint64_t space);
+	/* 1: a page fault comes with PF_WRITE and PF_FETCH as the CPU gave them. */
+	uint32_t exact_faults;
 	/* Drop this CPU's mirror of `space` (its stub ends). Not an error if there is none. */
 	int (*drop)(unsigned cpu, uint64_t space);
 

@@ -100,6 +100,10 @@ void hosted_space_free(struct space *space)
 
 	if (this_cpu()->space == space)
 		hosted_space_switch(NULL);
+	for (uint64_t cpus = boot_info->hosted->settle ? space->cpus : 0; cpus; cpus &= cpus - 1) {
+		HOST4(unmap, __builtin_ctzll(cpus), space->id, 0, USER_TOP);
+		HOST2(settle, __builtin_ctzll(cpus), space->id);
+	}
 	s->undropped = 1;
 	for (unsigned cpu = 0; cpu < cpu_count; cpu++) {
 		struct hosted_mirror *m = mirror_of(space, cpu);
@@ -200,13 +204,16 @@ void mirror_drain(struct hosted_mirror *m)
 
 	spin_lock(&m->lock);
 	if (m->live && m->mapped) {
+		bool done = boot_info->hosted->settle; /* flush_now() has unmapped it */
+
 		if (m->overflow) {
 			HOST4(unmap, cpu, m->space->id, 0, USER_TOP);
 			shown_none(m);
 			m->refill = true;
 		}
 		for (unsigned i = 0; i < m->count && !m->overflow; i++) {
-			HOST4(unmap, cpu, m->space->id, m->range[i].address, m->range[i].length);
+			if (!done)
+				HOST4(unmap, cpu, m->space->id, m->range[i].address, m->range[i].length);
 			shown_clear(m, m->range[i].address, m->range[i].length);
 			m->refill |= m->range[i].length >= REFILL_RANGE;
 		}
@@ -214,6 +221,24 @@ void mirror_drain(struct hosted_mirror *m)
 	m->overflow = 0;
 	__atomic_store_n(&m->count, 0, __ATOMIC_SEQ_CST);
 	spin_unlock(&m->lock);
+}
+
+/*
+ * Where a stub's code may run on whatever it says, nothing is left for later: the range is gone from every stub
+ * on return. In the stub of this CPU what a small range has now is shown in the same go (a copied page).
+ */
+static void flush_now(struct space *space, uint64_t address, uint64_t length)
+{
+	unsigned self = this_cpu()->cpu;
+
+	for (uint64_t cpus = space->cpus; cpus; cpus &= cpus - 1) {
+		unsigned cpu = (unsigned)__builtin_ctzll(cpus);
+
+		HOST4(unmap, cpu, space->id, address, length);
+		if (cpu == self)
+			mirror_renew(space, mirror_of(space, self));
+		HOST2(settle, cpu, space->id);
+	}
 }
 
 void hosted_space_flush(struct space *space, uint64_t address, uint64_t length)
@@ -228,6 +253,10 @@ void hosted_space_flush(struct space *space, uint64_t address, uint64_t length)
 		return;
 	for (uint64_t cpus = space->cpus; cpus; cpus &= cpus - 1)
 		mirror_queue(mirror_of(space, (unsigned)__builtin_ctzll(cpus)), address, end - address);
+	if (boot_info->hosted->settle) {
+		flush_now(space, address, end - address);
+		return;
+	}
 	wait = __atomic_load_n(&space->running, __ATOMIC_SEQ_CST) & ~self;
 	for (uint64_t cpus = wait; cpus; cpus &= cpus - 1)
 		HOST2(kick, __builtin_ctzll(cpus), 0);

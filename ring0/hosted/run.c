@@ -105,6 +105,12 @@ static uint64_t fault_present(const struct regs *regs, uint64_t pte, bool stuck)
 {
 	uint64_t error = PF_USER | PF_PRESENT;
 
+	if (boot_info->hosted->exact_faults) {
+		bool allowed = regs->error & PF_WRITE ? pte & PTE_W : regs->error & PF_FETCH ? !(pte & PTE_NX) : true;
+
+		return allowed ? 0 : error | (regs->error & (PF_WRITE | PF_FETCH));
+	}
+
 	if (!(regs->error & PF_PRESENT) && !stuck)
 		return 0;
 	if (pte & PTE_NX && (regs->addr == regs->rip || (stuck && is_fetch(regs))))
@@ -116,6 +122,8 @@ static uint64_t fault_present(const struct regs *regs, uint64_t pte, bool stuck)
 
 static uint64_t fault_absent(const struct regs *regs)
 {
+	if (boot_info->hosted->exact_faults)
+		return PF_USER | (regs->error & (PF_WRITE | PF_FETCH));
 	if (regs->addr == regs->rip)
 		return PF_USER | PF_FETCH;
 	if (regs->error & PF_PRESENT || decode_is_write(regs))

@@ -1,0 +1,273 @@
+/*
+ * Signal frames: how a stub's registers reach the sentry, and how it begins user code.
+ *
+ * The host kernel writes a frame on the signal stack, in memory shared with us, and
+ * rt_sigreturn takes it back from there, so registers and FPU state are copied by nobody
+ * else. The container's code can write the frame too, at any moment: it is copied once,
+ * its pointers are checked against the area, and what it then says about registers is
+ * only ever given back to the same stub. See sigreturn(2), bits/sigcontext.h.
+ */
+#include <errno.h>
+#include <linux/audit.h>
+#include <signal.h>
+#include <string.h>
+#include <ucontext.h>
+
+#include "platform/systrap/internal.h"
+
+#define USER_CS 0x33
+#define USER_SS 0x2b
+#define FRAME_FLAGS 7u /* UC_FP_XSTATE | UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS */
+#define SOFTWARE_AT 464u
+#define XSAVE_HEADER 512u
+#define VSYSCALL 0xffffffffff600000ull
+
+struct st_frame {
+	uint64_t restorer;
+	uint64_t flags, link;
+	stack_t stack;
+	uint64_t gregs[23]; /* as REG_… of sys/ucontext.h */
+	uint64_t fpu;
+	uint64_t reserved[8];
+	uint64_t mask;
+	siginfo_t info;
+};
+_Static_assert(sizeof(stack_t) == 24 && sizeof(siginfo_t) == 128, "host ABI");
+_Static_assert(offsetof(struct st_frame, gregs[16]) == 8 + 168, "UC_RIP of stub_code.S");
+
+struct st_fpu_format st_fpu;
+
+static volatile int learnt;
+
+static void learn_handler(int number, siginfo_t *info, void *context)
+{
+	const ucontext_t *u = context;
+	const uint8_t *fpu = (const uint8_t *)u->uc_mcontext.fpregs;
+	struct _fpx_sw_bytes sw;
+
+	memcpy(&sw, fpu + SOFTWARE_AT, sizeof(sw));
+	memcpy(st_fpu.software, fpu + SOFTWARE_AT, sizeof(st_fpu.software));
+	memcpy(&st_fpu.mxcsr_mask, fpu + 28, 4);
+	if (sw.magic1 == FP_XSTATE_MAGIC1 && sw.extended_size == sw.xstate_size + FP_XSTATE_MAGIC2_SIZE) {
+		st_fpu.size = sw.xstate_size;
+		st_fpu.features = sw.xstate_bv;
+		learnt = 1;
+	}
+}
+
+int strap_frame_learn(void)
+{
+	struct sigaction action = {.sa_sigaction = learn_handler, .sa_flags = SA_SIGINFO}, old;
+
+	if (sigaction(STUB_KICK, &action, &old) < 0)
+		return -errno;
+	raise(STUB_KICK);
+	sigaction(STUB_KICK, &old, NULL);
+	if (!learnt)
+		return -ENODEV;
+	if (!st_fpu.mxcsr_mask)
+		st_fpu.mxcsr_mask = 0xffbf;
+	return AREA_FPU_DEFAULT + st_fpu.size + 64 > ST_AREA_SIZE ? -E2BIG : 0;
+}
+
+static void *area_at(const struct stub *s, uint32_t offset)
+{
+	return (uint8_t *)s->area + offset;
+}
+
+void strap_frame_init(struct stub *s)
+{
+	s->frame = AREA_FRAME_DEFAULT;
+	s->fpu = AREA_FPU_DEFAULT;
+	memcpy(area_at(s, s->fpu + SOFTWARE_AT), st_fpu.software, sizeof(st_fpu.software));
+}
+
+void strap_frame_write(struct stub *s, const struct hosted_context *context)
+{
+	struct st_frame *f = area_at(s, s->frame);
+	const struct regs *r = &context->regs;
+	uint32_t flags = 0;
+
+	f->flags = FRAME_FLAGS;
+	f->link = 0;
+	f->stack = (stack_t){.ss_sp = (void *)(ST_AREA + AREA_STACK), .ss_size = ST_AREA_SIZE - AREA_STACK};
+	f->gregs[REG_R8] = r->r8;
+	f->gregs[REG_R9] = r->r9;
+	f->gregs[REG_R10] = r->r10;
+	f->gregs[REG_R11] = r->r11;
+	f->gregs[REG_R12] = r->r12;
+	f->gregs[REG_R13] = r->r13;
+	f->gregs[REG_R14] = r->r14;
+	f->gregs[REG_R15] = r->r15;
+	f->gregs[REG_RDI] = r->rdi;
+	f->gregs[REG_RSI] = r->rsi;
+	f->gregs[REG_RBP] = r->rbp;
+	f->gregs[REG_RBX] = r->rbx;
+	f->gregs[REG_RDX] = r->rdx;
+	f->gregs[REG_RAX] = r->rax;
+	f->gregs[REG_RCX] = r->rcx;
+	f->gregs[REG_RSP] = r->rsp;
+	f->gregs[REG_RIP] = r->rip;
+	f->gregs[REG_EFL] = r->rflags;
+	f->gregs[REG_CSGSFS] = (uint64_t)USER_SS << 48 | USER_CS;
+	f->fpu = ST_AREA + s->fpu;
+	f->mask = 0;
+	if (!s->bases_known || s->fs_base != context->fs_base)
+		flags |= ST_SET_FS;
+	if (!s->bases_known || s->gs_base != context->gs_base)
+		flags |= ST_SET_GS;
+	s->orders->flags = flags;
+	s->orders->fs_base = s->fs_base = context->fs_base;
+	s->orders->gs_base = s->gs_base = context->gs_base;
+	s->bases_known = true;
+	s->orders->frame = ST_AREA + s->frame;
+}
+
+static void regs_from_frame(struct regs *r, const uint64_t *g)
+{
+	*r = (struct regs){
+		.r15 = g[REG_R15], .r14 = g[REG_R14], .r13 = g[REG_R13], .r12 = g[REG_R12], .rbp = g[REG_RBP],
+		.rbx = g[REG_RBX], .r11 = g[REG_R11], .r10 = g[REG_R10], .r9 = g[REG_R9], .r8 = g[REG_R8],
+		.rax = g[REG_RAX], .rcx = g[REG_RCX], .rdx = g[REG_RDX], .rsi = g[REG_RSI], .rdi = g[REG_RDI],
+		.orig_rax = ~0ull, .rip = g[REG_RIP], .cs = USER_CS, .rflags = g[REG_EFL], .rsp = g[REG_RSP],
+		.ss = USER_SS,
+	};
+}
+
+/* The filter stopped it. The frame has the registers as SYSCALL left them, with the number in rax. */
+static void decode_sys(struct regs *r, const siginfo_t *info)
+{
+	if ((uint64_t)info->si_call_addr - VSYSCALL < 4096) { /* the vsyscall page, which the sentry does not have */
+		r->trap = TRAP_PAGE_FAULT;
+		r->addr = (uint64_t)info->si_call_addr & ~4095ull;
+		r->rip = r->addr | (r->rip & 4095);
+		r->error = PF_USER | PF_FETCH;
+		return;
+	}
+	if (info->si_arch != AUDIT_ARCH_X86_64) { /* int 0x80, SYSENTER: no such gate here */
+		r->trap = TRAP_PROTECTION;
+		r->error = 0x80 * 8 + 2;
+		r->rip -= 2;
+		return;
+	}
+	r->trap = TRAP_SYSCALL;
+	r->orig_rax = r->rax;
+	r->rax = (uint64_t)-ENOSYS;
+}
+
+static void decode_segv(struct regs *r, const siginfo_t *info, const uint64_t *g)
+{
+	if (info->si_code == SEGV_MAPERR || info->si_code == SEGV_ACCERR || info->si_code == SEGV_PKUERR) {
+		r->trap = TRAP_PAGE_FAULT;
+		r->addr = (uint64_t)info->si_addr;
+		r->error = PF_USER | (info->si_code == SEGV_MAPERR ? 0 : PF_PRESENT) | (g[REG_ERR] & (PF_WRITE | PF_FETCH));
+		return;
+	}
+	r->trap = TRAP_PROTECTION;
+}
+
+static void decode_bus(struct regs *r, const siginfo_t *info)
+{
+	if (info->si_code == BUS_ADRALN)
+		r->trap = TRAP_ALIGNMENT;
+	else if (info->si_code == SI_KERNEL)
+		r->trap = TRAP_STACK;
+	else
+		r->trap = TRAP_STUB_DIED; /* BUS_ADRERR: the host could not give the page */
+}
+
+static void decode_fpe(struct regs *r, const siginfo_t *info)
+{
+	if (info->si_code == FPE_INTDIV)
+		r->trap = TRAP_DIVIDE;
+	else if (info->si_code == FPE_INTOVF)
+		r->trap = TRAP_OVERFLOW;
+	else
+		r->trap = TRAP_SIMD; /* or x87: the state tells which, see the FPU area */
+}
+
+static void decode_signal(struct regs *r, int signal, const siginfo_t *info, const uint64_t *g)
+{
+	if (info->si_code <= 0 || signal == STUB_KICK) { /* our kick, or a signal from outside */
+		r->trap = TRAP_INTERRUPT;
+		return;
+	}
+	switch (signal) {
+	case SIGSYS:
+		decode_sys(r, info);
+		break;
+	case SIGSEGV:
+		decode_segv(r, info, g);
+		break;
+	case SIGBUS:
+		decode_bus(r, info);
+		break;
+	case SIGFPE:
+		decode_fpe(r, info);
+		break;
+	case SIGTRAP:
+		r->trap = info->si_code == TRAP_TRACE || info->si_code == 4 /* TRAP_HWBKPT */ ? TRAP_DEBUG : TRAP_BREAKPOINT;
+		break;
+	case SIGILL:
+		r->trap = TRAP_INVALID_OPCODE;
+		break;
+	default:
+		r->trap = TRAP_INTERRUPT;
+	}
+}
+
+int strap_frame_decode(struct stub *s, struct hosted_context *context)
+{
+	uint64_t at = s->area->frame - ST_AREA, fpu, g[23];
+	const struct st_frame *f;
+	siginfo_t info;
+
+	if (at < AREA_STACK_FRAMES || at > ST_AREA_SIZE - sizeof(*f) || at & 7)
+		return -EPROTO;
+	f = area_at(s, (uint32_t)at);
+	memcpy(g, f->gregs, sizeof(g));
+	memcpy(&info, &f->info, sizeof(info));
+	fpu = __atomic_load_n(&f->fpu, __ATOMIC_RELAXED) - ST_AREA;
+	if (fpu < AREA_STACK_FRAMES || fpu > ST_AREA_SIZE - st_fpu.size - FP_XSTATE_MAGIC2_SIZE || fpu & 63)
+		return -EPROTO;
+	s->frame = (uint32_t)at;
+	s->fpu = (uint32_t)fpu;
+	regs_from_frame(&context->regs, g);
+	if (st_fsgsbase) {
+		context->fs_base = s->fs_base = s->area->fs_base;
+		context->gs_base = s->gs_base = s->area->gs_base;
+	}
+	decode_signal(&context->regs, (int)s->area->signal, &info, g);
+	return 0;
+}
+
+void strap_frame_fpu_get(const struct stub *s, void *xsave)
+{
+	uint8_t *to = xsave;
+	uint64_t *header = (uint64_t *)(to + XSAVE_HEADER);
+
+	memcpy(to, area_at(s, s->fpu), st_fpu.size);
+	/* The stub could have left anything: only what the host kernel takes back from another frame. */
+	*(uint32_t *)(to + 24) &= st_fpu.mxcsr_mask;
+	*(uint32_t *)(to + 28) = st_fpu.mxcsr_mask;
+	header[0] &= st_fpu.features;
+	memset(header + 1, 0, 56);
+}
+
+int strap_frame_fpu_set(struct stub *s, const void *xsave)
+{
+	const uint8_t *from = xsave;
+	const uint64_t *header = (const uint64_t *)(from + XSAVE_HEADER);
+	const uint32_t magic = FP_XSTATE_MAGIC2;
+	uint8_t *to = area_at(s, s->fpu);
+
+	if (*(const uint32_t *)(from + 24) & ~st_fpu.mxcsr_mask || header[0] & ~st_fpu.features)
+		return -EINVAL;
+	for (unsigned i = 1; i < 8; i++)
+		if (header[i])
+			return -EINVAL;
+	memcpy(to, from, st_fpu.size);
+	memcpy(to + SOFTWARE_AT, st_fpu.software, sizeof(st_fpu.software));
+	memcpy(to + st_fpu.size, &magic, sizeof(magic));
+	return 0;
+}

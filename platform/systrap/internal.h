@@ -1,0 +1,169 @@
+/*
+ * platform/systrap, internal: the host side of the hosted machine without ptrace.
+ *
+ * One struct st_cpu per sentry CPU. A *stub* is a process of two threads that shows one
+ * address space on one CPU: the mapping thread does the orders of the sentry, the running
+ * thread the container's code. The container's code is taken to control all of its
+ * process but the mapping thread, so no word of a stub's area is believed, read twice or
+ * used as a pointer. Order of use: strap_make_master() before the jail, then space.c.
+ *
+ * Locks: st_cpu.lock, over the table of stubs and their orders; held while orders are
+ * executed, never while user code runs. The CPU's own thread may read the table without.
+ */
+#ifndef PLATFORM_SYSTRAP_INTERNAL_H
+#define PLATFORM_SYSTRAP_INTERNAL_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "platform/hosted.h"
+#include "platform/systrap/layout.h"
+
+#define STUB_SLOTS 128u /* a CPU; the first is its master's */
+#define STUB_BUCKETS 128u
+#define STUB_SPARE 4u /* made when there is time, for the next space */
+#define STUB_KICK SIGUSR1
+
+/* A system call for the mapping thread to make. */
+struct st_order {
+	uint64_t nr;
+	uint64_t arg[6];
+	uint64_t place; /* clone of a stub: its slot in the exchange file */
+};
+_Static_assert(sizeof(struct st_order) == ORD_ENTRY, "stub_code.S");
+#define ORDER_LIMIT ((ST_ORDERS_SIZE - ORD_LIST) / ORD_ENTRY)
+
+struct st_orders {
+	volatile uint32_t map_go, map_count, reply_fd;
+	uint32_t pad0[13];
+	volatile uint32_t run_go, flags, kick, spin;
+	volatile uint64_t frame, fs_base, gs_base;
+	volatile uint32_t sleeps, fsgsbase;
+	uint32_t pad1[36];
+	struct st_order list[ORDER_LIMIT];
+};
+_Static_assert(offsetof(struct st_orders, run_go) == ORD_RUN_GO, "stub_code.S");
+_Static_assert(offsetof(struct st_orders, frame) == ORD_FRAME, "stub_code.S");
+_Static_assert(offsetof(struct st_orders, sleeps) == ORD_SLEEPS, "stub_code.S");
+_Static_assert(offsetof(struct st_orders, list) == ORD_LIST, "stub_code.S");
+
+struct st_area {
+	volatile uint32_t state, sleeps, seen, kind, signal, tid;
+	volatile uint64_t frame, fs_base, gs_base;
+	uint8_t pad[ST_AREA_SIZE - 48];
+};
+_Static_assert(offsetof(struct st_area, frame) == AREA_FRAME, "stub_code.S");
+_Static_assert(sizeof(struct st_area) == ST_AREA_SIZE, "layout.h");
+
+#define SLOT_SIZE (ST_ORDERS_SIZE + ST_AREA_SIZE)
+
+/* LIVE until strap_end() (DYING) or its death (DEAD); FREE after both, once the main thread is done with it. */
+enum stub_state { STUB_FREE, STUB_MAKING, STUB_LIVE, STUB_DYING, STUB_DEAD };
+
+struct stub {
+	struct stub *next; /* bucket, or spares */
+	uint64_t space;
+	pid_t pid, tid;
+	struct st_orders *orders;
+	struct st_area *area;
+	uint64_t place;       /* in the exchange file */
+	unsigned order_count; /* noted, not executed */
+	int failed;           /* -errno: it may show what it must not, and does not run any more */
+	uint32_t frame, fpu;  /* offsets in area of the frame to begin from and of its FPU state: checked */
+	uint64_t fs_base, gs_base; /* that its running thread has */
+	bool bases_known;
+	bool mapped; /* something was mapped since it was empty */
+	/* Any thread. */
+	volatile uint32_t state;  /* enum stub_state */
+	volatile uint32_t dead;   /* reaped, or about to be */
+	volatile uint32_t waiter; /* CPU + 1 that waits for its orders */
+};
+
+struct st_cpu {
+	struct host_cpu *host;
+	struct vmm *vmm;
+	unsigned cpu;
+	pthread_mutex_t lock;
+	struct stub slot[STUB_SLOTS];
+	struct stub *bucket[STUB_BUCKETS];
+	struct stub *last; /* own thread: the stub used last */
+	struct stub *spare;
+	unsigned spares;
+	struct stub *volatile running; /* its user code runs now. Any thread */
+};
+
+extern struct st_cpu st_cpus[ABI_MAX_CPUS];
+extern int st_reply_fd[ABI_MAX_CPUS]; /* eventfds: a stub's orders are done */
+extern bool st_fsgsbase;
+extern pid_t st_own_pid;
+
+/* The FPU state in a signal frame, as the host kernel makes it. */
+struct st_fpu_format {
+	uint32_t size;      /* bytes, without the closing word */
+	uint64_t features;
+	uint32_t mxcsr_mask;
+	uint8_t software[48]; /* bytes 464..511 of the area */
+};
+extern struct st_fpu_format st_fpu;
+
+/* filter.c. Write the two programs that a stub's threads put on, for ST_PROGRAMS, into `page`. */
+void strap_filter_programs(uint8_t *page);
+/* The master's, in the calling process: 0 or -errno. */
+int strap_filter_master(void);
+
+/* stub.c */
+int strap_exchange_create(unsigned cpus); /* 0 or -errno; before any master */
+pid_t strap_make_master(struct st_cpu *c);
+/* A stub for no space yet; NULL and *error. c->lock is held. */
+struct stub *strap_make(struct st_cpu *c, int *error);
+/* Ends; its slot is free once it was reaped. c->lock is held. */
+void strap_end(struct stub *s);
+/* Execute what was noted: 0 or -errno, then s->failed is set. c->lock is held; by any CPU's thread. */
+int strap_flush(struct stub *s);
+/* It does nothing any more on return, and is left for strap_end(). c->lock is held. */
+void strap_kill(struct stub *s);
+/* The main thread: SIGCHLD came. Async-signal-safe. */
+void strap_reap(int signal);
+
+/* frame.c */
+int strap_frame_learn(void); /* fills st_fpu: 0 or -errno */
+void strap_frame_init(struct stub *s);
+void strap_frame_write(struct stub *s, const struct hosted_context *context);
+/* What the stub handed over: 0, or -EPROTO: it is not what a handler leaves. */
+int strap_frame_decode(struct stub *s, struct hosted_context *context);
+void strap_frame_fpu_get(const struct stub *s, void *xsave);
+int strap_frame_fpu_set(struct stub *s, const void *xsave);
+
+/* space.c, run.c: see struct abi_hosted. */
+struct stub *strap_stub(struct st_cpu *c, uint64_t space); /* NULL: none. Own thread, or with c->lock */
+struct stub *strap_make_stub(struct st_cpu *c, uint64_t space, int *error);
+int strap_map(unsigned cpu, uint64_t space, uint64_t address, uint64_t length, uint64_t offset, unsigned prot);
+int strap_unmap(unsigned cpu, uint64_t space, uint64_t address, uint64_t length);
+int strap_settle(unsigned cpu, uint64_t space);
+int strap_drop(unsigned cpu, uint64_t space);
+void strap_forget(struct st_cpu *c, struct stub *s);
+int strap_fpu_get(unsigned cpu, uint64_t space, void *xsave);
+int strap_fpu_set(unsigned cpu, uint64_t space, const void *xsave);
+void strap_idle(unsigned cpu, uint64_t deadline);
+int strap_run(unsigned cpu, uint64_t space, struct hosted_context *context);
+void strap_interrupt(struct host_cpu *h);
+
+/* stub_code.S */
+extern const char st_code_begin[], st_code_master[], st_code_handler[], st_code_end[];
+
+static inline long st_futex(volatile uint32_t *word, int op, uint32_t value, const struct timespec *timeout)
+{
+	long ret;
+	register const struct timespec *r10 __asm__("r10") = timeout;
+
+	__asm__ volatile("syscall"
+			 : "=a"(ret)
+			 : "a"(202), "D"(word), "S"(op), "d"(value), "r"(r10)
+			 : "rcx", "r11", "memory");
+	return ret;
+}
+
+#endif

@@ -1,0 +1,67 @@
+/*
+ * What a stub process has at USER_TOP and above, for C and for stub_code.S.
+ *
+ *   orders  the sentry writes, the stub's process can only read
+ *   code    stub_code.S and the seccomp programs, read and execute
+ *   area    the stub's process writes: nothing in it is believed; holds the signal stack
+ *
+ * Offsets are asserted in internal.h.
+ */
+#ifndef PLATFORM_SYSTRAP_LAYOUT_H
+#define PLATFORM_SYSTRAP_LAYOUT_H
+
+#define ST_BASE 0x7ffffff00000 /* USER_TOP */
+#define ST_ORDERS ST_BASE
+#define ST_ORDERS_SIZE 0x2000
+#define ST_CODE (ST_BASE + 0x2000)
+#define ST_CODE_SIZE 0x3000
+#define ST_PROGRAMS (ST_CODE + 0x1000) /* struct sock_fprog: mapper, runner */
+#define ST_AREA (ST_BASE + 0x10000)
+#define ST_AREA_SIZE 0x10000
+#define ST_END (ST_AREA + ST_AREA_SIZE)
+
+/* Offsets in orders. */
+#define ORD_MAP_GO 0x00    /* counts batches for the mapping thread (futex) */
+#define ORD_MAP_COUNT 0x04 /* orders in the batch */
+#define ORD_REPLY_FD 0x08  /* where it says that they are done */
+#define ORD_RUN_GO 0x40    /* counts stretches of user code (futex) */
+#define ORD_FLAGS 0x44     /* ST_SET_… */
+#define ORD_KICK 0x48      /* do not begin: hand back at once */
+#define ORD_SPIN 0x4c      /* looks before the running thread sleeps */
+#define ORD_FRAME 0x50     /* signal frame that the stretch begins from */
+#define ORD_FS 0x58
+#define ORD_GS 0x60
+#define ORD_SLEEPS 0x68    /* the sentry's thread sleeps on area.state */
+#define ORD_FSGSBASE 0x6c  /* the instructions may be used */
+#define ORD_LIST 0x100
+#define ORD_ENTRY 64
+
+#define ST_SET_FS 1
+#define ST_SET_GS 2
+
+/* Offsets in area. */
+#define AREA_STATE 0x00  /* 0: user code runs, 1: handed over (futex) */
+#define AREA_SLEEPS 0x04 /* the running thread sleeps on ORD_RUN_GO */
+#define AREA_SEEN 0x08   /* ORD_RUN_GO of this stretch */
+#define AREA_KIND 0x0c   /* ST_KIND_… */
+#define AREA_SIGNAL 0x10
+#define AREA_TID 0x14    /* of the running thread; of a new stub, in the master's area */
+#define AREA_FRAME 0x18
+#define AREA_FS 0x20
+#define AREA_GS 0x28
+
+#define ST_KIND_SIGNAL 1      /* a signal frame at AREA_FRAME */
+#define ST_KIND_INTERRUPTED 2 /* it did not begin: all is as the sentry left it */
+
+/* The signal stack: frames of user code in the upper part, of the stub's own waits in the lower. */
+#define AREA_STACK 0x1000
+#define AREA_STACK_WAIT 0x6000
+#define AREA_STACK_FRAMES 0x6000
+#define AREA_FRAME_DEFAULT 0x9000
+#define AREA_FPU_DEFAULT 0x9800
+
+#define ST_FD_USER 0     /* the user memfd */
+#define ST_FD_EXCHANGE 1 /* orders and areas; the master's, and a stub's until it is set up */
+#define ST_FD_REPLY 8    /* + CPU: an eventfd */
+
+#endif

@@ -1,0 +1,152 @@
+/*
+ * run(): user code of a space on this CPU until a trap.
+ *
+ * The registers go into the stub's signal frame, a counter says go, and this thread waits
+ * for the stub's word. That word, like all that the stub's area holds, only says that
+ * somebody wants something: what is done next is safe whether or not user code has really
+ * stopped. A stub that does not answer a kick in time is ended.
+ */
+#include <errno.h>
+#include <linux/futex.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "platform/systrap/internal.h"
+
+#define LATE_NS 100000000l /* a kicked stub is looked at so often ... */
+#define LATE_LIMIT 30u     /* ... and ended after so many: a frozen sandbox counts once */
+
+void strap_interrupt(struct host_cpu *h)
+{
+	struct stub *s = __atomic_load_n(&st_cpus[h->cpu].running, __ATOMIC_SEQ_CST);
+
+	if (!s)
+		return;
+	__atomic_store_n(&s->orders->kick, 1, __ATOMIC_SEQ_CST);
+	syscall(SYS_tgkill, s->pid, s->tid, STUB_KICK);
+	/* Its wait has no end yet, and from here on it needs one. */
+	if (h != host_self && __atomic_load_n(&s->orders->sleeps, __ATOMIC_SEQ_CST))
+		syscall(SYS_tgkill, st_own_pid, h->tid, HOSTED_WAKE_SIGNAL);
+}
+
+static void interrupted(struct hosted_context *context)
+{
+	context->regs.trap = TRAP_INTERRUPT;
+	context->regs.orig_rax = ~0ull;
+}
+
+/* No stub any more: it was killed, from outside or because the container's code broke it. */
+static int stub_died(struct st_cpu *c, struct stub *s, struct hosted_context *context, const char *why)
+{
+	vmm_log(VMM_LOG_DEBUG, "systrap: stub %d of CPU %u: %s", s->pid, c->cpu, why);
+	pthread_mutex_lock(&c->lock);
+	strap_kill(s);
+	strap_forget(c, s);
+	strap_end(s);
+	pthread_mutex_unlock(&c->lock);
+	context->regs.trap = TRAP_STUB_DIED;
+	return 0;
+}
+
+static void user_begin(struct stub *s)
+{
+	s->area->state = 0;
+	__atomic_add_fetch(&s->orders->run_go, 1, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&s->area->sleeps, __ATOMIC_SEQ_CST))
+		st_futex(&s->orders->run_go, FUTEX_WAKE, 1, NULL);
+}
+
+/* 0: it handed over; -ESRCH: it is dead; -ETIME: it does not react to a kick. */
+static int user_wait(struct st_cpu *c, struct stub *s)
+{
+	const struct timespec late = {.tv_nsec = LATE_NS};
+	unsigned count = 0;
+
+	while (!__atomic_load_n(&s->area->state, __ATOMIC_ACQUIRE)) {
+		bool kicked;
+		long ret;
+
+		__atomic_store_n(&s->orders->sleeps, 1, __ATOMIC_SEQ_CST);
+		kicked = __atomic_load_n(&c->host->pending, __ATOMIC_SEQ_CST);
+		ret = st_futex(&s->area->state, FUTEX_WAIT, 0, kicked ? &late : NULL);
+		s->orders->sleeps = 0;
+		if (ret == -ETIMEDOUT && ++count == LATE_LIMIT)
+			return -ETIME;
+		if (s->dead)
+			return -ESRCH;
+		if (ret == -ETIMEDOUT)
+			syscall(SYS_tgkill, s->pid, s->tid, STUB_KICK);
+	}
+	return s->dead ? -ESRCH : 0;
+}
+
+static int user_run(struct st_cpu *c, struct stub *s, struct hosted_context *context)
+{
+	int error;
+
+	strap_frame_write(s, context);
+	user_begin(s);
+	error = user_wait(c, s);
+	__atomic_store_n(&c->running, NULL, __ATOMIC_SEQ_CST);
+	if (error)
+		return stub_died(c, s, context, error == -ETIME ? "does not stop" : "has ended");
+	if (s->area->kind == ST_KIND_INTERRUPTED) {
+		s->bases_known = false;
+		interrupted(context);
+		return 0;
+	}
+	if (strap_frame_decode(s, context))
+		return stub_died(c, s, context, "has no frame");
+	return 0;
+}
+
+/* WRFSBASE in the stub faults with such a base, and no user code can have loaded it. */
+static bool base_canonical(uint64_t base)
+{
+	return (uint64_t)((int64_t)(base << 16) >> 16) == base;
+}
+
+static int run_ready(struct st_cpu *c, struct stub *s, struct hosted_context *context)
+{
+	if (!base_canonical(context->fs_base) || !base_canonical(context->gs_base)) {
+		context->fs_base = context->gs_base = 0;
+		context->regs.trap = TRAP_PROTECTION;
+		context->regs.error = 0;
+		context->regs.orig_rax = ~0ull;
+		return 0;
+	}
+	/* Publish, then look: a kick either sees the stub or is seen here. */
+	__atomic_store_n(&c->running, s, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&s->orders->kick, 0, __ATOMIC_SEQ_CST);
+	wake_arm_timer(c->host);
+	if (__atomic_exchange_n(&c->host->pending, 0, __ATOMIC_SEQ_CST) || io_busy(c->vmm)) {
+		__atomic_store_n(&c->running, NULL, __ATOMIC_SEQ_CST);
+		interrupted(context);
+		return 0;
+	}
+	return user_run(c, s, context);
+}
+
+int strap_run(unsigned cpu, uint64_t space, struct hosted_context *context)
+{
+	struct st_cpu *c = &st_cpus[cpu];
+	struct stub *s = strap_stub(c, space);
+	int error = 0;
+
+	if (c->vmm->ended)
+		wake_park();
+	if (!s || s->order_count) {
+		pthread_mutex_lock(&c->lock);
+		if (!s)
+			s = strap_make_stub(c, space, &error);
+		if (s)
+			error = strap_flush(s);
+		pthread_mutex_unlock(&c->lock);
+	}
+	if (!s)
+		return error;
+	if (s->failed)
+		return s->failed;
+	return run_ready(c, s, context);
+}

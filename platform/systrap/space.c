@@ -1,0 +1,245 @@
+/*
+ * Which stub of a CPU shows which address space, and what it is to map.
+ *
+ * map() and unmap() only note orders; they are executed in one go, by the stub's mapping
+ * thread, before user code runs there, when the page of orders is full, or by settle().
+ * A stub's running thread may still run, whatever its area says: so what was taken from a
+ * space is gone for it only once settle() has returned, and a stub is emptied before it is
+ * dropped.
+ */
+#include <errno.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include "platform/systrap/internal.h"
+
+static struct stub **space_bucket(struct st_cpu *c, uint64_t space)
+{
+	return &c->bucket[space % STUB_BUCKETS];
+}
+
+static struct stub *space_find(struct st_cpu *c, uint64_t space)
+{
+	struct stub *s = *space_bucket(c, space);
+
+	while (s && s->space != space)
+		s = s->next;
+	return s;
+}
+
+struct stub *strap_stub(struct st_cpu *c, uint64_t space)
+{
+	struct stub *s = c->last;
+
+	if (s && s->space == space)
+		return s;
+	s = space_find(c, space);
+	if (s)
+		c->last = s;
+	return s;
+}
+
+struct stub *strap_make_stub(struct st_cpu *c, uint64_t space, int *error)
+{
+	struct stub *s = c->spare;
+
+	if (s) {
+		c->spare = s->next;
+		c->spares--;
+	} else {
+		s = strap_make(c, error);
+	}
+	if (!s)
+		return NULL;
+	s->space = space;
+	s->next = *space_bucket(c, space);
+	*space_bucket(c, space) = s;
+	c->last = s;
+	return s;
+}
+
+void strap_forget(struct st_cpu *c, struct stub *s)
+{
+	struct stub **at = space_bucket(c, s->space);
+
+	while (*at && *at != s)
+		at = &(*at)->next;
+	if (*at)
+		*at = s->next;
+	if (c->last == s)
+		c->last = NULL;
+}
+
+static int range_check(uint64_t address, uint64_t length)
+{
+	uint64_t end;
+
+	if (!length || (address | length) & 4095 || __builtin_add_overflow(address, length, &end) || end > USER_TOP)
+		return -EINVAL;
+	return 0;
+}
+
+/* A place for one more order. NULL: those before it failed with *error. */
+static struct st_order *order_add(struct stub *s, int *error)
+{
+	*error = s->order_count == ORDER_LIMIT ? strap_flush(s) : s->failed;
+	return *error ? NULL : &s->orders->list[s->order_count++];
+}
+
+static int map_locked(struct st_cpu *c, uint64_t space, const struct st_order *wanted)
+{
+	struct stub *s = space_find(c, space);
+	uint64_t address = wanted->arg[0], length = wanted->arg[1];
+	struct st_order *order;
+	int error = 0;
+
+	if (!s)
+		s = strap_make_stub(c, space, &error);
+	if (!s)
+		return error;
+	/* An unmap of the very range just before is done by the new mapping. */
+	if (s->order_count) {
+		order = &s->orders->list[s->order_count - 1];
+		if (order->nr == SYS_munmap && order->arg[0] >= address && order->arg[0] + order->arg[1] <= address + length)
+			s->order_count--;
+	}
+	order = order_add(s, &error);
+	if (!order)
+		return error;
+	*order = *wanted;
+	s->mapped = true;
+	return 0;
+}
+
+int strap_map(unsigned cpu, uint64_t space, uint64_t address, uint64_t length, uint64_t offset, unsigned prot)
+{
+	struct st_cpu *c = &st_cpus[cpu];
+	struct st_order order;
+	uint64_t end, host_prot;
+	int error;
+
+	error = range_check(address, length);
+	if (error)
+		return error;
+	if (offset & 4095 || __builtin_add_overflow(offset, length, &end) || end > c->vmm->memory.user.size)
+		return -EINVAL;
+	host_prot = (prot & HOSTED_READ ? PROT_READ : 0) | (prot & HOSTED_WRITE ? PROT_WRITE : 0) |
+		    (prot & HOSTED_EXEC ? PROT_EXEC : 0);
+	order = (struct st_order){
+		.nr = SYS_mmap,
+		.arg = {address, length, host_prot, MAP_SHARED | MAP_FIXED, ST_FD_USER, offset},
+	};
+	pthread_mutex_lock(&c->lock);
+	error = map_locked(c, space, &order);
+	pthread_mutex_unlock(&c->lock);
+	return error;
+}
+
+static int unmap_locked(struct stub *s, uint64_t address, uint64_t length)
+{
+	struct st_order *order;
+	int error;
+
+	if (!s->mapped)
+		return 0;
+	order = order_add(s, &error);
+	if (!order)
+		return error;
+	*order = (struct st_order){.nr = SYS_munmap, .arg = {address, length}};
+	if (!address && length == USER_TOP)
+		s->mapped = false;
+	return 0;
+}
+
+int strap_unmap(unsigned cpu, uint64_t space, uint64_t address, uint64_t length)
+{
+	struct st_cpu *c = &st_cpus[cpu];
+	int error = range_check(address, length);
+	struct stub *s;
+
+	if (error)
+		return error;
+	pthread_mutex_lock(&c->lock);
+	s = space_find(c, space);
+	if (s)
+		error = unmap_locked(s, address, length);
+	pthread_mutex_unlock(&c->lock);
+	return error;
+}
+
+int strap_settle(unsigned cpu, uint64_t space)
+{
+	struct st_cpu *c = &st_cpus[cpu];
+	struct stub *s;
+	int error = 0;
+
+	pthread_mutex_lock(&c->lock);
+	s = space_find(c, space);
+	if (s)
+		error = strap_flush(s);
+	pthread_mutex_unlock(&c->lock);
+	return error;
+}
+
+int strap_drop(unsigned cpu, uint64_t space)
+{
+	struct st_cpu *c = &st_cpus[cpu];
+	struct stub *s;
+
+	pthread_mutex_lock(&c->lock);
+	s = space_find(c, space);
+	if (s) {
+		if (s->mapped)
+			unmap_locked(s, 0, USER_TOP);
+		strap_flush(s);
+		strap_forget(c, s);
+		strap_end(s);
+	}
+	pthread_mutex_unlock(&c->lock);
+	return 0;
+}
+
+int strap_fpu_get(unsigned cpu, uint64_t space, void *xsave)
+{
+	struct stub *s = strap_stub(&st_cpus[cpu], space);
+
+	if (!s)
+		return -ENOENT;
+	strap_frame_fpu_get(s, xsave);
+	return 0;
+}
+
+int strap_fpu_set(unsigned cpu, uint64_t space, const void *xsave)
+{
+	struct st_cpu *c = &st_cpus[cpu];
+	struct stub *s = strap_stub(c, space);
+	int error = 0;
+
+	if (!s) {
+		pthread_mutex_lock(&c->lock);
+		s = strap_make_stub(c, space, &error);
+		pthread_mutex_unlock(&c->lock);
+	}
+	return s ? strap_frame_fpu_set(s, xsave) : error;
+}
+
+/* There is time: a stub for the next space. */
+void strap_idle(unsigned cpu, uint64_t deadline)
+{
+	struct st_cpu *c = &st_cpus[cpu];
+
+	if (c->spares < STUB_SPARE && !c->host->pending && !c->vmm->ended) {
+		struct stub *s;
+		int error;
+
+		pthread_mutex_lock(&c->lock);
+		s = strap_make(c, &error);
+		if (s) {
+			s->next = c->spare;
+			c->spare = s;
+			c->spares++;
+		}
+		pthread_mutex_unlock(&c->lock);
+	}
+	wake_idle(cpu, deadline);
+}

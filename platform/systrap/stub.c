@@ -1,0 +1,395 @@
+/*
+ * Stub processes: the master, new stubs, their orders, their end.
+ *
+ * The master is forked from the CPU's thread before the jail and strips itself; it never
+ * runs the container's code and only makes stubs, by clone. A new stub's mapping thread
+ * first executes the orders that strap_make() left on its page: it gives up the exchange
+ * file, makes the running thread, and puts its own filter on. That an order was executed
+ * is said on an eventfd, which no thread of a stub but the mapping thread may write: what
+ * it says is believed, and nothing else. A stub that ran a space's code is never used for
+ * another: nothing shows that its running thread has stopped. The main thread reaps.
+ */
+#include <errno.h>
+#include <linux/capability.h>
+#include <linux/futex.h>
+#include <linux/seccomp.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/rseq.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "platform/systrap/internal.h"
+#include "platform/systrap/stub.h"
+
+#define SA_RESTORER_FLAG 0x04000000ul
+#define HIGH_FD 200 /* above every descriptor that the VMM has at start */
+#define HOST_TASK_SIZE 0x7ffffffff000ull
+#define DEATH (1ull << 32) /* in a reply: somebody died, look */
+#define REPLY_ERROR 0x10000u
+
+int st_reply_fd[ABI_MAX_CPUS];
+
+static int exchange_fd = -1;
+static volatile uint32_t unknown_deaths; /* of processes that no slot names yet */
+
+int strap_exchange_create(unsigned cpus)
+{
+	exchange_fd = memfd_create("ringfence-stubs", MFD_CLOEXEC);
+	if (exchange_fd < 0 || ftruncate(exchange_fd, (off_t)((uint64_t)cpus * STUB_SLOTS * SLOT_SIZE)) < 0)
+		return -errno;
+	for (unsigned i = 0; i < cpus; i++) {
+		st_reply_fd[i] = eventfd(0, EFD_CLOEXEC);
+		if (st_reply_fd[i] < 0)
+			return -errno;
+		if (st_reply_fd[i] >= HIGH_FD)
+			return -EMFILE;
+	}
+	return 0;
+}
+
+static int slots_map(struct st_cpu *c)
+{
+	uint64_t first = (uint64_t)c->cpu * STUB_SLOTS * SLOT_SIZE;
+	uint8_t *base = mmap(NULL, STUB_SLOTS * SLOT_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, exchange_fd, (off_t)first);
+
+	if (base == MAP_FAILED)
+		return -errno;
+	madvise(base, STUB_SLOTS * SLOT_SIZE, MADV_DONTFORK);
+	for (unsigned i = 0; i < STUB_SLOTS; i++) {
+		c->slot[i].place = first + (uint64_t)i * SLOT_SIZE;
+		c->slot[i].orders = (struct st_orders *)(base + (uint64_t)i * SLOT_SIZE);
+		c->slot[i].area = (struct st_area *)(base + (uint64_t)i * SLOT_SIZE + ST_ORDERS_SIZE);
+	}
+	return 0;
+}
+
+/* ---- in the child, until it jumps to its code page ---- */
+
+static long child_pages(struct st_cpu *c)
+{
+	void *code = (void *)ST_CODE;
+	long place = (long)c->slot[0].place;
+
+	if (syscall(SYS_mmap, ST_ORDERS, ST_ORDERS_SIZE, PROT_READ, MAP_SHARED | MAP_FIXED, exchange_fd, place) < 0)
+		return -1;
+	if (syscall(SYS_mmap, ST_AREA, ST_AREA_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, exchange_fd,
+		    place + ST_ORDERS_SIZE) < 0)
+		return -1;
+	if (syscall(SYS_mmap, code, ST_CODE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) < 0)
+		return -1;
+	__builtin_memcpy(code, st_code_begin, (size_t)(st_code_end - st_code_begin));
+	strap_filter_programs((uint8_t *)ST_PROGRAMS);
+	return syscall(SYS_mprotect, code, ST_CODE_SIZE, PROT_READ | PROT_EXEC);
+}
+
+static long child_descriptors(struct st_cpu *c)
+{
+	unsigned cpus = c->vmm->cpus;
+
+	if (syscall(SYS_dup3, c->vmm->memory.user_memfd, HIGH_FD + ST_FD_USER, 0) < 0 ||
+	    syscall(SYS_dup3, exchange_fd, HIGH_FD + ST_FD_EXCHANGE, 0) < 0)
+		return -1;
+	for (unsigned i = 0; i < cpus; i++)
+		if (syscall(SYS_dup3, st_reply_fd[i], HIGH_FD + ST_FD_REPLY + i, 0) < 0)
+			return -1;
+	if (syscall(SYS_close_range, 0, HIGH_FD - 1, 0) < 0 ||
+	    syscall(SYS_close_range, HIGH_FD + ST_FD_REPLY + cpus, ~0u, 0) < 0)
+		return -1;
+	for (unsigned i = 0; i < ST_FD_REPLY + cpus; i++)
+		if ((i <= ST_FD_EXCHANGE || i >= ST_FD_REPLY) && syscall(SYS_dup3, HIGH_FD + i, i, 0) < 0)
+			return -1;
+	return syscall(SYS_close_range, HIGH_FD, ~0u, 0);
+}
+
+/* The handler for what user code raises and for the kick; all else, which only outsiders send, is ignored. */
+static long child_signals(void)
+{
+	static const int handled[] = {SIGSYS, SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, STUB_KICK};
+	uint64_t handler = ST_CODE + (uint64_t)(st_code_handler - st_code_begin), all = ~0ull;
+
+	for (int i = 1; i < 65; i++) {
+		uint64_t action[4] = {1 /* SIG_IGN */, 0, 0, 0}; /* struct kernel_sigaction */
+
+		for (unsigned k = 0; k < sizeof(handled) / sizeof(handled[0]); k++) {
+			if (handled[k] != i)
+				continue;
+			action[0] = action[2] = handler;
+			action[1] = SA_SIGINFO | SA_ONSTACK | SA_RESTORER_FLAG;
+			action[3] = all;
+		}
+		syscall(SYS_rt_sigaction, i, action, NULL, sizeof(all));
+	}
+	return syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, NULL, sizeof(all));
+}
+
+/* glibc registered an rseq area for the thread; the host kernel would write to it once it is gone. */
+static void child_rseq(void)
+{
+	void *area = (char *)__builtin_thread_pointer() + __rseq_offset;
+
+	if (!__rseq_size)
+		return;
+	if (syscall(SYS_rseq, area, 32, RSEQ_FLAG_UNREGISTER, RSEQ_SIG) < 0)
+		syscall(SYS_rseq, area, (__rseq_size + 31u) & ~31u, RSEQ_FLAG_UNREGISTER, RSEQ_SIG);
+}
+
+static long child_privileges(struct st_cpu *c)
+{
+	struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+	struct __user_cap_data_struct data[2];
+	const struct rlimit zero = {0, 0};
+	uint32_t uid = c->vmm->options->uid, gid = c->vmm->options->gid;
+
+	if (syscall(SYS_geteuid))
+		uid = gid = 0; /* nothing to change: as jail.c does */
+	if (uid && (syscall(SYS_setgroups, 0, NULL) < 0 || syscall(SYS_setresgid, gid, gid, gid) < 0))
+		return -1;
+	if (uid && syscall(SYS_setresuid, uid, uid, uid) < 0)
+		return -1;
+	__builtin_memset(data, 0, sizeof(data));
+	if (syscall(SYS_capset, &header, data) < 0)
+		return -1;
+	if (syscall(SYS_prlimit64, 0, RLIMIT_CORE, &zero, NULL) < 0 || syscall(SYS_prlimit64, 0, RLIMIT_MEMLOCK, &zero, NULL) < 0 ||
+	    syscall(SYS_prlimit64, 0, RLIMIT_FSIZE, &zero, NULL) < 0)
+		return -1;
+	if (syscall(SYS_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		return -1;
+	return syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+}
+
+/* Exit codes 100.. name the step that failed. */
+static void __attribute__((noreturn)) child_main(struct st_cpu *c)
+{
+	void (*jump)(void);
+
+	child_signals();
+	child_rseq();
+	if (child_pages(c) < 0)
+		syscall(SYS_exit_group, 102);
+	if (child_descriptors(c) < 0)
+		syscall(SYS_exit_group, 103);
+	if (child_privileges(c) < 0)
+		syscall(SYS_exit_group, 104);
+	if (strap_filter_master() < 0)
+		syscall(SYS_exit_group, 105);
+	jump = (void (*)(void))(ST_CODE + (uint64_t)(st_code_master - st_code_begin));
+	jump();
+	__builtin_unreachable();
+}
+
+/* ---- orders ---- */
+
+/* Let the stub begin with its orders. */
+static void orders_post(struct stub *s, unsigned count)
+{
+	s->orders->map_count = count;
+	s->orders->reply_fd = ST_FD_REPLY + host_self->cpu;
+	__atomic_store_n(&s->waiter, host_self->cpu + 1, __ATOMIC_SEQ_CST);
+	__atomic_add_fetch(&s->orders->map_go, 1, __ATOMIC_SEQ_CST);
+	st_futex(&s->orders->map_go, FUTEX_WAKE, 1, NULL);
+}
+
+/* Wait for `replies` of them: 0, or -errno of an order that failed, or -ESRCH. deaths: unknown ones so far, or NULL. */
+static int orders_wait(struct stub *s, unsigned replies, const uint32_t *deaths)
+{
+	uint64_t got = 0;
+
+	while ((uint32_t)got < replies) {
+		uint64_t value;
+		ssize_t n = read(st_reply_fd[host_self->cpu], &value, sizeof(value));
+
+		if (n == (ssize_t)sizeof(value))
+			got += value & (DEATH - 1);
+		else if (n < 0 && errno != EINTR)
+			return -errno;
+		if (s->dead || (deaths && unknown_deaths != *deaths))
+			return -ESRCH;
+	}
+	__atomic_store_n(&s->waiter, 0, __ATOMIC_SEQ_CST);
+	return got >= REPLY_ERROR ? -(int)(got & (REPLY_ERROR - 1)) : 0;
+}
+
+static void order_put(struct stub *s, unsigned at, uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2)
+{
+	s->orders->list[at] = (struct st_order){.nr = nr, .arg = {a0, a1, a2}};
+}
+
+int strap_flush(struct stub *s)
+{
+	unsigned count = s->order_count;
+	int error;
+
+	if (!count || s->failed)
+		return s->failed;
+	s->order_count = 0;
+	orders_post(s, count);
+	error = orders_wait(s, 1, NULL);
+	if (error) {
+		s->failed = error;
+		strap_kill(s);
+	}
+	return error;
+}
+
+/* ---- in the CPU's thread ---- */
+
+pid_t strap_make_master(struct st_cpu *c)
+{
+	struct stub *m = &c->slot[0];
+	int error = slots_map(c);
+
+	if (error)
+		return error;
+	m->state = STUB_LIVE;
+	m->pid = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+	if (m->pid < 0)
+		return -errno;
+	if (!m->pid)
+		child_main(c);
+	/* All else of the VMM's memory goes. */
+	order_put(m, 0, SYS_munmap, 0, ST_ORDERS, 0);
+	order_put(m, 1, SYS_munmap, ST_CODE + ST_CODE_SIZE, ST_AREA - ST_CODE - ST_CODE_SIZE, 0);
+	order_put(m, 2, SYS_munmap, ST_END, HOST_TASK_SIZE - ST_END, 0);
+	orders_post(m, 3);
+	error = orders_wait(m, 1, NULL);
+	if (error)
+		vmm_log(VMM_LOG_ERROR, "systrap: the stub of CPU %u failed: %s", c->cpu, strerror(-error));
+	return error ? error : m->pid;
+}
+
+static struct stub *slot_find(struct st_cpu *c)
+{
+	for (unsigned tries = 0; tries < 1000; tries++) {
+		for (unsigned i = 1; i < STUB_SLOTS; i++)
+			if (__atomic_load_n(&c->slot[i].state, __ATOMIC_ACQUIRE) == STUB_FREE)
+				return &c->slot[i];
+		wake_pause(1000000); /* all are dying */
+	}
+	return NULL;
+}
+
+static void slot_clean(struct stub *s)
+{
+	memset(s->area, 0, sizeof(*s->area));
+	memset((void *)s->orders, 0, ORD_LIST);
+	s->orders->fsgsbase = st_fsgsbase;
+	s->pid = s->tid = 0;
+	s->order_count = 0;
+	s->failed = 0;
+	s->dead = 0;
+	s->bases_known = s->mapped = false;
+	strap_frame_init(s);
+}
+
+struct stub *strap_make(struct st_cpu *c, int *error)
+{
+	struct stub *s = slot_find(c), *m = &c->slot[0];
+	uint32_t deaths = unknown_deaths;
+
+	if (!s) {
+		*error = -EAGAIN;
+		return NULL;
+	}
+	slot_clean(s);
+	s->state = STUB_MAKING;
+	order_put(s, 0, SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0);
+	order_put(s, 1, SYS_close, ST_FD_EXCHANGE, 0, 0);
+	order_put(s, 2, SYS_clone, ST_CLONE_RUNNER, 0, ST_AREA + AREA_TID);
+	order_put(s, 3, SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, ST_PROGRAMS);
+	orders_post(s, 4);
+	order_put(m, 0, SYS_clone, ST_CLONE_STUB, 0, ST_AREA + AREA_TID);
+	m->orders->list[0].place = s->place;
+	orders_post(m, 1);
+	*error = orders_wait(m, 2, &deaths);
+	s->pid = (pid_t)m->area->tid; /* written before any of the container's code runs in the new stub */
+	s->tid = (pid_t)s->area->tid;
+	s->waiter = 0;
+	if (*error || s->pid <= 0) {
+		*error = *error ? *error : -EAGAIN;
+		s->state = STUB_FREE;
+		return NULL;
+	}
+	s->state = STUB_LIVE;
+	return s;
+}
+
+void strap_end(struct stub *s)
+{
+	uint32_t state = STUB_LIVE;
+
+	if (__atomic_compare_exchange_n(&s->state, &state, STUB_DYING, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+		syscall(SYS_kill, s->pid, SIGKILL);
+	else if (state == STUB_DEAD)
+		__atomic_store_n(&s->state, STUB_FREE, __ATOMIC_SEQ_CST);
+}
+
+void strap_kill(struct stub *s)
+{
+	uint32_t state;
+
+	if (s->state == STUB_LIVE)
+		syscall(SYS_kill, s->pid, SIGKILL);
+	while ((state = __atomic_load_n(&s->state, __ATOMIC_SEQ_CST)) == STUB_LIVE)
+		st_futex(&s->state, FUTEX_WAIT, state, NULL);
+}
+
+/* ---- in the main thread ---- */
+
+static struct stub *slot_of(pid_t pid)
+{
+	for (unsigned cpu = 0; cpu < ABI_MAX_CPUS; cpu++)
+		for (unsigned i = 0; i < STUB_SLOTS && st_cpus[cpu].vmm; i++)
+			if (st_cpus[cpu].slot[i].pid == pid && st_cpus[cpu].slot[i].state >= STUB_LIVE &&
+				!st_cpus[cpu].slot[i].dead)
+				return &st_cpus[cpu].slot[i];
+	return NULL;
+}
+
+static void tell(unsigned cpu)
+{
+	uint64_t value = DEATH;
+	ssize_t n = write(st_reply_fd[cpu], &value, sizeof(value));
+
+	(void)n;
+}
+
+static void reaped(struct stub *s)
+{
+	uint32_t state = STUB_LIVE, waiter;
+
+	__atomic_store_n(&s->dead, 1, __ATOMIC_SEQ_CST);
+	waiter = __atomic_load_n(&s->waiter, __ATOMIC_SEQ_CST);
+	if (waiter)
+		tell(waiter - 1);
+	__atomic_store_n(&s->area->state, 1, __ATOMIC_SEQ_CST);
+	st_futex(&s->area->state, FUTEX_WAKE, 64, NULL);
+	/* The last: after this it may be used again. */
+	if (!__atomic_compare_exchange_n(&s->state, &state, STUB_DEAD, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+		__atomic_store_n(&s->state, STUB_FREE, __ATOMIC_SEQ_CST);
+	st_futex(&s->state, FUTEX_WAKE, 64, NULL);
+}
+
+void strap_reap(int signal)
+{
+	int saved = errno, status;
+	pid_t pid;
+
+	while ((pid = (pid_t)syscall(SYS_wait4, -1, &status, WNOHANG | __WALL, NULL)) > 0) {
+		struct stub *s = slot_of(pid);
+
+		if (s) {
+			reaped(s);
+			continue;
+		}
+		__atomic_add_fetch(&unknown_deaths, 1, __ATOMIC_SEQ_CST);
+		for (unsigned cpu = 0; cpu < ABI_MAX_CPUS && st_cpus[cpu].vmm; cpu++)
+			tell(cpu);
+	}
+	errno = saved;
+}

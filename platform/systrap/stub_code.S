@@ -1,0 +1,247 @@
+/*
+ * All code that a stub process has: the mapping thread, the running thread's side of the
+ * hand-over, and the handler of every signal.
+ *
+ * It is copied to ST_CODE. The mapping thread uses neither stack nor writable memory: what
+ * it does comes from the orders, which the process cannot write, and stays in registers.
+ * The running thread's part may be entered at any byte by the container's code with any
+ * registers; all that keeps the host safe then is its seccomp program. Every address is a
+ * constant, and everything that outlives a wait is loaded again after it.
+ *
+ *   wait ── go ──> resume ── rt_sigreturn ──> user code ── signal ──> handler ── hand over ──> wait
+ */
+#include "platform/systrap/layout.h"
+
+#define SYS_WRITE 1
+#define SYS_MMAP 9
+#define SYS_SIGRETURN 15
+#define SYS_CLONE 56
+#define SYS_SIGALTSTACK 131
+#define SYS_ARCH_PRCTL 158
+#define SYS_FUTEX 202
+#define SYS_SECCOMP 317
+#define ARCH_SET_GS 0x1001
+#define ARCH_SET_FS 0x1002
+#define KICK 10 /* SIGUSR1 */
+#define UC_RIP 168
+
+	.section .rodata
+	.balign 64
+	.globl st_code_begin, st_code_master, st_code_handler, st_code_end
+	.hidden st_code_begin, st_code_master, st_code_handler, st_code_end
+st_code_begin:
+	ud2
+
+	/* ---- the mapping thread, and the master ---- */
+	.balign 16
+st_code_master:
+	movabsq $ST_ORDERS, %rbx
+	xorl %r15d, %r15d		/* batches done */
+mapper_wait:
+	movl ORD_MAP_GO(%rbx), %eax
+	cmpl %r15d, %eax
+	jne mapper_batch
+	movl $SYS_FUTEX, %eax
+	leaq ORD_MAP_GO(%rbx), %rdi
+	xorl %esi, %esi			/* FUTEX_WAIT */
+	movl %r15d, %edx
+	xorl %r10d, %r10d
+	syscall
+	jmp mapper_wait
+mapper_batch:
+	incl %r15d
+	movl ORD_MAP_COUNT(%rbx), %ebp
+	leaq ORD_LIST(%rbx), %r14
+mapper_order:
+	movq (%r14), %rax
+	movq 8(%r14), %rdi
+	movq 16(%r14), %rsi
+	movq 24(%r14), %rdx
+	movq 32(%r14), %r10
+	movq 40(%r14), %r8
+	movq 48(%r14), %r9
+	movq 56(%r14), %r12
+	movl %eax, %r13d
+	syscall
+	testq %rax, %rax
+	jz mapper_zero
+	cmpq $-4096, %rax
+	ja mapper_failed
+mapper_next:
+	addq $ORD_ENTRY, %r14
+	decl %ebp
+	jnz mapper_order
+	leaq reply_done(%rip), %rsi
+mapper_reply:
+	movl ORD_REPLY_FD(%rbx), %edi
+	movl $8, %edx
+	movl $SYS_WRITE, %eax
+	syscall
+	jmp mapper_wait
+mapper_failed:
+	negq %rax
+	cmpq $200, %rax
+	jb 1f
+	xorl %eax, %eax
+1:	leaq reply_errors(%rip), %rsi
+	leaq (%rsi,%rax,8), %rsi
+	jmp mapper_reply
+mapper_zero:
+	/* From registers: a new thread may begin late, when the orders are others already. */
+	cmpl $SYS_CLONE, %r13d
+	jne mapper_next
+	testl $0x10000, %edi		/* CLONE_THREAD */
+	jnz runner_start
+	/* A new stub, not yet with pages of its own: r12 is their place in the exchange file. */
+	movl $SYS_MMAP, %eax
+	movq %rbx, %rdi
+	movl $ST_ORDERS_SIZE, %esi
+	movl $1, %edx			/* PROT_READ */
+	movl $0x11, %r10d		/* MAP_SHARED | MAP_FIXED */
+	movl $ST_FD_EXCHANGE, %r8d
+	movq %r12, %r9
+	syscall
+	cmpq %rbx, %rax
+	jne fatal
+	movl $SYS_MMAP, %eax
+	movabsq $ST_AREA, %rdi
+	movl $ST_AREA_SIZE, %esi
+	movl $3, %edx			/* PROT_READ | PROT_WRITE */
+	leaq ST_ORDERS_SIZE(%r12), %r9
+	syscall
+	cmpq %rdi, %rax
+	jne fatal
+	xorl %r15d, %r15d
+	jmp mapper_wait
+fatal:
+	ud2
+
+	/* ---- the running thread ---- */
+runner_start:
+	leaq stack_description(%rip), %rdi
+	xorl %esi, %esi
+	movl $SYS_SIGALTSTACK, %eax
+	syscall
+	testq %rax, %rax
+	jnz fatal
+	movl $1, %edi			/* SECCOMP_SET_MODE_FILTER */
+	xorl %esi, %esi
+	movabsq $(ST_PROGRAMS + 16), %rdx
+	movl $SYS_SECCOMP, %eax
+	syscall
+	testq %rax, %rax
+	jnz fatal
+
+runner_wait:
+	movabsq $ST_ORDERS, %rbx
+	movabsq $ST_AREA, %rbp
+	leaq AREA_STACK_WAIT(%rbp), %rsp
+	movl ORD_SPIN(%rbx), %ecx
+1:	movl AREA_SEEN(%rbp), %edx
+	cmpl %edx, ORD_RUN_GO(%rbx)
+	jne runner_resume
+	decl %ecx
+	js 2f
+	pause
+	jmp 1b
+2:	movl $1, AREA_SLEEPS(%rbp)
+	movl $SYS_FUTEX, %eax
+	leaq ORD_RUN_GO(%rbx), %rdi
+	xorl %esi, %esi
+	xorl %r10d, %r10d
+	syscall
+	movl $0, AREA_SLEEPS(%rbp)
+	jmp runner_wait
+
+runner_resume:
+	movl ORD_RUN_GO(%rbx), %eax
+	movl %eax, AREA_SEEN(%rbp)
+	cmpl $0, ORD_KICK(%rbx)
+	jne runner_interrupted
+	testl $ST_SET_FS, ORD_FLAGS(%rbx)
+	jz 1f
+	movq ORD_FS(%rbx), %rsi
+	cmpl $0, ORD_FSGSBASE(%rbx)
+	je 3f
+	wrfsbase %rsi
+1:	testl $ST_SET_GS, ORD_FLAGS(%rbx)
+	jz 2f
+	movq ORD_GS(%rbx), %rsi
+	cmpl $0, ORD_FSGSBASE(%rbx)
+	je 4f
+	wrgsbase %rsi
+2:	movq ORD_FRAME(%rbx), %rsp
+	addq $8, %rsp			/* as after the handler's return */
+	movl $SYS_SIGRETURN, %eax
+	syscall
+	ud2
+3:	movl $ARCH_SET_FS, %edi
+	movl $SYS_ARCH_PRCTL, %eax
+	syscall
+	jmp 1b
+4:	movl $ARCH_SET_GS, %edi
+	movl $SYS_ARCH_PRCTL, %eax
+	syscall
+	jmp 2b
+
+runner_interrupted:
+	movl $ST_KIND_INTERRUPTED, AREA_KIND(%rbp)
+hand_over:
+	movl $1, %eax
+	xchgl %eax, AREA_STATE(%rbp)
+	cmpl $0, ORD_SLEEPS(%rbx)
+	je runner_wait
+	movl $SYS_FUTEX, %eax
+	leaq AREA_STATE(%rbp), %rdi
+	movl $1, %esi			/* FUTEX_WAKE */
+	movl $1, %edx
+	xorl %r10d, %r10d
+	syscall
+	jmp runner_wait
+
+	/* ---- every signal: rdi its number, rsp the frame ---- */
+	.balign 16
+st_code_handler:
+	movabsq $ST_ORDERS, %rbx
+	movabsq $ST_AREA, %rbp
+	cmpl $KICK, %edi
+	je handler_kick
+handler_take:
+	movl %edi, AREA_SIGNAL(%rbp)
+	movq %rsp, AREA_FRAME(%rbp)
+	movl $ST_KIND_SIGNAL, AREA_KIND(%rbp)
+	cmpl $0, ORD_FSGSBASE(%rbx)
+	je hand_over
+	rdfsbase %rax
+	movq %rax, AREA_FS(%rbp)
+	rdgsbase %rax
+	movq %rax, AREA_GS(%rbp)
+	jmp hand_over
+	/* A kick that finds the stub's own code changes nothing: ORD_KICK is looked at before user code runs. */
+handler_kick:
+	movabsq $ST_CODE, %rax
+	movq UC_RIP(%rdx), %rcx
+	subq %rax, %rcx
+	cmpq $0x1000, %rcx
+	jae handler_take
+	addq $8, %rsp
+	movl $SYS_SIGRETURN, %eax
+	syscall
+	ud2
+
+	.balign 8
+stack_description:
+	.quad ST_AREA + AREA_STACK
+	.long 0, 0
+	.quad ST_AREA_SIZE - AREA_STACK
+reply_done:
+	.quad 1
+reply_errors:
+	.set i, 0
+	.rept 200
+	.quad 0x10000 + i
+	.set i, i + 1
+	.endr
+st_code_end:
+
+	.section .note.GNU-stack, "", @progbits
