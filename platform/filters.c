@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "platform/internal.h"
+#include "platform/systrap/filter.h"
 
 #define MAIN (1u << JAIL_MAIN)
 #define IO (1u << JAIL_IO)
@@ -63,6 +64,17 @@ int filters_load(enum jail_role role)
 	return error;
 }
 
+/* What the threads of a systrap stub may make. */
+static void print_stub_filters(void)
+{
+	for (size_t i = 0; i < strap_filter_count; i++) {
+		const struct strap_filter *f = &strap_filters[i];
+
+		printf("%-10s %-18s %s\n", f->threads & STUB_RUNNER ? "stub-run" : f->threads & STUB_MAPPER ? "stub-map" : "stub-make",
+			f->name, f->reason);
+	}
+}
+
 void platform_print_filters(void)
 {
 	static const char *const names[] = {"main", "io", "vcpu", "ptrace-cpu", "systrap-cpu", "control"};
@@ -81,4 +93,5 @@ void platform_print_filters(void)
 			free(call);
 		}
 	}
+	print_stub_filters();
 }

@@ -22,8 +22,6 @@
 #define SYS_SECCOMP 317
 #define ARCH_SET_GS 0x1001
 #define ARCH_SET_FS 0x1002
-#define KICK 10 /* SIGUSR1 */
-#define UC_RIP 168
 
 	.section .rodata
 	.balign 64
@@ -204,9 +202,6 @@ hand_over:
 st_code_handler:
 	movabsq $ST_ORDERS, %rbx
 	movabsq $ST_AREA, %rbp
-	cmpl $KICK, %edi
-	je handler_kick
-handler_take:
 	movl %edi, AREA_SIGNAL(%rbp)
 	movq %rsp, AREA_FRAME(%rbp)
 	movl $ST_KIND_SIGNAL, AREA_KIND(%rbp)
@@ -217,18 +212,6 @@ handler_take:
 	rdgsbase %rax
 	movq %rax, AREA_GS(%rbp)
 	jmp hand_over
-	/* A kick that finds the stub's own code changes nothing: ORD_KICK is looked at before user code runs. */
-handler_kick:
-	movabsq $ST_CODE, %rax
-	movq UC_RIP(%rdx), %rcx
-	subq %rax, %rcx
-	cmpq $0x1000, %rcx
-	jae handler_take
-	addq $8, %rsp
-	movl $SYS_SIGRETURN, %eax
-	syscall
-	ud2
-
 	.balign 8
 stack_description:
 	.quad ST_AREA + AREA_STACK
