@@ -6,6 +6,7 @@
 #include "kernel/container.h"
 #include "kernel/files.h"
 #include "kernel/mm.h"
+#include "kernel/namespaces.h"
 #include "kernel/process.h"
 #include "ring0/clock.h"
 #include "ring0/lib.h"
@@ -35,6 +36,7 @@ void container_delete(struct container *c)
 		fs_context_put(c->fs);
 	if (c->gofer)
 		(void)machine->host_call(ABI_CALL_gofer_close, c->gofer, 0, 0, 0);
+	ns_set_put(c->ns);
 	config_free(&c->config);
 	kfree(c);
 }

@@ -19,6 +19,7 @@
 
 struct console; /* vfs/tty */
 struct fs_context;
+struct ns_set;
 struct process;
 struct task;
 
@@ -33,6 +34,7 @@ struct container {
 	struct container_config config;
 	uint32_t fds[3], gofer;    /* donated descriptors of its standard files; its gofer's number */
 	struct process *init;      /* its first process, without a reference; NULL before and after */
+	struct ns_set *ns;         /* of its first process, when that began */
 	struct fs_context *fs;     /* its root, for processes started from outside; NULL before it is mounted */
 	struct console *console;   /* its terminal, or NULL */
 	bool start_ordered, frozen;

@@ -9,6 +9,7 @@
 #include "kernel/control.h"
 #include "kernel/files.h"
 #include "kernel/mm.h"
+#include "kernel/namespaces.h"
 #include "kernel/process.h"
 #include "ring0/clock.h"
 #include "ring0/lib.h"
@@ -18,7 +19,7 @@
 
 int process_number(const struct process *process, const struct container *c)
 {
-	return process->pid;
+	return process_nr(c->ns->pid_for_children, process);
 }
 
 /* ---- kill ---- */

@@ -19,6 +19,7 @@
 #include "kernel/files.h"
 #include "kernel/futex.h"
 #include "kernel/mm.h"
+#include "kernel/namespaces.h"
 #include "kernel/process.h"
 #include "ring0/lib.h"
 #include "ring0/usercopy.h"
@@ -92,7 +93,7 @@ static struct process *find_reaper(struct process *process)
 		if (up->subreaper && !up->exiting && !up->zombie)
 			return up;
 	}
-	return process->container->init;
+	return process->pid_ns->init;
 }
 
 static bool parent_ignores(const struct process *parent)
@@ -204,29 +205,29 @@ static void reparent_children(struct process *process)
 	}
 }
 
-/* The container ends with its first process: nobody outlives it. */
+/* A pid namespace, and so a container, ends with its first process: nobody outlives it. */
 static void kill_everybody(struct process *but)
 {
 	struct process *process;
 
 	TAILQ_FOREACH(process, &all_processes, all) {
-		if (process != but && !process->zombie && process->container == but->container)
+		if (process != but && !process->zombie && pid_ns_contains(but->pid_ns, process->pid_ns))
 			signal_kill_process(process, WAIT_SIGNALED(SIGKILL));
 	}
 }
 
-/* True once no other process of the container is left; zombies that nobody else will wait for are let go. */
+/* True once no other process of the namespace is left; zombies that nobody else will wait for are let go. */
 static bool everybody_has_gone(struct process *init)
 {
 	struct process *process, *next;
 	bool gone = true;
 
 	TAILQ_FOREACH_SAFE(process, &all_processes, all, next) {
-		if (process == init || process->container != init->container)
+		if (process == init || !pid_ns_contains(init->pid_ns, process->pid_ns))
 			continue;
 		if (process->zombie && (!process->parent || process->parent == init))
 			process_release(process);
-		else
+		else if (!process->zombie)
 			gone = false;
 	}
 	return gone;
@@ -263,6 +264,9 @@ static void give_back(struct task *task)
 	task->fs = NULL;
 	if (fs)
 		fs_context_put(fs);
+	struct ns_set *ns = task->ns;
+	task->ns = NULL;
+	ns_set_put(ns);
 	if (last && task->process->session->sid == task->process->pid)
 		files_session_leader_exit(task);
 	if (mm) {
@@ -302,6 +306,10 @@ static void process_ended(struct process *process)
 	if (process == init_process)
 		init_exited(process->exit_status);
 	container_process_ended(process);
+	if (process->ns_init) {
+		process->pid_ns->init = NULL;
+		process->pid_ns->dead = true;
+	}
 	TAILQ_FOREACH(task, &process->tasks, sibling)
 		sigpending_flush(process, &task->pending);
 	sigpending_flush(process, &process->pending);
@@ -324,7 +332,7 @@ void task_exit(int code)
 	signal_retarget(task, ~0ull);
 	if (process->ns_init && is_last(task))
 		kill_everybody(process);
-	/* The sandbox goes on without this container: nothing of it may be left then. */
+	/* The sandbox goes on without it: nothing of it may be left then. */
 	if (process->ns_init && process != init_process && is_last(task))
 		(void)wait_event(&process->container->waiters, everybody_has_gone(process), DEADLINE_NONE, false);
 	give_back(task);
@@ -373,6 +381,7 @@ static void become_leader(struct task *task)
 	task_get(task);
 	task_hash_remove(task);
 	task->tid = process->pid;
+	task->vtid = process->vpid;
 	task_hash_insert(task);
 	task_put(task);
 	process->leader = task;

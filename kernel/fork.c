@@ -15,6 +15,7 @@
 #include "kernel/container.h"
 #include "kernel/files.h"
 #include "kernel/mm.h"
+#include "kernel/namespaces.h"
 #include "kernel/process.h"
 #include "kernel/rlimit.h"
 #include "platform/abi/hosted.h"
@@ -24,17 +25,13 @@
 #include "ring0/lock.h"
 #include "ring0/usercopy.h"
 
-#define CLONE_NAMESPACES                                                                                           \
-	((uint64_t)CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |    \
-		CLONE_NEWNET | CLONE_NEWTIME)
-
 void task_start(void *arg)
 {
 	struct task *task = arg;
 
 	sched_finish_switch();
 	if (task->set_child_tid.v) {
-		int32_t tid = task->tid;
+		int32_t tid = task->vtid;
 
 		(void)put_user(tid, task->set_child_tid); /* Linux ignores a fault here, too */
 	}
@@ -62,9 +59,16 @@ static int check_flags(const struct clone_args *args)
 		return -EINVAL;
 	if (args->exit_signal > KSIG_MAX || (args->stack_size && !args->stack))
 		return -EINVAL;
-	/* As a Linux built without namespaces, for those who might otherwise have them. */
-	if (flags & CLONE_NAMESPACES)
-		return (flags & CLONE_NEWUSER) || capable(CAP_SYS_ADMIN) ? -EINVAL : -EPERM;
+	/* All threads of a process are in one pid namespace. */
+	if ((flags & CLONE_THREAD) && ((flags & CLONE_NEWPID) || current->ns->pid_for_children != current->process->pid_ns))
+		return -EINVAL;
+	if ((flags & CLONE_NEWPID) && (flags & CLONE_PARENT))
+		return -EINVAL;
+	if ((flags & CLONE_NEWIPC) && (flags & CLONE_SYSVSEM))
+		return -EINVAL;
+	int rc = ns_check_flags(flags);
+	if (rc)
+		return rc;
 	if (args->set_tid_size || (flags & CLONE_INTO_CGROUP))
 		return -EINVAL;
 	if ((flags & CLONE_SETTLS) && args->tls >= USER_TOP)
@@ -82,7 +86,8 @@ static int check_process_limit(void)
 	if (limit == UINT64_MAX || current->cred->uid == 0 || capable(CAP_SYS_RESOURCE) || capable(CAP_SYS_ADMIN))
 		return 0;
 	TAILQ_FOREACH(process, &all_processes, all) {
-		if (process->leader && process->leader->cred->uid == current->cred->uid)
+		if (process->leader && process->container == current->process->container &&
+			process->leader->cred->uid == current->cred->uid)
 			count += process->zombie ? 1 : process->threads;
 	}
 	return count >= limit ? -EAGAIN : 0;
@@ -205,6 +210,9 @@ static void discard(struct task *task)
 		fs_context_put(task->fs);
 	task->files = NULL;
 	task->fs = NULL;
+	struct ns_set *ns = task->ns;
+	task->ns = NULL;
+	ns_set_put(ns);
 	task_put(task);
 }
 
@@ -233,6 +241,11 @@ static struct task *build(const struct clone_args *args, struct regs *regs, int 
 	*error = fs_context_clone(current->fs, flags & CLONE_FS, &task->fs);
 	if (*error)
 		goto fail;
+	*error = ns_set_clone(current->ns, flags, task->fs, &task->ns);
+	if (*error)
+		goto fail;
+	if (!(flags & CLONE_THREAD))
+		process_set_pid_ns(task->process, task->ns->pid_for_children);
 	*error = copy_mm(task, flags);
 	if (*error)
 		goto fail;
@@ -252,6 +265,11 @@ static void publish(struct task *task, const struct clone_args *args)
 
 		process_get(process); /* the task's; the first one is its own */
 		process->pid = task->tid;
+		process->vpid = task->vtid;
+		if (!process->pid_ns->init) {
+			process->pid_ns->init = process;
+			process->ns_init = true;
+		}
 		process->leader = task;
 		process->parent = parent;
 		if (parent) /* a process started from outside has none, nor has its sibling */
@@ -310,11 +328,19 @@ int64_t task_clone(struct clone_args *args, struct regs *regs)
 	 */
 	if (tid > 0 && current->killed)
 		tid = -EINTR;
+	if (tid > 0 && task->process->pid_ns->dead)
+		tid = -ENOMEM; /* pid_namespaces(7) */
+	if (tid > 0) {
+		task->tid = tid;
+		rc = pid_ns_number_task(task);
+		if (rc)
+			tid = rc;
+	}
 	if (tid < 0) {
 		discard(task);
 		return tid;
 	}
-	task->tid = tid;
+	tid = pid_vnr(tid);
 
 	/* From here nothing may fail. */
 	publish(task, args);

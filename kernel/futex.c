@@ -287,7 +287,7 @@ static int futex_wake_op(uaddr_t a, uaddr_t b, bool shared, unsigned n, unsigned
 /* Try to take the word, from a dead owner too. 0: ours; -EAGAIN: owned (*owner_tid) and marked as waited for; else an error. */
 static int pi_try(uaddr_t address, bool mark, uint32_t dead, uint32_t *owner_tid)
 {
-	uint32_t self = (uint32_t)current->tid, old, seen;
+	uint32_t self = (uint32_t)current->vtid, old, seen;
 	int rc = get_user(old, address);
 
 	for (;;) {
@@ -395,7 +395,7 @@ static int pi_hand_over(uaddr_t address, const uint64_t key[2], uint32_t self)
 		if ((old & FUTEX_TID_MASK) != self)
 			return -EPERM;
 		struct task *next = first ? first->task : NULL;
-		uint32_t value = (next ? (uint32_t)next->tid : 0) | (second ? FUTEX_WAITERS : 0);
+		uint32_t value = (next ? (uint32_t)next->vtid : 0) | (second ? FUTEX_WAITERS : 0);
 		rc = cmpxchg_user32(address, old, value, &seen);
 		if (rc)
 			return rc;
@@ -406,7 +406,7 @@ static int pi_hand_over(uaddr_t address, const uint64_t key[2], uint32_t self)
 		/* The exchange may have slept (a fault): is the one we named still first? If not it has gone: name another. */
 		struct futex_waiter *now = first_pi(key, &second);
 		if (next && (!now || now->task != next)) {
-			self = (uint32_t)next->tid;
+			self = (uint32_t)next->vtid;
 			old = value;
 			continue;
 		}
@@ -423,7 +423,7 @@ static int futex_unlock_pi(uaddr_t address, bool shared)
 	uint64_t key[2];
 	int rc = get_key(address, shared, key);
 
-	return rc ? rc : pi_hand_over(address, key, (uint32_t)current->tid);
+	return rc ? rc : pi_hand_over(address, key, (uint32_t)current->vtid);
 }
 
 /* The task dies owning PI locks: the first waiter of each takes it over, in its own address space. */
@@ -436,7 +436,7 @@ void futex_exit_pi(struct task *task)
 			if (!waiter->pi || waiter->owner != task)
 				continue;
 			pi_set_owner(waiter->key, NULL);
-			waiter->dead = (uint32_t)task->tid;
+			waiter->dead = (uint32_t)task->vtid;
 			wake(waiter);
 		}
 	}
@@ -447,7 +447,7 @@ void futex_exit_pi(struct task *task)
 /* One lock of the list of a dying task: mark it, wake one waiter. Linux' handle_futex_death() by its documentation. */
 static int robust_death(struct task *task, uaddr_t address, bool pi, bool pending)
 {
-	uint32_t value, seen, tid = (uint32_t)task->tid;
+	uint32_t value, seen, tid = (uint32_t)task->vtid;
 
 	if (address.v & 3)
 		return -EINVAL;

@@ -15,8 +15,10 @@
 #include "kernel/exec.h"
 #include "kernel/files.h"
 #include "kernel/mm.h"
+#include "kernel/namespaces.h"
 #include "kernel/process.h"
 #include "kernel/task.h"
+#include "kernel/uts.h"
 #include "ring0/context.h"
 #include "ring0/lib.h"
 #include "ring0/lock.h"
@@ -271,14 +273,14 @@ int launch_process(struct launch *launch)
 {
 	struct container *c = launch->container;
 	struct cred *cred = first_cred();
-	struct task *task = cred ? task_create_process(cred, c) : NULL;
+	struct task *task = cred && c->ns ? task_create_process(cred, c, c->ns) : NULL;
 
 	if (!task) {
 		kfree(cred);
 		return -ENOMEM;
 	}
 	if (launch->first) {
-		c->init = task->process;
+		c->init = task->process->pid_ns->init = task->process;
 		task->process->ns_init = true;
 	}
 	if (c->frozen)
@@ -287,6 +289,34 @@ int launch_process(struct launch *launch)
 	task->context = context_prepare(task->regs, launch_main, launch);
 	sched_new_task(task);
 	return 0;
+}
+
+/* As the configuration asks: its own, or the first container's. */
+static struct ns_set *container_namespaces(struct container *c)
+{
+	const struct ns_set *first = first_container.ns;
+	struct ns_set *set = ns_set_create();
+
+	if (!set)
+		return NULL;
+	if (c->config.id.flags & CONFIG_SHARE_IPC) {
+		ns_put(&set->ipc->ns);
+		set->ipc = first->ipc;
+		ns_get(&set->ipc->ns);
+	}
+	if (c->config.id.flags & CONFIG_SHARE_PID) {
+		ns_put(&set->pid_for_children->ns);
+		set->pid_for_children = first->pid_for_children;
+		ns_get(&set->pid_for_children->ns);
+	}
+	if (c->config.id.flags & CONFIG_SHARE_UTS) {
+		ns_put(&set->uts->ns);
+		set->uts = first->uts;
+		ns_get(&set->uts->ns);
+	} else {
+		uts_set(set->uts, &c->config);
+	}
+	return set;
 }
 
 int container_create(uint32_t id, const void *blob, uint64_t len, const uint32_t *fds, uint32_t gofer)
@@ -308,6 +338,10 @@ int container_create(uint32_t id, const void *blob, uint64_t len, const uint32_t
 	memcpy(c->fds, fds, sizeof(c->fds));
 	c->tasks_limit = c->config.limits.pids;
 	waitq_init(&c->waiters);
+	rc = -ENOMEM;
+	c->ns = container_namespaces(c);
+	if (!c->ns)
+		goto fail_config;
 	launch->container = c;
 	launch->first = true;
 	rc = launch_process(launch);
@@ -316,6 +350,7 @@ int container_create(uint32_t id, const void *blob, uint64_t len, const uint32_t
 	TAILQ_INSERT_TAIL(&containers, c, link);
 	return 0;
 fail_config:
+	ns_set_put(c->ns);
 	config_free(&c->config);
 fail:
 	kfree(launch);
@@ -331,6 +366,7 @@ void init_start(void)
 	if (!launch || !cred)
 		panic("no memory for the first process");
 	struct task *task = task_create_init(cred);
+	uts_set(first_container.ns->uts, &first_container.config);
 	launch->container = &first_container;
 	launch->first = true;
 	first_container.tasks_limit = first_container.config.limits.pids;

@@ -14,6 +14,7 @@
 
 #include "kernel/ipc_shm.h"
 #include "kernel/mm/internal.h"
+#include "kernel/namespaces.h"
 #include "kernel/task.h"
 #include "ring0/clock.h"
 
@@ -31,18 +32,18 @@ struct segment {
 	unsigned mode; /* permissions and SHM_DEST, SHM_LOCKED */
 	int64_t atime, dtime, ctime;
 	int cpid, lpid;
+	struct ipc_ns *ns; /* its segments end with it */
 	char name[16]; /* "/SYSV" and the key */
 };
 
 static struct segment *table[SHM_MAX_SEGMENTS];
-static unsigned highest, sequence, used;
+static unsigned highest, sequence;
 
 static void segment_release(struct vm_object *object)
 {
 	struct segment *segment = container_of(object, struct segment, object);
 
 	table[(unsigned)segment->id % SHM_MAX_SEGMENTS] = NULL;
-	used--;
 	kfree(segment);
 }
 
@@ -52,7 +53,7 @@ static struct segment *segment_find(int id)
 {
 	struct segment *segment = id < 0 ? NULL : table[(unsigned)id % SHM_MAX_SEGMENTS];
 
-	return segment && segment->id == id ? segment : NULL;
+	return segment && segment->id == id && segment->ns == current->ns->ipc ? segment : NULL;
 }
 
 static uint64_t segment_attached(const struct segment *segment)
@@ -103,10 +104,10 @@ static int64_t segment_create(int key, uint64_t size, int flags)
 	segment->mode = (unsigned)flags & 0777;
 	segment->ctime = clock_realtime() / NS;
 	segment->cpid = current->process->pid;
+	segment->ns = current->ns->ipc;
 	snprintf(segment->name, sizeof(segment->name), "/SYSV%08x", (unsigned)key);
 	table[slot] = segment;
 	highest = MAX(highest, slot);
-	used++;
 	return segment->id;
 }
 
@@ -117,7 +118,7 @@ int64_t shm_get(int key, uint64_t size, int flags)
 	if (flags & SHM_HUGETLB)
 		return -ENOMEM;
 	for (unsigned i = 0; key != IPC_PRIVATE && i <= highest; i++)
-		if (table[i] && table[i]->key == key && !(table[i]->mode & SHM_DEST_FLAG))
+		if (table[i] && table[i]->ns == current->ns->ipc && table[i]->key == key && !(table[i]->mode & SHM_DEST_FLAG))
 			segment = table[i];
 	if (!segment)
 		return key == IPC_PRIVATE || flags & IPC_CREAT ? segment_create(key, size, flags) : -ENOENT;
@@ -213,8 +214,8 @@ static void segment_stat(const struct segment *segment, struct shmid64_ds *ds)
 	ds->shm_atime = segment->atime;
 	ds->shm_dtime = segment->dtime;
 	ds->shm_ctime = segment->ctime;
-	ds->shm_cpid = segment->cpid;
-	ds->shm_lpid = segment->lpid;
+	ds->shm_cpid = pid_vnr(segment->cpid);
+	ds->shm_lpid = pid_vnr(segment->lpid);
 	ds->shm_nattch = segment_attached(segment);
 }
 
@@ -230,9 +231,9 @@ static int64_t shm_info_copy(int command, uaddr_t buffer)
 	info.shmmin = 1;
 	info.shmmni = info.shmseg = SHM_MAX_SEGMENTS;
 	info.shmall = SHM_MAX_BYTES;
-	now.used_ids = (int)used;
 	for (unsigned i = 0; i <= highest; i++)
-		if (table[i]) {
+		if (table[i] && table[i]->ns == current->ns->ipc) {
+			now.used_ids++;
 			now.shm_tot += table[i]->object.size >> PAGE_SHIFT;
 			now.shm_rss += table[i]->object.nr_pages;
 		}
@@ -273,7 +274,7 @@ int64_t shm_control(int id, int command, uaddr_t buffer)
 	if (command == IPC_SET && copy_from_user(&ds, buffer, sizeof(ds)) < 0)
 		return -EFAULT;
 	if (command == SHM_STAT || command == SHM_STAT_ANY)
-		segment = id >= 0 && (unsigned)id < SHM_MAX_SEGMENTS ? table[id] : NULL;
+		segment = id >= 0 && (unsigned)id < SHM_MAX_SEGMENTS && table[id] ? segment_find(table[id]->id) : NULL;
 	else
 		segment = segment_find(id);
 	if (!segment)
@@ -299,5 +300,20 @@ int64_t shm_control(int id, int command, uaddr_t buffer)
 		return 0;
 	default:
 		return -EINVAL;
+	}
+}
+
+void ipc_ns_destroy(struct ipc_ns *ipc)
+{
+	for (unsigned i = 0; i <= highest; i++) {
+		struct segment *segment = table[i];
+
+		if (!segment || segment->ns != ipc)
+			continue;
+		segment->ns = NULL;
+		if (!(segment->mode & SHM_DEST_FLAG)) {
+			segment->mode |= SHM_DEST_FLAG;
+			object_put(&segment->object); /* the table's reference */
+		}
 	}
 }

@@ -12,7 +12,9 @@
 #include "kernel/signal.h"
 #include "kernel/task.h"
 
-#define PID_MAX 32768
+#define PID_MAX TASK_ID_MAX
+
+void process_set_pid_ns(struct process *process, struct pid_ns *ns); /* before it has a number */
 
 /* Wait statuses, as wait(2) encodes them. */
 #define WAIT_EXITED(code) (((code) & 0xff) << 8)

@@ -13,6 +13,7 @@
 #include <linux/resource.h>
 
 #include "kernel/mm.h"
+#include "kernel/namespaces.h"
 #include "kernel/process.h"
 #include "ring0/lib.h"
 
@@ -221,14 +222,29 @@ static int enqueue(struct process *process, struct sigpending *pending, const st
 	return 0;
 }
 
-static int send(struct process *process, struct task *target, const struct ksiginfo *info)
+/* Who sent it, as the receiver's pid namespace has it; from outside of that, nobody, and two signals reach even its first process. */
+static void translate(struct ksiginfo *info, const struct process *process)
 {
+	const struct pid_ns *ns = process->pid_ns;
+
+	if (info->pid && !ns->identity && (info->code == SI_USER || info->code == SI_TKILL || info->signo == SIGCHLD))
+		info->pid = pid_ns_nr(ns, info->pid);
+	if (process->ns_init && (info->code == SI_USER || info->code == SI_TKILL || info->code == SI_QUEUE) &&
+		(info->signo == SIGKILL || info->signo == SIGSTOP) && current->process &&
+		!pid_ns_contains(ns, current->process->pid_ns))
+		info->forced = true;
+}
+
+static int send(struct process *process, struct task *target, const struct ksiginfo *original)
+{
+	struct ksiginfo own = *original, *info = &own;
 	struct task *judge = target ? target : process->leader;
 
 	if (process->zombie || !info->signo || (target && (target->state == TASK_ZOMBIE || target->exiting)))
 		return 0;
 	if (process->exiting && info->signo != SIGKILL)
 		return 0;
+	translate(info, process);
 	prepare(process, info->signo);
 	if (signal_is_ignored(judge, info->signo, info->forced))
 		return 0;

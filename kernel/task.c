@@ -12,6 +12,7 @@
 
 #include "kernel/container.h"
 #include "kernel/mm.h"
+#include "kernel/namespaces.h"
 #include "kernel/process.h"
 #include "kernel/rlimit.h"
 #include "ring0/clock.h"
@@ -20,7 +21,6 @@
 #define KERNEL_STACK_ORDER 2
 _Static_assert(KERNEL_STACK_SIZE == PAGE_SIZE << KERNEL_STACK_ORDER, "kernel stacks are one block of pages");
 #define HASH_SIZE 1024u
-#define FIRST_REUSED_PID 300
 
 struct process_list all_processes = TAILQ_HEAD_INITIALIZER(all_processes);
 struct process *init_process;
@@ -99,7 +99,7 @@ void task_put(struct task *task)
 	BUG_ON(task->refs == 0);
 	if (--task->refs)
 		return;
-	BUG_ON(task->mm || task->files || task->fs);
+	BUG_ON(task->mm || task->files || task->fs || task->ns);
 	seccomp_release(task);
 	if (task->process)
 		process_put(task->process);
@@ -127,6 +127,8 @@ struct process *process_alloc(void)
 	itimers_init(process);
 	process->start_time = clock_boottime();
 	process->container = &first_container;
+	process->pid_ns = &first_pid_ns;
+	first_pid_ns.ns.refs++;
 	return process;
 }
 
@@ -144,6 +146,7 @@ void process_put(struct process *process)
 		session_put(process->session);
 	if (process->sighand)
 		sighand_put(process->sighand);
+	ns_put(&process->pid_ns->ns);
 	kfree(process);
 }
 
@@ -169,7 +172,7 @@ void session_put(struct session *session)
 		kfree(session);
 }
 
-struct task *task_find(int tid)
+struct task *task_find_global(int tid)
 {
 	struct task *task;
 
@@ -191,11 +194,26 @@ struct task *task_find_get(int tid)
 	return task;
 }
 
-struct process *process_find(int pid)
+struct process *process_find_global(int pid)
 {
-	struct task *task = task_find(pid);
+	struct task *task = task_find_global(pid);
 
 	return task && task->process && task->process->pid == pid ? task->process : NULL;
+}
+
+struct task *task_find(int nr)
+{
+	const struct pid_ns *ns = current->process->pid_ns;
+	struct task *task = task_find_global(ns->identity ? nr : pid_ns_global(ns, nr));
+
+	return task && task->process && pid_ns_contains(ns, task->process->pid_ns) ? task : NULL;
+}
+
+struct process *process_find(int nr)
+{
+	struct task *task = task_find(nr);
+
+	return task && task->process->pid == task->tid ? task->process : NULL;
 }
 
 void task_hash_insert(struct task *task)
@@ -222,11 +240,11 @@ bool pgrp_exists_in_session(int pgid, const struct session *session)
 }
 
 /* Numbers live on as group and session ids after their task has gone; that matters only once they are reused. */
-static bool tid_in_use(int tid)
+bool tid_in_use(int tid)
 {
 	struct process *process;
 
-	if (task_find(tid))
+	if (task_find_global(tid))
 		return true;
 	if (!tids_wrapped)
 		return false;
@@ -239,47 +257,71 @@ static bool tid_in_use(int tid)
 
 int tid_alloc(void)
 {
-	for (int tries = 0; tries < PID_MAX; tries++) {
-		if (++last_tid >= PID_MAX) {
-			last_tid = FIRST_REUSED_PID;
+	for (int tries = 0; tries < TASK_ID_MAX; tries++) {
+		if (++last_tid >= TASK_ID_MAX) {
+			last_tid = TASK_ID_FIRST_REUSED;
 			tids_wrapped = true;
 		}
-		if (!tid_in_use(last_tid))
+		if (!tid_in_use(last_tid)) {
+			pid_ns_forget(last_tid);
 			return last_tid;
+		}
 	}
 	return -EAGAIN;
 }
 
-struct task *task_create_process(struct cred *cred, struct container *container)
+void process_set_pid_ns(struct process *process, struct pid_ns *ns)
+{
+	ns_get(&ns->ns);
+	ns_put(&process->pid_ns->ns);
+	process->pid_ns = ns;
+}
+
+/* Not yet published. */
+static void discard_process(struct task *task)
+{
+	if (task->ns)
+		ns_set_put(task->ns);
+	task->ns = NULL;
+	task->cred = NULL; /* the caller's */
+	struct process *process = task->process;
+	task_put(task);
+	process_put(process);
+}
+
+struct task *task_create_process(struct cred *cred, struct container *container, struct ns_set *ns)
 {
 	struct task *task = task_alloc();
 	struct process *process = process_alloc();
-	struct sighand *sighand = sighand_create();
-	struct session *session = session_create(0);
-	int tid = tid_alloc();
 
-	if (!task || !process || !sighand || !session || tid < 0) {
+	if (!task || !process) {
 		if (task)
 			task_put(task);
-		kfree(process);
-		kfree(sighand);
-		kfree(session);
+		if (process)
+			process_put(process);
 		return NULL;
 	}
-	task->tid = tid;
+	task->process = process;
+	process_get(process);
+	task->ns = ns;
+	ns_set_get(ns);
 	task->cred = cred;
-	process->pid = process->pgid = tid;
-	session->sid = tid;
-	process->session = session;
-	process->sighand = sighand;
+	process_set_pid_ns(process, ns->pid_for_children);
+	process->sighand = sighand_create();
+	process->session = session_create(0);
+	task->tid = tid_alloc();
+	if (!process->sighand || !process->session || task->tid < 0 || pid_ns_number_task(task)) {
+		discard_process(task);
+		return NULL;
+	}
+	process->pid = process->pgid = process->session->sid = task->tid;
+	process->vpid = task->vtid;
 	process->leader = task;
 	process->exit_signal = SIGCHLD;
 	process->threads = 1;
 	process->container = container;
 	container->tasks++;
 	rlimits_init(process);
-	process_get(process);
-	task->process = process;
 	TAILQ_INSERT_TAIL(&process->tasks, task, sibling);
 	TAILQ_INSERT_TAIL(&all_processes, process, all);
 	task_hash_insert(task);
@@ -288,11 +330,19 @@ struct task *task_create_process(struct cred *cred, struct container *container)
 
 struct task *task_create_init(struct cred *cred)
 {
-	struct task *task = task_create_process(cred, &first_container);
+	static struct ns_set *ns;
 
+	ns = ns_set_create();
+	if (ns) {
+		ns_put(&ns->pid_for_children->ns);
+		ns->pid_for_children = &first_pid_ns;
+		first_pid_ns.ns.refs++;
+	}
+	struct task *task = ns ? task_create_process(cred, &first_container, ns) : NULL;
 	if (!task)
 		panic("no memory for the first process");
-	init_process = first_container.init = task->process;
+	first_container.ns = ns;
+	init_process = first_container.init = first_pid_ns.init = task->process;
 	init_process->ns_init = true;
 	return task;
 }

@@ -28,6 +28,8 @@
 
 struct container;
 struct launch;
+struct ns_set;
+struct pid_ns;
 struct mm;
 struct fd_table;   /* vfs */
 struct fs_context; /* vfs: root, cwd, umask */
@@ -63,7 +65,9 @@ struct itimer {
 /* A thread group. */
 struct process {
 	uint32_t refs;
-	int pid; /* thread group id */
+	int pid; /* thread group id, in the sandbox; see kernel/namespaces.h */
+	int vpid; /* in its own pid namespace */
+	struct pid_ns *pid_ns; /* referenced */
 	int pgid;
 	struct session *session;
 	struct process *parent;
@@ -123,13 +127,15 @@ struct task {
 	uint32_t work; /* WORK_*; set by others with task_set_work() */
 	uint32_t state;
 	struct regs *regs; /* user registers, at the top of the kernel stack */
-	int tid;
+	int tid;  /* in the sandbox */
+	int vtid; /* in its own pid namespace: what it calls itself */
 	uint32_t refs;
 	struct process *process;
 	struct mm *mm; /* NULL: kernel task or zombie */
 	struct cred *cred;
 	struct fd_table *files;
 	struct fs_context *fs;
+	struct ns_set *ns; /* NULL: kernel task or zombie */
 	struct machine_task machine;
 	uint64_t context; /* saved kernel RSP when not running */
 	void *kernel_stack;
@@ -186,8 +192,11 @@ struct task {
 
 void task_get(struct task *task);
 void task_put(struct task *task);
-struct task *task_find(int tid);          /* no reference; valid until the next sleep */
-struct process *process_find(int pid);    /* likewise */
+/* By number as the current process sees it; no reference; valid until the next sleep. */
+struct task *task_find(int nr);
+struct process *process_find(int nr);
+struct task *task_find_global(int tid); /* by the sandbox' own numbers; likewise */
+struct process *process_find_global(int pid);
 void process_get(struct process *process);
 void process_put(struct process *process);
 extern struct process_list all_processes;
@@ -203,13 +212,16 @@ static inline void task_set_work(struct task *task, uint32_t bits)
  */
 struct task *task_alloc(void);
 struct process *process_alloc(void); /* one reference; empty lists; no ids. NULL: no memory */
+#define TASK_ID_MAX 32768
+#define TASK_ID_FIRST_REUSED 300
+bool tid_in_use(int tid); /* as a task, group or session */
 int tid_alloc(void);                 /* a number that no task, group or session uses; or -EAGAIN */
 void task_hash_insert(struct task *task); /* by task->tid; takes a reference */
 void task_hash_remove(struct task *task);
 /* The first process, tid 1, with its session and group, in state NEW; no mm, files, fs. Takes over cred. Sets init_process. */
 struct task *task_create_init(struct cred *cred);
 /* A process without a parent in a container, as above; NULL: no memory, no number (cred is then the caller's). */
-struct task *task_create_process(struct cred *cred, struct container *container);
+struct task *task_create_process(struct cred *cred, struct container *container, struct ns_set *ns); /* takes a reference to ns */
 /* What stands between the work of a trap and user mode, until nothing is left. May sleep or not return. */
 void task_exit_work(struct task *task, struct regs *regs);
 struct session *session_create(int sid);

@@ -11,6 +11,7 @@
 #include <linux/wait.h>
 
 #include "kernel/mm.h"
+#include "kernel/namespaces.h"
 #include "kernel/process.h"
 #include "ring0/lib.h"
 
@@ -29,7 +30,7 @@ static bool matches(const struct process *child, int which, int id, int options)
 
 static void fill_usage(const struct process *child, struct wait_result *result)
 {
-	result->pid = child->pid;
+	result->pid = pid_vnr(child->pid);
 	result->uid = child->leader->cred->uid;
 	process_cpu_times(child, &result->utime, &result->stime);
 	result->utime += child->cutime;

@@ -392,7 +392,7 @@ int64_t sys_capset(struct regs *regs)
 
 	if (n < 0)
 		return n;
-	if (pid != 0 && pid != current->tid)
+	if (pid != 0 && pid != current->vtid)
 		return -EPERM;
 	if (copy_from_user(words, PTR1(regs), (size_t)n * sizeof(words[0])))
 		return -EFAULT;

@@ -8,6 +8,7 @@
 #include <linux/fs.h>
 
 #include "kernel/files.h"
+#include "kernel/namespaces.h"
 #include "ring0/lib.h"
 #include "ring0/usercopy.h"
 #include "syscalls/syscalls.h"
@@ -180,7 +181,7 @@ static int64_t lock_command(struct file *file, unsigned cmd, uaddr_t arg)
 		user.l_whence = SEEK_SET;
 		user.l_start = (__kernel_off_t)request.start;
 		user.l_len = request.end == UINT64_MAX ? 0 : (__kernel_off_t)(request.end - request.start + 1);
-		user.l_pid = request.pid;
+		user.l_pid = request.pid > 0 ? pid_vnr(request.pid) : request.pid;
 	}
 	return copy_to_user(arg, &user, sizeof(user));
 }
@@ -191,7 +192,7 @@ static int64_t set_owner(struct file *file, int who)
 		return -EINVAL;
 	if (who > 0 && !process_find(who) && !task_find(who))
 		return -ESRCH;
-	file->owner = who;
+	file->owner = who < 0 ? -pid_from_user(-who) : pid_from_user(who);
 	return 0;
 }
 
@@ -201,7 +202,7 @@ static int64_t owner_ex(struct file *file, unsigned cmd, uaddr_t arg)
 
 	if (cmd == F_GETOWN_EX) {
 		owner.type = file->owner < 0 ? F_OWNER_PGRP : F_OWNER_PID;
-		owner.pid = file->owner < 0 ? -file->owner : file->owner;
+		owner.pid = pid_vnr(file->owner < 0 ? -file->owner : file->owner);
 		return copy_to_user(arg, &owner, sizeof(owner));
 	}
 	if (copy_from_user(&owner, arg, sizeof(owner)))

@@ -1,5 +1,5 @@
 /*
- * mount(2) and umount2(2).
+ * mount(2), umount2(2) and pivot_root(2).
  */
 #include <linux/errno.h>
 #include <linux/mount.h>
@@ -49,6 +49,20 @@ int64_t sys_mount(struct regs *regs)
 	kfree(target);
 	kfree(type);
 	kfree(data);
+	return rc;
+}
+
+int64_t sys_pivot_root(struct regs *regs)
+{
+	int rc;
+	char *put_old = NULL, *new_root = path_from_user(PTR0(regs), false, &rc);
+
+	if (new_root)
+		put_old = path_from_user(PTR1(regs), false, &rc);
+	if (put_old)
+		rc = vfs_pivot_root(new_root, put_old);
+	kfree(new_root);
+	kfree(put_old);
 	return rc;
 }
 

@@ -11,6 +11,7 @@
 
 #include "kernel/ktime.h"
 #include "kernel/mm.h"
+#include "kernel/namespaces.h"
 #include "kernel/process.h"
 #include "kernel/rlimit.h"
 #include "ring0/clock.h"
@@ -21,24 +22,24 @@
 
 int64_t sys_getpid(struct regs *regs)
 {
-	return current->process->pid;
+	return current->process->vpid;
 }
 
 int64_t sys_gettid(struct regs *regs)
 {
-	return current->tid;
+	return current->vtid;
 }
 
 int64_t sys_getppid(struct regs *regs)
 {
 	const struct process *parent = current->process->parent;
 
-	return parent ? parent->pid : 0;
+	return parent && parent->pid_ns == current->process->pid_ns ? parent->vpid : 0;
 }
 
 int64_t sys_getpgrp(struct regs *regs)
 {
-	return current->process->pgid;
+	return pid_vnr(current->process->pgid);
 }
 
 int64_t sys_getpgid(struct regs *regs)
@@ -52,7 +53,7 @@ int64_t sys_getpgid(struct regs *regs)
 			return -ESRCH;
 		process = task->process;
 	}
-	return process->pgid;
+	return pid_vnr(process->pgid);
 }
 
 int64_t sys_getsid(struct regs *regs)
@@ -66,7 +67,7 @@ int64_t sys_getsid(struct regs *regs)
 			return -ESRCH;
 		process = task->process;
 	}
-	return process->session->sid;
+	return pid_vnr(process->session->sid);
 }
 
 int64_t sys_fork(struct regs *regs)
@@ -177,7 +178,9 @@ int64_t sys_wait4(struct regs *regs)
 		which = P_ALL;
 	} else if (pid <= 0) {
 		which = P_PGID;
-		pid = pid ? -pid : current->process->pgid;
+		pid = pid ? pid_from_user(-pid) : current->process->pgid;
+	} else {
+		pid = pid_from_user(pid);
 	}
 	int rc = task_wait(which, pid, options | WEXITED, &result);
 	if (rc <= 0)
@@ -209,9 +212,9 @@ static int wait_target(int *which, int id, int *options, unsigned *file_flags)
 	case P_ALL:
 		return 0;
 	case P_PID:
-		return id > 0 ? id : -EINVAL;
+		return id > 0 ? pid_from_user(id) : -EINVAL;
 	case P_PGID:
-		return id > 0 ? id : id == 0 ? current->process->pgid : -EINVAL;
+		return id > 0 ? pid_from_user(id) : id == 0 ? current->process->pgid : -EINVAL;
 	case P_PIDFD:
 		if (id < 0)
 			return -EINVAL;
@@ -279,8 +282,7 @@ int64_t sys_setpgid(struct regs *regs)
 	process = pid ? process_find(pid) : self;
 	if (!process)
 		return -ESRCH;
-	if (!pgid)
-		pgid = process->pid;
+	pgid = pgid ? pid_from_user(pgid) : process->pid;
 	if (process != self) {
 		if (process->parent != self)
 			return -ESRCH;
@@ -311,13 +313,13 @@ int64_t sys_setsid(struct regs *regs)
 	session_put(process->session);
 	process->session = session;
 	process->pgid = process->pid;
-	return process->pid;
+	return process->vpid;
 }
 
 int64_t sys_set_tid_address(struct regs *regs)
 {
 	current->clear_child_tid = PTR0(regs);
-	return current->tid;
+	return current->vtid;
 }
 
 static void get_usage(int who, struct rusage *usage)

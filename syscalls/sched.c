@@ -9,6 +9,7 @@
 #include <linux/sched/types.h>
 
 #include "kernel/ktime.h"
+#include "kernel/namespaces.h"
 #include "kernel/rlimit.h"
 #include "kernel/rseq.h"
 #include "kernel/task.h"
@@ -242,11 +243,13 @@ int64_t sys_sched_getattr(struct regs *regs)
 /* Does the task belong to (which, who) of getpriority(2)? */
 static bool in_scope(const struct task *task, int which, uint32_t who)
 {
+	if (!pid_ns_contains(current->process->pid_ns, task->process->pid_ns))
+		return false;
 	switch (which) {
 	case PRIO_PROCESS:
-		return who ? task->tid == (int)who : task == current;
+		return who ? task->tid == pid_from_user((int)who) : task == current;
 	case PRIO_PGRP:
-		return task->process->pgid == (int)(who ? who : (uint32_t)current->process->pgid);
+		return task->process->pgid == (who ? pid_from_user((int)who) : current->process->pgid);
 	default:
 		return task->cred->uid == (who ? who : current->cred->uid);
 	}

@@ -7,6 +7,7 @@
 #include <linux/magic.h>
 
 #include "kernel/ktime.h"
+#include "kernel/namespaces.h"
 #include "kernel/process.h"
 #include "ring0/lib.h"
 #include "ring0/usercopy.h"
@@ -195,7 +196,9 @@ static int kill_many(int pgid, const struct ksiginfo *info)
 	TAILQ_FOREACH_SAFE(process, &all_processes, all, next) {
 		if (pgid > 0 && process->pgid != pgid)
 			continue;
-		if (pgid < 0 && (process == init_process || process == current->process))
+		if (!pid_ns_contains(current->process->pid_ns, process->pid_ns))
+			continue;
+		if (pgid < 0 && (process == current->process->pid_ns->init || process == current->process))
 			continue;
 		int one = send_to(process, info);
 		sent |= one == 0;
@@ -219,14 +222,15 @@ int64_t sys_kill(struct regs *regs)
 	}
 	if (pid == INT32_MIN)
 		return -ESRCH;
-	return kill_many(pid == 0 ? current->process->pgid : pid == -1 ? -1 : -pid, &info);
+	int pgid = pid == 0 ? current->process->pgid : pid == -1 ? -1 : pid_from_user(-pid);
+	return pgid ? kill_many(pgid, &info) : -ESRCH;
 }
 
 static int64_t send_to_thread(int tgid, int tid, const struct ksiginfo *info)
 {
 	struct task *task = task_find(tid);
 
-	if (!task || (tgid > 0 && task->process->pid != tgid))
+	if (!task || (tgid > 0 && task->process->pid != pid_from_user(tgid)))
 		return -ESRCH;
 	int rc = signal_may_send(current, task, info->signo);
 	if (!rc && info->signo)
@@ -263,7 +267,7 @@ static int user_info(uaddr_t from, int signo, int pid, struct ksiginfo *info)
 		return -EFAULT;
 	ksiginfo_from_user(info, in);
 	info->signo = signo;
-	if ((info->code >= 0 || info->code == SI_TKILL) && pid != current->process->pid)
+	if ((info->code >= 0 || info->code == SI_TKILL) && pid != current->process->vpid)
 		return -EPERM;
 	return valid_signal(signo) ? 0 : -EINVAL;
 }
@@ -319,7 +323,7 @@ int64_t sys_pidfd_send_signal(struct regs *regs)
 	else if (!valid_signal(signo))
 		rc = -EINVAL;
 	if (!rc && ARG2(regs))
-		rc = user_info(PTR2(regs), signo, process->pid, &info);
+		rc = user_info(PTR2(regs), signo, pid_vnr(process->pid), &info);
 	else if (!rc)
 		signal_make_kill_info(&info, signo, SI_USER);
 	if (!rc && info.signo != signo)

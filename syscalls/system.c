@@ -27,7 +27,6 @@ int64_t sys_uname(struct regs *regs)
 {
 	struct new_utsname name = {0};
 
-	uts_init();
 	rf_strlcpy(name.sysname, "Linux", sizeof(name.sysname));
 	rf_strlcpy(name.nodename, uts_nodename, sizeof(name.nodename));
 	rf_strlcpy(name.release, UTS_RELEASE, sizeof(name.release));
@@ -48,7 +47,6 @@ static int64_t set_name(struct regs *regs, char name[65])
 		return -EINVAL;
 	if (copy_from_user(buf, PTR0(regs), (size_t)len))
 		return -EFAULT;
-	uts_init();
 	memcpy(name, buf, sizeof(buf));
 	return 0;
 }
@@ -405,45 +403,4 @@ int64_t sys_syslog(struct regs *regs)
 		return (int64_t)klog_size();
 	}
 	return -EINVAL;
-}
-
-/* ---- unshare ---- */
-
-int64_t sys_unshare(struct regs *regs)
-{
-	uint64_t flags = ARG0(regs);
-	struct task *task = current;
-	struct fd_table *files = NULL;
-	struct fs_context *fs = NULL;
-	const uint64_t namespaces = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |
-		CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWTIME;
-
-	if (flags & namespaces)
-		return (flags & CLONE_NEWUSER) || capable(CAP_SYS_ADMIN) ? -EINVAL : -EPERM;
-	if (flags & ~(uint64_t)(CLONE_FILES | CLONE_FS | CLONE_SYSVSEM | CLONE_THREAD | CLONE_SIGHAND | CLONE_VM))
-		return -EINVAL;
-	/* These are only "unshared" while there is nothing shared. */
-	if ((flags & (CLONE_THREAD | CLONE_SIGHAND | CLONE_VM)) && task->process->threads > 1)
-		return -EINVAL;
-	int rc = flags & CLONE_FILES ? files_clone(task->files, false, &files) : 0;
-	if (!rc && (flags & CLONE_FS))
-		rc = fs_context_clone(task->fs, false, &fs);
-	if (rc) {
-		if (files)
-			files_put(files);
-		return rc;
-	}
-	if (files) {
-		struct fd_table *old = task->files;
-
-		task->files = files;
-		files_put(old);
-	}
-	if (fs) {
-		struct fs_context *old = task->fs;
-
-		task->fs = fs;
-		fs_context_put(old);
-	}
-	return 0;
 }

@@ -69,6 +69,7 @@ int vfs_lock_set(struct file *file, const struct lock_request *request, bool ofd
 /* ---- mounts (vfs/mount.c) ---- */
 int vfs_mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data);
 int vfs_umount(const char *target, int flags);
+int vfs_pivot_root(const char *new_root, const char *put_old);
 /* at NULL: the root of the tree. */
 int vfs_mount_fs(const struct fs_type *type, const struct mount_args *args, const struct path *at);
 int vfs_mount_bind(const struct path *from, const struct path *at, bool recursive);

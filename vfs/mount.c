@@ -1,10 +1,10 @@
 /*
- * Mounts: the tree of superblocks that the container sees (one mount namespace), and
+ * Mounts: trees of superblocks (mnt_ns.c keeps them apart), and
  * mount(2) and umount2(2). Boot uses the same functions (vfs_boot.c).
  *
  * A mount references its superblock, its root dentry, its parent and its mountpoint; the
  * tree's list holds one reference to each attached mount. Mount propagation does not exist:
- * MS_SHARED and its kin are accepted as MS_PRIVATE is, since there is one namespace.
+ * MS_SHARED and its kin are accepted as MS_PRIVATE is.
  */
 #include <linux/errno.h>
 #include <linux/fcntl.h>
@@ -122,6 +122,7 @@ int mount_attach(struct mount *mount, const struct path *at)
 		mount->mountpoint = at->dentry;
 		dentry_get(at->dentry);
 		at->dentry->mounted = true;
+		mount->mnt_ns = at->mount->mnt_ns;
 	} else {
 		mount->parent_id = mount->id;
 	}
@@ -140,15 +141,29 @@ static bool dentry_has_mount(const struct dentry *dentry)
 	return false;
 }
 
-static void mount_detach(struct mount *mount)
+void mount_detach(struct mount *mount)
 {
 	struct dentry *point = mount->mountpoint;
 
 	TAILQ_REMOVE(&all_mounts, mount, link);
 	mount->attached = false;
+	mount->mnt_ns = NULL;
 	if (point && !dentry_has_mount(point))
 		point->mounted = false;
 	mount_put(mount);
+}
+
+void mount_unhang(struct mount *mount)
+{
+	struct mount *parent = mount->parent;
+	struct dentry *point = mount->mountpoint;
+
+	mount->parent = NULL;
+	mount->mountpoint = NULL;
+	if (!dentry_has_mount(point))
+		point->mounted = false;
+	dentry_put(point);
+	mount_put(parent);
 }
 
 int mount_want_write(const struct mount *mount)
@@ -289,7 +304,7 @@ static int mount_move(const char *source, const struct path *at)
 		return rc;
 	m = from.mount;
 	rc = -EINVAL;
-	if (from.dentry != m->root || !m->parent)
+	if (from.dentry != m->root || !m->parent || m->mnt_ns != current->ns->mnt)
 		goto out;
 	rc = -ELOOP;
 	for (up = at->mount; up; up = up->parent)
@@ -319,6 +334,10 @@ int vfs_mount(const char *source, const char *target, const char *type, unsigned
 	rc = path_lookup(AT_FDCWD, target, LOOKUP_FOLLOW, &at);
 	if (rc)
 		return rc;
+	if (at.mount->mnt_ns != current->ns->mnt) {
+		path_put(&at);
+		return -EINVAL;
+	}
 	if ((flags & MS_MGC_MSK) == MS_MGC_VAL)
 		flags &= ~(unsigned long)MS_MGC_MSK;
 	if (!(flags & (MS_NOATIME | MS_STRICTATIME)))
@@ -381,7 +400,7 @@ int vfs_umount(const char *target, int flags)
 	if (rc)
 		return rc;
 	rc = -EINVAL;
-	if (at.dentry != at.mount->root || !at.mount->parent)
+	if (at.dentry != at.mount->root || !at.mount->parent || at.mount->mnt_ns != current->ns->mnt)
 		goto out;
 	if (flags & MNT_DETACH) {
 		mount_detach_tree(at.mount);

@@ -26,6 +26,7 @@
 #include <stdint.h>
 
 #include "kernel/mm.h"
+#include "kernel/namespaces.h"
 #include "kernel/task.h"
 #include "kernel/wait.h"
 
@@ -262,9 +263,18 @@ struct mount {
 	unsigned long flags; /* MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_NOATIME … */
 	const char *source;
 	TAILQ_ENTRY(mount) link; /* all mounts, in order */
+	struct mnt_ns *mnt_ns;   /* whose tree it is in, without a reference; NULL: in none */
+	struct mount *copy;      /* while its namespace is being copied */
 	bool attached;
 };
 TAILQ_HEAD(mount_list, mount);
+struct mnt_ns {
+	struct ns ns;
+	struct mount *root;
+};
+struct mnt_ns *mnt_ns_create(struct mount *root); /* one reference; NULL: no memory */
+void mount_detach(struct mount *mount); /* out of the tree, with the tree's reference; may sleep */
+void mount_unhang(struct mount *mount); /* from its parent, but stays in the tree's list; may sleep */
 extern struct mount_list all_mounts;
 void mount_get(struct mount *mount);
 void mount_put(struct mount *mount);
@@ -275,7 +285,7 @@ struct path {
 };
 /* A mount that is in no tree (anonymous files, an overlay's layers); takes over the sb reference. NULL: no memory. */
 struct mount *mount_create(struct superblock *sb, struct dentry *root, const char *source, unsigned long flags);
-/* Hang a mount on a place: takes over the mount's reference. 0 or -errno. */
+/* Hang a mount on a place (NULL: the root of a tree, whose mnt_ns the caller sets): takes over the mount's reference. 0 or -errno. */
 int mount_attach(struct mount *mount, const struct path *at);
 /* The mount on top of this place, referenced, or NULL. */
 struct mount *mount_find_child(struct mount *mount, struct dentry *dentry);

@@ -265,8 +265,10 @@ int vfs_boot(struct container *c, struct task *init)
 	rc = mount_root(&config->root, &root);
 	if (!rc)
 		rc = make_context(init, root);
-	if (!rc)
-		rc = fs_context_clone(init->fs, false, &c->fs);
+	if (!rc) {
+		root->mnt_ns = init->ns->mnt = mnt_ns_create(root);
+		rc = root->mnt_ns ? fs_context_clone(init->fs, false, &c->fs) : -ENOMEM;
+	}
 	if (!rc)
 		rc = mount_all(config, root);
 	if (!rc)

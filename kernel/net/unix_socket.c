@@ -23,7 +23,7 @@ static struct socket_cred current_cred(void)
 	struct socket_cred cred = {0, 0, 0};
 
 	if (current->process)
-		cred.pid = current->process->pid;
+		cred.pid = current->process->vpid;
 	if (current->cred) {
 		cred.uid = current->cred->euid;
 		cred.gid = current->cred->egid;

@@ -45,4 +45,10 @@ int inotify_create(unsigned flags, struct file **file);
 int inotify_watch_add(struct file *file, struct inode *inode, uint32_t mask);
 int inotify_watch_remove(struct file *file, int watch);
 
+/* nsfs.c: namespaces as files. */
+struct ns;
+int nsfs_path(struct ns *ns, struct path *path); /* takes over the reference, also when it fails */
+struct ns *nsfs_namespace(const struct file *file); /* no reference; NULL: not one of these */
+uint64_t nsfs_clone_flag(const struct ns *ns); /* its CLONE_NEW* */
+
 #endif

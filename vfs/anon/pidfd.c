@@ -25,7 +25,7 @@ static void pidfd_release(struct file *file)
 static void pidfd_show_fdinfo(struct file *file, char *buf, size_t size)
 {
 	const struct process *process = file->private;
-	int pid = process->threads || process->zombie ? process->pid : -1;
+	int pid = process->threads || process->zombie ? pid_vnr(process->pid) : -1;
 
 	snprintf(buf, size, "Pid:\t%d\nNSpid:\t%d\n", pid, pid);
 }

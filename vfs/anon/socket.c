@@ -186,7 +186,7 @@ int64_t socket_send(struct file *file, struct socket_send *send, bool has_cred)
 	if (!sock)
 		return -ENOTSOCK;
 	if (!has_cred)
-		send->cred = (struct socket_cred){current->process->pid, current->cred->uid, current->cred->gid};
+		send->cred = (struct socket_cred){current->process->vpid, current->cred->uid, current->cred->gid};
 	send->deadline = deadline_of(file, send->flags, sock->send_timeout);
 	rc = sock->ops->send(sock, send);
 	if (rc == -EPIPE && sock->type == SOCK_STREAM && !(send->flags & MSG_NOSIGNAL)) {

@@ -43,11 +43,14 @@ static void show_super_options(struct seq *seq, struct superblock *sb)
 	kfree(buf);
 }
 
-/* Where a mount hangs, as the current task's root shows it; NULL: outside of it. */
-static char *mount_place(const struct mount *mount, char *buf)
+/* Where a mount hangs, as that task's root shows it; NULL: outside of it. */
+static char *mount_place(const struct task *task, const struct mount *mount, char *buf)
 {
 	struct path path = {(struct mount *)(uintptr_t)mount, mount->root};
-	char *text = path_print(&path, &current->fs->root, buf, PATH_SIZE);
+
+	if (!task || !task->fs || !task->ns || mount->mnt_ns != task->ns->mnt)
+		return NULL;
+	char *text = path_print(&path, &task->fs->root, buf, PATH_SIZE);
 
 	return text && *text == '/' ? text : NULL;
 }
@@ -102,7 +105,7 @@ static void show_one(struct seq *seq, const struct mount *mount, char *place, bo
 	seq_puts(seq, " 0 0\n");
 }
 
-static int show_mounts(struct seq *seq, bool info)
+static int show_mounts(struct seq *seq, const struct pseudo_inode *p, bool info)
 {
 	char *buf = kmalloc(PATH_SIZE);
 	struct mount *mount;
@@ -110,7 +113,7 @@ static int show_mounts(struct seq *seq, bool info)
 	if (!buf)
 		return -ENOMEM;
 	TAILQ_FOREACH(mount, &all_mounts, link) {
-		char *place = mount->attached || !mount->parent ? mount_place(mount, buf) : NULL;
+		char *place = mount_place(pseudo_task(p), mount, buf);
 
 		if (place)
 			show_one(seq, mount, place, info, buf);
@@ -121,12 +124,12 @@ static int show_mounts(struct seq *seq, bool info)
 
 int proc_show_mounts(struct seq *seq, struct pseudo_inode *p)
 {
-	return show_mounts(seq, false);
+	return show_mounts(seq, p, false);
 }
 
 int proc_show_mountinfo(struct seq *seq, struct pseudo_inode *p)
 {
-	return show_mounts(seq, true);
+	return show_mounts(seq, p, true);
 }
 
 int proc_show_mountstats(struct seq *seq, struct pseudo_inode *p)
@@ -137,7 +140,7 @@ int proc_show_mountstats(struct seq *seq, struct pseudo_inode *p)
 	if (!buf)
 		return -ENOMEM;
 	TAILQ_FOREACH(mount, &all_mounts, link) {
-		char *place = mount_place(mount, buf);
+		char *place = mount_place(pseudo_task(p), mount, buf);
 
 		if (!place)
 			continue;

@@ -8,6 +8,7 @@
 #include <linux/fcntl.h>
 
 #include "ring0/usercopy.h"
+#include "vfs/anon/anon.h"
 #include "vfs/proc/proc.h"
 
 #define STRINGS_LIMIT (2u << 20)
@@ -263,7 +264,7 @@ static int show_children(struct seq *seq, struct pseudo_inode *p)
 	if (!task)
 		return -ESRCH;
 	TAILQ_FOREACH(child, &task->process->children, sibling)
-		seq_printf(seq, "%d ", child->pid);
+		seq_printf(seq, "%d ", process_nr(proc_pid_ns(p->inode.sb), child));
 	return 0;
 }
 
@@ -426,28 +427,47 @@ static int64_t readlink_path(struct pseudo_inode *p, char *buf, size_t size)
 	return rc;
 }
 
-/* Namespaces: the container has one of each kind. */
+/* The namespace that the link's name tells, referenced. */
+static int find_ns(struct pseudo_inode *p, struct ns **ns)
+{
+	const char *name = p->entry->name;
+	bool for_children = strstr(name, "_for_children");
+	struct task *task = pseudo_task(p);
+	unsigned kind = 0;
+	int rc = task ? proc_may_inspect(task) : -ENOENT;
+
+	if (rc)
+		return rc;
+	while (kind < NS_KINDS - 1 && strncmp(name, ns_kind_name(kind), strlen(ns_kind_name(kind))))
+		kind++;
+	*ns = ns_of_task(task, kind, for_children);
+	return *ns ? 0 : -ENOENT;
+}
+
 static int64_t readlink_ns(struct pseudo_inode *p, char *buf, size_t size)
 {
-	static const char *const names[] = {"cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts"};
-	const char *name = p->entry->name;
-	unsigned kind = 0;
+	struct ns *ns;
+	int64_t rc = find_ns(p, &ns);
 
-	if (!pseudo_task(p))
-		return -ENOENT;
-	if (!strcmp(name, "pid_for_children"))
-		name = "pid";
-	else if (!strcmp(name, "time_for_children"))
-		name = "time";
-	while (kind < ARRAY_SIZE(names) - 1 && strcmp(names[kind], name))
-		kind++;
-	return snprintf(buf, size, "%s:[%u]", name, 4026531834u + kind);
+	if (rc)
+		return rc;
+	rc = snprintf(buf, size, "%s:[%u]", ns_kind_name(ns->kind), ns->inum);
+	ns_put(ns);
+	return rc;
+}
+
+static int link_ns(struct pseudo_inode *p, struct path *path)
+{
+	struct ns *ns;
+	int rc = find_ns(p, &ns);
+
+	return rc ? rc : nsfs_path(ns, path);
 }
 
 #define LINK(n, get) {.name = (n), .mode = S_IFLNK | 0777, .readlink = readlink_path, .getlink = (get)}
 #define FILE_R(n, m, fn) {.name = (n), .mode = S_IFREG | (m), .show = (fn)}
 #define TEXT(n, s) {.name = (n), .mode = S_IFREG | 0444, .show = pseudo_show_text, .text = (s)}
-#define NS(n) {.name = (n), .mode = S_IFLNK | 0777, .readlink = readlink_ns}
+#define NS(n) {.name = (n), .mode = S_IFLNK | 0777, .readlink = readlink_ns, .getlink = link_ns}
 
 static const struct pseudo_entry ns_table[] = {
 	NS("cgroup"), NS("ipc"), NS("mnt"), NS("net"), NS("pid"), NS("pid_for_children"), NS("time"),

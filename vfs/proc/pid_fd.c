@@ -222,11 +222,12 @@ static int task_lookup(struct inode *dir, struct dentry *dentry, struct inode **
 {
 	struct task *leader = pseudo_task(pseudo_of(dir));
 	int tid = parse_name(dentry->name, dentry->name_len);
-	struct task *task = tid > 0 ? task_find(tid) : NULL;
+	const struct pid_ns *ns = proc_pid_ns(dir->sb);
+	struct task *task = tid > 0 ? task_find_global(pid_ns_global(ns, tid)) : NULL;
 
 	if (!leader || !task || task->process != leader->process)
 		return -ENOENT;
-	*inode = pseudo_inode_create(dir->sb, &tid_entry, task, tid, 0);
+	*inode = pseudo_inode_create(dir->sb, &tid_entry, task, task->tid, 0);
 	if (!*inode)
 		return -ENOMEM;
 	pseudo_getattr(*inode);
@@ -245,9 +246,12 @@ static int task_readdir(struct file *file, struct dir_emitter *emitter)
 	for (;;) { /* the lowest number not shown yet; threads come and go between calls */
 		int next = 0;
 
-		TAILQ_FOREACH(task, &leader->process->tasks, sibling)
-			if ((uint64_t)task->tid + FIRST_COOKIE > file->pos && (!next || task->tid < next))
-				next = task->tid;
+		TAILQ_FOREACH(task, &leader->process->tasks, sibling) {
+			int nr = task_nr(proc_pid_ns(file->inode->sb), task);
+
+			if ((uint64_t)nr + FIRST_COOKIE > file->pos && (!next || nr < next))
+				next = nr;
+		}
 		if (!next || emit_number(file, emitter, next, S_IFDIR >> 12))
 			return 0;
 	}

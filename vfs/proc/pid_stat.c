@@ -66,9 +66,9 @@ static struct signal_sets signal_sets(const struct process *process)
 	return sets;
 }
 
-static int parent_pid(const struct process *process)
+static int parent_pid(const struct pid_ns *ns, const struct process *process)
 {
-	return process->parent ? process->parent->pid : 0;
+	return process->parent ? process_nr(ns, process->parent) : 0;
 }
 
 struct task_times {
@@ -100,6 +100,7 @@ static uint64_t mm_rss(const struct mm *mm)
 
 int proc_show_stat(struct seq *seq, struct pseudo_inode *p)
 {
+	const struct pid_ns *ns = proc_pid_ns(p->inode.sb);
 	struct task *task = pseudo_task(p);
 	struct signal_sets sets;
 	struct task_times times;
@@ -117,9 +118,10 @@ int proc_show_stat(struct seq *seq, struct pseudo_inode *p)
 	sets = signal_sets(process);
 	times = times_of(p, task);
 	seq_printf(seq, "%d (%s) %c %d %d %d %d %d 0 %lu %lu %lu %lu %lu %lu %ld %ld %d %d %u 0 %lu %lu %lu %lu",
-		proc_is_process(p) ? process->pid : task->tid, task->comm, state_letter(task), parent_pid(process),
-		process->pgid, process->session ? process->session->sid : 0, tty ? (int)tty->rdev : 0,
-		tty ? tty->pgrp : -1, (unsigned long)times.min_flt, (unsigned long)process->cmin_flt,
+		proc_is_process(p) ? process_nr(ns, process) : task_nr(ns, task), task->comm, state_letter(task),
+		parent_pid(ns, process), pid_ns_nr(ns, process->pgid),
+		process->session ? pid_ns_nr(ns, process->session->sid) : 0, tty ? (int)tty->rdev : 0,
+		tty ? pid_ns_nr(ns, tty->pgrp) : -1, (unsigned long)times.min_flt, (unsigned long)process->cmin_flt,
 		(unsigned long)times.maj_flt, (unsigned long)process->cmaj_flt,
 		(unsigned long)(times.user / PROC_USER_HZ_NS), (unsigned long)(times.system / PROC_USER_HZ_NS),
 		(long)(process->cutime / PROC_USER_HZ_NS), (long)(process->cstime / PROC_USER_HZ_NS),
@@ -186,21 +188,39 @@ static void status_memory(struct seq *seq, const struct mm *mm)
 	seq_puts(seq, "CoreDumping:\t0\nTHP_enabled:\t1\n");
 }
 
-static void status_ids(struct seq *seq, const struct task *task)
+/* From the namespace of the mount to the innermost. */
+static void status_numbers(struct seq *seq, const struct pid_ns *outer, const struct pid_ns *inner, const char *name, int global)
+{
+	seq_printf(seq, "%s:", name);
+	for (unsigned level = outer->level; level <= inner->level; level++) {
+		const struct pid_ns *ns = inner;
+
+		while (ns->level > level)
+			ns = ns->parent;
+		seq_printf(seq, "\t%d", pid_ns_nr(ns, global));
+	}
+	seq_puts(seq, "\n");
+}
+
+static void status_ids(struct seq *seq, const struct pid_ns *ns, const struct task *task)
 {
 	const struct process *process = task->process;
 	const struct cred *cred = task->cred;
 	int sid = process->session ? process->session->sid : 0;
 
-	seq_printf(seq, "Tgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n", process->pid, task->tid,
-		parent_pid(process));
+	seq_printf(seq, "Tgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n", process_nr(ns, process),
+		task_nr(ns, task), parent_pid(ns, process));
 	if (cred)
 		seq_printf(seq, "Uid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\n", cred->uid, cred->euid, cred->suid,
 			cred->fsuid, cred->gid, cred->egid, cred->sgid, cred->fsgid);
 	seq_printf(seq, "FDSize:\t%u\nGroups:\t", task->files ? task->files->size : 0);
 	for (unsigned i = 0; cred && cred->groups && i < cred->groups->count; i++)
 		seq_printf(seq, "%u ", cred->groups->gid[i]);
-	seq_printf(seq, "\nNStgid:\t%d\nNSpid:\t%d\nNSpgid:\t%d\nNSsid:\t%d\n", process->pid, task->tid, process->pgid, sid);
+	seq_puts(seq, "\n");
+	status_numbers(seq, ns, process->pid_ns, "NStgid", process->pid);
+	status_numbers(seq, ns, process->pid_ns, "NSpid", task->tid);
+	status_numbers(seq, ns, process->pid_ns, "NSpgid", process->pgid);
+	status_numbers(seq, ns, process->pid_ns, "NSsid", sid);
 }
 
 static void status_signals(struct seq *seq, const struct task *task)
@@ -255,7 +275,7 @@ int proc_show_status(struct seq *seq, struct pseudo_inode *p)
 	seq_puts(seq, "Name:\t");
 	seq_escaped(seq, task->comm, "\n\\");
 	seq_printf(seq, "\nUmask:\t%04o\nState:\t%s\n", task->fs ? task->fs->umask : 0, state_name(state_letter(task)));
-	status_ids(seq, task);
+	status_ids(seq, proc_pid_ns(p->inode.sb), task);
 	if (task->mm)
 		status_memory(seq, task->mm);
 	status_signals(seq, task);
@@ -277,7 +297,7 @@ int proc_show_sched(struct seq *seq, struct pseudo_inode *p)
 
 	if (!task)
 		return -ESRCH;
-	seq_printf(seq, "%s (%d, #threads: %u)\n", task->comm, task->tid, task->process->threads);
+	seq_printf(seq, "%s (%d, #threads: %u)\n", task->comm, task_nr(proc_pid_ns(p->inode.sb), task), task->process->threads);
 	seq_puts(seq, "-------------------------------------------------------------------\n");
 	seq_printf(seq, "se.exec_start                                : %20lu.%06lu\n",
 		(unsigned long)(task->exec_start / 1000000), (unsigned long)(task->exec_start % 1000000));

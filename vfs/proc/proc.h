@@ -5,6 +5,7 @@
 #define VFS_PROC_PROC_H
 
 #include "kernel/mm.h"
+#include "kernel/namespaces.h"
 #include "vfs/proc/pseudo.h"
 
 #define PROC_USER_HZ_NS 10000000ull /* ns of a clock tick as programs see it (USER_HZ 100) */
@@ -12,7 +13,13 @@
 extern const struct pseudo_entry proc_global_table[]; /* global.c: files at the root */
 extern const struct pseudo_entry proc_sys_table[];    /* sysctl.c: below /proc/sys */
 extern const struct pseudo_entry proc_net_table[];    /* net.c: below /proc/PID/net */
-extern const struct pseudo_entry proc_pid_table[], proc_tid_table[]; /* pid.c */
+extern const struct pseudo_entry proc_pid_table[], proc_tid_table[]; /* The pid namespace of whoever mounted it: its numbers are the ones shown. */
+static inline struct pid_ns *proc_pid_ns(const struct superblock *sb)
+{
+	return sb->private;
+}
+
+/* pid.c */
 extern const struct inode_ops proc_fd_inode_ops, proc_task_inode_ops; /* pid_fd.c: fd, fdinfo; task */
 extern const struct file_ops proc_fd_file_ops, proc_task_file_ops;
 

@@ -19,9 +19,9 @@ struct task *pseudo_task(const struct pseudo_inode *p)
 	if (!p->pid)
 		return NULL;
 	if (p->tid) {
-		task = task_find(p->tid);
+		task = task_find_global(p->tid);
 	} else {
-		struct process *process = process_find(p->pid);
+		struct process *process = process_find_global(p->pid);
 
 		task = process ? process->leader : NULL;
 	}

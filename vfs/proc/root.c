@@ -11,12 +11,17 @@
 
 static int64_t readlink_self(struct pseudo_inode *p, char *buf, size_t size)
 {
-	return snprintf(buf, size, "%d", current->process->pid);
+	int nr = process_nr(proc_pid_ns(p->inode.sb), current->process);
+
+	return nr ? snprintf(buf, size, "%d", nr) : -ENOENT;
 }
 
 static int64_t readlink_thread_self(struct pseudo_inode *p, char *buf, size_t size)
 {
-	return snprintf(buf, size, "%d/task/%d", current->process->pid, current->tid);
+	const struct pid_ns *ns = proc_pid_ns(p->inode.sb);
+	int nr = process_nr(ns, current->process);
+
+	return nr ? snprintf(buf, size, "%d/task/%d", nr, task_nr(ns, current)) : -ENOENT;
 }
 
 static const struct pseudo_entry self_table[] = {
@@ -58,12 +63,12 @@ static int root_lookup(struct inode *dir, struct dentry *dentry, struct inode **
 		return *inode ? 0 : -ENOMEM;
 	}
 	if (pid) {
-		struct process *process = process_find(pid);
-		struct task *task = process ? process->leader : task_find(pid); /* a thread's number works, unlisted */
+		const struct pid_ns *ns = proc_pid_ns(dir->sb);
+		struct task *task = task_find_global(pid_ns_global(ns, pid)); /* a thread's number works, unlisted */
 
-		if (!task || !task->process || task->kernel_task)
+		if (!task || !task->process || task->kernel_task || !task_nr(ns, task))
 			return -ENOENT;
-		*inode = pseudo_inode_create(dir->sb, &pid_entry, task, process ? 0 : pid, 0);
+		*inode = pseudo_inode_create(dir->sb, &pid_entry, task, task == task->process->leader ? 0 : task->tid, 0);
 		if (*inode)
 			pseudo_getattr(*inode);
 		return *inode ? 0 : -ENOMEM;
@@ -85,9 +90,12 @@ static int root_readdir(struct file *file, struct dir_emitter *emitter)
 		char name[12];
 		int next = 0, len;
 
-		TAILQ_FOREACH(process, &all_processes, all)
-			if (process->pid > 0 && (uint64_t)process->pid + PID_COOKIE > file->pos && (!next || process->pid < next))
-				next = process->pid;
+		TAILQ_FOREACH(process, &all_processes, all) {
+			int nr = process_nr(proc_pid_ns(file->inode->sb), process);
+
+			if (nr > 0 && (uint64_t)nr + PID_COOKIE > file->pos && (!next || nr < next))
+				next = nr;
+		}
 		if (!next)
 			return 0;
 		len = snprintf(name, sizeof(name), "%d", next);
@@ -116,10 +124,24 @@ static const struct pseudo_entry root_entry = {
 	.fops = &root_file_ops,
 };
 
+static void procfs_destroy(struct superblock *sb)
+{
+	ns_put(&proc_pid_ns(sb)->ns);
+}
+
+static const struct superblock_ops procfs_ops = {.destroy = procfs_destroy};
+
 static int procfs_mount(const struct fs_type *type, const struct mount_args *args, struct superblock **sb)
 {
+	struct pid_ns *ns = current->process->pid_ns;
+
 	*sb = pseudo_superblock(type, &root_entry, PROC_SUPER_MAGIC);
-	return *sb ? 0 : -ENOMEM;
+	if (!*sb)
+		return -ENOMEM;
+	(*sb)->private = ns;
+	(*sb)->ops = &procfs_ops;
+	ns_get(&ns->ns);
+	return 0;
 }
 
 static struct fs_type procfs_type = {.name = "proc", .nodev = true, .mount = procfs_mount};

@@ -28,7 +28,6 @@ static int64_t write_name(char *name, const char *text, size_t n)
 
 static int show_hostname(struct seq *seq, struct pseudo_inode *p)
 {
-	uts_init();
 	seq_printf(seq, "%s\n", uts_nodename);
 	return 0;
 }
@@ -40,7 +39,6 @@ static int64_t write_hostname(struct pseudo_inode *p, const char *text, size_t n
 
 static int show_domainname(struct seq *seq, struct pseudo_inode *p)
 {
-	uts_init();
 	seq_printf(seq, "%s\n", *uts_domainname ? uts_domainname : "(none)");
 	return 0;
 }

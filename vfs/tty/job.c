@@ -109,6 +109,7 @@ static int64_t set_foreground(struct tty *tty, uaddr_t arg)
 		return -ENOTTY;
 	if (pgid < 0)
 		return -EINVAL;
+	pgid = pid_from_user(pgid);
 	if (!pgrp_exists_in_session(pgid, process->session))
 		return -EPERM;
 	tty->pgrp = pgid;
@@ -132,13 +133,13 @@ int64_t tty_job_ioctl(struct tty *tty, bool master, unsigned cmd, uaddr_t arg)
 	case TIOCGPGRP:
 		if (!controlling && !master)
 			return -ENOTTY;
-		return put_user(tty->pgrp, arg);
+		return put_user(pid_vnr(tty->pgrp), arg);
 	case TIOCSPGRP:
 		return set_foreground(tty, arg);
 	case TIOCGSID:
 		if ((!controlling && !master) || !tty->session)
 			return -ENOTTY;
-		return put_user(tty->session->sid, arg);
+		return put_user(pid_vnr(tty->session->sid), arg);
 	default:
 		return -ENOTTY;
 	}

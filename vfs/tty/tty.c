@@ -82,7 +82,7 @@ void tty_hangup(struct tty *tty)
 	tty->hung_up = true;
 	if (tty->session) {
 		struct session *session = tty->session;
-		struct process *leader = process_find(session->sid);
+		struct process *leader = process_find_global(session->sid);
 
 		if (leader) {
 			struct ksiginfo info;

@@ -1,0 +1,462 @@
+/*
+ * Sets of namespaces, and the kinds that are nothing but a few fields. See kernel/namespaces.h.
+ */
+#include <linux/errno.h>
+#include <linux/sched.h>
+
+#include "kernel/container.h"
+#include "kernel/mm.h"
+#include "kernel/namespaces.h"
+#include "ring0/lib.h"
+
+#define FIRST_INUM 4026531834u /* as Linux numbers the ones that are there from the start */
+
+static struct ns single[NS_KINDS]; /* of the kinds of which there is one */
+static uint32_t next_inum = FIRST_INUM + 366;
+
+uint32_t ns_next_inum(void)
+{
+	return next_inum++;
+}
+
+const char *ns_kind_name(enum ns_kind kind)
+{
+	static const char *const names[NS_KINDS] = {"cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts"};
+
+	return names[kind];
+}
+
+void ns_get(struct ns *ns)
+{
+	ns->refs++;
+}
+
+static struct ns *single_ns(enum ns_kind kind)
+{
+	single[kind].kind = kind;
+	single[kind].inum = FIRST_INUM + kind;
+	if (!single[kind].refs)
+		single[kind].refs = 1; /* for ever */
+	return &single[kind];
+}
+
+static void pid_ns_destroy(struct pid_ns *pid);
+
+void ns_put(struct ns *ns)
+{
+	if (--ns->refs)
+		return;
+	switch (ns->kind) {
+	case NS_PID:
+		pid_ns_destroy(container_of(ns, struct pid_ns, ns));
+		return;
+	case NS_MNT:
+		mnt_ns_destroy(ns);
+		return;
+	case NS_IPC:
+		ipc_ns_destroy(container_of(ns, struct ipc_ns, ns));
+		kfree(container_of(ns, struct ipc_ns, ns));
+		return;
+	case NS_UTS:
+		kfree(container_of(ns, struct uts_ns, ns));
+		return;
+	default:
+		BUG_ON(true); /* there is always one of the others */
+	}
+}
+
+static void *ns_create(size_t size, enum ns_kind kind)
+{
+	struct ns *ns = kzalloc(size);
+
+	if (ns)
+		*ns = (struct ns){.refs = 1, .inum = ns_next_inum(), .kind = kind};
+	return ns;
+}
+
+/* ---- sets ---- */
+
+void ns_set_get(struct ns_set *set)
+{
+	set->refs++;
+}
+
+void ns_set_put(struct ns_set *set)
+{
+	if (!set || --set->refs)
+		return;
+	if (set->uts)
+		ns_put(&set->uts->ns);
+	if (set->ipc)
+		ns_put(&set->ipc->ns);
+	if (set->pid_for_children)
+		ns_put(&set->pid_for_children->ns);
+	if (set->mnt)
+		ns_put(mnt_ns_base(set->mnt));
+	kfree(set);
+}
+
+struct ns_set *ns_set_create(void)
+{
+	struct ns_set *set = kzalloc(sizeof(*set));
+
+	if (!set)
+		return NULL;
+	set->refs = 1;
+	set->uts = ns_create(sizeof(*set->uts), NS_UTS);
+	set->ipc = ns_create(sizeof(*set->ipc), NS_IPC);
+	set->pid_for_children = pid_ns_create(NULL);
+	if (!set->uts || !set->ipc || !set->pid_for_children) {
+		ns_set_put(set);
+		return NULL;
+	}
+	return set;
+}
+
+int ns_check_flags(uint64_t flags)
+{
+	if (!(flags & CLONE_ALL_NAMESPACES))
+		return 0;
+	if (flags & CLONE_NEWUSER)
+		return -EINVAL;
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	return flags & CLONE_ALL_NAMESPACES & ~CLONE_KNOWN_NAMESPACES ? -EINVAL : 0;
+}
+
+static struct ns_set *set_copy(const struct ns_set *from)
+{
+	struct ns_set *set = kmalloc(sizeof(*set));
+
+	if (!set)
+		return NULL;
+	*set = *from;
+	set->refs = 1;
+	set->uts->ns.refs++;
+	set->ipc->ns.refs++;
+	set->pid_for_children->ns.refs++;
+	if (set->mnt)
+		mnt_ns_base(set->mnt)->refs++;
+	return set;
+}
+
+static int renew_uts(struct ns_set *set)
+{
+	struct uts_ns *uts = ns_create(sizeof(*uts), NS_UTS);
+
+	if (!uts)
+		return -ENOMEM;
+	memcpy(uts->nodename, set->uts->nodename, sizeof(uts->nodename));
+	memcpy(uts->domainname, set->uts->domainname, sizeof(uts->domainname));
+	ns_put(&set->uts->ns);
+	set->uts = uts;
+	return 0;
+}
+
+static int renew_ipc(struct ns_set *set)
+{
+	struct ipc_ns *ipc = ns_create(sizeof(*ipc), NS_IPC);
+
+	if (!ipc)
+		return -ENOMEM;
+	ns_put(&set->ipc->ns);
+	set->ipc = ipc;
+	return 0;
+}
+
+static int renew_pid(struct ns_set *set)
+{
+	struct pid_ns *active = current->process->pid_ns;
+
+	if (set->pid_for_children != active)
+		return -EINVAL; /* pid_namespaces(7): only once */
+	if (active->level + 1 >= PID_NS_LEVELS)
+		return -ENOSPC;
+	struct pid_ns *pid = pid_ns_create(active);
+	if (!pid)
+		return -ENOMEM;
+	ns_put(&set->pid_for_children->ns);
+	set->pid_for_children = pid;
+	return 0;
+}
+
+static int renew_mnt(struct ns_set *set, struct fs_context *fs)
+{
+	int error;
+	struct mnt_ns *mnt = mnt_ns_copy(set->mnt, fs, &error);
+
+	if (!mnt)
+		return error;
+	ns_put(mnt_ns_base(set->mnt));
+	set->mnt = mnt;
+	return 0;
+}
+
+int ns_set_clone(struct ns_set *from, uint64_t flags, struct fs_context *fs, struct ns_set **to)
+{
+	int rc = 0;
+
+	if (!(flags & CLONE_KNOWN_NAMESPACES)) {
+		from->refs++;
+		*to = from;
+		return 0;
+	}
+	struct ns_set *set = set_copy(from);
+	if (!set)
+		return -ENOMEM;
+	if (flags & CLONE_NEWUTS)
+		rc = renew_uts(set);
+	if (!rc && (flags & CLONE_NEWIPC))
+		rc = renew_ipc(set);
+	if (!rc && (flags & CLONE_NEWPID))
+		rc = renew_pid(set);
+	if (!rc && (flags & CLONE_NEWNS))
+		rc = renew_mnt(set, fs);
+	if (rc) {
+		ns_set_put(set);
+		return rc;
+	}
+	*to = set;
+	return 0;
+}
+
+static int check_enter(const struct ns *ns)
+{
+	if (ns->kind == NS_USER)
+		return -EINVAL; /* one's own: user_namespaces(7) */
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	if (ns->kind == NS_MNT && !capable(CAP_SYS_CHROOT))
+		return -EPERM;
+	if (ns->kind == NS_PID &&
+		!pid_ns_contains(current->process->pid_ns, container_of(ns, const struct pid_ns, ns)))
+		return -EINVAL;
+	return 0;
+}
+
+int ns_enter(struct ns *ns)
+{
+	struct task *task = current;
+	int rc = check_enter(ns);
+
+	if (rc)
+		return rc;
+	struct ns_set *set = set_copy(task->ns), *old = task->ns;
+	if (!set)
+		return -ENOMEM;
+	ns_get(ns);
+	switch (ns->kind) {
+	case NS_UTS:
+		ns_put(&set->uts->ns);
+		set->uts = container_of(ns, struct uts_ns, ns);
+		break;
+	case NS_IPC:
+		ns_put(&set->ipc->ns);
+		set->ipc = container_of(ns, struct ipc_ns, ns);
+		break;
+	case NS_PID:
+		ns_put(&set->pid_for_children->ns);
+		set->pid_for_children = container_of(ns, struct pid_ns, ns);
+		break;
+	case NS_MNT:
+		rc = mnt_ns_enter(ns, task->fs);
+		if (rc) {
+			ns_put(ns);
+			ns_set_put(set);
+			return rc;
+		}
+		ns_put(mnt_ns_base(set->mnt));
+		set->mnt = (struct mnt_ns *)ns; /* it begins with its struct ns */
+		break;
+	default:
+		ns_put(ns); /* there is one, and the task is in it */
+	}
+	task->ns = set;
+	ns_set_put(old);
+	return 0;
+}
+
+struct ns *ns_of_task(const struct task *task, enum ns_kind kind, bool for_children)
+{
+	struct ns *ns = NULL;
+
+	if (kind == NS_PID && !for_children)
+		ns = task->state == TASK_ZOMBIE ? NULL : &task->process->pid_ns->ns;
+	else if (!task->ns)
+		ns = NULL;
+	else if (kind == NS_PID)
+		ns = &task->ns->pid_for_children->ns;
+	else if (kind == NS_UTS)
+		ns = &task->ns->uts->ns;
+	else if (kind == NS_IPC)
+		ns = &task->ns->ipc->ns;
+	else if (kind == NS_MNT)
+		ns = task->ns->mnt ? mnt_ns_base(task->ns->mnt) : NULL;
+	else
+		ns = single_ns(kind);
+	if (ns)
+		ns->refs++;
+	return ns;
+}
+
+/* ---- process numbers ---- */
+
+struct pid_entry {
+	TAILQ_ENTRY(pid_entry) by_number, by_global;
+	int number, global;
+};
+
+struct pid_ns first_pid_ns = {.ns = {.refs = 1, .inum = FIRST_INUM + NS_PID, .kind = NS_PID}, .identity = true};
+static TAILQ_HEAD(, pid_ns) numbered = TAILQ_HEAD_INITIALIZER(numbered);
+
+struct pid_ns *pid_ns_create(struct pid_ns *parent)
+{
+	struct pid_ns *pid = ns_create(sizeof(*pid), NS_PID);
+
+	if (!pid)
+		return NULL;
+	for (unsigned i = 0; i < PID_NS_BUCKETS; i++) {
+		TAILQ_INIT(&pid->by_number[i]);
+		TAILQ_INIT(&pid->by_global[i]);
+	}
+	pid->parent = parent;
+	if (parent) {
+		parent->ns.refs++;
+		pid->level = parent->level + 1;
+	}
+	TAILQ_INSERT_TAIL(&numbered, pid, link);
+	return pid;
+}
+
+static void entry_remove(struct pid_ns *pid, struct pid_entry *entry)
+{
+	TAILQ_REMOVE(&pid->by_number[(unsigned)entry->number % PID_NS_BUCKETS], entry, by_number);
+	TAILQ_REMOVE(&pid->by_global[(unsigned)entry->global % PID_NS_BUCKETS], entry, by_global);
+	kfree(entry);
+}
+
+static void pid_ns_destroy(struct pid_ns *pid)
+{
+	struct pid_ns *parent = pid->parent;
+	struct pid_entry *entry;
+
+	for (unsigned i = 0; i < PID_NS_BUCKETS; i++) {
+		while ((entry = TAILQ_FIRST(&pid->by_number[i])))
+			entry_remove(pid, entry);
+	}
+	TAILQ_REMOVE(&numbered, pid, link);
+	kfree(pid);
+	if (parent)
+		ns_put(&parent->ns);
+}
+
+static struct pid_entry *find_number(const struct pid_ns *pid, int number)
+{
+	struct pid_entry *entry;
+
+	TAILQ_FOREACH(entry, &pid->by_number[(unsigned)number % PID_NS_BUCKETS], by_number) {
+		if (entry->number == number)
+			return entry;
+	}
+	return NULL;
+}
+
+static struct pid_entry *find_global(const struct pid_ns *pid, int global)
+{
+	struct pid_entry *entry;
+
+	TAILQ_FOREACH(entry, &pid->by_global[(unsigned)global % PID_NS_BUCKETS], by_global) {
+		if (entry->global == global)
+			return entry;
+	}
+	return NULL;
+}
+
+int pid_ns_nr(const struct pid_ns *pid, int global)
+{
+	if (pid->identity)
+		return global;
+	const struct pid_entry *entry = find_global(pid, global);
+	return entry ? entry->number : 0;
+}
+
+int pid_ns_global(const struct pid_ns *pid, int number)
+{
+	if (pid->identity)
+		return number;
+	const struct pid_entry *entry = find_number(pid, number);
+	return entry ? entry->global : 0;
+}
+
+int process_nr(const struct pid_ns *pid, const struct process *process)
+{
+	return pid_ns_contains(pid, process->pid_ns) ? pid_ns_nr(pid, process->pid) : 0;
+}
+
+int task_nr(const struct pid_ns *pid, const struct task *task)
+{
+	return pid_ns_contains(pid, task->process->pid_ns) ? pid_ns_nr(pid, task->tid) : 0;
+}
+
+void pid_ns_forget(int global)
+{
+	struct pid_ns *pid;
+
+	TAILQ_FOREACH(pid, &numbered, link) {
+		struct pid_entry *entry = find_global(pid, global);
+
+		if (entry)
+			entry_remove(pid, entry);
+	}
+}
+
+/* The next number that nobody uses; one whose task, group and session have gone is free. -EAGAIN: none. */
+static int free_number(struct pid_ns *pid)
+{
+	for (int tries = 0; tries < TASK_ID_MAX; tries++) {
+		if (++pid->last >= TASK_ID_MAX)
+			pid->last = TASK_ID_FIRST_REUSED;
+		struct pid_entry *entry = find_number(pid, pid->last);
+
+		if (entry && tid_in_use(entry->global))
+			continue;
+		if (entry)
+			entry_remove(pid, entry);
+		return pid->last;
+	}
+	return -EAGAIN;
+}
+
+static int number_in(struct pid_ns *pid, int global)
+{
+	struct pid_entry *entry = kzalloc(sizeof(*entry));
+	int number = free_number(pid);
+
+	if (!entry || number < 0) {
+		kfree(entry);
+		return entry ? number : -ENOMEM;
+	}
+	entry->number = number;
+	entry->global = global;
+	TAILQ_INSERT_HEAD(&pid->by_number[(unsigned)number % PID_NS_BUCKETS], entry, by_number);
+	TAILQ_INSERT_HEAD(&pid->by_global[(unsigned)global % PID_NS_BUCKETS], entry, by_global);
+	return number;
+}
+
+int pid_ns_number_task(struct task *task)
+{
+	struct pid_ns *own = task->process->pid_ns;
+
+	task->vtid = task->tid;
+	for (struct pid_ns *pid = own; pid && !pid->identity; pid = pid->parent) {
+		int number = number_in(pid, task->tid);
+
+		if (number < 0) {
+			pid_ns_forget(task->tid);
+			return number;
+		}
+		if (pid == own)
+			task->vtid = number;
+	}
+	return 0;
+}

@@ -1,0 +1,85 @@
+/*
+ * Namespaces as files (namespaces(7), ioctl_ns(2)): what the links in /proc/PID/ns lead to, and what setns(2) takes.
+ * Each has a reference to its namespace; the inode's number is the namespace's.
+ */
+#include <linux/errno.h>
+#include <linux/nsfs.h>
+#include <linux/sched.h>
+
+#include "kernel/namespaces.h"
+#include "vfs/anon/anon.h"
+#include "vfs/internal.h"
+
+static const uint64_t clone_flag[NS_KINDS] = {
+	[NS_CGROUP] = CLONE_NEWCGROUP, [NS_IPC] = CLONE_NEWIPC, [NS_MNT] = CLONE_NEWNS, [NS_NET] = CLONE_NEWNET,
+	[NS_PID] = CLONE_NEWPID, [NS_TIME] = CLONE_NEWTIME, [NS_USER] = CLONE_NEWUSER, [NS_UTS] = CLONE_NEWUTS,
+};
+
+struct nsfs_inode {
+	struct inode inode;
+	struct ns *ns;
+};
+
+static void nsfs_destroy(struct inode *inode)
+{
+	struct nsfs_inode *n = container_of(inode, struct nsfs_inode, inode);
+
+	inode_release(inode);
+	ns_put(n->ns);
+	kfree(n);
+}
+
+static int64_t nsfs_ioctl(struct file *file, unsigned cmd, uint64_t arg)
+{
+	const struct nsfs_inode *n = container_of(file->inode, struct nsfs_inode, inode);
+
+	return cmd == NS_GET_NSTYPE ? (int64_t)clone_flag[n->ns->kind] : -ENOTTY;
+}
+
+static const struct file_ops nsfs_file_ops = {.ioctl = nsfs_ioctl};
+
+static int nsfs_open(struct inode *inode, struct file *file)
+{
+	file->ops = &nsfs_file_ops;
+	file->mode |= FILE_STREAM;
+	return 0;
+}
+
+static const struct inode_ops nsfs_inode_ops = {.open = nsfs_open, .destroy = nsfs_destroy};
+
+int nsfs_path(struct ns *ns, struct path *path)
+{
+	struct nsfs_inode *n = kzalloc(sizeof(*n));
+	char name[32];
+
+	if (!n) {
+		ns_put(ns);
+		return -ENOMEM;
+	}
+	inode_init(&n->inode, anon_mount()->sb, S_IFREG | 0444);
+	n->ns = ns;
+	n->inode.ino = ns->inum;
+	n->inode.ops = &nsfs_inode_ops;
+	n->inode.file_ops = &nsfs_file_ops;
+	n->inode.nlink = 1;
+	n->inode.atime = n->inode.mtime = n->inode.ctime = n->inode.btime = vfs_now();
+	snprintf(name, sizeof(name), "%s:[%u]", ns_kind_name(ns->kind), ns->inum);
+	path->dentry = dentry_make_loose(n->inode.sb, name, &n->inode);
+	if (!path->dentry) {
+		inode_put(&n->inode);
+		return -ENOMEM;
+	}
+	path->mount = anon_mount();
+	mount_get(path->mount);
+	return 0;
+}
+
+struct ns *nsfs_namespace(const struct file *file)
+{
+	return file->ops == &nsfs_file_ops ? container_of(file->inode, struct nsfs_inode, inode)->ns : NULL;
+}
+
+uint64_t nsfs_clone_flag(const struct ns *ns)
+{
+	return clone_flag[ns->kind];
+}

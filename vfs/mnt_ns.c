@@ -1,0 +1,262 @@
+/*
+ * Mount namespaces (mount_namespaces(7)) and pivot_root(2): trees of mounts that are independent of each other.
+ *
+ * Every attached mount belongs to one tree. A copy has a mount for each of the original's, on the same superblocks
+ * and at the same places. Propagation between the trees does not exist. Everything may sleep where a mount's last
+ * reference goes.
+ */
+#include <linux/errno.h>
+#include <linux/fcntl.h>
+
+#include "vfs/internal.h"
+
+struct ns *mnt_ns_base(struct mnt_ns *mnt)
+{
+	return &mnt->ns;
+}
+
+struct mnt_ns *mnt_ns_create(struct mount *root)
+{
+	struct mnt_ns *mnt = kzalloc(sizeof(*mnt));
+
+	if (!mnt)
+		return NULL;
+	mnt->ns = (struct ns){.refs = 1, .inum = ns_next_inum(), .kind = NS_MNT};
+	mnt->root = root;
+	return mnt;
+}
+
+void mnt_ns_destroy(struct ns *ns)
+{
+	struct mnt_ns *mnt = container_of(ns, struct mnt_ns, ns);
+	struct mount *m;
+
+	for (;;) {
+		TAILQ_FOREACH_REVERSE(m, &all_mounts, mount_list, link) {
+			if (m->mnt_ns == mnt)
+				break;
+		}
+		if (!m)
+			break;
+		mount_detach(m);
+	}
+	kfree(mnt);
+}
+
+/* Copies of all its mounts, reachable through m->copy; nothing is attached yet. */
+static int copy_mounts(const struct mnt_ns *from)
+{
+	struct mount *m;
+
+	TAILQ_FOREACH(m, &all_mounts, link) {
+		if (m->mnt_ns != from)
+			continue;
+		m->sb->refs++;
+		m->copy = mount_create(m->sb, m->root, m->source, m->flags);
+		if (!m->copy) {
+			superblock_put(m->sb);
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+static void attach_copies(const struct mnt_ns *from, struct mnt_ns *to)
+{
+	struct mount *last = TAILQ_LAST(&all_mounts, mount_list), *m, *next;
+
+	for (m = TAILQ_FIRST(&all_mounts); m; m = next) {
+		struct mount *copy = m->copy;
+
+		next = m == last ? NULL : TAILQ_NEXT(m, link);
+		if (m->mnt_ns != from)
+			continue;
+		copy->mnt_ns = to;
+		copy->attached = true;
+		copy->parent_id = copy->id;
+		if (m->parent && m->parent->copy) {
+			copy->parent = m->parent->copy;
+			copy->parent_id = copy->parent->id;
+			mount_get(copy->parent);
+			copy->mountpoint = m->mountpoint;
+			dentry_get(copy->mountpoint);
+		}
+		TAILQ_INSERT_TAIL(&all_mounts, copy, link);
+	}
+	to->root = from->root->copy;
+}
+
+static void follow_copy(struct path *path)
+{
+	struct mount *copy = path->mount->copy;
+
+	if (!copy)
+		return;
+	mount_get(copy);
+	mount_put(path->mount);
+	path->mount = copy;
+}
+
+static void forget_copies(const struct mnt_ns *from, bool put)
+{
+	struct mount *m;
+
+	TAILQ_FOREACH(m, &all_mounts, link) {
+		if (m->mnt_ns != from || !m->copy)
+			continue;
+		if (put)
+			mount_put(m->copy); /* its superblock and root are held by the original: nothing ends here */
+		m->copy = NULL;
+	}
+}
+
+struct mnt_ns *mnt_ns_copy(struct mnt_ns *from, struct fs_context *fs, int *error)
+{
+	struct mnt_ns *to = mnt_ns_create(NULL);
+
+	*error = to ? copy_mounts(from) : -ENOMEM;
+	if (*error) {
+		forget_copies(from, true);
+		kfree(to);
+		return NULL;
+	}
+	attach_copies(from, to);
+	follow_copy(&fs->root);
+	follow_copy(&fs->cwd);
+	forget_copies(from, false);
+	return to;
+}
+
+int mnt_ns_enter(struct ns *ns, struct fs_context *fs)
+{
+	struct mnt_ns *mnt = container_of(ns, struct mnt_ns, ns);
+	struct path root = {mnt->root, mnt->root->root}, old_root = fs->root, old_cwd = fs->cwd;
+
+	if (fs->refs > 1)
+		return -EINVAL;
+	path_get(&root);
+	path_follow_mounts(&root);
+	fs->root = fs->cwd = root;
+	path_get(&root);
+	path_put(&old_root);
+	path_put(&old_cwd);
+	return 0;
+}
+
+/* ---- pivot_root(2) ---- */
+
+static bool mount_is_below(const struct mount *mount, const struct mount *top)
+{
+	while (mount && mount != top)
+		mount = mount->parent;
+	return mount;
+}
+
+/* `at` is in the tree that hangs below the directory `top`. */
+static bool path_is_below(const struct path *at, const struct path *top)
+{
+	const struct mount *mount = at->mount;
+	const struct dentry *dentry = at->dentry;
+
+	while (mount != top->mount) {
+		if (!mount->parent)
+			return false;
+		dentry = mount->mountpoint;
+		mount = mount->parent;
+	}
+	for (; dentry != top->dentry; dentry = dentry->parent) {
+		if (dentry->parent == dentry)
+			return false;
+	}
+	return true;
+}
+
+static int check_pivot(const struct path *new_root, const struct path *put_old, const struct path *root)
+{
+	const struct mnt_ns *mnt = current->ns->mnt;
+
+	if (new_root->mount->mnt_ns != mnt || put_old->mount->mnt_ns != mnt || root->mount->mnt_ns != mnt)
+		return -EINVAL;
+	if (new_root->mount == root->mount || put_old->mount == root->mount)
+		return -EBUSY;
+	if (root->dentry != root->mount->root || new_root->dentry != new_root->mount->root || !new_root->mount->parent)
+		return -EINVAL;
+	if (!path_is_below(put_old, new_root) || !mount_is_below(new_root->mount, root->mount))
+		return -EINVAL;
+	return 0;
+}
+
+static void replace(struct path *path, const struct path *from, const struct path *to)
+{
+	if (path->mount != from->mount || path->dentry != from->dentry)
+		return;
+	path_get(to);
+	path_put(path);
+	*path = *to;
+}
+
+/* Everybody whose root or working directory was the old root goes to the new one. */
+static void replace_everywhere(const struct path *from, const struct path *to)
+{
+	struct process *process;
+	struct task *task;
+
+	TAILQ_FOREACH(process, &all_processes, all) {
+		TAILQ_FOREACH(task, &process->tasks, sibling) {
+			if (!task->fs)
+				continue;
+			replace(&task->fs->root, from, to);
+			replace(&task->fs->cwd, from, to);
+		}
+	}
+}
+
+static int pivot(struct path *new_root, struct path *put_old)
+{
+	struct path root = current->fs->root;
+	struct mnt_ns *mnt = current->ns->mnt;
+	struct mount *old = root.mount, *mount = new_root->mount, *parent = old->parent;
+	struct dentry *point = old->mountpoint;
+	int rc = check_pivot(new_root, put_old, &root);
+
+	if (rc)
+		return rc;
+	path_get(&root);
+	/* From here nothing may fail. The old root's place, if it has one, goes to the new one. */
+	mount_unhang(mount);
+	old->parent = NULL;
+	old->mountpoint = NULL;
+	mount->parent = parent;
+	mount->mountpoint = point;
+	mount->parent_id = parent ? parent->id : mount->id;
+	old->parent = put_old->mount;
+	mount_get(old->parent);
+	old->parent_id = old->parent->id;
+	old->mountpoint = put_old->dentry;
+	dentry_get(old->mountpoint);
+	old->mountpoint->mounted = true;
+	if (mnt->root == old)
+		mnt->root = mount;
+	replace_everywhere(&root, new_root);
+	path_put(&root);
+	return 0;
+}
+
+int vfs_pivot_root(const char *new_root, const char *put_old)
+{
+	struct path to, old;
+	int rc;
+
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	rc = path_lookup(AT_FDCWD, new_root, LOOKUP_FOLLOW | LOOKUP_DIRECTORY, &to);
+	if (rc)
+		return rc;
+	rc = path_lookup(AT_FDCWD, put_old, LOOKUP_FOLLOW | LOOKUP_DIRECTORY, &old);
+	if (!rc) {
+		rc = pivot(&to, &old);
+		path_put(&old);
+	}
+	path_put(&to);
+	return rc;
+}
