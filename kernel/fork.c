@@ -64,11 +64,11 @@ static int check_flags(const struct clone_args *args)
 		return -EINVAL;
 	if ((flags & CLONE_NEWPID) && (flags & CLONE_PARENT))
 		return -EINVAL;
-	if ((flags & CLONE_NEWIPC) && (flags & CLONE_SYSVSEM))
-		return -EINVAL;
 	int rc = ns_check_flags(flags);
 	if (rc)
 		return rc;
+	if ((flags & CLONE_NEWIPC) && (flags & CLONE_SYSVSEM))
+		return -EINVAL;
 	if (args->set_tid_size || (flags & CLONE_INTO_CGROUP))
 		return -EINVAL;
 	if ((flags & CLONE_SETTLS) && args->tls >= USER_TOP)

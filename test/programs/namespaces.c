@@ -101,7 +101,6 @@ static void refused_to_all(void)
 	CHECK_ERRNO(setns(fd, 0), EINVAL);
 	CHECK_ERRNO(clone_with(CLONE_NEWNS | CLONE_FS), EINVAL);
 	CHECK_ERRNO(clone_with(CLONE_NEWPID | CLONE_THREAD | CLONE_SIGHAND | CLONE_VM), EINVAL);
-	CHECK_ERRNO(clone_with(CLONE_NEWIPC | CLONE_SYSVSEM), EINVAL);
 	close(fd);
 }
 
@@ -392,6 +391,7 @@ int main(void)
 		RUN(refused_to_users);
 		return CHECK_RESULT();
 	}
+	CHECK_ERRNO(clone_with(CLONE_NEWIPC | CLONE_SYSVSEM), EINVAL);
 	ISOLATED(host_names);
 	ISOLATED(system_v);
 	ISOLATED(process_numbers);
