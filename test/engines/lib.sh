@@ -1,0 +1,120 @@
+# Shared by the tests with real engines: a containerd of our own, and an image for it.
+#
+#   engine_setup BUILD     sets work, bin (the programs under test, first in containerd's PATH), builds the image
+#   containerd_start / containerd_stop / containerd_kill
+#   engine_finish          stops all, says what was left behind, ends with the test's status
+#
+# RF_RUNTIME=/usr/bin/crun puts another runtime in ringfence's place, to tell the shim's faults from the runtime's.
+image=docker.io/library/ringfence-test:1
+failed=0
+export RINGFENCE_PLATFORM=ptrace
+
+bad() { echo "FAIL $*"; failed=1; }
+# is NAME WANTED GOT
+is() {
+	[ "$2" = "$3" ] && return
+	bad "$1"
+	printf '  wanted: %s\n  got:    %s\n' "$2" "$3"
+}
+# until_ok SECONDS COMMAND…
+until_ok() {
+	local end=$((SECONDS + $1))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		[ $SECONDS -lt $end ] || return 1
+		sleep 0.1
+	done
+}
+
+engine_setup() {
+	work=$(mktemp -d /tmp/rf-engine.XXXXXX)
+	bin=$work/bin
+	mkdir -p "$bin" "$work/root" "$work/state"
+	cp "$1/containerd-shim-ringfence-v1" "$1/ringfence" "$1/sentry.elf" "$bin" || exit 1
+	[ -z "${RF_RUNTIME:-}" ] || ln -sf "$RF_RUNTIME" "$bin/ringfence"
+	sockets_before=$(ls /run/containerd/s 2>/dev/null)
+	image_build
+	export CONTAINERD_ADDRESS=$work/containerd.sock
+	cat >"$work/config.toml" <<-END
+		version = 2
+		root = "$work/root"
+		state = "$work/state"
+		disabled_plugins = ["io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.zfs", "io.containerd.snapshotter.v1.devmapper", "io.containerd.snapshotter.v1.aufs", "io.containerd.internal.v1.opt", "io.containerd.grpc.v1.cri"]
+		[grpc]
+		  address = "$CONTAINERD_ADDRESS"
+		[debug]
+		  level = "info"
+	END
+}
+
+# An OCI image archive with busybox, $work/image.tar
+image_build() {
+	local r=$work/image/root b=$work/image/oci/blobs/sha256 layer config manifest applet
+	mkdir -p "$r"/{bin,proc,sys,dev,tmp,etc} "$b"
+	cp /bin/busybox "$r/bin/" || exit 1
+	for applet in sh ls cat sleep echo true false id env kill ps tty stty head seq grep mkdir touch dd wc yes; do
+		ln -s busybox "$r/bin/$applet"
+	done
+	echo root:x:0:0::/:/bin/sh >"$r/etc/passwd"
+	tar -C "$r" -cf "$work/image/layer" .
+	blob() { # FILE: its digest
+		local digest
+		digest=$(sha256sum "$1" | cut -d' ' -f1)
+		cp "$1" "$b/$digest"
+		echo "$digest"
+	}
+	layer=$(blob "$work/image/layer")
+	printf '{"architecture":"amd64","os":"linux","config":{"Env":["PATH=/bin"],"Cmd":["/bin/sh"]},"rootfs":{"type":"layers","diff_ids":["sha256:%s"]}}' \
+		"$layer" >"$work/image/config"
+	config=$(blob "$work/image/config")
+	printf '{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"sha256:%s","size":%s},"layers":[{"mediaType":"application/vnd.oci.image.layer.v1.tar","digest":"sha256:%s","size":%s}]}' \
+		"$config" "$(stat -c %s "$work/image/config")" "$layer" "$(stat -c %s "$work/image/layer")" >"$work/image/manifest"
+	manifest=$(blob "$work/image/manifest")
+	printf '{"schemaVersion":2,"manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"sha256:%s","size":%s,"annotations":{"io.containerd.image.name":"%s","org.opencontainers.image.ref.name":"1"}}]}' \
+		"$manifest" "$(stat -c %s "$work/image/manifest")" "$image" >"$work/image/oci/index.json"
+	echo '{"imageLayoutVersion":"1.0.0"}' >"$work/image/oci/oci-layout"
+	tar -C "$work/image/oci" -cf "$work/image.tar" .
+}
+
+containerd_start() {
+	PATH=$bin:$PATH setsid containerd -c "$work/config.toml" >>"$work/containerd.log" 2>&1 &
+	containerd=$!
+	until_ok 15 ctr version || { bad "containerd does not start"; tail -5 "$work/containerd.log"; exit 1; }
+}
+containerd_stop() {
+	kill "$containerd"
+	wait "$containerd" 2>/dev/null
+}
+containerd_kill() {
+	kill -KILL "$containerd"
+	wait "$containerd" 2>/dev/null
+}
+
+# Waits for the shims to go, then says what is left: processes, mounts, sockets.
+left_behind() {
+	local i what
+	for i in $(seq 30); do
+		what=$(
+			grep -l -a "$work" /proc/[0-9]*/cmdline 2>/dev/null | while read -r f; do
+				tr '\0' ' ' <"$f"
+				echo
+			done | grep -v -e " -c $work/config.toml" -e '^grep ' | grep .
+			grep "$work" /proc/mounts
+			ls /run/containerd/s 2>/dev/null | grep -v -x -F -e "${sockets_before:-none}"
+		)
+		[ -n "$what" ] || return 0
+		sleep 0.2
+	done
+	bad "left behind:"
+	echo "$what" | cut -c1-200
+}
+
+engine_finish() {
+	local id
+	left_behind
+	containerd_stop
+	[ $failed = 0 ] || { echo "containerd's log:"; grep -v level=info "$work/containerd.log" | tail -15 | cut -c1-400; }
+	for id in $(awk -v w="$work" 'index($2, w) == 1 { print $2 }' /proc/mounts); do umount -l "$id"; done
+	rm -rf "$work"
+	exit $failed
+}
