@@ -1,6 +1,7 @@
 /*
- * One kind of kernel work, many times: `micro NAME COUNT` does it COUNT times and prints
+ * One kind of kernel work, many times: `micro NAME COUNT [DIR]` does it COUNT times and prints
  * nanoseconds each, by CLOCK_MONOTONIC. `micro list` names them all with their usual counts.
+ * `micro time NAME COMMAND…` runs one command, its output thrown away, and prints the same line for it.
  *
  * Static, nothing beyond libc, the same binary natively and in each sandbox. A fresh
  * process a benchmark, so that none profits from another. bench/run.sh runs it.
@@ -22,6 +23,7 @@
 #include <unistd.h>
 
 static const char *self;
+static char scratch[4096]; /* a file to make */
 
 static void die(const char *what)
 {
@@ -310,13 +312,53 @@ static void do_fault(long n)
 static void do_create(long n)
 {
 	while (n--) {
-		int fd = open("/tmp/micro-file", O_CREAT | O_WRONLY, 0644);
+		int fd = open(scratch, O_CREAT | O_WRONLY, 0644);
 
 		if (fd < 0)
-			die("/tmp/micro-file");
+			die(scratch);
 		close(fd);
-		unlink("/tmp/micro-file");
+		unlink(scratch);
 	}
+}
+
+static void do_write_close(long n)
+{
+	while (n--) {
+		int fd = open(scratch, O_CREAT | O_WRONLY, 0644);
+
+		if (fd < 0 || write(fd, scratch, 64) != 64)
+			die(scratch);
+		close(fd);
+	}
+	unlink(scratch);
+}
+
+static void do_fsync(long n)
+{
+	static char block[4096];
+	int fd = open(scratch, O_CREAT | O_WRONLY, 0644);
+
+	if (fd < 0)
+		die(scratch);
+	while (n--)
+		if (pwrite(fd, block, sizeof(block), 0) != (ssize_t)sizeof(block) || fsync(fd))
+			die("fsync");
+	close(fd);
+	unlink(scratch);
+}
+
+static void do_stat_scratch(long n)
+{
+	struct stat st;
+	int fd = open(scratch, O_CREAT | O_WRONLY, 0644);
+
+	if (fd < 0)
+		die(scratch);
+	close(fd);
+	while (n--)
+		if (stat(scratch, &st))
+			die(scratch);
+	unlink(scratch);
 }
 
 static void do_loop(long n)
@@ -356,15 +398,48 @@ static const struct {
 	{"signal", do_signal, 50000},
 	{"segv-mprotect", do_fault, 20000},
 	{"create-unlink", do_create, 10000},
+	{"write-close", do_write_close, 10000},
+	{"write-fsync", do_fsync, 1000},
+	{"stat-shared", do_stat_scratch, 20000},
 	{"loop", do_loop, 10000000},
 	{"nothing", do_nothing, 1},
 };
 
+static double ns_since(const struct timespec *a)
+{
+	struct timespec b;
+
+	clock_gettime(CLOCK_MONOTONIC, &b);
+	return (double)(b.tv_sec - a->tv_sec) * 1e9 + (double)(b.tv_nsec - a->tv_nsec);
+}
+
+static int time_command(const char *name, char **command)
+{
+	struct timespec a;
+	pid_t pid;
+
+	clock_gettime(CLOCK_MONOTONIC, &a);
+	pid = fork();
+	if (pid == 0) {
+		int fd = open("/dev/null", O_WRONLY);
+
+		dup2(fd, 1);
+		execvp(command[0], command);
+		_exit(127);
+	}
+	wait_for(pid, command[0]);
+	printf("%s %.0f\n", name, ns_since(&a));
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
-	struct timespec a, b;
+	struct timespec a;
 
 	self = argv[0];
+	if (argc > 3 && strcmp(argv[1], "time") == 0)
+		return time_command(argv[2], argv + 3);
+	snprintf(scratch, sizeof(scratch), "%s/micro-file", argc > 3 ? argv[3] : "/tmp");
 	for (size_t i = 0; argc >= 2 && i < sizeof(works) / sizeof(works[0]); i++) {
 		if (strcmp(argv[1], "list") == 0) {
 			printf("%s %ld\n", works[i].name, works[i].usual);
@@ -376,14 +451,14 @@ int main(int argc, char **argv)
 
 		clock_gettime(CLOCK_MONOTONIC, &a);
 		works[i].fn(n);
-		clock_gettime(CLOCK_MONOTONIC, &b);
+		double ns = ns_since(&a);
+
 		if (n)
-			printf("%s %.1f\n", argv[1],
-				((double)(b.tv_sec - a.tv_sec) * 1e9 + (double)(b.tv_nsec - a.tv_nsec)) / (double)n);
+			printf("%s %.1f\n", argv[1], ns / (double)n);
 		return 0;
 	}
 	if (argc == 2 && strcmp(argv[1], "list") == 0)
 		return 0;
-	fprintf(stderr, "usage: micro NAME [COUNT] | micro list\n");
+	fprintf(stderr, "usage: micro NAME [COUNT [DIR]] | micro time NAME COMMAND… | micro list\n");
 	return 2;
 }
