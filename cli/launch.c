@@ -24,23 +24,25 @@
 #define GOFER_DESCRIPTORS 132096u /* the gofer keeps one or two for each file that the sentry remembers */
 #define FIXED_FDS 5u
 
+/* Beside the command (the build tree), or where it is installed, which is known from the command's own place. */
 static int open_image(void)
 {
+	static const char *const places[] = {"sentry.elf", RF_LIBEXEC "/sentry.elf"};
 	char path[4096];
-	ssize_t n = readlink(SELF, path, sizeof(path) - sizeof("/sentry.elf"));
+	ssize_t n = readlink(SELF, path, sizeof(path) - 1);
 
-	if (n > 0) {
-		path[n] = '\0';
-		char *slash = strrchr(path, '/');
-		strcpy(slash ? slash : path, "/sentry.elf");
+	if (n <= 0)
+		return cli_error("sentry.elf: %s: %s", SELF, strerror(errno)), -1;
+	path[n] = '\0';
+	char *name = strrchr(path, '/') + 1;
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		snprintf(name, sizeof(path) - (size_t)(name - path), "%s", places[i]);
 		int fd = open(path, O_RDONLY | O_CLOEXEC);
 		if (fd >= 0)
 			return fd;
 	}
-	int fd = open(RF_LIBEXEC "/sentry.elf", O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		cli_error("sentry.elf: neither beside the command nor in %s: %s", RF_LIBEXEC, strerror(errno));
-	return fd;
+	cli_error("sentry.elf: neither beside the command nor at %s: %s", path, strerror(errno));
+	return -1;
 }
 
 static int write_config(const struct container *container)

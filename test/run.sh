@@ -96,6 +96,11 @@ step "configure with sanitizers" cmake --preset asan -DRF_TESTS=ON &&
 	step "build with sanitizers" ninja -C build/asan escape &&
 	tally < <(LIMIT=40 timeout 300 bash test/escape/escape.sh "$top/build/asan" ptrace | sed 's/ptrace escape/ptrace escape (sanitizers)/')
 
+say "packages and engines"
+for script in package; do
+	step "$script" timeout -k 5 120 bash test/engines/$script.sh "$build"
+done
+
 say "fuzzing"
 # Each target starts from its committed corpus, if it has one; findings stay in build/test/fuzz.
 targets=$(sed -n "s/^\\tadd_fuzz_target(\\([a-z0-9_]*\\).*/\\1/p" test/CMakeLists.txt)
