@@ -311,5 +311,6 @@ int gofer_jail_enter(struct gofer *g, const struct gofer_options *options)
 void gofer_print_filter(FILE *to)
 {
 	for (size_t i = 0; i < ALLOWED_COUNT; i++)
-		fprintf(to, "gofer\t%s\t%s\n", allowed[i].name, allowed[i].reason);
+		fprintf(to, "%-10s %-18s %s\n", "gofer", allowed[i].name, allowed[i].reason);
+	fprintf(to, "# gofer: %zu calls in %zu lines\n", ALLOWED_COUNT, ALLOWED_COUNT);
 }

@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "platform/internal.h"
+#include "platform/ptrace/filter.h"
 #include "platform/systrap/filter.h"
 
 #define MAIN (1u << JAIL_MAIN)
@@ -64,34 +65,83 @@ int filters_load(enum jail_role role)
 	return error;
 }
 
-/* What the threads of a systrap stub may make. */
-static void print_stub_filters(void)
+static bool is_first(size_t index, unsigned roles)
 {
+	for (size_t i = 0; i < index; i++)
+		if (filters[i].call == filters[index].call && (filters[i].roles & roles))
+			return false;
+	return true;
+}
+
+/* Lines for the roles, and the calls that they name: a call is counted once, however many arguments it may have. */
+static void print_count(const char *name, unsigned roles)
+{
+	unsigned lines = 0, calls = 0;
+
+	for (size_t i = 0; i < FILTERS; i++) {
+		if (!(filters[i].roles & roles))
+			continue;
+		lines++;
+		calls += is_first(i, roles);
+	}
+	printf("# %s: %u calls in %u lines\n", name, calls, lines);
+}
+
+static void print_role(const char *name, unsigned role)
+{
+	for (size_t i = 0; i < FILTERS; i++) {
+		const struct filter *f = &filters[i];
+		char *call = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, f->call);
+		if (!(f->roles & 1u << role))
+			;
+		else if (f->argument < 0)
+			printf("%-10s %-18s %s\n", name, call, f->reason);
+		else
+			printf("%-10s %s(%d=%#llx) %s\n", name, call, f->argument, (unsigned long long)f->value, f->reason);
+		free(call);
+	}
+	print_count(name, 1u << role);
+}
+
+/* One kind of thread in a systrap stub. */
+static void print_systrap_thread(const char *name, unsigned thread)
+{
+	unsigned lines = 0, calls = 0;
+
 	for (size_t i = 0; i < strap_filter_count; i++) {
 		const struct strap_filter *f = &strap_filters[i];
+		bool first = true;
 
-		printf("%-10s %-18s %s\n", f->threads & STUB_RUNNER ? "stub-run" : f->threads & STUB_MAPPER ? "stub-map" : "stub-make",
-			f->name, f->reason);
+		if (!(f->threads & thread))
+			continue;
+		printf("%-10s %-18s %s\n", name, f->name, f->reason);
+		for (size_t j = 0; j < i; j++)
+			first = first && !(strap_filters[j].nr == f->nr && (strap_filters[j].threads & thread));
+		lines++;
+		calls += first;
 	}
+	printf("# %s: %u calls in %u lines\n", name, calls, lines);
+}
+
+static void print_stubs(void)
+{
+	for (size_t i = 0; i < filter_entry_count; i++)
+		printf("%-10s %-18s %s\n", "stub", filter_entries[i].name, filter_entries[i].reason);
+	printf("# stub: %zu calls in %zu lines\n", filter_entry_count, filter_entry_count);
+	print_systrap_thread("stub-run", STUB_RUNNER);
+	print_systrap_thread("stub-map", STUB_MAPPER);
+	print_systrap_thread("stub-make", STUB_MASTER);
 }
 
 void platform_print_filters(void)
 {
 	static const char *const names[] = {"main", "io", "vcpu", "ptrace-cpu", "systrap-cpu", "control"};
 
-	for (unsigned role = 0; role < JAIL_ROLES; role++) {
-		for (size_t i = 0; i < FILTERS; i++) {
-			const struct filter *f = &filters[i];
-			char *call = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, f->call);
-			if (!(f->roles & 1u << role))
-				;
-			else if (f->argument < 0)
-				printf("%-10s %-18s %s\n", names[role], call, f->reason);
-			else
-				printf("%-10s %s(%d=%#llx) %s\n", names[role], call, f->argument,
-					(unsigned long long)f->value, f->reason);
-			free(call);
-		}
-	}
-	print_stub_filters();
+	for (unsigned role = 0; role < JAIL_ROLES; role++)
+		print_role(names[role], role);
+	print_count("VMM with KVM, all threads", MAIN | IO | CONTROL | VCPU);
+	print_count("VMM with ptrace, all threads", MAIN | IO | CONTROL | TRACE);
+	print_count("VMM with systrap, all threads", MAIN | IO | CONTROL | STRAP);
+	print_count("VMM, everything", ALL);
+	print_stubs();
 }
