@@ -16,6 +16,7 @@
 #include "ring0/clock.h"
 #include "ring0/lib.h"
 
+#define REAL_STEP 50000ull /* ns */
 #define CPU_TIMER_STEP 1000000ull /* look at most each millisecond */
 
 static void expire(struct itimer *itimer, int signo)
@@ -32,7 +33,10 @@ static void real_fires(struct ktimer *timer)
 	if (itimer->interval) {
 		uint64_t next = timer->deadline + itimer->interval, now = clock_monotonic();
 
-		ktimer_start(timer, next > now ? next : now + itimer->interval);
+		if (next <= now)
+			next = now + itimer->interval;
+		/* SIGALRM is queued once: faster than this nobody sees it, and the CPU would do nothing else. */
+		ktimer_start(timer, next < now + REAL_STEP ? now + REAL_STEP : next);
 	}
 	expire(itimer, SIGALRM);
 }

@@ -76,6 +76,8 @@ static void start(struct posix_timer *timer)
 
 	timer->armed = true;
 	timer->waiting = false;
+	if (!timer->notify) /* nobody is told: the time left is worked out when asked for */
+		return;
 	if (left < 0)
 		left = 0;
 	if (on_cpu_clock(timer) && left < CPU_TIMER_STEP)
@@ -104,14 +106,6 @@ static void fires(struct ktimer *ktimer)
 
 	if (now_of(timer) < timer->expires) {
 		start(timer); /* a CPU clock, or a clock that was set back */
-		return;
-	}
-	if (!timer->notify) {
-		timer->armed = timer->interval != 0;
-		if (timer->armed) {
-			forward(timer);
-			start(timer);
-		}
 		return;
 	}
 	timer->entry->info.overrun = 0;
