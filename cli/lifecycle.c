@@ -143,15 +143,25 @@ undo:
 	return 1;
 }
 
-int lifecycle_start(struct state *state)
+int lifecycle_start(struct state *state, int signals)
 {
 	static const struct control_request start = {.op = CONTROL_START};
-	struct control_reply reply;
+	struct control_reply reply = {0};
 	AUTO_FD int fd = control_open(state);
+	struct pollfd fds[2] = {{fd, POLLIN, 0}, {signals, POLLIN, 0}};
+	int error, signal;
 
 	if (fd < 0)
 		return 1;
-	int error = control_ask(fd, &start, CONTROL_FOREVER, &reply);
+	error = control_put(fd, 1, &start);
+	while (!error && !fds[0].revents) { /* a sandbox that never answers must not keep us from being ended */
+		if (poll(fds, 2, -1) > 0 && fds[1].revents && (signal = asked_to_end(signals)))
+			return cli_error("signal %d: the container is not started", signal);
+	}
+	if (!error)
+		error = control_get(fd, 0, &reply);
+	if (!error)
+		error = reply.error;
 	bool answered = reply.payload != NULL;
 	if (error)
 		cli_error("%s", control_reason(error, &reply));

@@ -23,8 +23,11 @@ struct create_options {
  */
 int lifecycle_create(const char *id, const struct create_options *options, int signals, struct state *state,
 	struct container *container, struct sandbox *sandbox);
-/* The created container's program begins. 0; 1 after the sandbox's own message; -1 after a message that it has gone. */
-int lifecycle_start(struct state *state);
+/*
+ * The created container's program begins. `signals`: as for lifecycle_create(), or -1. 0; 1 after the sandbox's own message
+ * or when asked to end; -1 after a message that it has gone.
+ */
+int lifecycle_start(struct state *state, int signals);
 /* Undoes whatever a container needs, running or not: processes, hooks, cgroups, the directory. 0 or 1. */
 int lifecycle_delete(struct state *state, bool force);
 /* The same whatever is left of it, also where another command is stuck on it or its file is damaged. */

@@ -15,6 +15,7 @@
 struct global_options global = {.platform = "auto", .operation = "ringfence"};
 
 #define LINE_MAX_BYTES 1024
+#define LINES_PASSED_ON 500u
 
 void cli_timestamp(char text[40])
 {
@@ -67,15 +68,44 @@ static void write_log(const char *level, const char *text)
 		fprintf(stderr, "ringfence: --log: %s: %s\n", global.log, strerror(errno));
 }
 
+/* Bytes of a well-formed character at `s` that a terminal shows and does not obey; 0: something else. */
+static unsigned printable(const char *s)
+{
+	const unsigned char *c = (const unsigned char *)s;
+	unsigned length = c[0] >= 0xf0 && c[0] < 0xf5 ? 4 : c[0] >= 0xe0 ? 3 : 2;
+
+	if (c[0] < 0x80)
+		return c[0] >= 0x20 && c[0] != 0x7f;
+	if (c[0] < 0xc2 || c[0] >= 0xf5 || (c[0] == 0xc2 && c[1] < 0xa0)) /* U+0080 to U+009f are controls */
+		return 0;
+	for (unsigned i = 1; i < length; i++)
+		if ((c[i] & 0xc0) != 0x80)
+			return 0;
+	return length;
+}
+
+/* Much of what is said comes from the sandbox, and is read at a terminal. */
+static void make_printable(char *to, size_t size, const char *from)
+{
+	size_t n = 0;
+
+	while (*from && n + 8 < size) {
+		unsigned length = printable(from);
+		if (length == 0)
+			n += (size_t)snprintf(to + n, size - n, *from == '\n' || *from == '\r' ? " " : "\\x%02x", (unsigned char)*from);
+		for (unsigned i = 0; i < length; i++)
+			to[n++] = from[i];
+		from += length ? length : 1;
+	}
+	to[n] = '\0';
+}
+
 static void say(const char *level, const char *format, va_list args)
 {
-	char line[LINE_MAX_BYTES];
+	char text[LINE_MAX_BYTES], line[LINE_MAX_BYTES];
 
-	vsnprintf(line, sizeof(line), format, args);
-	for (char *c = line; *c; c++) {
-		if (*c == '\n' || *c == '\r' || *c == '\033')
-			*c = ' ';
-	}
+	vsnprintf(text, sizeof(text), format, args);
+	make_printable(line, sizeof(line), text);
 	fprintf(stderr, "ringfence: %s: %s%s\n", global.operation, level[0] == 'w' ? "warning: " : "", line);
 	write_log(level, line);
 }
@@ -102,9 +132,14 @@ void cli_warning(const char *format, ...)
 void cli_pass_on(const char *line)
 {
 	static const char prefix[] = "ringfence: ";
+	static unsigned passed;
+	char text[LINE_MAX_BYTES];
 
-	fprintf(stderr, "%s\n", line);
-	write_log("error", strncmp(line, prefix, sizeof(prefix) - 1) == 0 ? line + sizeof(prefix) - 1 : line);
+	if (++passed > LINES_PASSED_ON) /* a sandbox that went wild fills neither the terminal nor the log */
+		return;
+	make_printable(text, sizeof(text), passed == LINES_PASSED_ON ? "ringfence: the sandbox says more than is shown" : line);
+	fprintf(stderr, "%s\n", text);
+	write_log("error", strncmp(text, prefix, sizeof(prefix) - 1) == 0 ? text + sizeof(prefix) - 1 : text);
 }
 
 /* The path of the debug log with its % words replaced. False: too long. */

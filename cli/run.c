@@ -23,7 +23,7 @@ int command_run(int argc, char **argv)
 	AUTO_FD int signals = foreground_signals();
 	if (signals < 0 || lifecycle_create(id, &create, signals, &state, &container, &sandbox))
 		return 1;
-	int error = lifecycle_start(&state);
+	int error = lifecycle_start(&state, signals);
 	bool started = error == 0;
 	if (error > 0)
 		sandbox_hush(&sandbox);
