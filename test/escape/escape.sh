@@ -59,11 +59,11 @@ judge() {
 		fail "$platform escape $1: status $status, wanted $2; $(head -c 600 "$work/err" | head -5 | tr '\n' '|')"
 	elif [ "$3" = - ] && [ "$lines" != 0 ]; then
 		fail "$platform escape $1: said $(head -c 600 "$work/err")"
-	elif [ "$3" = '*' ] && { [ "$lines" -gt 100 ] || LC_ALL=C grep -q $'[\001-\010\013-\037\177-\377]' "$work/err"; }; then
+	elif [ "$3" = '*' ] && { [ "$lines" -gt 100 ] || LC_ALL=C grep -qa $'[\001-\010\013-\037\177-\377]' "$work/err"; }; then
 		fail "$platform escape $1: $lines lines, or bytes that a terminal obeys"
-	elif [ "$3" != - ] && [ "$3" != '*' ] && { [ "$lines" != 1 ] || ! grep -Eq -- "$3" "$work/err"; }; then
+	elif [ "$3" != - ] && [ "$3" != '*' ] && { [ "$lines" != 1 ] || ! grep -Eqa -- "$3" "$work/err"; }; then
 		fail "$platform escape $1: wanted one line with '$3': $(head -c 600 "$work/err")"
-	elif grep -q "$secret" "$work/out" "$work/err"; then
+	elif grep -qa "$secret" "$work/out" "$work/err"; then
 		fail "$platform escape $1: the secret came out"
 	elif [ "$(cat "$work/secret")" != "$secret" ] || ! kill -0 "$victim" || [ -e "$work/connected" ]; then
 		fail "$platform escape $1: something outside was reached"

@@ -181,16 +181,16 @@ static void spoiled_boot_block(void)
 }
 
 const struct escape_case call_cases[] = {
-	{"unknown-calls", unknown_calls, NULL},
-	{"addresses-of-calls", addresses_of_calls, NULL},
-	{"lengths-that-wrap", lengths_that_wrap, NULL},
-	{"descriptors", descriptors, NULL},
-	{"offsets", offsets, NULL},
-	{"memory-that-is-not-ours", memory_that_is_not_ours, NULL},
-	{"cpus", cpus, NULL},
-	{"log-flood", log_flood, NULL},
-	{"storm", storm, NULL},
-	{"odd-end", odd_end, NULL},
-	{"spoiled-boot-block", spoiled_boot_block, NULL},
-	{NULL, NULL, NULL},
+	{"unknown-calls", unknown_calls, NULL, false},
+	{"addresses-of-calls", addresses_of_calls, NULL, false},
+	{"lengths-that-wrap", lengths_that_wrap, NULL, false},
+	{"descriptors", descriptors, NULL, false},
+	{"offsets", offsets, NULL, false},
+	{"memory-that-is-not-ours", memory_that_is_not_ours, NULL, false},
+	{"cpus", cpus, NULL, false},
+	{"log-flood", log_flood, NULL, false},
+	{"storm", storm, NULL, false},
+	{"odd-end", odd_end, NULL, false},
+	{"spoiled-boot-block", spoiled_boot_block, NULL, false},
+	{NULL, NULL, NULL, false},
 };

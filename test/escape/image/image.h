@@ -16,6 +16,7 @@
 
 #include "platform/abi/abi.h"
 #include "platform/abi/config.h"
+#include "platform/abi/control.h"
 #include "platform/abi/hosted.h"
 
 #define E_BADF 9
@@ -33,9 +34,11 @@ struct escape_case {
 	const char *name;
 	void (*run)(void);
 	void (*second)(void); /* what CPU 1 does meanwhile, if it is started */
+	bool alone;           /* it speaks with the command itself: nobody answered that the container was created */
 };
 
-extern const struct escape_case call_cases[], ring_cases[], race_cases[], guest_cases[], process_cases[];
+extern const struct escape_case call_cases[], ring_cases[], race_cases[], guest_cases[], process_cases[],
+	control_cases[];
 
 /* The VMM's words as it left them: a copy, since some cases spoil the original. */
 extern struct abi_boot boot;

@@ -247,6 +247,16 @@ static void descriptors_of_the_process(void)
 	}
 }
 
+/* Whatever the command reads from us it prints for somebody at a terminal. Not 1: that is the container's own output. */
+static void words_of_the_process(void)
+{
+	static const char words[] = "\x1b]0;title\x07\x1b[2J\nringfence: fine\r\x9b\xff%s%n\n";
+
+	for (long fd = 3; fd < 64; fd++)
+		for (unsigned i = 0; i < 20; i++)
+			host(HOST_write, fd, (long)words, sizeof(words) - 1, 0, 0, 0);
+}
+
 /* The memory file cannot shrink below the stubs' mappings, nor grow over the container's limit. */
 static void size_of_memory(void)
 {
@@ -349,16 +359,17 @@ static void stubs_without_end(void)
 }
 
 const struct escape_case process_cases[] = {
-	{"list-forbidden", list_forbidden, NULL},
-	{"forbidden-name", forbidden_name, NULL},
-	{"forbidden", forbidden_number, NULL},
-	{"forbidden-32-bit", forbidden_32_bit, NULL},
-	{"signals-for-others", signals_for_others, NULL},
-	{"traces-of-others", traces_of_others, NULL},
-	{"descriptors-of-the-process", descriptors_of_the_process, NULL},
-	{"size-of-memory", size_of_memory, NULL},
-	{"advice", advice, NULL},
-	{"stubs-without-end", stubs_without_end, NULL},
-	{"descriptors-for-the-gofer", descriptors_for_the_gofer, NULL},
-	{NULL, NULL, NULL},
+	{"list-forbidden", list_forbidden, NULL, false},
+	{"forbidden-name", forbidden_name, NULL, false},
+	{"forbidden", forbidden_number, NULL, false},
+	{"forbidden-32-bit", forbidden_32_bit, NULL, false},
+	{"signals-for-others", signals_for_others, NULL, false},
+	{"traces-of-others", traces_of_others, NULL, false},
+	{"descriptors-of-the-process", descriptors_of_the_process, NULL, false},
+	{"words-of-the-process", words_of_the_process, NULL, false},
+	{"size-of-memory", size_of_memory, NULL, false},
+	{"advice", advice, NULL, false},
+	{"stubs-without-end", stubs_without_end, NULL, false},
+	{"descriptors-for-the-gofer", descriptors_for_the_gofer, NULL, false},
+	{NULL, NULL, NULL, false},
 };

@@ -110,25 +110,20 @@ static void change_message(void)
 /* The head that is sent must be the head that was checked, or the gofer's framing breaks and all files with it. */
 static void messages_that_change(void)
 {
-	unsigned sent = 0;
-
 	if (!start_second())
 		end(77);
 	for (unsigned i = 0; i < ROUNDS; i++) {
 		int64_t r = ask((struct abi_sqe){.op = ABI_RING_p9, .gpa = scratch, .len = 21, .gpa2 = scratch + 65536, .len2 = 65536});
 		if (r != -E_INVAL && r < 7)
 			WANT(r, 11);
-		sent += r > 0;
 	}
 	over = 1;
-	if (sent == 0)
-		say("no message was ever whole", 0);
 }
 
 const struct escape_case race_cases[] = {
-	{"calls-that-change", calls_that_change, change_calls},
-	{"entries-that-change", entries_that_change, change_entries},
-	{"tail-that-changes", tail_that_changes, change_tail},
-	{"messages-that-change", messages_that_change, change_message},
-	{NULL, NULL, NULL},
+	{"calls-that-change", calls_that_change, change_calls, false},
+	{"entries-that-change", entries_that_change, change_entries, false},
+	{"tail-that-changes", tail_that_changes, change_tail, false},
+	{"messages-that-change", messages_that_change, change_message, false},
+	{NULL, NULL, NULL, false},
 };

@@ -122,7 +122,7 @@ static void completion_overrun(void)
 
 static void completion_ahead(void)
 {
-	__atomic_store_n(&ring->cq_head, 5, __ATOMIC_RELEASE);
+	__atomic_store_n(&ring->cq_head, head + 5, __ATOMIC_RELEASE);
 	submit(&(struct abi_sqe){.op = 77});
 	for (unsigned i = 0; i < 100000; i++)
 		relax();
@@ -294,21 +294,21 @@ static void flushes(void)
 }
 
 const struct escape_case ring_cases[] = {
-	{"unknown-entries", unknown_entries, NULL},
-	{"addresses-of-entries", addresses_of_entries, NULL},
-	{"descriptors-of-entries", descriptors_of_entries, NULL},
-	{"submission-overrun", submission_overrun, NULL},
-	{"submission-backwards", submission_backwards, NULL},
-	{"completion-overrun", completion_overrun, NULL},
-	{"completion-ahead", completion_ahead, NULL},
-	{"indices-of-the-vmm", indices_of_the_vmm, NULL},
-	{"junk-doorbells", junk_doorbells, NULL},
-	{"second-event", second_event, NULL},
-	{"requests-without-end", requests_without_end, NULL},
-	{"framing-of-messages", framing_of_messages, NULL},
-	{"two-of-one-tag", two_of_one_tag, NULL},
-	{"replies-over-shared-words", replies_over_shared_words, NULL},
-	{"messages-of-a-taken-over-sentry", messages_of_a_taken_over_sentry, NULL},
-	{"flushes", flushes, NULL},
-	{NULL, NULL, NULL},
+	{"unknown-entries", unknown_entries, NULL, false},
+	{"addresses-of-entries", addresses_of_entries, NULL, false},
+	{"descriptors-of-entries", descriptors_of_entries, NULL, false},
+	{"submission-overrun", submission_overrun, NULL, false},
+	{"submission-backwards", submission_backwards, NULL, false},
+	{"completion-overrun", completion_overrun, NULL, false},
+	{"completion-ahead", completion_ahead, NULL, false},
+	{"indices-of-the-vmm", indices_of_the_vmm, NULL, false},
+	{"junk-doorbells", junk_doorbells, NULL, false},
+	{"second-event", second_event, NULL, false},
+	{"requests-without-end", requests_without_end, NULL, false},
+	{"framing-of-messages", framing_of_messages, NULL, false},
+	{"two-of-one-tag", two_of_one_tag, NULL, false},
+	{"replies-over-shared-words", replies_over_shared_words, NULL, false},
+	{"messages-of-a-taken-over-sentry", messages_of_a_taken_over_sentry, NULL, false},
+	{"flushes", flushes, NULL, false},
+	{NULL, NULL, NULL, false},
 };
