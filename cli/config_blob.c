@@ -85,6 +85,7 @@ void *config_blob(const struct container *c, size_t *length)
 	struct blob blob = {0};
 	struct config_root root = {0, c->root_flags};
 	uint32_t mask = (uint32_t)c->umask;
+	struct config_limits limits = {.pids = c->limits.pids > 0 ? (uint64_t)c->limits.pids : 0};
 
 	put_strings(&blob, CONFIG_ARG, &c->args);
 	put_strings(&blob, CONFIG_ENV, &c->env);
@@ -112,6 +113,8 @@ void *config_blob(const struct container *c, size_t *length)
 	if (c->has_oom_score_adj)
 		put(&blob, CONFIG_OOM_SCORE_ADJ, &c->oom_score_adj, sizeof(c->oom_score_adj));
 	put_strings(&blob, CONFIG_SYSCTL, &c->sysctls);
+	if (limits.pids)
+		put(&blob, CONFIG_LIMITS, &limits, sizeof(limits));
 	*length = blob.length;
 	return blob.bytes;
 }

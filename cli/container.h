@@ -32,6 +32,17 @@ struct container_tree {
 	bool readonly;
 };
 
+/* linux.resources. 0, NULL: not given; negative: no limit. */
+struct container_limits {
+	char *path; /* cgroupsPath */
+	bool any;   /* of those that only a control group enforces */
+	int64_t memory, swap, reservation; /* bytes; swap: with memory */
+	int64_t quota, period, burst;      /* microseconds */
+	int64_t shares, idle, pids;
+	char *cpus, *mems;
+	struct strings unified; /* file, text, file, text... */
+};
+
 struct container {
 	struct strings args, env;
 	char *cwd, *hostname, *domainname;
@@ -54,6 +65,7 @@ struct container {
 	int32_t oom_score_adj;
 	uint64_t memory_limit; /* bytes, 0: none */
 	unsigned cpus;         /* 0: all */
+	struct container_limits limits;
 	struct container_tree trees[CONTAINER_MAX_TREES];
 	size_t tree_count;
 };

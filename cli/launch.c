@@ -165,6 +165,8 @@ static void become_boot(const struct container *c, const struct launch_options *
 		if (dup2(options->console_fd, i) < 0)
 			return;
 	}
+	if (options->cgroup && cgroup_enter(options->cgroup))
+		return;
 	if (!options->detached)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 	sandbox_become(fds, count, argv);
