@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "cli/network.h"
 #include "platform/abi/config.h"
 
 #define CONTAINER_MAX_TREES 100 /* the root and the bind mounts */
@@ -66,6 +67,8 @@ struct container {
 	uint64_t memory_limit; /* bytes, 0: none */
 	unsigned cpus;         /* 0: all */
 	struct container_limits limits;
+	char *network_path; /* the network namespace that config.json names; NULL: none */
+	struct container_network network; /* taken over from it; no links: loopback only */
 	struct container_tree trees[CONTAINER_MAX_TREES];
 	size_t tree_count;
 };

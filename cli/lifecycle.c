@@ -108,6 +108,9 @@ static int start_sandbox(struct state *state, struct container *container, const
 
 	if (listen_fd < 0)
 		return cli_error("%s/control.sock: %s", state->directory, strerror(errno));
+	if (container->network_path && strcmp(global.network, "none") != 0 &&
+	    network_take_over(container->network_path, &container->network))
+		return 1;
 	if (options->console_socket && console_make(options->console_socket, &console))
 		return 1;
 	launch.console_fd = console;

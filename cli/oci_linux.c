@@ -21,6 +21,10 @@ static int check_namespaces(struct oci *oci, yajl_val linux_part)
 			return 1;
 		if (!type)
 			return json_error(&oci->json, "linux.namespaces", "element %zu has no type", i);
+		if (path && path[0] && strcmp(type, "network") == 0) {
+			oci->container->network_path = container_copy(path);
+			continue;
+		}
 		if (path && path[0])
 			return json_error(&oci->json, "linux.namespaces.path", "%s: not supported yet", path);
 		if (strcmp(type, "user") == 0)
