@@ -227,6 +227,17 @@ static int remove_address(struct taker *t, struct nlmsghdr *message)
 	return 0;
 }
 
+/* The host gives a link an address of IPv6 by itself, soon or later: not any more. A host without IPv6 has no such file. */
+static void stop_ipv6(const char *link)
+{
+	char path[96];
+
+	snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/disable_ipv6", link);
+	AUTO_FD int fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd >= 0 && write(fd, "1", 1) < 0)
+		cli_warning("network: %s: %s", path, strerror(errno));
+}
+
 /* ---- sockets ---- */
 
 static int open_link(struct taker *t, unsigned i)
@@ -261,6 +272,8 @@ static int take_all(struct taker *t)
 	/* From here on the host's stack loses what the sandbox takes. */
 	for (unsigned i = 0; !error && i < t->remove_count; i++)
 		error = remove_address(t, &t->remove[i].header);
+	for (unsigned i = 0; !error && i < t->network->head.links; i++)
+		stop_ipv6(t->network->links[i].name);
 	close(t->netlink);
 	return error;
 }

@@ -16,6 +16,7 @@ static int check_namespaces(struct oci *oci, yajl_val linux_part)
 		return 1;
 	for (size_t i = 0; list && i < list->u.array.len; i++) {
 		yajl_val v = list->u.array.values[i];
+		path = type = NULL;
 		if (json_string(&oci->json, v, "type", "linux.namespaces.type", &type) ||
 		    json_string(&oci->json, v, "path", "linux.namespaces.path", &path))
 			return 1;

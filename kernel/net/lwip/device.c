@@ -186,6 +186,16 @@ static int add_address6(struct net_device *device, const struct config_address *
 	return 0;
 }
 
+/* Neighbour discovery speaks from a link-local address; the host's may not have been there yet. */
+static void need_link_local(struct net_device *device)
+{
+	if (!ip6_addr_isinvalid(netif_ip6_addr_state(&device->netif, 0)))
+		return;
+	netif_create_ip6_linklocal_address(&device->netif, 1);
+	netif_ip6_addr_set_state(&device->netif, 0, IP6_ADDR_PREFERRED);
+	device->prefix6[0] = 64;
+}
+
 static void add_neighbour(const struct config_neighbour *n)
 {
 	struct eth_addr mac;
@@ -253,6 +263,9 @@ int device_configure(const void *config, uint32_t len)
 		else
 			add_address6(&net_devices[addresses[i].link], &addresses[i]);
 	}
+	for (uint32_t i = 0; i < head->addresses; i++)
+		if (addresses[i].family != AF_INET)
+			need_link_local(&net_devices[addresses[i].link]);
 	for (uint32_t i = 0; i < head->neighbours; i++)
 		add_neighbour(&neighbours[i]);
 	for (uint32_t i = 0; i < head->links; i++)
