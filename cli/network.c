@@ -17,6 +17,7 @@
 #include <sched.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "cli/cli.h"
 #include "cli/container.h"
@@ -281,11 +282,16 @@ static int take_all(struct taker *t)
 int network_take_over(const char *path, struct container_network *network)
 {
 	static struct taker taker;
+	struct stat here, there;
 	AUTO_FD int own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 	AUTO_FD int other = open(path, O_RDONLY | O_CLOEXEC);
 
 	if (own < 0 || other < 0)
 		return cli_error("network: %s: %s", other < 0 ? path : "/proc/self/ns/net", strerror(errno));
+	if (fstat(own, &here) < 0 || fstat(other, &there) < 0)
+		return cli_error("network: %s: %s", path, strerror(errno));
+	if (here.st_dev == there.st_dev && here.st_ino == there.st_ino)
+		return cli_error("network: %s: this is the host's own network, which --network=sandbox does not take", path);
 	if (setns(other, CLONE_NEWNET) < 0)
 		return cli_error("network: entering %s: %s", path, strerror(errno));
 	taker.network = network;

@@ -9,7 +9,7 @@ root=${ROOT:-/var/cache/ringfence/debian}
 failed=0
 out=rf-out-$$ in=rf-in-$$
 work=$(mktemp -d)
-trap 'ip netns del $out 2>/dev/null; ip netns del $in 2>/dev/null; rm -rf "$work"' EXIT
+trap 'ip netns del $out 2>/dev/null; ip netns del rf-in-$$ 2>/dev/null; rm -rf "$work"' EXIT
 
 check() { # NAME WANT GOT
 	[ "$2" = "$3" ] || { echo "$1: expected '$2', got '$3'"; failed=1; }
@@ -94,4 +94,8 @@ except OSError as e: print(type(e).__name__)
 print(socket.socket(socket.AF_INET, socket.SOCK_DGRAM).connect_ex(("192.0.2.9", 1)))'
 ip -n $in route del default
 check "no route" "OSError 101" "$(run 2>/dev/null </dev/null | tr '\n' ' ' | sed 's/ $//')"
+in=../../proc/self/ns/net
+container true
+check "the host's own network" 1 "$(run >"$work/said" 2>&1 </dev/null; echo $?)"
+grep -q "host's own network" "$work/said" || { cat "$work/said"; failed=1; }
 exit $failed
