@@ -17,7 +17,6 @@
 
 struct global_options {
 	const char *platform;  /* auto, kvm, ptrace */
-	const char *network;   /* none, sandbox */
 	const char *root;      /* state directory */
 	const char *debug_log; /* path, with %ID%, %COMMAND% and %TIMESTAMP%; NULL: stderr if debug or strace */
 	const char *log;       /* path; NULL: messages go to stderr only */
@@ -42,7 +41,7 @@ int cli_open_debug_log(int *fd);
 void cli_timestamp(char text[40]);
 
 #define COMMANDS(X) \
-	X(create) X(delete) X(do) X(help) X(kill) X(list) X(run) X(spec) X(start) X(state) X(version) X(wait) \
+	X(create) X(debug) X(delete) X(do) X(events) X(exec) X(help) X(kill) X(list) X(pause) X(ps) X(resume) X(run) X(spec) X(start) X(state) X(version) X(wait) \
 	X(platform) X(filters) X(boot) X(gofer)
 #define COMMAND_PROTOTYPE(name) int command_##name(int argc, char **argv);
 COMMANDS(COMMAND_PROTOTYPE)

@@ -80,60 +80,55 @@ static void put_flag(struct blob *blob, enum config_type type, bool set)
 		put(blob, type, NULL, 0);
 }
 
-static void put_network(struct blob *blob, const struct container_network *network)
+static void put_process(struct blob *blob, const struct container *c)
 {
-	const struct config_network *n = &network->head;
-	struct config_record record = {CONFIG_NETWORK,
-		(uint32_t)(sizeof(*n) + n->links * sizeof(network->links[0]) + n->addresses * sizeof(network->addresses[0]) +
-			n->routes * sizeof(network->routes[0]) + n->neighbours * sizeof(network->neighbours[0]))};
+	uint32_t mask = (uint32_t)c->umask;
 
-	if (!n->links)
-		return;
-	put_bytes(blob, &record, sizeof(record));
-	put_bytes(blob, n, sizeof(*n));
-	put_bytes(blob, network->links, n->links * sizeof(network->links[0]));
-	put_bytes(blob, network->addresses, n->addresses * sizeof(network->addresses[0]));
-	put_bytes(blob, network->routes, n->routes * sizeof(network->routes[0]));
-	put_bytes(blob, network->neighbours, n->neighbours * sizeof(network->neighbours[0]));
-	put_padding(blob);
+	put_strings(blob, CONFIG_ARG, &c->args);
+	put_strings(blob, CONFIG_ENV, &c->env);
+	put_string(blob, CONFIG_CWD, c->cwd);
+	put(blob, CONFIG_USER, &c->user, sizeof(c->user));
+	for (size_t i = 0; i < c->group_count; i++)
+		put(blob, CONFIG_GROUP, &c->groups[i], sizeof(c->groups[i]));
+	put(blob, CONFIG_CAPS, &c->caps, sizeof(c->caps));
+	for (size_t i = 0; i < c->rlimit_count; i++)
+		put(blob, CONFIG_RLIMIT, &c->rlimits[i], sizeof(c->rlimits[i]));
+	put_flag(blob, CONFIG_TERMINAL, c->terminal);
+	if (c->terminal && c->terminal_size.rows && c->terminal_size.columns)
+		put(blob, CONFIG_TERMINAL_SIZE, &c->terminal_size, sizeof(c->terminal_size));
+	put_flag(blob, CONFIG_NO_NEW_PRIVS, c->no_new_privs);
+	if (c->umask >= 0)
+		put(blob, CONFIG_UMASK, &mask, sizeof(mask));
+	if (c->has_oom_score_adj)
+		put(blob, CONFIG_OOM_SCORE_ADJ, &c->oom_score_adj, sizeof(c->oom_score_adj));
 }
 
 void *config_blob(const struct container *c, size_t *length)
 {
 	struct blob blob = {0};
 	struct config_root root = {0, c->root_flags};
-	uint32_t mask = (uint32_t)c->umask;
-	struct config_limits limits = {.pids = c->limits.pids > 0 ? (uint64_t)c->limits.pids : 0};
 
-	put_strings(&blob, CONFIG_ARG, &c->args);
-	put_strings(&blob, CONFIG_ENV, &c->env);
-	put_string(&blob, CONFIG_CWD, c->cwd);
-	put(&blob, CONFIG_USER, &c->user, sizeof(c->user));
-	for (size_t i = 0; i < c->group_count; i++)
-		put(&blob, CONFIG_GROUP, &c->groups[i], sizeof(c->groups[i]));
-	put(&blob, CONFIG_CAPS, &c->caps, sizeof(c->caps));
-	for (size_t i = 0; i < c->rlimit_count; i++)
-		put(&blob, CONFIG_RLIMIT, &c->rlimits[i], sizeof(c->rlimits[i]));
+	put_process(&blob, c);
 	put_string(&blob, CONFIG_HOSTNAME, c->hostname);
 	put_string(&blob, CONFIG_DOMAINNAME, c->domainname);
 	put(&blob, CONFIG_ROOT, &root, sizeof(root));
 	for (size_t i = 0; i < c->mount_count; i++)
 		put_mount(&blob, &c->mounts[i]);
-	put_flag(&blob, CONFIG_TERMINAL, c->terminal);
 	put_flag(&blob, CONFIG_STRACE, global.strace);
-	put_flag(&blob, CONFIG_NO_NEW_PRIVS, c->no_new_privs);
 	put_flag(&blob, CONFIG_DEBUG, global.debug);
 	put_flag(&blob, CONFIG_WAIT_START, c->wait_start);
-	if (c->umask >= 0)
-		put(&blob, CONFIG_UMASK, &mask, sizeof(mask));
 	put_strings(&blob, CONFIG_READONLY_PATH, &c->readonly_paths);
 	put_strings(&blob, CONFIG_MASKED_PATH, &c->masked_paths);
-	if (c->has_oom_score_adj)
-		put(&blob, CONFIG_OOM_SCORE_ADJ, &c->oom_score_adj, sizeof(c->oom_score_adj));
 	put_strings(&blob, CONFIG_SYSCTL, &c->sysctls);
-	if (limits.pids)
-		put(&blob, CONFIG_LIMITS, &limits, sizeof(limits));
-	put_network(&blob, &c->network);
+	*length = blob.length;
+	return blob.bytes;
+}
+
+void *config_blob_process(const struct container *c, size_t *length)
+{
+	struct blob blob = {0};
+
+	put_process(&blob, c);
 	*length = blob.length;
 	return blob.bytes;
 }

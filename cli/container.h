@@ -11,7 +11,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "cli/network.h"
 #include "platform/abi/config.h"
 
 #define CONTAINER_MAX_TREES 100 /* the root and the bind mounts */
@@ -33,17 +32,6 @@ struct container_tree {
 	bool readonly;
 };
 
-/* linux.resources. 0, NULL: not given; negative: no limit. */
-struct container_limits {
-	char *path; /* cgroupsPath */
-	bool any;   /* of those that only a control group enforces */
-	int64_t memory, swap, reservation; /* bytes; swap: with memory */
-	int64_t quota, period, burst;      /* microseconds */
-	int64_t shares, idle, pids;
-	char *cpus, *mems;
-	struct strings unified; /* file, text, file, text... */
-};
-
 struct container {
 	struct strings args, env;
 	char *cwd, *hostname, *domainname;
@@ -60,15 +48,13 @@ struct container {
 	size_t mount_count;
 	struct strings readonly_paths, masked_paths, sysctls;
 	bool terminal, no_new_privs;
+	struct config_winsize terminal_size; /* 0 by 0: as the terminal has it */
 	bool wait_start; /* stop before the program begins, until CONTROL_START */
 	int64_t umask; /* -1: the default */
 	bool has_oom_score_adj;
 	int32_t oom_score_adj;
 	uint64_t memory_limit; /* bytes, 0: none */
 	unsigned cpus;         /* 0: all */
-	struct container_limits limits;
-	char *network_path; /* the network namespace that config.json names; NULL: none */
-	struct container_network network; /* taken over from it; no links: loopback only */
 	struct container_tree trees[CONTAINER_MAX_TREES];
 	size_t tree_count;
 };
@@ -80,8 +66,7 @@ struct container_mount *container_mount_add(struct container *container);
 
 /* config_blob.c: the records of platform/abi/config.h; malloc'ed. Always succeeds or ends the command. */
 void *config_blob(const struct container *container, size_t *length);
-
-/* sandbox.c: runs it and returns the exit status for the shell; 1 after a message if it did not start. */
-int sandbox_run(struct container *container);
+/* Only those of a process that joins a running container. */
+void *config_blob_process(const struct container *container, size_t *length);
 
 #endif

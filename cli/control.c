@@ -100,7 +100,7 @@ int control_get(int fd, int timeout_ms, struct control_reply *reply)
 	}
 	memmove(bytes, bytes + sizeof(head), head.len);
 	bytes[head.len] = '\0';
-	*reply = (struct control_reply){head.error, head.flags & CONTROL_MORE, head.len, bytes};
+	*reply = (struct control_reply){head.request, head.error, head.flags & CONTROL_MORE, head.len, bytes};
 	return 0;
 }
 

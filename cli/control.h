@@ -25,6 +25,7 @@ struct control_request {
 };
 
 struct control_reply {
+	uint32_t number; /* of the request */
 	int error; /* 0 or -errno */
 	bool more;
 	size_t length;

@@ -12,5 +12,14 @@
  * as written is refused by name; properties that the specification does not know are ignored.
  */
 int oci_load(const char *bundle, struct container *container);
+/*
+ * Only the process: of the configuration at `path`, or (bare) a file that is nothing but a process. For a process that
+ * joins a container.
+ */
+int oci_load_process_file(const char *path, bool bare, struct container *container);
+
+/* The number of "CAP_...", or -1; and back, or NULL. */
+int oci_capability(const char *name);
+const char *oci_capability_name(int cap);
 
 #endif

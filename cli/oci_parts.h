@@ -1,4 +1,4 @@
-/* Inside the OCI reader: what oci.c, oci_mounts.c, oci_linux.c and oci_resources.c share. */
+/* Inside the OCI reader: what oci.c, oci_mounts.c and oci_linux.c share. */
 #ifndef CLI_OCI_PARTS_H
 #define CLI_OCI_PARTS_H
 
@@ -15,8 +15,9 @@ struct oci {
 int oci_refuse(struct oci *oci, yajl_val parent, const char *const *keys, const char *prefix);
 /* Opens a tree of the host for the gofer. */
 int oci_open_tree(struct oci *oci, const char *path, bool readonly, const char *property, uint32_t *tree);
+/* `process`: that object, or NULL. */
+int oci_load_process(struct oci *oci, yajl_val process);
 int oci_load_mounts(struct oci *oci);
 int oci_load_linux(struct oci *oci);
-int oci_load_resources(struct oci *oci, yajl_val linux_part);
 
 #endif

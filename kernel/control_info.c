@@ -104,7 +104,7 @@ static void fill_process(const struct process *process, const struct container *
 	out->gid = leader->cred->egid;
 	out->threads = process->threads;
 	out->state = state_letter(process);
-	out->start_ns = process->start_time;
+	out->start_ns = process->start_time > c->started ? process->start_time - c->started : 0;
 	out->cpu_ns = user + system;
 	out->rss = mm ? (mm->rss_anon + mm->rss_file + mm->rss_shmem) * PAGE_SIZE : 0;
 	memcpy(out->comm, leader->comm, sizeof(out->comm));

@@ -340,7 +340,7 @@ void task_exit(int code)
 	if (process == init_process && is_last(task))
 		files_sync_all();
 
-	seccomp_release(task);
+	seccomp_drop(task);
 	account_thread(task);
 	process->threads--;
 	process->container->tasks--;

@@ -329,7 +329,7 @@ void seccomp_inherit(struct task *child, const struct task *parent)
 		child->work |= WORK_SECCOMP;
 }
 
-void seccomp_release(struct task *task)
+void seccomp_drop(struct task *task)
 {
 	struct seccomp_filter *filter = task->seccomp.filter;
 

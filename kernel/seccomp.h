@@ -33,7 +33,7 @@ int seccomp_install(struct task *task, const struct sock_filter *program, unsign
 /* May the current task set a filter at all (no_new_privs or CAP_SYS_ADMIN)? */
 bool seccomp_permitted(void);
 void seccomp_inherit(struct task *child, const struct task *parent); /* the child is not yet published */
-void seccomp_release(struct task *task); /* the task ends: lets go of its filters, keeps the mode */
+void seccomp_drop(struct task *task); /* the task ends: lets go of its filters, keeps the mode */
 bool seccomp_action_known(uint32_t action);
 
 #endif

@@ -100,7 +100,7 @@ void task_put(struct task *task)
 	if (--task->refs)
 		return;
 	BUG_ON(task->mm || task->files || task->fs || task->ns);
-	seccomp_release(task);
+	seccomp_drop(task);
 	if (task->process)
 		process_put(task->process);
 	if (task->cred)

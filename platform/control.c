@@ -36,6 +36,7 @@ struct client {
 
 struct request {
 	bool used, cancelled;
+	bool answered; /* an EXEC: kept until its client goes, for the process that it started */
 	uint32_t generation, op, client, theirs;
 };
 
@@ -97,7 +98,7 @@ static uint32_t number_of(const struct control *control, const struct request *r
 
 static void request_free(struct request *request)
 {
-	request->used = request->cancelled = false;
+	request->used = request->cancelled = request->answered = false;
 	request->generation = (request->generation + 1) & 0xffffff;
 }
 
@@ -179,7 +180,7 @@ int control_send(struct vmm *vmm, uint64_t gpa, uint64_t length)
 	__asm__ volatile("" : : "r"(&head) : "memory"); /* this copy is what is checked and used */
 	struct request *request = &control->requests[head.request % 256 % REQUESTS];
 	pthread_mutex_lock(&control->lock);
-	if (!request->used || number_of(control, request) != head.request || head.len != length - sizeof(head)) {
+	if (!request->used || request->answered || number_of(control, request) != head.request || head.len != length - sizeof(head)) {
 		error = -ESRCH;
 	} else if (request->cancelled) {
 		error = -EPIPE;
@@ -199,7 +200,9 @@ int control_send(struct vmm *vmm, uint64_t gpa, uint64_t length)
 		list_push(&control->unsent, message);
 		if (!(head.flags & CONTROL_MORE)) {
 			control->clients[request->client].requests--;
-			request_free(request);
+			request->answered = request->op == CONTROL_EXEC && head.error == 0;
+			if (!request->answered)
+				request_free(request);
 		}
 	}
 	pthread_mutex_unlock(&control->lock);

@@ -1,6 +1,6 @@
 /*
  * The table of descriptors that the sentry names by index: 0, 1 and 2 are the
- * container's stdio, the next ones the sockets of its network, the others were donated by the gofer.
+ * container's stdio, the others were donated by the gofer.
  *
  * fds_init() once; then fds_add() when a gofer reply carried a descriptor, fds_add_stdio()
  * when the runtime command sent one, fds_get() for each operation, fds_close() by the
@@ -63,11 +63,6 @@ int fds_init(struct vmm *vmm)
 		table->slots[i].flags = (uint32_t)fcntl(fd, F_GETFL);
 		table->slots[i].fd = fd;
 	}
-	for (uint32_t i = 0; i < vmm->options->net_count; i++) {
-		table->slots[3 + i].kind = ABI_FILE_FRAMES;
-		table->slots[3 + i].fd = vmm->options->net_fds[i];
-	}
-	table->first_free = 3 + vmm->options->net_count;
 	vmm->fds = table;
 	return 0;
 }
@@ -141,6 +136,7 @@ int fds_close(struct vmm *vmm, uint32_t index)
 		return -EBADF;
 	pthread_mutex_lock(&table->lock);
 	int fd = table->slots[index].fd;
+	uint32_t kind = table->slots[index].kind;
 	if (fd >= 0) {
 		__atomic_store_n(&table->slots[index].fd, -1, __ATOMIC_RELEASE);
 		table->slots[index].next_free = table->first_free;
@@ -149,6 +145,9 @@ int fds_close(struct vmm *vmm, uint32_t index)
 	pthread_mutex_unlock(&table->lock);
 	if (fd < 0)
 		return -EBADF;
-	close(fd);
+	if (kind == ABI_FILE_REGULAR)
+		close(fd);
+	else
+		io_close(vmm, fd);
 	return 0;
 }

@@ -54,6 +54,9 @@ int control_start(struct vmm *vmm);
 int control_send(struct vmm *vmm, uint64_t gpa, uint64_t length); /* the host call */
 void control_flush(struct vmm *vmm); /* the sandbox has ended: lets the last replies out, for a second at most */
 
+/* io.c: closes a stream or a terminal once nothing waits for it any more; takes the descriptor. Never waits. */
+void io_close(struct vmm *vmm, int fd);
+
 /* jail.c: what must be done while there is one thread: no_new_privs, limits, signals blocked. */
 int jail_prepare(struct vmm *vmm);
 /* The process-wide part: empty root, uid, not dumpable. Paths end here. */

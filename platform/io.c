@@ -254,6 +254,37 @@ static void take_control(struct io_service *io, int fd)
 	}
 }
 
+void io_close(struct vmm *vmm, int fd)
+{
+	struct io_service *io = vmm->io;
+
+	pthread_mutex_lock(&io->handoff_lock);
+	bool room = io->closing_count < IO_CLOSING;
+	if (room)
+		io->closing[io->closing_count++] = fd;
+	pthread_mutex_unlock(&io->handoff_lock);
+	if (room)
+		io_poke(io);
+	else
+		close(fd); /* what waits for it keeps it open a while longer */
+}
+
+/* A read that waits would keep the other end of a terminal from seeing that this end is gone. */
+static void close_streams(struct io_service *io)
+{
+	int fds[IO_CLOSING];
+
+	pthread_mutex_lock(&io->handoff_lock);
+	unsigned count = io->closing_count;
+	memcpy(fds, io->closing, sizeof(int) * count);
+	io->closing_count = 0;
+	pthread_mutex_unlock(&io->handoff_lock);
+	for (unsigned i = 0; i < count; i++) {
+		io->backend->cancel(io, fds[i]);
+		close(fds[i]);
+	}
+}
+
 /* One wait of the I/O thread, and whatever became ready. */
 static void io_turn(struct io_service *io)
 {
@@ -288,6 +319,7 @@ static void io_turn(struct io_service *io)
 	while ((request = io_list_pop(&io->handoff)))
 		io->backend->submit(io, request);
 	pthread_mutex_unlock(&io->handoff_lock);
+	close_streams(io);
 	if (io->backend->flush)
 		io->backend->flush(io);
 	if (io->hosted && atomic_load(&io->gofer.outstanding) == 0)

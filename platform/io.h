@@ -19,6 +19,7 @@
 
 #define P9_MESSAGE_MAX (256u << 10)
 #define P9_HEADER 7u
+#define IO_CLOSING 64u
 
 struct io_request {
 	struct io_request *next; /* of whichever list it is on */
@@ -33,6 +34,7 @@ struct io_request {
 	uint64_t offset;
 	uint64_t arg;
 	uint32_t kind; /* enum abi_file_kind of fd */
+	bool with_host; /* in io_uring; the I/O thread's own */
 	bool polling;  /* the host's file is O_NONBLOCK: wait for readiness, then do it */
 	uint8_t header[P9_HEADER]; /* p9: checked copy of the message's head */
 	uint16_t oldtag;           /* p9 Tflush: the tag that it ends */
@@ -48,6 +50,7 @@ struct io_backend {
 	int (*init)(struct io_service *io);     /* 0, or -errno: not available here */
 	int (*start)(struct io_service *io);    /* threads of its own, or NULL */
 	void (*submit)(struct io_service *io, struct io_request *request);
+	void (*cancel)(struct io_service *io, int fd); /* whatever waits for this descriptor ends with -ECANCELED */
 	void (*flush)(struct io_service *io);   /* after the last submit of a batch, or NULL */
 	unsigned (*poll_fill)(struct io_service *io, struct pollfd *fds, unsigned max);
 	void (*poll_done)(struct io_service *io, const struct pollfd *fds, unsigned count);
@@ -88,6 +91,8 @@ struct io_service {
 	struct io_request requests[ABI_RING_ENTRIES];
 
 	pthread_mutex_t handoff_lock;
+	int closing[IO_CLOSING];   /* streams and terminals that the sentry has closed */
+	unsigned closing_count;
 	struct io_list handoff;    /* taken by a CPU's thread, to be served by the I/O thread */
 
 	atomic_ullong event_signals; /* bit N-1: signal N waits to be delivered */

@@ -102,6 +102,20 @@ static void pool_submit(struct io_service *io, struct io_request *request)
 		io_complete(io, request, -EBUSY, 0);
 }
 
+static void pool_cancel(struct io_service *io, int fd)
+{
+	struct pool *pool = io->backend_private;
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < pool->waiting_count; i++) {
+		if (pool->waiting[i]->fd == fd)
+			io_complete(io, pool->waiting[i], -ECANCELED, 0);
+		else
+			pool->waiting[kept++] = pool->waiting[i];
+	}
+	pool->waiting_count = kept;
+}
+
 static short events_of(const struct io_request *request)
 {
 	if (request->op == ABI_RING_poll)
@@ -141,6 +155,7 @@ const struct io_backend pool_backend = {
 	.init = pool_init,
 	.start = pool_start,
 	.submit = pool_submit,
+	.cancel = pool_cancel,
 	.poll_fill = pool_poll_fill,
 	.poll_done = pool_poll_done,
 };

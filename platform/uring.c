@@ -22,7 +22,8 @@ struct uring {
 
 static int restrict_ring(struct uring *uring)
 {
-	static const uint8_t allowed[] = {IORING_OP_READ, IORING_OP_WRITE, IORING_OP_FSYNC, IORING_OP_POLL_ADD};
+	static const uint8_t allowed[] = {IORING_OP_READ, IORING_OP_WRITE, IORING_OP_FSYNC, IORING_OP_POLL_ADD,
+		IORING_OP_ASYNC_CANCEL};
 	struct io_uring_restriction rules[sizeof(allowed)] = {0};
 	int fd = uring->ring.ring_fd;
 
@@ -94,7 +95,23 @@ static void uring_submit(struct io_service *io, struct io_request *request)
 		io_uring_prep_poll_add(sqe, request->fd, poll_events(request));
 	}
 	io_uring_sqe_set_data(sqe, request);
+	request->with_host = true;
 	uring->unsubmitted++;
+}
+
+static void uring_cancel(struct io_service *io, int fd)
+{
+	struct uring *uring = io->backend_private;
+
+	for (unsigned i = 0; i < ABI_RING_ENTRIES; i++) {
+		struct io_request *request = &io->requests[i];
+		struct io_uring_sqe *sqe = request->with_host && request->fd == fd ? io_uring_get_sqe(&uring->ring) : NULL;
+		if (!sqe)
+			continue;
+		io_uring_prep_cancel(sqe, request, 0);
+		io_uring_sqe_set_data(sqe, NULL);
+		uring->unsubmitted++;
+	}
 }
 
 static void reap(struct io_service *io)
@@ -106,6 +123,9 @@ static void reap(struct io_service *io)
 		struct io_request *request = io_uring_cqe_get_data(cqe);
 		int64_t res = cqe->res;
 		io_uring_cqe_seen(&uring->ring, cqe);
+		if (!request)
+			continue; /* a cancellation's own result: the request tells */
+		request->with_host = false;
 		if (request->polling && res >= 0) { /* ready: now the transfer itself */
 			request->polling = false;
 			uring_submit(io, request);
@@ -152,6 +172,7 @@ const struct io_backend uring_backend = {
 	.name = "io_uring",
 	.init = uring_init,
 	.submit = uring_submit,
+	.cancel = uring_cancel,
 	.flush = uring_flush,
 	.poll_fill = uring_poll_fill,
 	.poll_done = uring_poll_done,

@@ -14,8 +14,8 @@
  *
  * A reply has error 0, or -errno and as payload one line of text for people (may be empty). With CONTROL_MORE another
  * part follows. An operation that the sentry does not have is answered with -ENOSYS; a malformed one with -EINVAL.
- * When a connection closes, each of its unanswered requests becomes a CONTROL_CANCEL: the sentry then drops it, and
- * kills the process of a CONTROL_EXEC whose CONTROL_BOUND flag was set. Cancelled requests are not answered.
+ * When a connection closes, each of its unanswered requests becomes a CONTROL_CANCEL: the sentry then drops it. So does
+ * each CONTROL_EXEC that was answered: its process is forgotten, and killed if the CONTROL_BOUND flag was set. Cancelled requests are not answered.
  *
  * Payloads are packed by hand: all structs here are multiples of 8 bytes without holes, strings are not terminated.
  */

@@ -85,11 +85,10 @@ void tty_hangup(struct tty *tty)
 		struct process *leader = process_find_global(session->sid);
 
 		if (leader) {
-			struct ksiginfo info;
+			struct ksiginfo info = {.signo = SIGHUP, .code = SI_KERNEL}; /* nobody's: perhaps the idle task runs */
 
-			signal_make_kill_info(&info, SIGHUP, SI_KERNEL);
 			signal_send_process(leader, &info);
-			signal_make_kill_info(&info, SIGCONT, SI_KERNEL);
+			info.signo = SIGCONT;
 			signal_send_process(leader, &info);
 		}
 		tty_signal_foreground(tty, SIGHUP);

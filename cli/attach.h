@@ -1,0 +1,24 @@
+/*
+ * A process that was started in a running container, and this process as its face on the
+ * host: signals and terminal sizes go in, its exit status comes out. It ends with us.
+ */
+#ifndef CLI_ATTACH_H
+#define CLI_ATTACH_H
+
+#include "cli/container.h"
+#include "cli/state.h"
+
+struct attach {
+	int signals;  /* of foreground_signals() */
+	int terminal; /* its terminal, or -1; then fds[0] is that, alone */
+	int fds[3];   /* its standard input, output and error */
+	int channel;  /* the rest is attach_start()'s */
+	uint32_t pid; /* in the container */
+};
+
+/* Starts it. 0 once its program runs, or 1 after a message. */
+int attach_start(struct attach *attach, const struct state *state, const struct container *process);
+/* Until it has ended: its exit status. */
+int attach_wait(struct attach *attach);
+
+#endif

@@ -1,0 +1,137 @@
+/* `ringfence events [--stats] [--interval D] ID`: statistics, and what happens to the container, as runc prints them. */
+#include <poll.h>
+#include <string.h>
+#include <time.h>
+
+#include "cli/cli.h"
+#include "cli/control.h"
+#include "cli/simple_options.h"
+
+enum { REQUEST_STATS = 1, REQUEST_EVENTS };
+
+static void print_stats(const char *id, const struct control_stats *s)
+{
+#define N(x) ((unsigned long long)(x))
+	uint64_t limit = s->memory_limit ? s->memory_limit : UINT64_MAX;
+
+	printf("{\"type\":\"stats\",\"id\":\"%s\",\"data\":{\"cpu\":{\"usage\":{\"total\":%llu,\"kernel\":%llu,\"user\":%llu},"
+	       "\"throttling\":{}},\"cpuset\":{},",
+		id, N(s->user_ns + s->system_ns), N(s->system_ns), N(s->user_ns));
+	printf("\"memory\":{\"cache\":%llu,\"usage\":{\"limit\":%llu,\"usage\":%llu,\"max\":%llu,\"failcnt\":%llu},"
+	       "\"swap\":{\"failcnt\":0},\"kernel\":{\"usage\":%llu,\"failcnt\":0},\"kernelTCP\":{\"failcnt\":0},"
+	       "\"raw\":{\"anon\":%llu,\"file\":%llu,\"kernel\":%llu,\"shmem\":%llu,\"pgfault\":%llu,\"pgmajfault\":%llu,"
+	       "\"oom_kill\":%llu}},",
+		N(s->memory_file), N(limit), N(s->memory), N(s->memory_peak), N(s->oom_kills), N(s->memory_kernel),
+		N(s->memory_anon), N(s->memory_file), N(s->memory_kernel), N(s->memory_shared), N(s->page_faults),
+		N(s->major_faults), N(s->oom_kills));
+	printf("\"pids\":{\"current\":%llu", N(s->tasks));
+	if (s->tasks_limit)
+		printf(",\"limit\":%llu", N(s->tasks_limit));
+	printf("},\"blkio\":{},\"hugetlb\":{},\"intel_rdt\":{},\"network_interfaces\":null}}\n");
+	fflush(stdout);
+#undef N
+}
+
+/* "5s", "500ms", "2": milliseconds; -1: not one. */
+static int parse_interval(const char *text)
+{
+	char *end;
+	double value = strtod(text, &end);
+
+	if (end == text || value <= 0 || value > 1e6)
+		return -1;
+	if (strcmp(end, "ms") == 0)
+		return value >= 1 ? (int)value : -1;
+	if (strcmp(end, "m") == 0)
+		value *= 60;
+	else if (*end && strcmp(end, "s") != 0)
+		return -1;
+	return value * 1000 < 1e9 ? (int)(value * 1000) : -1;
+}
+
+/* 1: the sandbox has ended. 0; or -1 after a message. */
+static int take_reply(int fd, const char *id)
+{
+	struct control_reply reply;
+	struct control_stats stats;
+	struct control_event event;
+	int error = control_get(fd, CONTROL_FOREVER, &reply), result = 0;
+
+	if (error)
+		return 1;
+	if (reply.error) {
+		cli_error("%s", control_reason(reply.error, &reply));
+		result = -1;
+	} else if (reply.number == REQUEST_STATS && reply.length >= sizeof(stats)) {
+		memcpy(&stats, reply.payload, sizeof(stats));
+		print_stats(id, &stats);
+	} else if (reply.number == REQUEST_EVENTS && reply.length >= sizeof(event)) {
+		memcpy(&event, reply.payload, sizeof(event));
+		if (event.kind == CONTROL_EVENT_OOM) {
+			printf("{\"type\":\"oom\",\"id\":\"%s\"}\n", id);
+			fflush(stdout);
+		}
+	}
+	control_reply_free(&reply);
+	return result;
+}
+
+static long long now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000ll + now.tv_nsec / 1000000;
+}
+
+/* Until the container ends. */
+static int stream(int fd, const char *id, int interval)
+{
+	static const struct control_request stats = {.op = CONTROL_STATS}, events = {.op = CONTROL_EVENTS};
+	struct pollfd ready = {fd, POLLIN, 0};
+	long long next = now_ms() + interval;
+	int result = 0;
+
+	if (control_put(fd, REQUEST_EVENTS, &events) < 0)
+		return 0;
+	while (result == 0) {
+		long long left = next - now_ms();
+		if (left <= 0) {
+			next += interval;
+			if (control_put(fd, REQUEST_STATS, &stats) < 0)
+				return 0;
+		} else if (poll(&ready, 1, (int)left) > 0) {
+			result = take_reply(fd, id);
+		}
+	}
+	return result < 0;
+}
+
+int command_events(int argc, char **argv)
+{
+	static const struct control_request request = {.op = CONTROL_STATS};
+	static struct state state;
+	const char *interval = "5s";
+	bool once = false;
+	const struct simple_option options[] = {{"stats", 0, &once, NULL}, {"interval", 0, NULL, &interval},
+		{NULL, 0, NULL, NULL}};
+	char **words;
+
+	if (simple_options_parse(argc, argv, options, 1, 1, &words))
+		return 1;
+	if (parse_interval(interval) < 0)
+		return cli_error("--interval: %s: not a duration above zero", interval);
+	if (state_open(&state, words[0], STATE_LOOK))
+		return 1;
+	if (state_status(&state) == STATE_STOPPED)
+		return cli_error("container with id %s is not running", words[0]);
+	AUTO_FD int fd = control_open(&state);
+	if (fd < 0)
+		return 1;
+	if (!once)
+		return stream(fd, words[0], parse_interval(interval));
+	if (control_put(fd, REQUEST_STATS, &request) < 0)
+		return cli_error("the sandbox has ended");
+	int result = take_reply(fd, words[0]);
+	return result > 0 ? cli_error("the sandbox has ended") : result < 0;
+}

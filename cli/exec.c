@@ -1,0 +1,303 @@
+/*
+ * `ringfence exec [OPTION]... ID CMD [ARG]...`: a further process in a running container.
+ *
+ * Attached, this command is its face on the host: it passes signals and sizes on and returns
+ * its exit status. With --detach a child of this command is: its number goes into the pid
+ * file, whoever adopts it gets the exit status, and what it is sent the process is sent.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+
+#include "cli/attach.h"
+#include "cli/cli.h"
+#include "cli/console.h"
+#include "cli/files.h"
+#include "cli/foreground.h"
+#include "cli/home.h"
+#include "cli/oci.h"
+#include "cli/state.h"
+
+enum { OPT_CWD = 256, OPT_PID_FILE, OPT_CONSOLE, OPT_NO_NEW_PRIVS, OPT_PRESERVE, OPT_IGNORE_PAUSED, OPT_LABEL,
+	OPT_APPARMOR, OPT_CGROUP };
+
+static const struct option options[] = {
+	{"console-socket", required_argument, NULL, OPT_CONSOLE},
+	{"cwd", required_argument, NULL, OPT_CWD},
+	{"env", required_argument, NULL, 'e'},
+	{"tty", no_argument, NULL, 't'},
+	{"user", required_argument, NULL, 'u'},
+	{"additional-gids", required_argument, NULL, 'g'},
+	{"process", required_argument, NULL, 'p'},
+	{"detach", no_argument, NULL, 'd'},
+	{"pid-file", required_argument, NULL, OPT_PID_FILE},
+	{"no-new-privs", no_argument, NULL, OPT_NO_NEW_PRIVS},
+	{"cap", required_argument, NULL, 'c'},
+	{"preserve-fds", required_argument, NULL, OPT_PRESERVE},
+	{"ignore-paused", no_argument, NULL, OPT_IGNORE_PAUSED},
+	{"process-label", required_argument, NULL, OPT_LABEL},
+	{"apparmor", required_argument, NULL, OPT_APPARMOR},
+	{"cgroup", required_argument, NULL, OPT_CGROUP},
+	{NULL, 0, NULL, 0},
+};
+
+struct exec_options {
+	const char *console_socket, *cwd, *user, *process, *pid_file;
+	bool tty, detach, no_new_privs, ignore_paused;
+	struct strings env, gids, caps;
+};
+
+static int set(struct exec_options *o, int option)
+{
+	switch (option) {
+	case OPT_CONSOLE:
+		o->console_socket = optarg;
+		return 0;
+	case OPT_CWD:
+		o->cwd = optarg;
+		return optarg[0] == '/' ? 0 : cli_error("--cwd: %s: not an absolute path", optarg);
+	case 'e':
+		strings_add(&o->env, optarg);
+		return strchr(optarg, '=') ? 0 : cli_error("--env: %s: not NAME=VALUE", optarg);
+	case 't':
+		o->tty = true;
+		return 0;
+	case 'u':
+		o->user = optarg;
+		return 0;
+	case 'g':
+		strings_add(&o->gids, optarg);
+		return 0;
+	case 'p':
+		o->process = optarg;
+		return 0;
+	case 'd':
+		o->detach = true;
+		return 0;
+	case OPT_PID_FILE:
+		o->pid_file = optarg;
+		return 0;
+	case OPT_NO_NEW_PRIVS:
+		o->no_new_privs = true;
+		return 0;
+	case 'c':
+		strings_add(&o->caps, optarg);
+		return 0;
+	case OPT_PRESERVE:
+		return strcmp(optarg, "0") == 0 ? 0 : cli_error("--preserve-fds: %s: not supported yet", optarg);
+	case OPT_IGNORE_PAUSED:
+		o->ignore_paused = true;
+		return 0;
+	case OPT_LABEL:
+		return cli_error("--process-label: labels are not supported");
+	case OPT_APPARMOR:
+		return cli_error("--apparmor: profiles are not supported");
+	case OPT_CGROUP:
+		return cli_error("--cgroup: not supported: the container is one cgroup");
+	default:
+		return 1; /* getopt has said which */
+	}
+}
+
+static int parse_id(const char *text, const char *what, uint32_t *id)
+{
+	char *end;
+
+	errno = 0;
+	unsigned long long value = strtoull(text, &end, 10);
+	if (errno || end == text || *end || value >= UINT32_MAX)
+		return cli_error("%s: %s: not a number of a user or group", what, text);
+	*id = (uint32_t)value;
+	return 0;
+}
+
+static int apply_user(struct container *c, const struct exec_options *o)
+{
+	char user[64];
+
+	if (o->user) {
+		snprintf(user, sizeof(user), "%s", o->user);
+		char *group = strchr(user, ':');
+		if (group)
+			*group++ = '\0';
+		if (parse_id(user, "--user", &c->user.uid) || (group && parse_id(group, "--user", &c->user.gid)))
+			return 1;
+	}
+	if (o->gids.count) {
+		uint32_t *groups = calloc(c->group_count + o->gids.count, sizeof(*groups));
+		if (!groups)
+			return cli_error("out of memory");
+		if (c->group_count)
+			memcpy(groups, c->groups, c->group_count * sizeof(*groups));
+		c->groups = groups;
+	}
+	for (size_t i = 0; i < o->gids.count; i++) {
+		if (parse_id(o->gids.items[i], "--additional-gids", &c->groups[c->group_count]))
+			return 1;
+		c->group_count++;
+	}
+	return 0;
+}
+
+static int apply_caps(struct container *c, const struct strings *names)
+{
+	for (size_t i = 0; i < names->count; i++) {
+		int cap = oci_capability(names->items[i]);
+		if (cap < 0)
+			return cli_error("--cap: no such capability: %s", names->items[i]);
+		c->caps.bounding |= 1ull << cap;
+		c->caps.effective |= 1ull << cap;
+		c->caps.permitted |= 1ull << cap;
+	}
+	return 0;
+}
+
+/* NAME=VALUE instead of what the environment has, or added to it. */
+static void set_env(struct strings *env, char *line)
+{
+	size_t name = strcspn(line, "=") + 1;
+
+	for (size_t i = 0; i < env->count; i++) {
+		if (strncmp(env->items[i], line, name) == 0) {
+			env->items[i] = line;
+			return;
+		}
+	}
+	strings_add(env, line);
+}
+
+/* The container's own process, changed by the options; or what --process says. */
+static int describe(struct container *c, const struct state *state, const struct exec_options *o, char **args)
+{
+	char path[4200];
+
+	state_path(state, "config.json", path, sizeof(path));
+	if (oci_load_process_file(o->process ? o->process : path, o->process != NULL, c))
+		return 1;
+	if (!o->process) {
+		c->args = (struct strings){0};
+		c->terminal = o->tty;
+		c->terminal_size = (struct config_winsize){0};
+		for (; *args; args++)
+			strings_add(&c->args, *args);
+	}
+	if (o->cwd)
+		c->cwd = container_copy(o->cwd);
+	for (size_t i = 0; i < o->env.count; i++)
+		set_env(&c->env, o->env.items[i]);
+	c->no_new_privs |= o->no_new_privs;
+	if (apply_user(c, o) || apply_caps(c, &o->caps))
+		return 1;
+	AUTO_FD int root = open(state->rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	home_add(c, root);
+	return 0;
+}
+
+/* The process's face on the host: never returns. */
+static void stay(const struct state *state, const struct container *c, int console, int report)
+{
+	struct attach attach = {.terminal = console, .fds = {0, 1, 2}};
+	int status = 1;
+
+	setsid();
+	if (console >= 0) {
+		ioctl(console, TIOCSCTTY, 0); /* changes of its size come here */
+		attach.fds[0] = console;
+	}
+	attach.signals = foreground_signals();
+	if (attach.signals >= 0 && attach_start(&attach, state, c) == 0) {
+		int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+		for (int fd = 0; fd < 3; fd++)
+			dup2(null, fd);
+		if (write(report, "", 1) == 1)
+			close(report);
+		status = attach_wait(&attach);
+	}
+	_exit(status);
+}
+
+static int run_detached(const struct state *state, const struct container *c, const struct exec_options *o)
+{
+	AUTO_FD int console = -1;
+	int report[2];
+	char ok;
+
+	if (c->terminal && !o->console_socket)
+		return cli_error("cannot allocate tty if the process is detached without setting a console socket");
+	if (c->terminal && console_make(o->console_socket, &console))
+		return 1;
+	if (pipe2(report, O_CLOEXEC) < 0)
+		return cli_error("pipe: %s", strerror(errno));
+	pid_t pid = fork();
+	if (pid == 0) {
+		close(report[0]);
+		stay(state, c, console, report[1]);
+	}
+	close(report[1]);
+	if (pid < 0)
+		return cli_error("fork: %s", strerror(errno));
+	ssize_t n = read(report[0], &ok, 1); /* nothing: it has said why and ended */
+	close(report[0]);
+	if (n != 1)
+		return 1;
+	if (o->pid_file && file_write_pid(o->pid_file, pid)) {
+		kill(pid, SIGKILL); /* and with it the process in the container */
+		return 1;
+	}
+	return 0;
+}
+
+static int run_attached(const struct state *state, const struct container *c, const struct exec_options *o)
+{
+	struct attach attach = {.terminal = c->terminal ? 0 : -1, .fds = {0, 1, 2}};
+
+	if (o->console_socket)
+		return cli_error("cannot use console socket if the process is not detached");
+	if (c->terminal && !isatty(0))
+		return cli_error("--tty: standard input is no terminal (with --detach and --console-socket one is made)");
+	AUTO_FD int signals = foreground_signals();
+	attach.signals = signals;
+	if (signals < 0 || attach_start(&attach, state, c))
+		return 1;
+	if (o->pid_file && file_write_pid(o->pid_file, getpid()))
+		return 1;
+	return attach_wait(&attach);
+}
+
+int command_exec(int argc, char **argv)
+{
+	static struct exec_options o;
+	static struct container container;
+	static struct state state;
+	int option;
+
+	while ((option = getopt_long(argc, argv, "+e:tu:g:p:dc:", options, NULL)) != -1) {
+		if (set(&o, option))
+			return 1;
+	}
+	if (optind >= argc)
+		return cli_error("container id cannot be empty");
+	if (!o.process && optind + 1 >= argc)
+		return cli_error("process args cannot be empty");
+	if (state_check_id(argv[optind]) || state_open(&state, argv[optind], STATE_LOOK))
+		return 1;
+	switch (state_status(&state)) {
+	case STATE_STOPPED:
+		return cli_error("cannot exec in a stopped container");
+	case STATE_CREATING:
+		return cli_error("cannot exec in a container that is not created yet");
+	case STATE_PAUSED:
+		if (!o.ignore_paused)
+			return cli_error("cannot exec in a paused container (use --ignore-paused to override)");
+		break;
+	default:
+		break;
+	}
+	if (describe(&container, &state, &o, argv + optind + 1))
+		return 1;
+	return o.detach ? run_detached(&state, &container, &o) : run_attached(&state, &container, &o);
+}
