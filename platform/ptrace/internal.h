@@ -98,6 +98,8 @@ int mirror_fpu_set(unsigned cpu, uint64_t space, const void *xsave);
 
 /* run.c: see struct abi_hosted. */
 int run_user(unsigned cpu, uint64_t space, struct hosted_context *context);
+/* Somebody on the host killed a stub: says so, and ends the sandbox. */
+void run_lost(struct pt_cpu *c, pid_t pid) __attribute__((noreturn));
 
 /* stub_code.S */
 extern const char stub_code_begin[], stub_code_orders[], stub_code_end[];

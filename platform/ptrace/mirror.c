@@ -219,7 +219,11 @@ int mirror_fpu_get(unsigned cpu, uint64_t space, void *xsave)
 
 	if (!m)
 		return -ENOENT;
-	return ptrace(PTRACE_GETREGSET, m->pid, NT_X86_XSTATE, &vector) < 0 ? -errno : 0;
+	if (ptrace(PTRACE_GETREGSET, m->pid, NT_X86_XSTATE, &vector) == 0)
+		return 0;
+	if (errno == ESRCH)
+		run_lost(c, m->pid);
+	return -errno;
 }
 
 int mirror_fpu_set(unsigned cpu, uint64_t space, const void *xsave)
@@ -229,7 +233,13 @@ int mirror_fpu_set(unsigned cpu, uint64_t space, const void *xsave)
 	int error = 0;
 	struct mirror *m = mirror_get(c, space, &error);
 
+	if (!m && error == -ESRCH)
+		run_lost(c, c->master);
 	if (!m)
 		return error;
-	return ptrace(PTRACE_SETREGSET, m->pid, NT_X86_XSTATE, &vector) < 0 ? -errno : 0;
+	if (ptrace(PTRACE_SETREGSET, m->pid, NT_X86_XSTATE, &vector) == 0)
+		return 0;
+	if (errno == ESRCH)
+		run_lost(c, m->pid);
+	return -errno;
 }

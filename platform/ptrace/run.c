@@ -199,6 +199,13 @@ static int run_decode(struct pt_cpu *c, struct mirror *m, struct hosted_context 
 	return decode_signal(&context->regs, m->pid, WSTOPSIG(status));
 }
 
+void run_lost(struct pt_cpu *c, pid_t pid)
+{
+	vmm_log(VMM_LOG_ERROR, "ptrace: stub %d of CPU %u was killed from outside", pid, c->cpu);
+	vmm_end(c->vmm, SIGKILL);
+	wake_park();
+}
+
 int run_user(unsigned cpu, uint64_t space, struct hosted_context *context)
 {
 	struct pt_cpu *c = &pt_cpus[cpu];
@@ -208,8 +215,11 @@ int run_user(unsigned cpu, uint64_t space, struct hosted_context *context)
 	if (c->vmm->ended)
 		wake_park();
 	m = mirror_get(c, space, &error);
-	if (!m)
+	if (!m) {
+		if (error == -ESRCH)
+			run_lost(c, c->master);
 		return error;
+	}
 	error = mirror_flush_orders(c);
 	if (m->failed)
 		error = m->failed;

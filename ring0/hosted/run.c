@@ -86,7 +86,7 @@ static void run_stub(struct regs *regs)
 		hosted_fpu_leave();
 		mirror_drop(mirror_of(this_cpu()->space, this_cpu()->cpu));
 	}
-	klog(LOG_WARNING, "hosted: no stub: error %d", (int)-error);
+	klog(LOG_ERROR, "hosted: no stub: error %d", (int)-error);
 	regs->trap = TRAP_STUB_DIED;
 }
 
