@@ -14,12 +14,15 @@
 #include <linux/fcntl.h>
 #include <linux/inotify.h>
 
+#include "kernel/cred.h"
+#include "kernel/task.h"
 #include "ring0/lib.h"
 #include "ring0/usercopy.h"
 #include "vfs/anon/anon.h"
 
 #define INOTIFY_MAX_QUEUED 16384u
 #define INOTIFY_MAX_WATCHES 65536u
+#define INOTIFY_MAX_INSTANCES 128u /* of one user: fs.inotify.max_user_instances (vfs/proc/sysctl.c) */
 #define INOTIFY_ENTRY_EVENTS (IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO)
 #define INOTIFY_SELF_EVENTS (IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT)
 
@@ -42,6 +45,8 @@ struct inotify_watch {
 };
 
 struct inotify {
+	TAILQ_ENTRY(inotify) all;
+	uint32_t uid; /* of whoever made it */
 	TAILQ_HEAD(, inotify_watch) watches;
 	TAILQ_HEAD(event_queue, queued_event) queue;
 	unsigned watch_count, queued;
@@ -50,6 +55,7 @@ struct inotify {
 	struct waitq wait;
 };
 
+static TAILQ_HEAD(, inotify) instances = TAILQ_HEAD_INITIALIZER(instances); /* kernel lock */
 static const struct file_ops inotify_file_ops;
 
 static bool same_event(const struct queued_event *last, int wd, uint32_t mask, uint32_t cookie, const char *name)
@@ -209,6 +215,7 @@ static void inotify_release(struct file *file)
 		TAILQ_REMOVE(&instance->queue, event, link);
 		kfree(event);
 	}
+	TAILQ_REMOVE(&instances, instance, all);
 	kfree(instance);
 }
 
@@ -238,9 +245,14 @@ static const struct file_ops inotify_file_ops = {
 int inotify_create(unsigned flags, struct file **file)
 {
 	struct inotify *instance;
+	unsigned own = 0;
 
 	if (flags & ~(unsigned)(IN_CLOEXEC | IN_NONBLOCK))
 		return -EINVAL;
+	TAILQ_FOREACH(instance, &instances, all)
+		own += instance->uid == current->cred->uid;
+	if (own >= INOTIFY_MAX_INSTANCES)
+		return -EMFILE;
 	instance = kzalloc(sizeof(*instance));
 	if (!instance)
 		return -ENOMEM;
@@ -254,6 +266,8 @@ int inotify_create(unsigned flags, struct file **file)
 		return -ENOMEM;
 	}
 	(*file)->mode |= FILE_STREAM;
+	instance->uid = current->cred->uid;
+	TAILQ_INSERT_TAIL(&instances, instance, all);
 	return 0;
 }
 
