@@ -10,6 +10,7 @@
  * another: nothing shows that its running thread has stopped. The main thread reaps.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/futex.h>
 #include <linux/seccomp.h>
@@ -40,8 +41,11 @@ static volatile uint32_t unknown_deaths; /* of processes that no slot names yet 
 
 int strap_exchange_create(unsigned cpus)
 {
-	exchange_fd = memfd_create("ringfence-stubs", MFD_CLOEXEC);
+	exchange_fd = memfd_create("ringfence-stubs", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (exchange_fd < 0 || ftruncate(exchange_fd, (off_t)((uint64_t)cpus * STUB_SLOTS * SLOT_SIZE)) < 0)
+		return -errno;
+	/* Nobody who took the sentry over takes more of the host's memory by it. */
+	if (fcntl(exchange_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
 		return -errno;
 	for (unsigned i = 0; i < cpus; i++) {
 		st_reply_fd[i] = eventfd(0, EFD_CLOEXEC);
