@@ -88,6 +88,8 @@ for script in test/cli/*.sh; do
 	[ -f "$script" ] && step "$(basename "$script" .sh)" timeout 120 bash "$script" "$build"
 done
 
+[ -z "$all" ] || step "deaths, 400 rounds" timeout 1200 bash test/cli/deaths.sh "$build" 400
+
 say "escapes"
 # The hostile image where sentry.elf would be: against the release, and against a build with sanitizers.
 step "build the hostile image" ninja -C build/release escape &&

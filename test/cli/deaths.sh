@@ -1,6 +1,8 @@
 #!/bin/bash
 # A process of the sandbox that is killed from outside ends the sandbox with one line that
-# says so, and leaves no process behind. Usage: deaths.sh BUILD
+# says so, and leaves no process behind; then any of them, the command too, at random moments of
+# its start, its run and its end: no process, mount or cgroup stays, no state that delete cannot
+# remove, and a line says what died. Usage: deaths.sh BUILD [ROUNDS]
 set -u
 rf=$1/ringfence
 work=$(mktemp -d)
@@ -39,6 +41,80 @@ kill_one() {
 		[ -d "/proc/$p" ] && [ "$(awk '{ print $3 }' "/proc/$p/stat" 2>/dev/null)" != Z ] && { echo "$1: process $p is left"; failed=1; }
 	done
 }
+
+mounts() { wc -l </proc/self/mountinfo; }
+cgroups() { find /sys/fs/cgroup -name '*death-*' 2>/dev/null; }
+# others: the processes of this namespace but ourselves, as "PID KIND"
+others() {
+	local p line
+	for p in /proc/[0-9]*; do
+		p=${p#/proc/}
+		[ "$p" = 1 ] && continue
+		line=$(cat "/proc/$p/cmdline" 2>/dev/null | tr '\0' ' ')
+		[ -d "/proc/$p" ] || continue
+		case $line in
+		bash* | timeout*) ;;
+		*' boot '*) echo "$p boot" ;;
+		*' gofer '*) echo "$p gofer" ;;
+		*' run '*) echo "$p command" ;;
+		'') [ "$(awk '{ print $3 }' "/proc/$p/stat" 2>/dev/null)" = Z ] || echo "$p stub" ;;
+		esac
+	done
+}
+# round NUMBER KIND: one container, one death
+round() {
+	local id=death-$1 kind=$2 pid status victim before left n
+	before=$(mounts)
+	timeout -s KILL 20 "$rf" --root "$work/state" --platform="${PLATFORM:-ptrace}" run -b "$work/bundle" "$id" >"$work/out" 2>"$work/err" </dev/null &
+	pid=$!
+	sleep "0.$(printf %03d $((RANDOM % (RANDOM % 2 ? 60 : 500))))"
+	for n in 1 2 3; do # the kind may not be there yet, or no more
+		victim=$(others | awk -v kind="$kind" '$2 == kind { print $1 }' | shuf -n 1)
+		[ -n "$victim" ] && break
+		sleep 0.02
+	done
+	[ -z "$victim" ] || kill -KILL "$victim" 2>/dev/null || victim=
+	wait $pid 2>/dev/null
+	status=$?
+	if [ "$kind" = command ]; then
+		case $status in 0 | 137) ;; *) echo "round $1: $kind: status $status: $(cat "$work/err")"; failed=1 ;; esac
+		"$rf" --root "$work/state" delete --force "$id" 2>"$work/err" || { echo "round $1: $kind: delete: $(cat "$work/err")"; failed=1; }
+	elif [ $status = 0 ]; then
+		[ "$(tail -1 "$work/out")" = done ] || { echo "round $1: $kind: status 0 and no output"; failed=1; }
+	else
+		n=$(wc -l <"$work/err")
+		if [ "$n" -lt 1 ] || [ "$n" -gt 2 ] || ! grep -Eq 'died|killed|has ended|not running|signal 9' "$work/err"; then
+			echo "round $1: $kind killed: status $status, stderr:"
+			cat "$work/err"
+			failed=1
+		fi
+	fi
+	for n in 1 2 3 4 5 6 7 8 9 10; do # the host's kernel takes a namespace down on its own time
+		left=$(others)
+		[ -z "$left" ] && break
+		sleep 0.1
+	done
+	[ -z "$left" ] || { echo "round $1: $kind killed: left:" $left; failed=1; }
+	[ "$(mounts)" = "$before" ] || { echo "round $1: $kind killed: mounts are left"; failed=1; }
+	[ -z "$(cgroups)" ] || { echo "round $1: $kind killed: cgroups are left:" $(cgroups); failed=1; }
+	[ ! -e "$work/state/$id" ] || { echo "round $1: $kind killed: state is left:" $(ls "$work/state/$id"); failed=1; }
+}
+if [ "${2:-}" = --inside ]; then
+	kinds=(command boot gofer stub)
+	sh "$(dirname "$0")/../suite/bundle.sh" "$work/bundle" "${ROOT:-/var/cache/ringfence/debian}" "$work" \
+		sh -c 'i=0; while [ $i -lt 25 ]; do /bin/true; i=$((i+1)); done; echo done'
+	for i in $(seq "$3"); do round "$i" "${kinds[$((i % 4))]}"; done
+	exit $failed
+fi
+
 kill_one gofer ' gofer ' 255 'gofer died'
 kill_one boot ' boot ' 137 'signal 9|killed'
+
+# The same at any moment: inside a pid namespace of its own, where every process is one of ours.
+if [ "$(ps -o pid= -p 1 2>/dev/null | tr -d ' ')" = 1 ] && unshare --pid --fork --mount-proc true 2>/dev/null; then
+	unshare --pid --fork --mount-proc bash "$0" "$1" --inside "${2:-24}" || failed=1
+else
+	echo "no pid namespaces here: random moments were not tried"
+	failed=1
+fi
 exit $failed

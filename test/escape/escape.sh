@@ -82,7 +82,7 @@ skipped=none
 while read -r name machines want text; do
 	case $name in '' | '#'*) continue ;; esac
 	[[ ! $name =~ $skipped ]] || continue
-	[ "$machines" = any ] || [ "$machines" = "$machine" ] || continue
+	case $machines in any | "$machine" | "$platform") ;; *) continue ;; esac
 	echo "$name" | grep -Eq -- "$pattern" || continue
 	boot "$name" $victim
 	judge "$name" "$want" "$text"

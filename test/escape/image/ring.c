@@ -264,7 +264,7 @@ static void messages_of_a_taken_over_sentry(void)
 {
 	uint8_t *message = at(scratch);
 
-	for (unsigned i = 0; i < 3000; i++) {
+	for (unsigned i = 0; i < 1500; i++) {
 		uint32_t size = HEADER + (uint32_t)(random_number() % 64);
 
 		for (unsigned j = 0; j < size; j++)
