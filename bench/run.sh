@@ -26,8 +26,9 @@ cache=${RF_CACHE:-/var/cache/ringfence}
 root=$cache/debian
 [ -x "$cache/programs/usr/bin/gcc" ] && root=$cache/programs
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-mkdir -p "$work/bin" "$work/shared" "$out"
+shared=$(mktemp -d -p /dev/shm) # in memory: what is measured is the way there, not the disk
+trap 'rm -rf "$work" "$shared"' EXIT
+mkdir -p "$work/bin" "$work/disk" "$out"
 cc -O2 -D_GNU_SOURCE -static -pthread -o "$work/bin/micro" bench/micro.c
 cp bench/programs.sh "$work/bin/"
 kinds=native
@@ -38,18 +39,20 @@ micro_rows=" $("$work/bin/micro" list | awk '$1 != "loop" && $1 != "nothing" { p
 program_rows=" $(sh bench/programs.sh list) "
 
 bundle_ready=
-bundle() { # NAME COMMAND…: a bundle whose /srv is a folder of the host's, shared and writable
+bundle() { # NAME COMMAND…: a bundle whose /srv and /media are folders of the host's, shared and writable
 	[ -z "$bundle_ready" ] || return 0
 	sh test/suite/bundle.sh "$work/$1" "$root" "$work/bin" "${@:2}"
-	jq --arg shared "$work/shared" '.mounts += [{destination: "/srv", type: "bind", source: $shared, options: ["bind", "rw"]}]' \
+	jq --arg shared "$shared" --arg disk "$work/disk" '.mounts += [
+		{destination: "/srv", type: "bind", source: $shared, options: ["bind", "rw"]},
+		{destination: "/media", type: "bind", source: $disk, options: ["bind", "rw"]}]' \
 		"$work/$1/config.json" >"$work/config" && mv "$work/config" "$work/$1/config.json"
 }
 in_native() {
 	# shellcheck disable=SC2016
 	$pin unshare -m sh -c 'mount --bind "$1" "$1/mnt" 2>/dev/null
-		mount --bind "$2" "$1/mnt" && mount --bind "$3" "$1/srv" && mount -t tmpfs tmpfs "$1/tmp" &&
-		mount -t proc proc "$1/proc" && mount --rbind /dev "$1/dev" && shift 3 && exec chroot "$0" "$@"' \
-		"$root" "$root" "$work/bin" "$work/shared" "$@"
+		mount --bind "$2" "$1/mnt" && mount --bind "$3" "$1/srv" && mount --bind "$4" "$1/media" && mount -t tmpfs tmpfs "$1/tmp" &&
+		mount -t proc proc "$1/proc" && mount --rbind /dev "$1/dev" && shift 4 && exec chroot "$0" "$@"' \
+		"$root" "$root" "$work/bin" "$shared" "$work/disk" "$@"
 }
 in_crun() {
 	bundle crun "$@"
@@ -79,7 +82,7 @@ one() { # KIND ROW
 	esac
 	count=$("$work/bin/micro" list | awk -v n="$2" '$1 == n { print $2 }')
 	case $1 in ringfence | runsc) count=$((count / 10 + 1)) ;; esac
-	in_"$1" /mnt/micro "$2" "$count" /srv 2>>"$work/errors" </dev/null | awk -v n="$2" '$1 == n { print $2 }'
+	in_"$1" /mnt/micro "$2" "$count" "$([ "$2" = write-fsync ] && echo /media || echo /srv)" 2>>"$work/errors" </dev/null | awk -v n="$2" '$1 == n { print $2 }'
 }
 
 start() { # KIND: nanoseconds from the command to its end

@@ -21,7 +21,7 @@
 
 enum { IMAGE_FD = 3, CONFIG_FD, LIFELINE_FD, ERROR_FD };
 enum { OPT_LOG = 256, OPT_LISTEN, OPT_OWNER, OPT_CPUS, OPT_MEMORY, OPT_USER, OPT_STATE, OPT_DEBUG, OPT_DETACHED,
-	OPT_CONSOLE, OPT_TREES_FD, OPT_TREES };
+	OPT_CONSOLE, OPT_TREES_FD, OPT_TREES, OPT_NET };
 
 static const struct option options[] = {
 	{"log-fd", required_argument, NULL, OPT_LOG},
@@ -36,6 +36,7 @@ static const struct option options[] = {
 	{"console", no_argument, NULL, OPT_CONSOLE},
 	{"trees-fd", required_argument, NULL, OPT_TREES_FD},
 	{"trees", required_argument, NULL, OPT_TREES},
+	{"net-fds", required_argument, NULL, OPT_NET},
 	{NULL, 0, NULL, 0},
 };
 
@@ -84,6 +85,10 @@ static void set(struct boot *boot, int option)
 		break;
 	case OPT_TREES_FD:
 		boot->trees_fd = (int)value;
+		break;
+	case OPT_NET:
+		for (char *count = strchr(optarg, ','); count && vmm->net_count < strtoul(count + 1, NULL, 10); vmm->net_count++)
+			vmm->net_fds[vmm->net_count] = (int)(value + vmm->net_count);
 		break;
 	case OPT_TREES:
 		boot->trees = optarg;

@@ -17,6 +17,7 @@
 
 struct global_options {
 	const char *platform;  /* auto, kvm, ptrace */
+	const char *network;   /* none, sandbox */
 	const char *root;      /* state directory */
 	const char *debug_log; /* path, with %ID%, %COMMAND% and %TIMESTAMP%; NULL: stderr if debug or strace */
 	const char *log;       /* path; NULL: messages go to stderr only */

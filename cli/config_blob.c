@@ -80,6 +80,24 @@ static void put_flag(struct blob *blob, enum config_type type, bool set)
 		put(blob, type, NULL, 0);
 }
 
+static void put_network(struct blob *blob, const struct container_network *network)
+{
+	const struct config_network *n = &network->head;
+	struct config_record record = {CONFIG_NETWORK,
+		(uint32_t)(sizeof(*n) + n->links * sizeof(network->links[0]) + n->addresses * sizeof(network->addresses[0]) +
+			n->routes * sizeof(network->routes[0]) + n->neighbours * sizeof(network->neighbours[0]))};
+
+	if (!n->links)
+		return;
+	put_bytes(blob, &record, sizeof(record));
+	put_bytes(blob, n, sizeof(*n));
+	put_bytes(blob, network->links, n->links * sizeof(network->links[0]));
+	put_bytes(blob, network->addresses, n->addresses * sizeof(network->addresses[0]));
+	put_bytes(blob, network->routes, n->routes * sizeof(network->routes[0]));
+	put_bytes(blob, network->neighbours, n->neighbours * sizeof(network->neighbours[0]));
+	put_padding(blob);
+}
+
 static void put_process(struct blob *blob, const struct container *c)
 {
 	uint32_t mask = (uint32_t)c->umask;
@@ -107,6 +125,7 @@ void *config_blob(const struct container *c, size_t *length)
 {
 	struct blob blob = {0};
 	struct config_root root = {0, c->root_flags};
+	struct config_limits limits = {.pids = c->limits.pids > 0 ? (uint64_t)c->limits.pids : 0};
 
 	put_process(&blob, c);
 	put_string(&blob, CONFIG_HOSTNAME, c->hostname);
@@ -120,6 +139,9 @@ void *config_blob(const struct container *c, size_t *length)
 	put_strings(&blob, CONFIG_READONLY_PATH, &c->readonly_paths);
 	put_strings(&blob, CONFIG_MASKED_PATH, &c->masked_paths);
 	put_strings(&blob, CONFIG_SYSCTL, &c->sysctls);
+	if (limits.pids)
+		put(&blob, CONFIG_LIMITS, &limits, sizeof(limits));
+	put_network(&blob, &c->network);
 	*length = blob.length;
 	return blob.bytes;
 }

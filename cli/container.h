@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "cli/network.h"
 #include "platform/abi/config.h"
 
 #define CONTAINER_MAX_TREES 100 /* the root and the bind mounts */
@@ -30,6 +31,17 @@ struct container_mount {
 struct container_tree {
 	int fd; /* O_PATH */
 	bool readonly;
+};
+
+/* linux.resources. 0, NULL: not given; negative: no limit. */
+struct container_limits {
+	char *path; /* cgroupsPath */
+	bool any;   /* of those that only a control group enforces */
+	int64_t memory, swap, reservation; /* bytes; swap: with memory */
+	int64_t quota, period, burst;      /* microseconds */
+	int64_t shares, idle, pids;
+	char *cpus, *mems;
+	struct strings unified; /* file, text, file, text... */
 };
 
 struct container {
@@ -55,6 +67,9 @@ struct container {
 	int32_t oom_score_adj;
 	uint64_t memory_limit; /* bytes, 0: none */
 	unsigned cpus;         /* 0: all */
+	struct container_limits limits;
+	char *network_path; /* the network namespace that config.json names; NULL: none */
+	struct container_network network; /* taken over from it; no links: loopback only */
 	struct container_tree trees[CONTAINER_MAX_TREES];
 	size_t tree_count;
 };

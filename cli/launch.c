@@ -90,7 +90,7 @@ pid_t sandbox_fork(void)
 void sandbox_become(const int *fds, unsigned count, char **argv)
 {
 	int high = FIRST_FD + (int)count;
-	int copies[CONTAINER_MAX_TREES + FIXED_FDS + 4];
+	int copies[CONTAINER_MAX_TREES + FIXED_FDS + 4 + CONFIG_NETWORK_LINKS];
 	sigset_t none;
 
 	/* First out of the way, then into place. */
@@ -123,8 +123,8 @@ static unsigned jail_uid(void)
 /* In the child. `fds`: the image, the configuration, the lifeline, errors, [log], [control], then the trees. */
 static void become_boot(const struct container *c, const struct launch_options *options, const int *fixed, int log_fd)
 {
-	int fds[CONTAINER_MAX_TREES + FIXED_FDS + 2];
-	char words[10][48], state[4120], trees[CONTAINER_MAX_TREES + 16] = "--trees=", root[4096];
+	int fds[CONTAINER_MAX_TREES + FIXED_FDS + 2 + CONFIG_NETWORK_LINKS];
+	char words[12][48], state[4120], trees[CONTAINER_MAX_TREES + 16] = "--trees=", root[4096];
 	char *argv[24] = {"ringfence"};
 	unsigned count = 4, argc = 1, word = 0;
 
@@ -140,6 +140,11 @@ static void become_boot(const struct container *c, const struct launch_options *
 		ADD("--listen-fd=%u", FIRST_FD + count);
 		fds[count++] = options->listen_fd;
 		ADD("--owner=%u", (unsigned)geteuid());
+	}
+	if (c->network.head.links) {
+		ADD("--net-fds=%u,%u", FIRST_FD + count, c->network.head.links);
+		for (unsigned i = 0; i < c->network.head.links; i++)
+			fds[count++] = c->network.fds[i];
 	}
 	ADD("--memory=%llu", (unsigned long long)c->memory_limit);
 	ADD("--cpus=%u", c->cpus);
@@ -165,6 +170,8 @@ static void become_boot(const struct container *c, const struct launch_options *
 		if (dup2(options->console_fd, i) < 0)
 			return;
 	}
+	if (options->cgroup && cgroup_enter(options->cgroup))
+		return;
 	if (!options->detached)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 	sandbox_become(fds, count, argv);

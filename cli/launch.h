@@ -14,11 +14,13 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "cli/cgroup.h"
 #include "cli/container.h"
 
 struct launch_options {
 	bool detached;  /* the sandbox is to outlive this command */
 	int listen_fd;  /* the control channel, or -1 */
+	const struct cgroup *cgroup; /* to run in */
 	int console_fd; /* a terminal to use as standard input, output and error, or -1: this command's own */
 };
 

@@ -98,15 +98,19 @@ static int wait_created(struct sandbox *sandbox, int fd, int signals)
 }
 
 static int start_sandbox(struct state *state, struct container *container, const struct create_options *options,
-	int signals, struct sandbox *sandbox)
+	int signals, const struct cgroup *cgroup, struct sandbox *sandbox)
 {
 	static const struct control_request created = {.op = CONTROL_CREATED};
 	AUTO_FD int listen_fd = state_listen(state);
 	AUTO_FD int console = -1;
-	struct launch_options launch = {.detached = options->detached, .listen_fd = listen_fd, .console_fd = -1};
+	struct launch_options launch = {.detached = options->detached, .listen_fd = listen_fd, .console_fd = -1,
+		.cgroup = cgroup};
 
 	if (listen_fd < 0)
 		return cli_error("%s/control.sock: %s", state->directory, strerror(errno));
+	if (container->network_path && strcmp(global.network, "none") != 0 &&
+	    network_take_over(container->network_path, &container->network))
+		return 1;
 	if (options->console_socket && console_make(options->console_socket, &console))
 		return 1;
 	launch.console_fd = console;
@@ -122,6 +126,7 @@ static int start_sandbox(struct state *state, struct container *container, const
 int lifecycle_create(const char *id, const struct create_options *options, int signals, struct state *state,
 	struct container *container, struct sandbox *sandbox)
 {
+	struct cgroup cgroup;
 	char bundle[PATH_MAX];
 
 	if (state_check_id(id))
@@ -131,7 +136,9 @@ int lifecycle_create(const char *id, const struct create_options *options, int s
 	if (oci_load(bundle, container) || check_console(container, options) || state_create(state, id))
 		return 1;
 	container->wait_start = true;
-	if (fill_state(state, container, bundle) || start_sandbox(state, container, options, signals, sandbox))
+	if (cgroup_plan(container, id, &cgroup, &state->cgroups) || fill_state(state, container, bundle) ||
+	    cgroup_make(&cgroup, container) ||
+	    start_sandbox(state, container, options, signals, &cgroup, sandbox))
 		goto undo;
 	state->recorded = STATE_CREATED;
 	if (state_save(state) || (options->pid_file && file_write_pid(options->pid_file, state->pid)))
@@ -139,6 +146,7 @@ int lifecycle_create(const char *id, const struct create_options *options, int s
 	return 0;
 undo:
 	sandbox_end(sandbox);
+	cgroup_remove(&state->cgroups);
 	state_remove(state);
 	return 1;
 }
@@ -207,6 +215,7 @@ int lifecycle_delete(struct state *state, bool force)
 		if (state->pid > 0 && lifecycle_kill_all(state))
 			return 1;
 	}
+	cgroup_remove(&state->cgroups);
 	state_remove(state);
 	return 0;
 }

@@ -60,8 +60,9 @@ static int set_option(int option)
 		global.platform = optarg;
 		return 0;
 	case OPT_NETWORK:
-		if (strcmp(optarg, "none") != 0)
-			return usage_error("not supported yet: --network=none is", optarg);
+		if (strcmp(optarg, "none") != 0 && strcmp(optarg, "sandbox") != 0)
+			return usage_error("not supported yet: --network=none and sandbox are", optarg);
+		global.network = optarg;
 		return 0;
 	case OPT_ROOT:
 		global.root = optarg;

@@ -16,11 +16,16 @@ static int check_namespaces(struct oci *oci, yajl_val linux_part)
 		return 1;
 	for (size_t i = 0; list && i < list->u.array.len; i++) {
 		yajl_val v = list->u.array.values[i];
+		path = type = NULL;
 		if (json_string(&oci->json, v, "type", "linux.namespaces.type", &type) ||
 		    json_string(&oci->json, v, "path", "linux.namespaces.path", &path))
 			return 1;
 		if (!type)
 			return json_error(&oci->json, "linux.namespaces", "element %zu has no type", i);
+		if (path && path[0] && strcmp(type, "network") == 0) {
+			oci->container->network_path = container_copy(path);
+			continue;
+		}
 		if (path && path[0])
 			return json_error(&oci->json, "linux.namespaces.path", "%s: not supported yet", path);
 		if (strcmp(type, "user") == 0)
@@ -48,46 +53,6 @@ static int check_devices(struct oci *oci, yajl_val linux_part)
 		if (!defaults[k])
 			return json_error(&oci->json, "linux.devices", "%s: not supported yet", path ? path : "(no path)");
 	}
-	return 0;
-}
-
-static int load_cpu(struct oci *oci, yajl_val resources)
-{
-	static const char *const refused[] = {"shares", "burst", "realtimeRuntime", "realtimePeriod", "cpus", "mems",
-		"idle", NULL};
-	int64_t quota = 0, period = 100000;
-	yajl_val cpu;
-
-	if (json_object(&oci->json, resources, "cpu", "linux.resources.cpu", &cpu) ||
-	    oci_refuse(oci, cpu, refused, "linux.resources.cpu.") ||
-	    json_integer(&oci->json, cpu, "quota", "linux.resources.cpu.quota", &quota) ||
-	    json_integer(&oci->json, cpu, "period", "linux.resources.cpu.period", &period))
-		return 1;
-	if (quota > 0 && period > 0 && quota % period != 0)
-		return json_error(&oci->json, "linux.resources.cpu.quota", "parts of a CPU: not supported yet");
-	if (quota > 0 && period > 0)
-		oci->container->cpus = (unsigned)(quota / period > 64 ? 64 : quota / period);
-	return 0;
-}
-
-static int load_resources(struct oci *oci, yajl_val linux_part)
-{
-	static const char *const refused[] = {"pids", "blockIO", "hugepageLimits", "network", "rdma", "unified", NULL};
-	static const char *const refused_memory[] = {"reservation", "kernel", "kernelTCP", "swappiness",
-		"disableOOMKiller", "checkBeforeUpdate", NULL};
-	int64_t limit = 0, swap = 0;
-	yajl_val resources, memory;
-
-	if (json_object(&oci->json, linux_part, "resources", "linux.resources", &resources) ||
-	    oci_refuse(oci, resources, refused, "linux.resources.") ||
-	    json_object(&oci->json, resources, "memory", "linux.resources.memory", &memory) ||
-	    oci_refuse(oci, memory, refused_memory, "linux.resources.memory.") ||
-	    json_integer(&oci->json, memory, "limit", "linux.resources.memory.limit", &limit) ||
-	    json_integer(&oci->json, memory, "swap", "linux.resources.memory.swap", &swap) || load_cpu(oci, resources))
-		return 1;
-	if (limit > 0)
-		oci->container->memory_limit = (uint64_t)limit;
-	/* resources.devices says which devices may be reached: the sentry has its own, and none of the host's. */
 	return 0;
 }
 
@@ -122,7 +87,7 @@ int oci_load_linux(struct oci *oci)
 	if (!v)
 		return json_error(&oci->json, "linux", "missing");
 	if (oci_refuse(oci, v, refused, "linux.") || check_namespaces(oci, v) || check_devices(oci, v) ||
-	    load_resources(oci, v) || load_sysctls(oci, v) ||
+	    oci_load_resources(oci, v) || load_sysctls(oci, v) ||
 	    json_strings(&oci->json, v, "maskedPaths", "linux.maskedPaths", &c->masked_paths) ||
 	    json_strings(&oci->json, v, "readonlyPaths", "linux.readonlyPaths", &c->readonly_paths) ||
 	    json_string(&oci->json, v, "rootfsPropagation", "linux.rootfsPropagation", &propagation) ||

@@ -1,4 +1,4 @@
-/* Inside the OCI reader: what oci.c, oci_mounts.c and oci_linux.c share. */
+/* Inside the OCI reader: what oci.c, oci_mounts.c, oci_linux.c and oci_resources.c share. */
 #ifndef CLI_OCI_PARTS_H
 #define CLI_OCI_PARTS_H
 
@@ -19,5 +19,6 @@ int oci_open_tree(struct oci *oci, const char *path, bool readonly, const char *
 int oci_load_process(struct oci *oci, yajl_val process);
 int oci_load_mounts(struct oci *oci);
 int oci_load_linux(struct oci *oci);
+int oci_load_resources(struct oci *oci, yajl_val linux_part);
 
 #endif

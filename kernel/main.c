@@ -171,10 +171,10 @@ void kernel_main(const struct abi_boot *boot)
 	ktimer_subsystem_init();
 	sched_cpu_online(idle_task_create(0));
 	kwork_init();
-	inet_init();
 	hostring_init(boot);
 	if (config_decode(pa_to_va(boot->config_gpa), boot->config_len, &first_container.config))
 		panic("the container's configuration cannot be used");
+	inet_init(first_container.config.network, first_container.config.network_len);
 	TAILQ_INSERT_HEAD(&containers, &first_container, link);
 	init_start();
 	control_init();

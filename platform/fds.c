@@ -1,6 +1,6 @@
 /*
  * The table of descriptors that the sentry names by index: 0, 1 and 2 are the
- * container's stdio, the others were donated by the gofer.
+ * container's stdio, the next ones the sockets of its network, the others were donated by the gofer.
  *
  * fds_init() once; then fds_add() when a gofer reply carried a descriptor, fds_add_stdio()
  * when the runtime command sent one, fds_get() for each operation, fds_close() by the
@@ -63,6 +63,11 @@ int fds_init(struct vmm *vmm)
 		table->slots[i].flags = (uint32_t)fcntl(fd, F_GETFL);
 		table->slots[i].fd = fd;
 	}
+	for (uint32_t i = 0; i < vmm->options->net_count; i++) {
+		table->slots[3 + i].kind = ABI_FILE_FRAMES;
+		table->slots[3 + i].fd = vmm->options->net_fds[i];
+	}
+	table->first_free = 3 + vmm->options->net_count;
 	vmm->fds = table;
 	return 0;
 }

@@ -44,7 +44,7 @@ void io_finish(struct io_service *io, struct io_request *request, int64_t res)
 		backend_submit(io, request);
 		return;
 	}
-	if (request->op == ABI_RING_write && request->offset == UINT64_MAX && res > 0) {
+	if (request->op == ABI_RING_write && request->offset == UINT64_MAX && request->kind != ABI_FILE_FRAMES && res > 0) {
 		request->done += (uint64_t)res;
 		if ((uint64_t)res < request->len) {
 			request->memory = (uint8_t *)request->memory + res;
@@ -57,13 +57,31 @@ void io_finish(struct io_service *io, struct io_request *request, int64_t res)
 	io_complete(io, request, res, 0);
 }
 
+/* One frame: the sockets do not block. */
+static bool try_frame(struct io_service *io, struct io_request *request)
+{
+	ssize_t n = request->op == ABI_RING_write ? write(request->fd, request->memory, request->len)
+						  : read(request->fd, request->memory, request->len);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+		request->polling = true;
+		return false;
+	}
+	io_complete(io, request, n < 0 ? -errno : n, 0);
+	return true;
+}
+
 /* Do it now if that needs no waiting: true, and it is completed or on its way. */
 static bool try_transfer(struct io_service *io, struct io_request *request)
 {
 	struct iovec iov = {request->memory, request->len};
 	bool writing = request->op == ABI_RING_write;
 	off_t offset = (off_t)request->offset;
-	ssize_t n = writing ? pwritev2(request->fd, &iov, 1, offset, RWF_NOWAIT)
+	ssize_t n;
+
+	if (request->kind == ABI_FILE_FRAMES)
+		return try_frame(io, request);
+	n = writing ? pwritev2(request->fd, &iov, 1, offset, RWF_NOWAIT)
 			    : preadv2(request->fd, &iov, 1, offset, RWF_NOWAIT);
 
 	if (n < 0 && errno == EOPNOTSUPP && request->kind == ABI_FILE_STREAM && writing && offset == -1) {

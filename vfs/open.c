@@ -188,13 +188,14 @@ static int create_locked(const struct path *dir, struct dentry *dentry, uint32_t
 static int create_or_find(struct walk *walk, uint32_t mode, struct path *path, bool *created)
 {
 	struct inode *parent = walk->cur.dentry->inode;
+	struct path missing;
 	int rc;
 
 	*created = false;
 	rc = walk_last(walk, path);
 	if (rc || path->dentry->inode)
 		return rc;
-	path_put(path);
+	missing = *path; /* held, so that it is found again and nobody is asked twice */
 	rwsem_write_lock(&parent->lock);
 	rc = dentry_lookup_locked(walk->cur.dentry, walk->last.name, walk->last.len, &path->dentry);
 	if (!rc) {
@@ -208,6 +209,7 @@ static int create_or_find(struct walk *walk, uint32_t mode, struct path *path, b
 			path_put(path);
 	}
 	rwsem_write_unlock(&parent->lock);
+	path_put(&missing);
 	return rc;
 }
 

@@ -12,8 +12,8 @@
 
 #include "kernel/net/socket.h"
 
-/* Boot: the stack with its loopback device. */
-void inet_init(void);
+/* Boot: the stack with its loopback device, and the links of CONFIG_NETWORK, which stays in use. NULL: none. */
+void inet_init(const void *network, uint32_t len);
 
 /* socket(2) of these families: 0, or -ESOCKTNOSUPPORT, -EPROTONOSUPPORT, -EPERM, -ENOMEM. Type has no flags. */
 int inet_create(int family, int type, int protocol, struct socket **sock);

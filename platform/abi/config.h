@@ -43,6 +43,7 @@ enum config_type {
 	CONFIG_HOOK = 23,          /* struct config_hook, then its strings; repeated: startContainer hooks, run in order before exec */
 	CONFIG_LIMITS = 24,        /* struct config_limits: of this container inside the sandbox */
 	CONFIG_TERMINAL_SIZE = 25, /* struct config_winsize: of the new terminal */
+	CONFIG_NETWORK = 26,       /* struct config_network, then its arrays; absent: loopback only */
 	CONFIG_WAIT_START = 40,    /* no payload: stop before execve until CONTROL_START (control.h) */
 };
 
@@ -105,6 +106,45 @@ struct config_limits {
 
 struct config_winsize {
 	uint16_t rows, columns, xpixel, ypixel;
+};
+
+/*
+ * The network that the sandbox takes over: as many of each as the head says, in this order. Addresses are in network
+ * order, IPv4 in the first four bytes; families are AF_*. A link's frames go through donated descriptor `fd`, one a read
+ * or write, each with a struct virtio_net_hdr (10 bytes) before it.
+ */
+#define CONFIG_NETWORK_LINKS 8u
+#define CONFIG_NETWORK_ENTRIES 64u /* of each other kind, at most */
+
+struct config_network {
+	uint32_t links, addresses, routes, neighbours;
+};
+
+struct config_link {
+	char name[16];
+	uint8_t mac[6];
+	uint16_t mtu;
+	uint32_t fd;
+	uint32_t pad;
+};
+
+struct config_address {
+	uint32_t link; /* index of the link */
+	uint8_t family, prefix, scope, pad;
+	uint8_t address[16];
+};
+
+struct config_route {
+	uint32_t link;
+	uint8_t family, prefix, scope, protocol; /* scope and protocol as rtnetlink(7) has them */
+	uint8_t destination[16], gateway[16], source[16]; /* zero: none */
+	uint32_t metric;
+};
+
+struct config_neighbour {
+	uint32_t link;
+	uint8_t family, mac[6], pad;
+	uint8_t address[16];
 };
 
 /* Mount flags are MS_* of linux/mount.h; strings follow: type, source, target, data. */

@@ -107,6 +107,7 @@ static inline struct inet_socket *inet_of(struct socket *base)
 void stack_init(void);
 void stack_enter(void);
 void stack_leave(void);
+void stack_device_used(void); /* a frame came or went: ARP, ND and reassembly tick for a while */
 int stack_error(err_t err); /* lwIP's as -errno */
 
 /* ---- loop.c ---- */

@@ -60,6 +60,7 @@
 #define LWIP_IPV6_FORWARD 0
 #define LWIP_IPV6_FRAG 1
 #define LWIP_IPV6_REASS 1
+#define IPV6_FRAG_COPYHEADER 1
 #define LWIP_IPV6_AUTOCONFIG 0
 #define LWIP_IPV6_SEND_ROUTER_SOLICIT 0
 #define LWIP_IPV6_DUP_DETECT_ATTEMPTS 0 /* the addresses that are taken over have been checked */

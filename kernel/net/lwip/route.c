@@ -1,6 +1,7 @@
 /*
  * Which interface leads where, and what is ours. Answers lwIP's routing questions (hooks.h) and the sockets'.
  */
+#include "kernel/net/lwip/device.h"
 #include "kernel/net/lwip/hooks.h"
 #include "kernel/net/lwip/internal.h"
 
@@ -38,14 +39,66 @@ bool route_can_bind(const ip_addr_t *address)
 	return ip_addr_isany(address) || ip_addr_ismulticast(address) || route_is_local(address);
 }
 
+static struct netif *first_link(void)
+{
+	return net_device_count ? &net_devices[0].netif : NULL;
+}
+
 static struct netif *find4(const ip4_addr_t *to)
 {
-	return is_local4(to) || ip4_addr_isany(to) ? &loop_netif : NULL;
+	const struct config_route *route;
+
+	if (is_local4(to) || ip4_addr_isany(to))
+		return &loop_netif;
+	route = device_route(AF_INET, to);
+	if (route)
+		return &net_devices[route->link].netif;
+	return ip4_addr_ismulticast(to) || ip4_addr_get_u32(to) == IPADDR_BROADCAST ? first_link() : NULL;
 }
 
 static struct netif *find6(const ip6_addr_t *to)
 {
-	return is_local6(to) || ip6_addr_isany(to) ? &loop_netif : NULL;
+	const struct config_route *route;
+
+	if (is_local6(to) || ip6_addr_isany(to))
+		return &loop_netif;
+	if (ip6_addr_has_zone(to))
+		return netif_get_by_index(ip6_addr_zone(to));
+	if (ip6_addr_islinklocal(to))
+		return NULL;
+	route = device_route(AF_INET6, to->addr);
+	if (route)
+		return &net_devices[route->link].netif;
+	return ip6_addr_ismulticast(to) ? first_link() : NULL;
+}
+
+/* The source that the route names, or the address of its link that shares a network with the next hop. */
+static bool source4(const ip4_addr_t *to, ip_addr_t *from)
+{
+	const struct config_route *route = device_route(AF_INET, to);
+	ip4_addr_t hop = *to;
+	uint32_t word;
+
+	if (!route)
+		return false;
+	memcpy(&word, route->source, 4);
+	if (word) {
+		ip_addr_set_ip4_u32_val(*from, word);
+		return true;
+	}
+	memcpy(&word, route->gateway, 4);
+	if (word)
+		ip4_addr_set_u32(&hop, word);
+	for (unsigned i = 0; i < net_device_count; i++) {
+		const struct net_device *device = &net_devices[i];
+
+		if ((device == &net_devices[route->link] || device->parent == &net_devices[route->link]) &&
+		    ip4_addr_netcmp(&hop, netif_ip4_addr(&device->netif), netif_ip4_netmask(&device->netif))) {
+			ip_addr_copy_from_ip4(*from, *netif_ip4_addr(&device->netif));
+			return true;
+		}
+	}
+	return false;
 }
 
 struct netif *route_find(const ip_addr_t *to, ip_addr_t *from)
@@ -59,8 +112,10 @@ struct netif *route_find(const ip_addr_t *to, ip_addr_t *from)
 		ip_addr_copy(*from, *to); /* an address of ours talks to itself */
 		return netif;
 	}
+	if (netif != &loop_netif && !IP_IS_V6(to) && source4(ip_2_ip4(to), from))
+		return netif;
 	source = ip_netif_get_local_ip(netif, to);
-	if (!source)
+	if (!source || (!IP_IS_V6(to) && ip_addr_isany(source)))
 		return NULL;
 	ip_addr_copy(*from, *source);
 	return netif;
@@ -68,6 +123,9 @@ struct netif *route_find(const ip_addr_t *to, ip_addr_t *from)
 
 struct netif *route_device(const char *name)
 {
+	for (unsigned i = 0; i < net_device_count; i++)
+		if (!net_devices[i].parent && !strcmp(net_devices[i].name, name))
+			return &net_devices[i].netif;
 	return !strcmp(name, "lo") ? &loop_netif : NULL;
 }
 
@@ -83,22 +141,63 @@ struct netif *lwip_port_ip6_route(const ip6_addr_t *src, const ip6_addr_t *dest)
 	return find6(dest);
 }
 
+/* The next hop; a destination without a gateway is on the link itself. */
 const ip4_addr_t *lwip_port_ip4_gateway(struct netif *netif, const ip4_addr_t *dest)
 {
-	return NULL;
+	static ip4_addr_t hop;
+	const struct config_route *route = device_route(AF_INET, dest);
+	uint32_t word = 0;
+
+	if (route)
+		memcpy(&word, route->gateway, 4);
+	hop = *dest;
+	if (word)
+		ip4_addr_set_u32(&hop, word);
+	return &hop;
 }
 
 const ip6_addr_t *lwip_port_ip6_gateway(struct netif *netif, const ip6_addr_t *dest)
 {
-	return NULL;
+	static const uint8_t none[16];
+	static ip6_addr_t hop;
+	const struct config_route *route = device_route(AF_INET6, dest->addr);
+
+	hop = *dest;
+	if (route && memcmp(route->gateway, none, sizeof(none))) {
+		memcpy(hop.addr, route->gateway, sizeof(hop.addr));
+		ip6_addr_clear_zone(&hop);
+		ip6_addr_assign_zone(&hop, IP6_UNICAST, netif);
+	}
+	return &hop;
 }
 
+/* From a link: nothing that says it comes from ourselves. */
 int lwip_port_ip4_input(struct pbuf *p, struct netif *netif)
 {
-	return 0;
+	const struct ip_hdr *header = p->payload;
+	ip4_addr_t from;
+
+	if (p->len < IP_HLEN)
+		goto drop;
+	ip4_addr_copy(from, header->src);
+	if (!is_local4(&from))
+		return 0;
+drop:
+	pbuf_free(p);
+	return 1;
 }
 
 int lwip_port_ip6_input(struct pbuf *p, struct netif *netif)
 {
-	return 0;
+	const struct ip6_hdr *header = p->payload;
+	ip6_addr_t from;
+
+	if (p->len < IP6_HLEN)
+		goto drop;
+	ip6_addr_copy_from_packed(from, header->src);
+	if (!is_local6(&from))
+		return 0;
+drop:
+	pbuf_free(p);
+	return 1;
 }

@@ -6,15 +6,18 @@
 #include <linux/in.h>
 #include <linux/in6.h>
 
+#include "kernel/net/lwip/device.h"
 #include "kernel/net/lwip/internal.h"
 
 #define DEFAULT_BUFFER 212992u
 
 struct inet_list inet_sockets = TAILQ_HEAD_INITIALIZER(inet_sockets);
 
-void inet_init(void)
+void inet_init(const void *network, uint32_t len)
 {
 	stack_init();
+	if (network && device_configure(network, len))
+		panic("the container's network cannot be used");
 }
 
 struct inet_socket *inet_alloc(int family, int type, int protocol)

@@ -12,7 +12,6 @@
 #include <lwip/ip6_frag.h>
 #include <lwip/mld6.h>
 #include <lwip/nd6.h>
-#include <lwip/priv/nd6_priv.h>
 #include <lwip/sys.h>
 
 #include "kernel/net/lwip/hooks.h"
@@ -25,11 +24,13 @@
 #define FAST_NS (TCP_FAST_INTERVAL * MS)
 #define SLOW_NS (TCP_SLOW_INTERVAL * MS)
 #define SECOND_NS (1000 * MS)
+#define QUIET_NS (10 * SECOND_NS)
 #define TIME_WAIT_MAX 4096u /* connections in TIME_WAIT kept at most */
 
 static struct ktimer timer;
 static uint64_t slow_at;   /* when the last slow tick was, or would have been */
 static uint64_t second_at; /* the same for the ticks of ARP, ND, reassembly */
+static uint64_t seconds_until; /* ARP and its like tick until so long after the last frame */
 static bool soon;          /* the timer is armed for the next tick or the one after */
 
 void lwip_port_failed(const char *what, const char *file, int line)
@@ -138,10 +139,36 @@ static uint64_t tcp_deadline(void)
 
 static uint64_t next_deadline(void)
 {
-	return tcp_deadline();
+	uint64_t tcp = tcp_deadline();
+
+	return second_at < seconds_until ? MIN(tcp, second_at + SECOND_NS) : tcp;
 }
 
 /* ---- ticks ---- */
+
+void stack_device_used(void)
+{
+	seconds_until = clock_monotonic() + QUIET_NS;
+}
+
+static void catch_up_seconds(uint64_t now)
+{
+	uint64_t missed = (now - second_at) / SECOND_NS;
+
+	if (!missed)
+		return;
+	second_at += missed * SECOND_NS;
+	for (uint64_t i = 0; i < MIN(missed, (uint64_t)ARP_MAXAGE + 1); i++) {
+		etharp_tmr();
+		nd6_tmr();
+		ip_reass_tmr();
+		ip6_reass_tmr();
+	}
+	for (uint64_t i = 0; i < MIN(missed * 10, (uint64_t)50); i++) {
+		igmp_tmr();
+		mld6_tmr();
+	}
+}
 
 static void catch_up(uint64_t now)
 {
@@ -154,6 +181,7 @@ static void catch_up(uint64_t now)
 		tcp_ticks += (u32_t)(missed - 1);
 	slow_at += missed * SLOW_NS;
 	tcp_slowtmr();
+	catch_up_seconds(now);
 }
 
 /* Bounds TIME_WAIT: the oldest go first (they are at the end of the list). */

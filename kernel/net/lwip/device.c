@@ -1,0 +1,301 @@
+/*
+ * Links on lwIP: frames come in from kernel/net/frames.h and go out to it; addresses, routes and neighbours are set as
+ * the configuration says.
+ *
+ * lwIP knows one IPv4 address a netif. A link's others are aliases: netifs that share its frames and answer ARP for
+ * their own address.
+ */
+#include <linux/if_ether.h>
+#include <lwip/etharp.h>
+#include <lwip/ethip6.h>
+#include <lwip/prot/etharp.h>
+#include <netif/ethernet.h>
+
+#include "kernel/net/lwip/device.h"
+
+struct net_device net_devices[CONFIG_NETWORK_LINKS + CONFIG_NETWORK_ENTRIES];
+unsigned net_device_count;
+const struct config_route *net_routes;
+unsigned net_route_count;
+
+/* ---- frames ---- */
+
+static struct net_device *device_of(struct netif *netif)
+{
+	return container_of(netif, struct net_device, netif);
+}
+
+static err_t output_frame(struct netif *netif, struct pbuf *p)
+{
+	struct net_device *device = device_of(netif);
+	struct frames *frames = device->parent ? &device->parent->frames : &device->frames;
+	struct frame_buffer *buffer = frames_alloc(frames, p->tot_len);
+
+	if (!buffer)
+		return ERR_MEM;
+	(void)pbuf_copy_partial(p, frames_bytes(buffer), p->tot_len, 0);
+	stack_device_used();
+	frames_send(buffer);
+	return ERR_OK;
+}
+
+/* An address of ours: it never leaves. */
+static err_t output4(struct netif *netif, struct pbuf *p, const ip4_addr_t *to)
+{
+	ip_addr_t address;
+
+	ip_addr_copy_from_ip4(address, *to);
+	return route_is_local(&address) ? loop_queue(p) : etharp_output(netif, p, to);
+}
+
+static err_t output6(struct netif *netif, struct pbuf *p, const ip6_addr_t *to)
+{
+	ip_addr_t address;
+
+	ip_addr_copy_from_ip6(address, *to);
+	return route_is_local(&address) ? loop_queue(p) : ethip6_output(netif, p, to);
+}
+
+/* ARP asks for one address: the alias that has it answers. */
+static struct netif *netif_for(struct net_device *device, const uint8_t *frame, size_t len)
+{
+	const struct etharp_hdr *arp = (const void *)(frame + ETH_HLEN);
+	uint32_t wanted;
+
+	if (len < ETH_HLEN + sizeof(*arp) || ((const struct ethhdr *)frame)->h_proto != __builtin_bswap16(ETH_P_ARP))
+		return &device->netif;
+	memcpy(&wanted, &arp->dipaddr, sizeof(wanted));
+	for (unsigned i = 0; i < net_device_count; i++)
+		if (net_devices[i].parent == device && ip4_addr_get_u32(netif_ip4_addr(&net_devices[i].netif)) == wanted)
+			return &net_devices[i].netif;
+	return &device->netif;
+}
+
+static void receive_frame(struct frames *frames, const struct frame_header *header, const uint8_t *frame, size_t len)
+{
+	struct net_device *device = container_of(frames, struct net_device, frames);
+	const uint16_t transport = NETIF_CHECKSUM_CHECK_TCP | NETIF_CHECKSUM_CHECK_UDP | NETIF_CHECKSUM_CHECK_ICMP |
+	                           NETIF_CHECKSUM_CHECK_ICMP6;
+	struct netif *netif;
+	struct pbuf *p;
+
+	if (len < ETH_HLEN || len > UINT16_MAX || (!(frame[0] & 1) && memcmp(frame, device->netif.hwaddr, ETH_ALEN)))
+		return;
+	p = pbuf_alloc(PBUF_RAW, (u16_t)len, PBUF_RAM);
+	if (!p) {
+		frames->receive_dropped++;
+		return;
+	}
+	memcpy(p->payload, frame, len);
+	netif = netif_for(device, frame, len);
+	/* A sender on this host leaves checksums to a device that there is not: then nothing has damaged the frame. */
+	netif->chksum_flags = NETIF_CHECKSUM_ENABLE_ALL;
+	if (header->flags & (FRAME_NEEDS_CHECKSUM | FRAME_DATA_VALID))
+		netif->chksum_flags = (u16_t)(netif->chksum_flags & ~transport);
+	stack_enter();
+	stack_device_used();
+	(void)netif->input(p, netif);
+	netif->chksum_flags = NETIF_CHECKSUM_ENABLE_ALL;
+	stack_leave();
+}
+
+/* ---- configuration ---- */
+
+static err_t start_netif(struct netif *netif)
+{
+	struct net_device *device = device_of(netif);
+
+	netif->name[0] = 'e';
+	netif->name[1] = 't';
+	netif->output = output4;
+	netif->output_ip6 = output6;
+	netif->linkoutput = output_frame;
+	netif->hwaddr_len = ETH_ALEN;
+	netif->flags = NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHARP | NETIF_FLAG_ETHERNET;
+	if (!device->parent)
+		netif->flags |= NETIF_FLAG_IGMP | NETIF_FLAG_MLD6;
+	return ERR_OK;
+}
+
+static void prefix_mask(unsigned prefix, ip4_addr_t *mask)
+{
+	ip4_addr_set_u32(mask, prefix ? __builtin_bswap32(~0u << (32 - MIN(prefix, 32u))) : 0);
+}
+
+static void add_netif(struct net_device *device, const ip4_addr_t *address, unsigned prefix)
+{
+	ip4_addr_t mask, none;
+
+	ip4_addr_set_zero(&none);
+	prefix_mask(prefix, &mask);
+	netif_add(&device->netif, address, &mask, &none, NULL, start_netif, netif_input);
+	netif_set_link_up(&device->netif);
+	netif_set_up(&device->netif);
+}
+
+static void add_link(const struct config_link *link)
+{
+	struct net_device *device = &net_devices[net_device_count++];
+	ip4_addr_t none;
+
+	ip4_addr_set_zero(&none);
+	memcpy(device->name, link->name, sizeof(device->name) - 1);
+	memcpy(device->netif.hwaddr, link->mac, sizeof(link->mac));
+	device->netif.mtu = link->mtu;
+	device->frames.fd = link->fd;
+	device->frames.receive = receive_frame;
+	add_netif(device, &none, 0);
+	device->netif.mtu = device->netif.mtu6 = link->mtu;
+	memcpy(device->netif.hwaddr, link->mac, sizeof(link->mac));
+}
+
+static void add_address4(struct net_device *device, const struct config_address *a)
+{
+	struct net_device *alias;
+	ip4_addr_t address, mask, none;
+
+	memcpy(&address.addr, a->address, 4);
+	if (ip4_addr_isany_val(*netif_ip4_addr(&device->netif))) {
+		ip4_addr_set_zero(&none);
+		prefix_mask(a->prefix, &mask);
+		netif_set_addr(&device->netif, &address, &mask, &none);
+		return;
+	}
+	alias = &net_devices[net_device_count++];
+	alias->parent = device;
+	memcpy(alias->name, device->name, sizeof(alias->name));
+	add_netif(alias, &address, a->prefix);
+	alias->netif.mtu = device->netif.mtu;
+	memcpy(alias->netif.hwaddr, device->netif.hwaddr, ETH_ALEN);
+}
+
+static int add_address6(struct net_device *device, const struct config_address *a)
+{
+	ip6_addr_t address;
+	s8_t index;
+
+	memset(&address, 0, sizeof(address));
+	memcpy(address.addr, a->address, 16);
+	ip6_addr_assign_zone(&address, IP6_UNICAST, &device->netif);
+	if (netif_add_ip6_address(&device->netif, &address, &index) != ERR_OK) {
+		klog(LOG_WARNING, "network: %s has more IPv6 addresses than can be taken over", device->name);
+		return 0;
+	}
+	netif_ip6_addr_set_state(&device->netif, index, IP6_ADDR_PREFERRED);
+	device->prefix6[index] = a->prefix;
+	return 0;
+}
+
+/* Neighbour discovery speaks from a link-local address; the host's may not have been there yet. */
+static void need_link_local(struct net_device *device)
+{
+	if (!ip6_addr_isinvalid(netif_ip6_addr_state(&device->netif, 0)))
+		return;
+	netif_create_ip6_linklocal_address(&device->netif, 1);
+	netif_ip6_addr_set_state(&device->netif, 0, IP6_ADDR_PREFERRED);
+	device->prefix6[0] = 64;
+}
+
+static void add_neighbour(const struct config_neighbour *n)
+{
+	struct eth_addr mac;
+	ip4_addr_t address;
+
+	if (n->family != AF_INET)
+		return;
+	memcpy(&mac, n->mac, sizeof(mac));
+	memcpy(&address.addr, n->address, 4);
+	(void)etharp_add_static_entry(&address, &mac);
+}
+
+static const char *check(const struct config_network *head, uint32_t len)
+{
+	uint64_t need = sizeof(*head) + (uint64_t)head->links * sizeof(struct config_link) +
+	                (uint64_t)head->addresses * sizeof(struct config_address) +
+	                (uint64_t)head->routes * sizeof(struct config_route) +
+	                (uint64_t)head->neighbours * sizeof(struct config_neighbour);
+
+	if (head->links > CONFIG_NETWORK_LINKS || head->addresses > CONFIG_NETWORK_ENTRIES ||
+	    head->routes > CONFIG_NETWORK_ENTRIES || head->neighbours > CONFIG_NETWORK_ENTRIES)
+		return "too many links, addresses, routes or neighbours";
+	return need == len ? NULL : "its arrays do not fill it";
+}
+
+static const char *check_entries(const struct config_network *head, const struct config_address *addresses,
+	const struct config_route *routes, const struct config_neighbour *neighbours)
+{
+	for (uint32_t i = 0; i < head->addresses; i++)
+		if (addresses[i].link >= head->links || addresses[i].prefix > (addresses[i].family == AF_INET ? 32 : 128))
+			return "an address of no link, or with a wrong prefix";
+	for (uint32_t i = 0; i < head->routes; i++)
+		if (routes[i].link >= head->links || routes[i].prefix > (routes[i].family == AF_INET ? 32 : 128))
+			return "a route by no link, or with a wrong prefix";
+	for (uint32_t i = 0; i < head->neighbours; i++)
+		if (neighbours[i].link >= head->links)
+			return "a neighbour on no link";
+	return NULL;
+}
+
+int device_configure(const void *config, uint32_t len)
+{
+	const struct config_network *head = config;
+	const struct config_link *links = (const void *)(head + 1);
+	const char *wrong = len < sizeof(*head) ? "too short" : check(head, len);
+	const struct config_address *addresses;
+	const struct config_neighbour *neighbours;
+
+	if (!wrong) {
+		addresses = (const void *)(links + head->links);
+		net_routes = (const void *)(addresses + head->addresses);
+		neighbours = (const void *)(net_routes + head->routes);
+		wrong = check_entries(head, addresses, net_routes, neighbours);
+	}
+	if (wrong) {
+		klog(LOG_ERROR, "network configuration: %s", wrong);
+		return -EINVAL;
+	}
+	net_route_count = head->routes;
+	for (uint32_t i = 0; i < head->links; i++)
+		add_link(&links[i]);
+	for (uint32_t i = 0; i < head->addresses; i++) {
+		if (addresses[i].family == AF_INET)
+			add_address4(&net_devices[addresses[i].link], &addresses[i]);
+		else
+			add_address6(&net_devices[addresses[i].link], &addresses[i]);
+	}
+	for (uint32_t i = 0; i < head->addresses; i++)
+		if (addresses[i].family != AF_INET)
+			need_link_local(&net_devices[addresses[i].link]);
+	for (uint32_t i = 0; i < head->neighbours; i++)
+		add_neighbour(&neighbours[i]);
+	for (uint32_t i = 0; i < head->links; i++)
+		if (frames_start(&net_devices[i].frames))
+			return -ENOMEM;
+	return 0;
+}
+
+/* ---- routes ---- */
+
+static bool prefix_matches(const uint8_t *a, const uint8_t *b, unsigned prefix)
+{
+	unsigned whole = prefix / 8, rest = prefix % 8;
+
+	if (memcmp(a, b, whole))
+		return false;
+	return !rest || !((a[whole] ^ b[whole]) >> (8 - rest));
+}
+
+const struct config_route *device_route(uint8_t family, const void *to)
+{
+	const struct config_route *best = NULL;
+
+	for (unsigned i = 0; i < net_route_count; i++) {
+		const struct config_route *r = &net_routes[i];
+
+		if (r->family != family || !prefix_matches(to, r->destination, r->prefix))
+			continue;
+		if (!best || r->prefix > best->prefix || (r->prefix == best->prefix && r->metric < best->metric))
+			best = r;
+	}
+	return best;
+}

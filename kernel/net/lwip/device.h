@@ -1,0 +1,31 @@
+/*
+ * The sandbox's links: a struct netif of lwIP's each, with a name and a channel of frames. device.c makes them of the
+ * configuration; route.c asks which leads where.
+ */
+#ifndef KERNEL_NET_LWIP_DEVICE_H
+#define KERNEL_NET_LWIP_DEVICE_H
+
+#include "kernel/net/frames.h"
+#include "kernel/net/lwip/internal.h"
+#include "platform/abi/config.h"
+
+struct net_device {
+	struct netif netif;
+	struct net_device *parent; /* an alias: a further IPv4 address of a link; its frames are the link's */
+	struct frames frames;
+	char name[16];
+	uint8_t prefix6[LWIP_IPV6_NUM_ADDRESSES];
+};
+
+extern struct net_device net_devices[CONFIG_NETWORK_LINKS + CONFIG_NETWORK_ENTRIES];
+extern unsigned net_device_count; /* links first, then aliases */
+extern const struct config_route *net_routes;
+extern unsigned net_route_count;
+
+/* CONFIG_NETWORK: 0, or -errno with a line in the log that says what is wrong. */
+int device_configure(const void *config, uint32_t len);
+
+/* The best route to an address of `family`, in network order; NULL: none. */
+const struct config_route *device_route(uint8_t family, const void *to);
+
+#endif

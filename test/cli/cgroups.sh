@@ -1,0 +1,61 @@
+#!/bin/bash
+# The host's control group of a container: made as config.json says, entered by every process
+# of the sandbox, and gone afterwards. Usage: cgroups.sh BUILD
+set -u
+rf=$1/ringfence
+work=$(mktemp -d /tmp/rf-cgroups.XXXXXX)
+name=rf-test-$$
+export PATH=$PATH:/usr/sbin
+failed=0
+bad() { echo "FAIL $*"; failed=1; }
+finish() {
+	"$rf" --root "$work/state" delete --force one >/dev/null 2>&1
+	rm -rf "$work"
+	exit $failed
+}
+groups() { find /sys/fs/cgroup -type d -name "$name" 2>/dev/null; }
+# value V1-FILE V2-FILE: of the container's group
+value() {
+	local at
+	for at in /sys/fs/cgroup/*/"$name"/in/"$1" /sys/fs/cgroup/"$name"/in/"$2"; do
+		[ -f "$at" ] && { cat "$at"; return; }
+	done
+	echo none
+}
+# is NAME GOT WANTED-V1 WANTED-V2
+is() { [ "$2" = "$3" ] || [ "$2" = "$4" ] || bad "$1: $2, not $3 or $4"; }
+
+mkdir -p "$work/b/rootfs/bin"
+cp /bin/busybox "$work/b/rootfs/bin/sh"
+mkdir /sys/fs/cgroup/memory/$name 2>/dev/null || mkdir /sys/fs/cgroup/$name 2>/dev/null || {
+	echo "SKIP no control group can be made here"
+	rm -rf "$work"
+	exit 0
+}
+rmdir /sys/fs/cgroup/memory/$name 2>/dev/null || rmdir /sys/fs/cgroup/$name
+"$rf" spec -b "$work/b"
+jq --arg path "/$name/in" '.process.terminal = false | .process.args = ["sh", "-c", "while :; do :; done"] | .linux.cgroupsPath = $path |
+	.linux.resources = {memory: {limit: 104857600}, cpu: {shares: 512, quota: 50000, period: 100000}, pids: {limit: 20}}' \
+	"$work/b/config.json" >"$work/c" && cp "$work/c" "$work/b/config.json"
+
+"$rf" --platform=ptrace --root "$work/state" create -b "$work/b" --pid-file "$work/pid" one </dev/null >"$work/out" 2>&1 || {
+	bad "create: $(cat "$work/out")"
+	finish
+}
+"$rf" --platform=ptrace --root "$work/state" start one || bad start
+is "memory" "$(value memory.limit_in_bytes memory.max)" 138412032 138412032
+is "shares" "$(value cpu.shares cpu.weight)" 512 20
+is "quota" "$(value cpu.cfs_quota_us cpu.max)" 50000 "50000 100000"
+[ "$(value pids.max pids.max)" -ge 20 ] || bad "tasks: $(value pids.max pids.max)"
+value cgroup.procs cgroup.procs | grep -q -x "$(cat "$work/pid")" || bad "the sandbox's process is not in its group"
+[ "$(value cgroup.procs cgroup.procs | wc -l)" -ge 3 ] || bad "gofer and stubs are not in the group"
+kill -KILL "$(cat "$work/pid")"
+"$rf" --root "$work/state" delete --force one || bad "delete"
+[ -z "$(groups)" ] || bad "left: $(groups)"
+
+for path in /a/../b / ../x; do
+	jq --arg path "$path" '.linux.cgroupsPath = $path' "$work/b/config.json" >"$work/c" && cp "$work/c" "$work/b/config.json"
+	"$rf" --platform=ptrace --root "$work/state" run -b "$work/b" one >"$work/out" 2>&1 && bad "cgroupsPath $path: accepted"
+	grep -q cgroupsPath "$work/out" || bad "cgroupsPath $path: $(cat "$work/out")"
+done
+finish

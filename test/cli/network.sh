@@ -1,0 +1,101 @@
+#!/bin/bash
+# --network=sandbox: a container takes over a namespace's link, addresses and routes, and talks to a namespace at the
+# other end of a veth pair: ICMP, TCP and UDP of both families, server inside and outside, large frames and fragments.
+# Usage: network.sh BUILD (PLATFORM and ROOT from the environment)
+set -u
+rf=$1/ringfence
+here=$(cd "$(dirname "$0")" && pwd)
+root=${ROOT:-/var/cache/ringfence/debian}
+failed=0
+out=rf-out-$$ in=rf-in-$$
+work=$(mktemp -d)
+trap 'ip netns del $out 2>/dev/null; ip netns del rf-in-$$ 2>/dev/null; rm -rf "$work"' EXIT
+
+check() { # NAME WANT GOT
+	[ "$2" = "$3" ] || { echo "$1: expected '$2', got '$3'"; failed=1; }
+}
+
+make_namespaces() {
+	ip netns del $out 2>/dev/null
+	ip netns del $in 2>/dev/null
+	ip netns add $out && ip netns add $in || { echo "no network namespaces here"; exit 77; }
+	ip link add rf0 netns $out type veth peer name eth0 netns $in || { echo "no veth here"; exit 77; }
+	ip -n $out addr add 10.77.0.1/24 dev rf0
+	ip -n $out addr add fd77::1/64 dev rf0 nodad
+	ip -n $out link set rf0 up
+	ip -n $out link set lo up
+	ip -n $in addr add 10.77.0.2/24 dev eth0
+	ip -n $in addr add 10.77.0.3/24 dev eth0
+	ip -n $in addr add fd77::2/64 dev eth0 nodad
+	ip -n $in link set eth0 up
+	ip -n $in route add default via 10.77.0.1
+	ip -n $in -6 route add default via fd77::1
+	# Far away: reached by the default route only.
+	ip -n $out addr add 192.0.2.1/32 dev lo
+}
+
+# container COMMAND…: a bundle in $work/b that runs it in the namespace
+container() {
+	rm -rf "$work/b"
+	mkdir "$work/b"
+	"$rf" spec -b "$work/b"
+	jq --arg ns "/run/netns/$in" --arg root "$root" --arg mnt "$here" \
+		--argjson args "$(python3 -c 'import json, sys; print(json.dumps(sys.argv[1:]))' "$@")" '
+		.process.args = $args | .process.terminal = false | .root.path = $root
+		| .linux.namespaces |= map(if .type == "network" then .path = $ns else . end)
+		| .mounts += [{destination: "/mnt", type: "bind", source: $mnt, options: ["bind", "ro"]}]
+		' "$work/b/config.json" >"$work/new" && mv "$work/new" "$work/b/config.json"
+}
+
+start() { # in the background; waits for "ready"
+	"$@" >"$work/server" 2>&1 </dev/null &
+	server=$!
+	for _ in $(seq 200); do
+		grep -q ready "$work/server" && return
+		sleep 0.1
+	done
+	echo "a server did not start:"
+	cat "$work/server"
+	exit 1
+}
+
+run() {
+	timeout -k 5 "${LIMIT:-60}" "$rf" --platform="${PLATFORM:-ptrace}" run -b "$work/b" "network-$$-$RANDOM"
+}
+
+digest=$(python3 -c 'import hashlib; print(hashlib.sha256(bytes(range(256)) * 4096 * 4).hexdigest()[:16])')
+asked="got 4194304 $digest refused answer True"
+served="ready got 4194304 $digest datagram 20000"
+
+for address in 10.77.0.2 10.77.0.3 fd77::2; do
+	make_namespaces
+	container python3 -u /mnt/peer.py serve $address
+	start run
+	check "addresses on the host's side" "" "$(ip -n $in -o addr show dev eth0 scope global)"
+	ip netns exec $out ping -c 1 -W 2 $address >/dev/null || { echo "no answer to ping at $address"; failed=1; }
+	ip netns exec $out ping -c 1 -W 2 -s 4000 $address >/dev/null || { echo "no answer to a fragmented ping at $address"; failed=1; }
+	check "asking $address" "$asked" "$(ip netns exec $out python3 "$here/peer.py" ask $address 2>&1 | tr '\n' ' ' | sed 's/ $//')"
+	wait $server
+	check "exit status at $address" 0 $?
+	check "served at $address" "$served" "$(tr '\n' ' ' <"$work/server" | sed 's/ $//')"
+done
+for address in 10.77.0.1 192.0.2.1 fd77::1; do
+	make_namespaces
+	start ip netns exec $out python3 -u "$here/peer.py" serve $address
+	container python3 -u /mnt/peer.py ask $address
+	check "asking outside at $address" "$asked" "$(run 2>&1 </dev/null | tr '\n' ' ' | sed 's/ $//')"
+	wait $server
+	check "served outside at $address" "$served" "$(tr '\n' ' ' <"$work/server" | sed 's/ $//')"
+done
+make_namespaces
+container python3 -c 'import socket
+try: socket.create_connection(("10.99.0.1", 1), 5)
+except OSError as e: print(type(e).__name__)
+print(socket.socket(socket.AF_INET, socket.SOCK_DGRAM).connect_ex(("192.0.2.9", 1)))'
+ip -n $in route del default
+check "no route" "OSError 101" "$(run 2>/dev/null </dev/null | tr '\n' ' ' | sed 's/ $//')"
+in=../../proc/self/ns/net
+container true
+check "the host's own network" 1 "$(run >"$work/said" 2>&1 </dev/null; echo $?)"
+grep -q "host's own network" "$work/said" || { cat "$work/said"; failed=1; }
+exit $failed
