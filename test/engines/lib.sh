@@ -1,11 +1,12 @@
 # Shared by the tests with real engines: a containerd of our own, and an image for it.
 #
-#   engine_setup BUILD     sets work, bin (the programs under test, first in containerd's PATH), builds the image
+#   engine_setup BUILD [cri]   sets work, bin (the programs under test, first in containerd's PATH), builds the image
 #   containerd_start / containerd_stop / containerd_kill
 #   engine_finish          stops all, says what was left behind, ends with the test's status
 #
 # RF_RUNTIME=/usr/bin/crun puts another runtime in ringfence's place, to tell the shim's faults from the runtime's.
 image=docker.io/library/ringfence-test:1
+pause_image=docker.io/library/ringfence-pause:1
 failed=0
 export RINGFENCE_PLATFORM=ptrace
 
@@ -26,54 +27,69 @@ until_ok() {
 	done
 }
 
+# engine_setup BUILD [cri]: with containerd's Kubernetes plug-in too
 engine_setup() {
+	local disabled='"io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.zfs", "io.containerd.snapshotter.v1.devmapper", "io.containerd.snapshotter.v1.aufs", "io.containerd.internal.v1.opt"'
+	[ "${2:-}" = cri ] || disabled="$disabled, \"io.containerd.grpc.v1.cri\""
 	work=$(mktemp -d /tmp/rf-engine.XXXXXX)
 	bin=$work/bin
-	mkdir -p "$bin" "$work/root" "$work/state"
+	mkdir -p "$bin" "$work/root" "$work/state" "$work/logs"
 	cp "$1/containerd-shim-ringfence-v1" "$1/ringfence" "$1/sentry.elf" "$bin" || exit 1
 	[ -z "${RF_RUNTIME:-}" ] || ln -sf "$RF_RUNTIME" "$bin/ringfence"
 	sockets_before=$(ls /run/containerd/s 2>/dev/null)
-	image_build
+	image_build image $image '"Cmd":["/bin/sh"]'
+	image_build pause $pause_image '"Cmd":["/bin/sleep","1000000"]'
 	export CONTAINERD_ADDRESS=$work/containerd.sock
 	cat >"$work/config.toml" <<-END
 		version = 2
 		root = "$work/root"
 		state = "$work/state"
-		disabled_plugins = ["io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.zfs", "io.containerd.snapshotter.v1.devmapper", "io.containerd.snapshotter.v1.aufs", "io.containerd.internal.v1.opt", "io.containerd.grpc.v1.cri"]
+		disabled_plugins = [$disabled]
 		[grpc]
 		  address = "$CONTAINERD_ADDRESS"
 		[debug]
 		  level = "info"
+		[plugins."io.containerd.grpc.v1.cri"]
+		  sandbox_image = "$pause_image"
+		  disable_tcp_service = true
+		  [plugins."io.containerd.grpc.v1.cri".containerd]
+		    snapshotter = "native"
+		    default_runtime_name = "ringfence"
+		    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.ringfence]
+		      runtime_type = "io.containerd.ringfence.v1"
+		      privileged_without_host_devices = true
 	END
 }
 
-# An OCI image archive with busybox, $work/image.tar
+# image_build NAME REFERENCE CONFIG: an OCI image archive with busybox, $work/NAME.tar
 image_build() {
-	local r=$work/image/root b=$work/image/oci/blobs/sha256 layer config manifest applet
+	local top=$work/$1-image applet layer config manifest
+	local r=$top/root b=$top/oci/blobs/sha256
 	mkdir -p "$r"/{bin,proc,sys,dev,tmp,etc} "$b"
 	cp /bin/busybox "$r/bin/" || exit 1
-	for applet in sh ls cat sleep echo true false id env kill ps tty stty head seq grep mkdir touch dd wc yes; do
+	for applet in sh ls cat sleep echo true false id env kill ps tty stty head seq grep mkdir touch dd wc yes hostname; do
 		ln -s busybox "$r/bin/$applet"
 	done
 	echo root:x:0:0::/:/bin/sh >"$r/etc/passwd"
-	tar -C "$r" -cf "$work/image/layer" .
+	tar -C "$r" -cf "$top/layer" .
 	blob() { # FILE: its digest
 		local digest
 		digest=$(sha256sum "$1" | cut -d' ' -f1)
 		cp "$1" "$b/$digest"
 		echo "$digest"
 	}
-	layer=$(blob "$work/image/layer")
-	printf '{"architecture":"amd64","os":"linux","config":{"Env":["PATH=/bin"],"Cmd":["/bin/sh"]},"rootfs":{"type":"layers","diff_ids":["sha256:%s"]}}' \
-		"$layer" >"$work/image/config"
-	config=$(blob "$work/image/config")
+	layer=$(blob "$top/layer")
+	printf '{"architecture":"amd64","os":"linux","config":{"Env":["PATH=/bin"],%s},"rootfs":{"type":"layers","diff_ids":["sha256:%s"]}}' \
+		"$3" "$layer" >"$top/config"
+	config=$(blob "$top/config")
 	printf '{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"sha256:%s","size":%s},"layers":[{"mediaType":"application/vnd.oci.image.layer.v1.tar","digest":"sha256:%s","size":%s}]}' \
-		"$config" "$(stat -c %s "$work/image/config")" "$layer" "$(stat -c %s "$work/image/layer")" >"$work/image/manifest"
-	manifest=$(blob "$work/image/manifest")
+		"$config" "$(stat -c %s "$top/config")" "$layer" "$(stat -c %s "$top/layer")" >"$top/manifest"
+	manifest=$(blob "$top/manifest")
 	printf '{"schemaVersion":2,"manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"sha256:%s","size":%s,"annotations":{"io.containerd.image.name":"%s","org.opencontainers.image.ref.name":"1"}}]}' \
-		"$manifest" "$(stat -c %s "$work/image/manifest")" "$image" >"$work/image/oci/index.json"
-	echo '{"imageLayoutVersion":"1.0.0"}' >"$work/image/oci/oci-layout"
-	tar -C "$work/image/oci" -cf "$work/image.tar" .
+		"$manifest" "$(stat -c %s "$top/manifest")" "$2" >"$top/oci/index.json"
+	echo '{"imageLayoutVersion":"1.0.0"}' >"$top/oci/oci-layout"
+	tar -C "$top/oci" -cf "$work/$1.tar" .
+	rm -rf "$top"
 }
 
 containerd_start() {
@@ -96,7 +112,7 @@ left_behind() {
 	for i in $(seq 30); do
 		what=$(
 			grep -l -a "$work" /proc/[0-9]*/cmdline 2>/dev/null | while read -r f; do
-				tr '\0' ' ' <"$f"
+				tr '\0' ' ' 2>/dev/null <"$f"
 				echo
 			done | grep -v -e " -c $work/config.toml" -e '^grep ' | grep .
 			grep "$work" /proc/mounts
