@@ -225,6 +225,8 @@ int64_t vmm_call(struct vmm *vmm, unsigned cpu, const struct abi_call *call)
 		return call_tty_set(vmm, arg);
 	case ABI_CALL_control_send:
 		return control_send(vmm, arg[0], arg[1]);
+	case ABI_CALL_gofer_close:
+		return channel_close(vmm->io, arg[0]);
 	default:
 		return -ENOSYS;
 	}

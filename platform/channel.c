@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "platform/io.h"
@@ -42,15 +43,97 @@ static struct io_request **slot_of(struct gofer_channel *gofer, uint16_t tag)
 
 int channel_init(struct io_service *io)
 {
-	struct gofer_channel *gofer = &io->gofer;
+	size_t size = (size_t)VMM_MAX_GOFERS * P9_MESSAGE_MAX; /* untouched, it costs nothing */
+	uint8_t *bounce = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-	gofer->fd = io->vmm->options->gofer_fd;
-	pthread_mutex_init(&gofer->lock, NULL);
-	pthread_mutex_init(&gofer->recv, NULL);
-	gofer->unsent.tail = &gofer->unsent.head;
-	gofer->bounce = mmap(NULL, P9_MESSAGE_MAX, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (gofer->bounce == MAP_FAILED)
+	if (bounce == MAP_FAILED)
 		return -errno;
+	for (unsigned i = 0; i < VMM_MAX_GOFERS; i++) {
+		struct gofer_channel *gofer = &io->gofers[i];
+		gofer->io = io;
+		gofer->fd = i == 0 ? io->vmm->options->gofer_fd : -1;
+		pthread_mutex_init(&gofer->lock, NULL);
+		pthread_mutex_init(&gofer->recv, NULL);
+		gofer->unsent.tail = &gofer->unsent.head;
+		gofer->bounce = bounce + (size_t)i * P9_MESSAGE_MAX;
+	}
+	return 0;
+}
+
+static bool is_first(const struct gofer_channel *gofer)
+{
+	return gofer == &gofer->io->gofers[0];
+}
+
+/* Ends what is under way with -EIO. gofer->lock is held. */
+static void fail_all_locked(struct gofer_channel *gofer)
+{
+	struct io_request *request;
+
+	for (unsigned i = 0; i < ABI_RING_ENTRIES; i++) {
+		while ((request = gofer->pending[i])) {
+			gofer->pending[i] = request->next;
+			io_complete(gofer->io, request, -EIO, 0);
+		}
+	}
+	while ((request = io_list_pop(&gofer->unsent)))
+		io_complete(gofer->io, request, -EIO, 0);
+	atomic_store(&gofer->outstanding, 0);
+}
+
+/* The first container's gofer takes the sandbox along; another one its own container's files only. */
+static void channel_fail(struct gofer_channel *gofer, const char *why)
+{
+	if (is_first(gofer)) {
+		io_fail(gofer->io, why);
+		return;
+	}
+	vmm_log(VMM_LOG_WARNING, "gofer %u: %s", (unsigned)(gofer - gofer->io->gofers), why);
+	pthread_mutex_lock(&gofer->lock);
+	gofer->dead = true;
+	fail_all_locked(gofer);
+	pthread_mutex_unlock(&gofer->lock);
+}
+
+int channel_add(struct io_service *io, int fd)
+{
+	struct stat st;
+
+	if (host_fstat(fd, &st) < 0 || !S_ISSOCK(st.st_mode))
+		return -ENOTSOCK;
+	for (int i = 1; i < VMM_MAX_GOFERS; i++) {
+		struct gofer_channel *gofer = &io->gofers[i];
+		pthread_mutex_lock(&gofer->lock);
+		bool free_slot = gofer->fd < 0;
+		if (free_slot) {
+			gofer->dead = false;
+			__atomic_store_n(&gofer->fd, fd, __ATOMIC_RELEASE);
+		}
+		pthread_mutex_unlock(&gofer->lock);
+		if (free_slot) {
+			io_poke(io); /* to be watched */
+			return i;
+		}
+	}
+	return -EMFILE;
+}
+
+int channel_close(struct io_service *io, uint64_t number)
+{
+	if (number == 0 || number >= VMM_MAX_GOFERS)
+		return -EINVAL;
+	struct gofer_channel *gofer = &io->gofers[number];
+	pthread_mutex_lock(&gofer->recv);
+	pthread_mutex_lock(&gofer->lock);
+	int fd = gofer->fd;
+	__atomic_store_n(&gofer->fd, -1, __ATOMIC_RELEASE);
+	fail_all_locked(gofer);
+	pthread_mutex_unlock(&gofer->lock);
+	pthread_mutex_unlock(&gofer->recv);
+	if (fd < 0)
+		return -EBADF;
+	close(fd);
+	io_poke(io);
 	return 0;
 }
 
@@ -88,13 +171,13 @@ static int send_locked(struct gofer_channel *gofer, struct io_request *request)
 	return sent;
 }
 
-void channel_submit(struct io_service *io, struct io_request *request)
+void channel_submit(struct io_service *io, struct io_request *request, uint32_t number)
 {
-	struct gofer_channel *gofer = &io->gofer;
+	struct gofer_channel *gofer = &io->gofers[number];
 	int sent;
 
 	if (gofer->fd < 0) {
-		io_complete(io, request, -ENXIO, 0);
+		io_complete(io, request, number == 0 ? -ENXIO : -EINVAL, 0);
 		return;
 	}
 	memcpy(request->header, request->memory, P9_HEADER);
@@ -107,24 +190,22 @@ void channel_submit(struct io_service *io, struct io_request *request)
 		memcpy(&request->oldtag, (uint8_t *)request->memory + P9_HEADER, 2);
 	pthread_mutex_lock(&gofer->lock);
 	atomic_fetch_add(&gofer->outstanding, 1);
-	sent = gofer->unsent.head ? 0 : send_locked(gofer, request);
+	sent = gofer->fd < 0 || gofer->dead ? -EIO : gofer->unsent.head ? 0 : send_locked(gofer, request);
 	if (sent == 0)
 		io_list_push(&gofer->unsent, request);
 	else if (sent < 0)
 		atomic_fetch_sub(&gofer->outstanding, 1);
 	pthread_mutex_unlock(&gofer->lock);
 	if (sent == -EPIPE || sent == -ECONNRESET)
-		io_fail(io, "the gofer died");
+		channel_fail(gofer, "the gofer died");
 	if (sent < 0)
 		io_complete(io, request, sent, 0);
 	if (sent == 0)
 		io_poke(io);
 }
 
-void channel_flush(struct io_service *io)
+void channel_flush(struct gofer_channel *gofer)
 {
-	struct gofer_channel *gofer = &io->gofer;
-
 	for (;;) {
 		pthread_mutex_lock(&gofer->lock);
 		struct io_request *request = gofer->unsent.head;
@@ -145,13 +226,13 @@ void channel_flush(struct io_service *io)
 		if (sent == 0)
 			return;
 		if (sent < 0)
-			io_complete(io, request, sent, 0);
+			io_complete(gofer->io, request, sent, 0);
 	}
 }
 
-bool channel_wants_out(struct io_service *io)
+bool channel_wants_out(struct gofer_channel *gofer)
 {
-	return __atomic_load_n(&io->gofer.unsent.head, __ATOMIC_RELAXED) != NULL;
+	return __atomic_load_n(&gofer->unsent.head, __ATOMIC_RELAXED) != NULL;
 }
 
 /* Takes the pending request of this tag off the table; NULL if there is none. */
@@ -183,15 +264,16 @@ static unsigned take_descriptors(struct msghdr *message, int fds[DONATED_MAX])
 	return count;
 }
 
-static void finish(struct io_service *io, const uint8_t *bytes, uint32_t length, const int *fds, unsigned count)
+static void finish(struct gofer_channel *gofer, const uint8_t *bytes, uint32_t length, const int *fds, unsigned count)
 {
-	struct io_request *request = take_pending(&io->gofer, tag_of(bytes));
+	struct io_service *io = gofer->io;
+	struct io_request *request = take_pending(gofer, tag_of(bytes));
 	int index = -1;
 
 	if (!request) {
 		for (unsigned i = 0; i < count; i++)
 			close(fds[i]);
-		io_fail(io, "the gofer answered a request that was not made");
+		channel_fail(gofer, "the gofer answered a request that was not made");
 		return;
 	}
 	bool fits = length <= request->reply_len;
@@ -204,22 +286,20 @@ static void finish(struct io_service *io, const uint8_t *bytes, uint32_t length,
 	if (fits)
 		memcpy(request->reply, bytes, length);
 	if (bytes[4] == P9_RFLUSH && request->header[4] == P9_TFLUSH) {
-		struct io_request *old = take_pending(&io->gofer, request->oldtag);
+		struct io_request *old = take_pending(gofer, request->oldtag);
 		if (old)
 			io_complete(io, old, -EINTR, 0);
 	}
 	io_complete(io, request, fits ? (int64_t)length : -EMSGSIZE, (uint64_t)(index + 1 > 0 ? index + 1 : 0));
 }
 
-unsigned channel_receive(struct io_service *io)
+unsigned channel_receive(struct gofer_channel *gofer)
 {
-	struct gofer_channel *gofer = &io->gofer;
+	struct io_service *io = gofer->io;
 	unsigned done = 0;
 
-	if (gofer->fd < 0)
-		return 0;
 	pthread_mutex_lock(&gofer->recv);
-	while (!io->vmm->ended) {
+	while (!io->vmm->ended && gofer->fd >= 0 && !gofer->dead) {
 		union {
 			struct cmsghdr head;
 			uint8_t bytes[CMSG_SPACE(sizeof(int) * DONATED_MAX)];
@@ -237,23 +317,23 @@ unsigned channel_receive(struct io_service *io)
 		if (n <= 0) {
 			while (count > 0)
 				close(fds[--count]);
-			io_fail(io, "the gofer died");
+			channel_fail(gofer, "the gofer died");
 			break;
 		}
 		if (n < (ssize_t)P9_HEADER || (message.msg_flags & MSG_TRUNC) ||
 		    size_of(gofer->bounce) != (uint32_t)n) {
 			while (count > 0)
 				close(fds[--count]);
-			io_fail(io, "the gofer broke the 9P framing");
+			channel_fail(gofer, "the gofer broke the 9P framing");
 			break;
 		}
-		finish(io, gofer->bounce, (uint32_t)n, fds, count);
+		finish(gofer, gofer->bounce, (uint32_t)n, fds, count);
 		done++;
 		if (atomic_load(&gofer->outstanding) == 0)
 			break;
 	}
 	pthread_mutex_unlock(&gofer->recv);
-	if (done > 0 && channel_wants_out(io))
-		channel_flush(io);
+	if (done > 0 && channel_wants_out(gofer))
+		channel_flush(gofer);
 	return done;
 }

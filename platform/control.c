@@ -281,7 +281,7 @@ static int take_fds(struct control *control, struct msghdr *header, struct contr
 			if (error || count == CONTROL_FDS)
 				index = -EMFILE;
 			else if (head->op == CONTROL_CREATE && count == 3)
-				index = -EOPNOTSUPP; /* one gofer a sandbox, so far */
+				index = channel_add(control->vmm->io, fd);
 			else
 				index = fds_add_stdio(control->vmm, fd);
 			if (index < 0) {
@@ -299,7 +299,11 @@ static int take_fds(struct control *control, struct msghdr *header, struct contr
 static void forget_fds(struct control *control, const struct control_header *head)
 {
 	for (unsigned i = 0; i < CONTROL_FDS; i++) {
-		if (head->fds[i] != CONTROL_NO_FD)
+		if (head->fds[i] == CONTROL_NO_FD)
+			continue;
+		if (head->op == CONTROL_CREATE && i == 3)
+			channel_close(control->vmm->io, head->fds[i]);
+		else
 			fds_close(control->vmm, head->fds[i]);
 	}
 }

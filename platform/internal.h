@@ -57,6 +57,9 @@ void control_flush(struct vmm *vmm); /* the sandbox has ended: lets the last rep
 /* io.c: closes a stream or a terminal once nothing waits for it any more; takes the descriptor. Never waits. */
 void io_close(struct vmm *vmm, int fd);
 
+/* channel.c: the sentry forgets a further container's gofer; what is under way there ends with -EIO. 0 or -errno. */
+int channel_close(struct io_service *io, uint64_t number);
+
 /* jail.c: what must be done while there is one thread: no_new_privs, limits, signals blocked. */
 int jail_prepare(struct vmm *vmm);
 /* The process-wide part: empty root, uid, not dumpable. Paths end here. */

@@ -24,7 +24,8 @@
 
 #include "platform/io.h"
 
-#define POLL_MAX 72u
+#define POLL_FIXED 4u
+#define POLL_MAX (POLL_FIXED + VMM_MAX_GOFERS + 68u)
 
 void io_list_push(struct io_list *list, struct io_request *request)
 {
@@ -188,7 +189,7 @@ bool io_wait(struct vmm *vmm, int wake_fd, uint64_t deadline, const sigset_t *ma
 		return true;
 	watch = !atomic_exchange(&io->watcher, true);
 	if (watch) /* always: another CPU may send while this one waits */
-		fds[1].fd = io->gofer.fd;
+		fds[1].fd = io->gofers[0].fd;
 	if (deadline != UINT64_MAX) {
 		uint64_t now = now_ns();
 		if (deadline > now) {
@@ -198,7 +199,7 @@ bool io_wait(struct vmm *vmm, int wake_fd, uint64_t deadline, const sigset_t *ma
 		wait = &timeout;
 	}
 	int ready = ppoll(fds, 2, wait, mask);
-	posted = ready > 0 && (fds[1].revents & (POLLIN | POLLHUP | POLLERR)) && channel_receive(io) > 0;
+	posted = ready > 0 && (fds[1].revents & (POLLIN | POLLHUP | POLLERR)) && channel_receive(&io->gofers[0]) > 0;
 	if (watch)
 		atomic_store(&io->watcher, false);
 	return posted || unreaped(io);
@@ -210,7 +211,7 @@ bool io_busy(struct vmm *vmm)
 
 	if (unreaped(io))
 		return true;
-	if (atomic_load_explicit(&io->gofer.outstanding, memory_order_relaxed) > 0 && !atomic_load(&io->watcher) &&
+	if (atomic_load_explicit(&io->gofers[0].outstanding, memory_order_relaxed) > 0 && !atomic_load(&io->watcher) &&
 	    !atomic_exchange(&io->io_watches, true))
 		io_poke(io);
 	return false;
@@ -285,20 +286,51 @@ static void close_streams(struct io_service *io)
 	}
 }
 
+/* The gofers of further containers: always this thread's to read. */
+static unsigned watch_further(struct io_service *io, struct pollfd *fds)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 1; i < VMM_MAX_GOFERS; i++) {
+		struct gofer_channel *gofer = &io->gofers[i];
+		int fd = __atomic_load_n(&gofer->fd, __ATOMIC_ACQUIRE);
+		if (fd >= 0 && !gofer->dead)
+			fds[count++] = (struct pollfd){fd, (short)(POLLIN | (channel_wants_out(gofer) ? POLLOUT : 0)), 0};
+	}
+	return count;
+}
+
+static void serve_further(struct io_service *io, const struct pollfd *fds, unsigned count)
+{
+	for (unsigned i = 1; i < VMM_MAX_GOFERS && count > 0; i++) {
+		struct gofer_channel *gofer = &io->gofers[i];
+		int fd = __atomic_load_n(&gofer->fd, __ATOMIC_ACQUIRE);
+		for (unsigned k = 0; k < count && fd >= 0; k++) {
+			if (fds[k].fd != fd || !fds[k].revents)
+				continue;
+			if (fds[k].revents & POLLOUT)
+				channel_flush(gofer);
+			channel_receive(gofer); /* never waits */
+		}
+	}
+}
+
 /* One wait of the I/O thread, and whatever became ready. */
 static void io_turn(struct io_service *io)
 {
 	int control = io->command_gone ? -1 : io->vmm->options->control_fd;
 	struct pollfd fds[POLL_MAX] = {
-		{io->doorbell, POLLIN, 0}, {io->gofer.fd, 0, 0}, {io->signals, POLLIN, 0}, {control, POLLIN, 0}};
-	unsigned count = 4;
+		{io->doorbell, POLLIN, 0}, {io->gofers[0].fd, 0, 0}, {io->signals, POLLIN, 0}, {control, POLLIN, 0}};
+	unsigned count = POLL_FIXED;
 	uint64_t rings;
 
 	if (!io->hosted || atomic_load(&io->io_watches))
 		fds[1].events |= POLLIN;
-	if (channel_wants_out(io))
+	if (channel_wants_out(&io->gofers[0]))
 		fds[1].events |= POLLOUT;
-	count += io->backend->poll_fill(io, fds + 4, POLL_MAX - 4);
+	count += watch_further(io, fds + count);
+	unsigned backend = count;
+	count += io->backend->poll_fill(io, fds + count, POLL_MAX - count);
 	if (poll(fds, count, -1) < 0)
 		return;
 	uint32_t before = __atomic_load_n(&io->cq_tail, __ATOMIC_RELAXED);
@@ -310,10 +342,11 @@ static void io_turn(struct io_service *io)
 		take_control(io, control);
 	drain(io);
 	if (fds[1].revents & POLLOUT)
-		channel_flush(io);
+		channel_flush(&io->gofers[0]);
 	if (fds[1].revents & (POLLIN | POLLHUP | POLLERR))
-		channel_receive(io);
-	io->backend->poll_done(io, fds + 4, count - 4);
+		channel_receive(&io->gofers[0]);
+	serve_further(io, fds + POLL_FIXED, backend - POLL_FIXED);
+	io->backend->poll_done(io, fds + backend, count - backend);
 	pthread_mutex_lock(&io->handoff_lock);
 	struct io_request *request;
 	while ((request = io_list_pop(&io->handoff)))
@@ -322,7 +355,7 @@ static void io_turn(struct io_service *io)
 	close_streams(io);
 	if (io->backend->flush)
 		io->backend->flush(io);
-	if (io->hosted && atomic_load(&io->gofer.outstanding) == 0)
+	if (io->hosted && atomic_load(&io->gofers[0].outstanding) == 0)
 		atomic_store(&io->io_watches, false);
 	if (before != __atomic_load_n(&io->cq_tail, __ATOMIC_RELAXED))
 		io_notify(io);

@@ -59,7 +59,9 @@ struct io_backend {
 extern const struct io_backend uring_backend, pool_backend;
 
 struct gofer_channel {
-	int fd;                    /* -1: none */
+	struct io_service *io;
+	int fd;                    /* -1: none. Of further containers' gofers: changes under both locks */
+	bool dead;                 /* a further one that died or broke the framing: -EIO */
 	pthread_mutex_t lock;      /* pending, unsent */
 	pthread_mutex_t recv;      /* bounce */
 	struct io_request *pending[ABI_RING_ENTRIES]; /* sent, by the hash of the tag */
@@ -101,7 +103,7 @@ struct io_service {
 
 	atomic_bool watcher;       /* an idle CPU reads the gofer's replies */
 	atomic_bool io_watches;    /* the I/O thread does */
-	struct gofer_channel gofer;
+	struct gofer_channel gofers[VMM_MAX_GOFERS]; /* 0: the first container's; its end is the sandbox's */
 };
 
 /* io_serve.c. One entry: `sqe` is the VMM's own copy. The submission lock is held. */
@@ -125,9 +127,11 @@ void io_poke(struct io_service *io);
 
 /* channel.c */
 int channel_init(struct io_service *io);
-void channel_submit(struct io_service *io, struct io_request *request);
-void channel_flush(struct io_service *io);       /* try the unsent ones again */
-unsigned channel_receive(struct io_service *io); /* every reply that is there; how many */
-bool channel_wants_out(struct io_service *io);
+/* A further container's gofer: takes the socket over. Its number, or -errno. Any thread. */
+int channel_add(struct io_service *io, int fd);
+void channel_submit(struct io_service *io, struct io_request *request, uint32_t number);
+void channel_flush(struct gofer_channel *gofer);       /* try the unsent ones again */
+unsigned channel_receive(struct gofer_channel *gofer); /* every reply that is there; how many */
+bool channel_wants_out(struct gofer_channel *gofer);
 
 #endif

@@ -162,7 +162,7 @@ static void serve_p9(struct io_service *io, struct io_request *request, const st
 		io_complete(io, request, -EFAULT, 0);
 		return;
 	}
-	channel_submit(io, request);
+	channel_submit(io, request, sqe->fd);
 }
 
 void io_serve(struct io_service *io, const struct abi_sqe *sqe)

@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #define VMM_MAX_NETS 8 /* links of the container's network: CONFIG_NETWORK_LINKS */
-#define VMM_MAX_GOFERS 1 /* one gofer process a container; attach names tell its trees apart */
+#define VMM_MAX_GOFERS 16 /* one gofer process a container; attach names tell its trees apart */
 
 #define VMM_CONTROL_DETACH 0x100u /* the command goes away, the sandbox goes on */
 

@@ -92,9 +92,9 @@ static void put_back(void)
 		io->free_requests = &io->requests[i];
 	}
 	io->handoff = (struct io_list){NULL, &io->handoff.head};
-	memset(io->gofer.pending, 0, sizeof(io->gofer.pending));
-	io->gofer.unsent = (struct io_list){NULL, &io->gofer.unsent.head};
-	atomic_store(&io->gofer.outstanding, 0);
+	memset(io->gofers[0].pending, 0, sizeof(io->gofers[0].pending));
+	io->gofers[0].unsent = (struct io_list){NULL, &io->gofers[0].unsent.head};
+	atomic_store(&io->gofers[0].outstanding, 0);
 	while (recv(gofer, drop, sizeof(drop), MSG_DONTWAIT) > 0)
 		;
 	while (recv(options.gofer_fd, drop, sizeof(drop), MSG_DONTWAIT) > 0)
@@ -156,7 +156,7 @@ static void step_reply(const uint64_t *w)
 		head.msg_controllen = sizeof(control);
 	}
 	sendmsg(gofer, &head, MSG_DONTWAIT | MSG_NOSIGNAL);
-	channel_receive(vmm.io);
+	channel_receive(&vmm.io->gofers[0]);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
