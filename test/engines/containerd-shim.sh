@@ -110,9 +110,9 @@ test_events() {
 
 containerd_start
 ctr image import --snapshotter native "$work/image.tar" >/dev/null || { bad "image import"; engine_finish; }
-command ctr events >"$work/events" &
+command ctr events >"$work/events" 2>/dev/null &
 listener=$!
-for part in ${PARTS:-run signals dead_shim many}; do
+for part in ${PARTS:-run exec freeze_and_statistics events restart signals dead_shim many}; do
 	start=$(date +%s%N)
 	"test_$part"
 	[ -z "${VERBOSE:-}" ] || echo "$part: $((($(date +%s%N) - start) / 1000000)) ms"
