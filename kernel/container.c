@@ -34,9 +34,11 @@ void container_delete(struct container *c)
 		console_release(c->console);
 	if (c->fs)
 		fs_context_put(c->fs);
+	ns_set_put(c->ns); /* its mounts, and with them what the gofer was needed for */
+	if (c->gofer)
+		files_gofer_gone(c->gofer);
 	if (c->gofer)
 		(void)machine->host_call(ABI_CALL_gofer_close, c->gofer, 0, 0, 0);
-	ns_set_put(c->ns);
 	config_free(&c->config);
 	kfree(c);
 }

@@ -212,7 +212,7 @@ static void add_process(const struct process *process, struct control_stats *sta
 	stats->memory_kernel += mm->pt_pages * PAGE_SIZE;
 }
 
-void control_fill_stats(const struct container *c, struct control_stats *stats)
+void control_fill_stats(struct container *c, struct control_stats *stats)
 {
 	const struct process *process;
 	struct mm_counters all;
@@ -237,7 +237,8 @@ void control_fill_stats(const struct container *c, struct control_stats *stats)
 		stats->memory_limit = all.total;
 	}
 	stats->memory = stats->memory_anon + stats->memory_file + stats->memory_kernel;
-	stats->memory_peak = stats->memory;
+	c->memory_peak = MAX(c->memory_peak, stats->memory);
+	stats->memory_peak = c->memory_peak;
 	stats->tasks = c->tasks;
 	stats->tasks_limit = c->tasks_limit;
 	stats->oom_kills = c->oom_kills;

@@ -63,6 +63,7 @@ struct abi_boot;
 struct container;
 struct launch;
 int vfs_boot(struct container *c, struct task *init);
+void files_gofer_gone(uint32_t channel); /* a further container's gofer: its number may come again */
 /* A process started from outside in a container that runs: its root, working directory, standard files. As above. */
 int vfs_enter(struct launch *launch, struct task *task);
 /* The terminal of a launched process or of a container: its far side's size changed; let it go. */

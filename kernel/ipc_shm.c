@@ -15,11 +15,11 @@
 #include "kernel/ipc_shm.h"
 #include "kernel/mm/internal.h"
 #include "kernel/namespaces.h"
+#include "kernel/sysctl.h"
 #include "kernel/task.h"
 #include "ring0/clock.h"
 
 #define SHM_MAX_SEGMENTS 4096u
-#define SHM_MAX_BYTES (UINT64_MAX - (1ull << 24)) /* Linux' default of shmmax */
 #define SHM_DEST_FLAG 01000
 #define SHM_LOCKED_FLAG 02000
 #define NS 1000000000ll
@@ -79,17 +79,31 @@ static bool segment_permits(const struct segment *segment, unsigned want)
 	return (mode & want) == want || capable(CAP_IPC_OWNER);
 }
 
+/* Within shmmni and shmall of the namespace? */
+static bool room_for(uint64_t pages)
+{
+	uint64_t count = 1;
+
+	for (unsigned i = 0; i <= highest; i++) {
+		if (!table[i] || table[i]->ns != current->ns->ipc)
+			continue;
+		count++;
+		pages += table[i]->object.size >> PAGE_SHIFT;
+	}
+	return count <= sysctls.shmmni && pages <= sysctls.shmall;
+}
+
 static int64_t segment_create(int key, uint64_t size, int flags)
 {
 	const struct cred *cred = current->cred;
 	struct segment *segment;
 	unsigned slot = 0;
 
-	if (size == 0 || size > SHM_MAX_BYTES)
+	if (size == 0 || size > sysctls.shmmax)
 		return -EINVAL;
 	while (slot < SHM_MAX_SEGMENTS && table[slot])
 		slot++;
-	if (slot == SHM_MAX_SEGMENTS)
+	if (slot == SHM_MAX_SEGMENTS || !room_for(PAGE_ALIGN(size) >> PAGE_SHIFT))
 		return -ENOSPC;
 	segment = kzalloc(sizeof(*segment));
 	if (!segment)
@@ -227,10 +241,10 @@ static int64_t shm_info_copy(int command, uaddr_t buffer)
 
 	memset(&info, 0, sizeof(info));
 	memset(&now, 0, sizeof(now));
-	info.shmmax = SHM_MAX_BYTES;
+	info.shmmax = sysctls.shmmax;
 	info.shmmin = 1;
-	info.shmmni = info.shmseg = SHM_MAX_SEGMENTS;
-	info.shmall = SHM_MAX_BYTES;
+	info.shmmni = info.shmseg = sysctls.shmmni;
+	info.shmall = sysctls.shmall;
 	for (unsigned i = 0; i <= highest; i++)
 		if (table[i] && table[i]->ns == current->ns->ipc) {
 			now.used_ids++;

@@ -176,8 +176,8 @@ void kernel_main(const struct abi_boot *boot)
 		panic("the container's configuration cannot be used");
 	inet_init(first_container.config.network, first_container.config.network_len);
 	TAILQ_INSERT_HEAD(&containers, &first_container, link);
-	init_start();
 	control_init();
+	init_start();
 	kernel_unlock();
 	sched_idle_loop();
 }

@@ -15,6 +15,7 @@
 #include "vfs/fs_init.h"
 #include "vfs/internal.h"
 #include "vfs/overlay/overlay.h"
+#include "vfs/proc/sysctl.h"
 #include "vfs/tmpfs/tmpfs.h"
 #include "vfs/tty/console.h"
 #include "vfs/tty/hostfd.h"
@@ -193,6 +194,12 @@ static int mount_all(const struct container_config *config, struct mount *root)
 		if (rc)
 			return failed("masked path", config->masked_paths[i], rc);
 	}
+	for (unsigned i = 0; i < config->sysctl_count; i++) {
+		int rc = sysctl_apply(config->sysctls[i]);
+
+		if (rc)
+			return failed("sysctl", config->sysctls[i], rc);
+	}
 	root->flags |= config->root.flags & CONFIG_ROOT_READONLY ? MS_RDONLY : 0;
 	return 0;
 }
@@ -249,7 +256,7 @@ static int enter_cwd(const struct container_config *config)
 	int rc = boot_path_make(cwd, true, &path);
 
 	if (!rc) {
-		rc = vfs_set_cwd(&path);
+		rc = S_ISDIR(path.dentry->inode->mode) ? vfs_set_cwd(&path) : -ENOTDIR;
 		path_put(&path);
 	}
 	return rc ? failed("chdir", cwd, rc) : 0;

@@ -40,7 +40,6 @@ enum config_type {
 	/* 21 to 39 are taken by the sentry's side, 40 and up by the command's. */
 	CONFIG_SECCOMP = 21,       /* struct config_seccomp, then its instructions; repeated: installed in order before exec */
 	CONFIG_CONTAINER = 22,     /* struct config_container: whose record stream this is; absent: the sandbox's first container */
-	CONFIG_HOOK = 23,          /* struct config_hook, then its strings; repeated: startContainer hooks, run in order before exec */
 	CONFIG_LIMITS = 24,        /* struct config_limits: of this container inside the sandbox */
 	CONFIG_TERMINAL_SIZE = 25, /* struct config_winsize: of the new terminal */
 	CONFIG_NETWORK = 26,       /* struct config_network, then its arrays; absent: loopback only */
@@ -89,14 +88,6 @@ struct config_seccomp {
 struct config_container {
 	uint32_t id;
 	uint32_t flags;
-};
-
-/* The strings that follow: the path, then argc arguments, then envc variables, each with its terminating 0. */
-struct config_hook {
-	uint32_t timeout; /* seconds, 0: none */
-	uint16_t argc, envc;
-	uint32_t len; /* of all the strings together */
-	uint32_t pad;
 };
 
 struct config_limits {

@@ -47,6 +47,7 @@ enum control_op {
 	 * Descriptors: stdin, stdout, stderr; with TERMINAL one, which is a terminal in raw mode. They stay open in the
 	 * VMM until the sentry closes them (fd_close), at the latest when the process has gone and its output is written.
 	 * Answered with struct control_started when the program runs, or with why not.
+	 * A container that is created and not started takes it too: so startContainer hooks run inside, before START.
 	 */
 	CONTROL_EXEC = 4,
 	/* struct control_wait. Answered with struct control_exited once that process has ended; a process started by

@@ -48,6 +48,8 @@ static void self(void)
 		fields++;
 	CHECK(fields == 50);
 	CHECK(slurp("/proc/self/comm") > 0 && !strcmp(text, "a (test) x\n"));
+	int comm_fd = open("/proc/self/comm", O_WRONLY | O_TRUNC);
+	CHECK(comm_fd >= 0 && close(comm_fd) == 0);
 	CHECK(slurp("/proc/self/status") > 0 && strstr(text, "\nThreads:\t1\n") && strstr(text, "\nVmRSS:\t"));
 	CHECK(slurp("/proc/self/cmdline") > 0 && strlen(text) > 0);
 	CHECK(slurp("/proc/self/statm") > 0);

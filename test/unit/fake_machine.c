@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#include "kernel/container.h"
+#include "kernel/namespaces.h"
 #include "platform/abi/hosted.h"
 #include "ring0/clock.h"
 #include "ring0/context.h"
@@ -211,7 +213,9 @@ void fake_boot(uint64_t kernel_mib, uint64_t user_mib)
 	TAILQ_INIT(&fake_process.children);
 	fake_process.leader = &fake_task;
 	fake_task.process = &fake_process;
-	fake_task.tid = fake_process.pid = 1;
+	fake_process.container = &first_container;
+	fake_process.pid_ns = &first_pid_ns;
+	fake_task.tid = fake_task.vtid = fake_process.pid = fake_process.vpid = 1;
 	fake_task.refs = fake_process.refs = 1;
 	percpus[0].running = &fake_task;
 }

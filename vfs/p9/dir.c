@@ -84,7 +84,7 @@ int p9fs_revalidate(struct dentry *dentry)
 static int new_inode(struct inode *dir, uint32_t mode, struct p9fs_inode **result, uint32_t *fid)
 {
 	struct p9fs_inode *pi;
-	int rc = p9fs_fid_alloc(fid);
+	int rc = p9fs_fid_alloc(p9fs_s(dir)->channel, fid);
 
 	if (rc)
 		return rc;

@@ -56,7 +56,7 @@ void p9fs_handle_set(struct p9fs_inode *pi, int donated_fd, bool writable)
 static int open_fid(uint32_t from, uint32_t flags, uint32_t *fid)
 {
 	struct p9fs_call *call;
-	int rc = p9fs_fid_alloc(fid);
+	int rc = p9fs_fid_alloc(p9fs_fid_channel(from), fid);
 
 	if (rc)
 		return rc;
@@ -94,7 +94,7 @@ static int walk_and_open(struct p9fs_inode *pi, bool write)
 	rc = p9fs_inode_place(pi, &alias, &dir_fid);
 	if (rc)
 		return rc;
-	rc = p9fs_fid_alloc(&fid);
+	rc = p9fs_fid_alloc(p9fs_s(&pi->base)->channel, &fid);
 	if (!rc) {
 		rc = P9FS_CALL(&call, twalkdonate, dir_fid, fid, {alias->name, alias->name_len},
 			write ? P9_OPEN_RDWR : P9_OPEN_RDONLY);

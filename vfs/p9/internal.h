@@ -31,6 +31,7 @@ struct p9fs_call {
 	uint8_t *buffer;
 	uint16_t tag;
 	uint8_t type;
+	uint32_t channel; /* of a version message */
 	int donated; /* index of a descriptor that came with the reply, or -1 */
 	struct p9fs_call *next;
 };
@@ -57,8 +58,10 @@ int p9fs_donated_take(struct p9fs_call *call); /* the index, now the caller's; -
 		p9fs_rc;                                                                  \
 	})
 
-int p9fs_connect(void); /* Tversion, once */
-int p9fs_fid_alloc(uint32_t *fid);  /* a number not in use; may sleep */
+int p9fs_connect(uint32_t channel); /* Tversion, once for each channel */
+/* A number not in use, for a file of that channel's gofer: what is said about it goes there. May sleep. */
+int p9fs_fid_alloc(uint32_t channel, uint32_t *fid);
+uint32_t p9fs_fid_channel(uint32_t fid);
 void p9fs_fid_free(uint32_t fid);   /* one that the gofer does not know */
 void p9fs_fid_clunk(uint32_t fid);  /* later, many at once; may sleep */
 /* A new fid for the child and its attributes. */
@@ -109,6 +112,7 @@ struct p9fs_super {
 	struct superblock *sb;
 	struct p9fs_inode_list *hash; /* P9FS_HASH_SIZE */
 	struct p9fs_inode_list writers;
+	uint32_t channel; /* the number of its gofer in ring operations */
 	bool readonly;
 	struct kwork flush_work;
 	struct ktimer flush_timer;

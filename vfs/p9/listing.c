@@ -261,7 +261,7 @@ static int fetch_first_locked(struct p9fs_inode *dir, struct p9fs_listing *listi
 
 	if (rc)
 		return rc;
-	rc = p9fs_fid_alloc(&fid);
+	rc = p9fs_fid_alloc(p9fs_s(&dir->base)->channel, &fid);
 	if (!rc) {
 		rc = P9FS_CALL(&call, twalkreaddir, dir_fid, fid, {alias->name, alias->name_len},
 			P9FS_DATA_MAX - P9_ATTR_SIZE);

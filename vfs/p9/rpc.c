@@ -8,6 +8,7 @@
  * answered its clunk. Never begin a call while holding another: the one place that may is listing.c,
  * one task at a time.
  */
+#include "kernel/files.h"
 #include "kernel/task.h"
 #include "ring0/memory.h"
 #include "vfs/p9/internal.h"
@@ -18,6 +19,8 @@
 #define BUFFER_ORDER 4 /* 64 KiB: twice P9FS_MESSAGE_SIZE */
 #define BUFFERS_MAX 64u
 #define CLUNKS_MAX 48u
+#define CHANNELS_MAX 64u
+#define HEADER_SIZE 7u
 
 _Static_assert((PAGE_SIZE << BUFFER_ORDER) == 2 * P9FS_MESSAGE_SIZE, "a message and a reply");
 _Static_assert(CLUNKS_MAX <= P9_MAX_CLUNK, "one message");
@@ -25,12 +28,13 @@ _Static_assert(CLUNKS_MAX <= P9_MAX_CLUNK, "one message");
 static struct p9fs_call *idle_calls;
 static unsigned call_count;
 static struct waitq call_waiters = WAITQ_INIT(call_waiters);
-static bool connected;
+static uint32_t connected[CHANNELS_MAX]; /* channels that have agreed on a version, their number + 1; 0: free */
 
 static uint64_t fids[P9_MAX_FIDS / 64]; /* bit N: fid N is in use */
 static unsigned fid_hint;
 static uint32_t clunks[CLUNKS_MAX];
 static unsigned clunk_count;
+static uint16_t fid_channel[P9_MAX_FIDS]; /* whose gofer knows it by this number: each number is in use at one only */
 
 static struct p9fs_call *call_make(void)
 {
@@ -87,6 +91,18 @@ static int remote_error(struct p9_reader *in)
 	return -(int)error.ecode;
 }
 
+/* Every message but a version begins with a fid; tclunkmany's has their count before. */
+static uint32_t channel_of(const struct p9fs_call *call)
+{
+	const uint8_t *at = call->buffer + HEADER_SIZE + (call->type == P9_tclunkmany ? 2 : 0);
+	uint32_t fid;
+
+	if (call->type == P9_tversion)
+		return call->channel;
+	memcpy(&fid, at, sizeof(fid));
+	return p9fs_fid_channel(fid);
+}
+
 static int send_once(struct p9fs_call *call)
 {
 	uint8_t *reply = call->buffer + P9FS_MESSAGE_SIZE;
@@ -94,6 +110,7 @@ static int send_once(struct p9fs_call *call)
 	uint64_t extra = 0;
 	struct abi_sqe sqe = {
 		.op = ABI_RING_p9,
+		.fd = channel_of(call),
 		.gpa = va_to_pa(call->buffer),
 		.len = p9_finish(&call->out),
 		.gpa2 = va_to_pa(reply),
@@ -151,23 +168,39 @@ void p9fs_call_end(struct p9fs_call *call)
 	waitq_wake(&call_waiters, 1, ~0u);
 }
 
-int p9fs_connect(void)
+int p9fs_connect(uint32_t channel)
 {
+	struct p9_tversion t = {P9FS_MESSAGE_SIZE, p9_str_from(P9_VERSION_RINGFENCE)};
+	unsigned slot = CHANNELS_MAX;
 	struct p9_rversion r;
 	struct p9fs_call *call;
 	int rc;
 
-	if (connected)
-		return 0;
-	rc = P9FS_CALL(&call, tversion, P9FS_MESSAGE_SIZE, p9_str_from(P9_VERSION_RINGFENCE));
+	for (unsigned i = 0; i < CHANNELS_MAX; i++) {
+		if (connected[i] == channel + 1)
+			return 0;
+		if (!connected[i] && slot == CHANNELS_MAX)
+			slot = i;
+	}
+	if (slot == CHANNELS_MAX)
+		return -EMFILE;
+	rc = p9fs_call_begin(&call, P9_tversion);
 	if (rc)
 		return rc;
+	call->channel = channel;
+	p9_put_tversion(&call->out, &t);
+	rc = p9fs_call_send(call);
+	if (rc) {
+		p9fs_call_end(call);
+		return rc;
+	}
 	if (!p9_get_rversion(&call->in, &r))
 		rc = -EIO;
 	else if (r.msize != P9FS_MESSAGE_SIZE || !p9_str_equal(r.version, P9_VERSION_RINGFENCE))
 		rc = -EPROTONOSUPPORT;
 	p9fs_call_end(call);
-	connected = !rc;
+	if (!rc)
+		connected[slot] = channel + 1;
 	return rc;
 }
 
@@ -214,13 +247,23 @@ static void clunk_now(void)
 		p9fs_fid_free(t.fids.fid[i]);
 }
 
-int p9fs_fid_alloc(uint32_t *fid)
+int p9fs_fid_alloc(uint32_t channel, uint32_t *fid)
 {
-	if (!fid_take(fid))
-		return 0;
-	dentry_shrink(1024);
-	clunk_now();
-	return fid_take(fid);
+	int rc = fid_take(fid);
+
+	if (rc) {
+		dentry_shrink(1024);
+		clunk_now();
+		rc = fid_take(fid);
+	}
+	if (!rc)
+		fid_channel[*fid] = (uint16_t)channel;
+	return rc;
+}
+
+uint32_t p9fs_fid_channel(uint32_t fid)
+{
+	return fid < P9_MAX_FIDS ? fid_channel[fid] : 0;
 }
 
 void p9fs_fid_free(uint32_t fid)
@@ -232,7 +275,8 @@ void p9fs_fid_clunk(uint32_t fid)
 {
 	if (fid == P9_NOFID)
 		return;
-	while (clunk_count == CLUNKS_MAX)
+	/* One message goes to one gofer. */
+	while (clunk_count == CLUNKS_MAX || (clunk_count && p9fs_fid_channel(clunks[0]) != p9fs_fid_channel(fid)))
 		clunk_now();
 	clunks[clunk_count++] = fid;
 }
@@ -242,7 +286,7 @@ int p9fs_walk(uint32_t dir, struct p9_str name, uint32_t *fid, struct p9_attr *a
 	struct p9_rwalkgetattr r;
 	struct p9_reader records;
 	struct p9fs_call *call;
-	int rc = p9fs_fid_alloc(fid);
+	int rc = p9fs_fid_alloc(p9fs_fid_channel(dir), fid);
 
 	if (rc)
 		return rc;
@@ -265,4 +309,14 @@ int p9fs_walk(uint32_t dir, struct p9_str name, uint32_t *fid, struct p9_attr *a
 	if (rc)
 		p9fs_fid_free(*fid);
 	return rc;
+}
+
+void files_gofer_gone(uint32_t channel)
+{
+	if (clunk_count && p9fs_fid_channel(clunks[0]) == channel)
+		clunk_now();
+	for (unsigned i = 0; i < CHANNELS_MAX; i++) {
+		if (connected[i] == channel + 1)
+			connected[i] = 0;
+	}
 }

@@ -6,6 +6,7 @@
  */
 #include <linux/mount.h>
 
+#include "kernel/container.h"
 #include "vfs/p9/internal.h"
 
 #define P9_SUPER_MAGIC 0x01021997ull
@@ -67,7 +68,7 @@ static const struct superblock_ops p9fs_super_ops = {
 	.dentry_release = p9fs_dentry_release,
 };
 
-static int super_create(const struct fs_type *type, uint32_t gofer, struct superblock **result)
+static int super_create(const struct fs_type *type, uint32_t channel, uint32_t gofer, struct superblock **result)
 {
 	struct p9fs_super *super = kzalloc(sizeof(*super));
 	struct superblock *sb;
@@ -85,6 +86,7 @@ static int super_create(const struct fs_type *type, uint32_t gofer, struct super
 		TAILQ_INIT(&super->hash[i]);
 	p9fs_flush_init(super);
 	super->sb = sb;
+	super->channel = channel;
 	sb->private = super;
 	sb->cache_exclusive = gofer == 0;
 	*result = sb;
@@ -99,7 +101,7 @@ static int attach(struct superblock *sb, uint32_t gofer)
 	struct p9fs_call *call;
 	char name[12];
 	uint32_t fid;
-	int rc = p9fs_fid_alloc(&fid);
+	int rc = p9fs_fid_alloc(super->channel, &fid);
 
 	if (rc)
 		return rc;
@@ -132,10 +134,11 @@ static int attach(struct superblock *sb, uint32_t gofer)
 static int p9fs_mount(const struct fs_type *type, const struct mount_args *args, struct superblock **result)
 {
 	struct superblock *sb;
-	int rc = p9fs_connect();
+	uint32_t channel = current->process ? current->process->container->gofer : 0;
+	int rc = p9fs_connect(channel);
 
 	if (!rc)
-		rc = super_create(type, args->gofer, &sb);
+		rc = super_create(type, channel, args->gofer, &sb);
 	if (rc)
 		return rc;
 	rc = attach(sb, args->gofer);

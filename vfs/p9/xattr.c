@@ -24,7 +24,7 @@ static int64_t fetch(struct inode *inode, const char *name, void *value, size_t 
 	int rc = p9fs_inode_fid(inode, &fid);
 
 	if (!rc)
-		rc = p9fs_fid_alloc(&xfid);
+		rc = p9fs_fid_alloc(p9fs_s(inode)->channel, &xfid);
 	if (rc)
 		return rc;
 	rc = P9FS_CALL(&call, txattrwalk, fid, xfid, p9_str_from(name));
@@ -91,7 +91,7 @@ static int store(struct inode *inode, const char *name, const void *value, size_
 	int rc = p9fs_inode_fid(inode, &fid);
 
 	if (!rc)
-		rc = p9fs_fid_alloc(&xfid);
+		rc = p9fs_fid_alloc(p9fs_s(inode)->channel, &xfid);
 	if (rc)
 		return rc;
 	rc = P9FS_CALL(&call, twalk, .fid = fid, .newfid = xfid);

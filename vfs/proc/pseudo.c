@@ -146,7 +146,8 @@ int pseudo_getattr(struct inode *inode)
 
 int pseudo_setattr(struct inode *inode, const struct attr_change *change)
 {
-	return change->valid & ~ATTR_SIZE ? -EPERM : 0;
+	/* O_TRUNC, with the times that go with it, is what a shell says before it writes. */
+	return change->valid & (ATTR_MODE | ATTR_UID | ATTR_GID) || !(change->valid & ATTR_SIZE) ? -EPERM : 0;
 }
 
 int pseudo_revalidate(struct dentry *dentry)

@@ -1,16 +1,19 @@
 /*
- * /proc/sys: the settings that programs ask for (proc(5), sysctl). They tell what the sentry does and, but for the
- * names of uts, cannot be written: a setting without effect would be a lie.
+ * /proc/sys: the settings that programs ask for (proc(5), sysctl). They tell what the sentry does; those that it heeds
+ * (kernel/sysctl.h and the names of uts) can be written, the others not: a setting without effect would be a lie.
+ * A container's configuration sets them at its start; to set one to what it is anyway is fine.
  */
 #include <linux/capability.h>
 #include <linux/errno.h>
 
 #include "kernel/process.h"
 #include "kernel/random.h"
+#include "kernel/sysctl.h"
 #include "kernel/uts.h"
 #include "ring0/clock.h"
 #include "vfs/pipe/pipe.h"
 #include "vfs/proc/proc.h"
+#include "vfs/proc/sysctl.h"
 
 static int64_t write_name(char *name, const char *text, size_t n)
 {
@@ -99,6 +102,88 @@ static int show_pipe_max_size(struct seq *seq, struct pseudo_inode *p)
 	return 0;
 }
 
+/* ---- numbers that can be changed ---- */
+
+#define VALUES_MAX 4u
+
+struct number {
+	const char *name; /* of the file */
+	uint64_t *value[VALUES_MAX];
+	uint64_t max;
+};
+
+static const struct number numbers[] = {
+	{"ip_unprivileged_port_start", {&sysctls.unprivileged_port_start}, 65535},
+	{"ping_group_range", {&sysctls.ping_group_min, &sysctls.ping_group_max}, UINT32_MAX - 1},
+	{"shmmax", {&sysctls.shmmax}, UINT64_MAX},
+	{"shmall", {&sysctls.shmall}, UINT64_MAX},
+	{"shmmni", {&sysctls.shmmni}, 4096},
+	{"msgmax", {&sysctls.msgmax}, 65536},
+	{"msgmnb", {&sysctls.msgmnb}, 1u << 24},
+	{"msgmni", {&sysctls.msgmni}, 32000},
+	{"sem", {&sysctls.semmsl, &sysctls.semmns, &sysctls.semopm, &sysctls.semmni}, INT32_MAX},
+};
+
+static const struct number *number_of(const struct pseudo_inode *p)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(numbers); i++) {
+		if (!strcmp(numbers[i].name, p->entry->name))
+			return &numbers[i];
+	}
+	return NULL;
+}
+
+static int show_number(struct seq *seq, struct pseudo_inode *p)
+{
+	const struct number *number = number_of(p);
+
+	for (unsigned i = 0; number && i < VALUES_MAX && number->value[i]; i++)
+		seq_printf(seq, "%s%lu", i ? "\t" : "", (unsigned long)*number->value[i]);
+	seq_puts(seq, "\n");
+	return 0;
+}
+
+/* The next number of a text; false: there is none, or it is no number. */
+static bool take_number(const char **text, uint64_t *value)
+{
+	const char *at = *text;
+
+	while (*at == ' ' || *at == '\t' || *at == '\n')
+		at++;
+	if (*at < '0' || *at > '9')
+		return false;
+	for (*value = 0; *at >= '0' && *at <= '9'; at++) {
+		if (__builtin_mul_overflow(*value, 10, value) || __builtin_add_overflow(*value, (uint64_t)(*at - '0'), value))
+			return false;
+	}
+	*text = at;
+	return !*at || *at == ' ' || *at == '\t' || *at == '\n';
+}
+
+/* As Linux does: as many values as are given, from the first on. */
+static int64_t write_number(struct pseudo_inode *p, const char *text, size_t n)
+{
+	const struct number *number = number_of(p);
+	uint64_t value[VALUES_MAX];
+	unsigned count = 0;
+
+	if (!capable(CAP_SYS_ADMIN) && !capable(CAP_NET_ADMIN))
+		return -EPERM;
+	while (number && count < VALUES_MAX && number->value[count] && take_number(&text, &value[count])) {
+		if (value[count] > number->max)
+			return -EINVAL;
+		count++;
+	}
+	while (*text == ' ' || *text == '\t' || *text == '\n')
+		text++;
+	if (!count || *text)
+		return -EINVAL;
+	for (unsigned i = 0; i < count; i++)
+		*number->value[i] = value[i];
+	return (int64_t)n;
+}
+
+#define NUMBER(n) {.name = (n), .mode = S_IFREG | 0644, .show = show_number, .write = write_number}
 #define FILE_R(n, fn) {.name = (n), .mode = S_IFREG | 0444, .show = (fn)}
 #define TEXT(n, s) {.name = (n), .mode = S_IFREG | 0444, .show = pseudo_show_text, .text = s "\n"}
 #define DIR(n, table) {.name = (n), .mode = S_IFDIR | 0555, .children = (table)}
@@ -109,6 +194,12 @@ static const struct pseudo_entry random_table[] = {
 	TEXT("entropy_avail", "256"),
 	TEXT("poolsize", "256"),
 	FILE_R("uuid", show_new_uuid),
+	END,
+};
+
+static const struct pseudo_entry seccomp_table[] = {
+	TEXT("actions_avail", "kill_process kill_thread trap errno trace log allow"),
+	TEXT("actions_logged", "kill_process kill_thread log"),
 	END,
 };
 
@@ -125,9 +216,9 @@ static const struct pseudo_entry kernel_table[] = {
 	{.name = "domainname", .mode = S_IFREG | 0644, .show = show_domainname, .write = write_domainname},
 	{.name = "hostname", .mode = S_IFREG | 0644, .show = show_hostname, .write = write_hostname},
 	TEXT("kptr_restrict", "1"),
-	TEXT("msgmax", "8192"),
-	TEXT("msgmnb", "16384"),
-	TEXT("msgmni", "32000"),
+	NUMBER("msgmax"),
+	NUMBER("msgmnb"),
+	NUMBER("msgmni"),
 	TEXT("ngroups_max", "65536"),
 	TEXT("osrelease", UTS_RELEASE),
 	TEXT("ostype", "Linux"),
@@ -140,10 +231,11 @@ static const struct pseudo_entry kernel_table[] = {
 	DIR("random", random_table),
 	TEXT("randomize_va_space", "2"),
 	TEXT("sched_child_runs_first", "0"),
-	TEXT("sem", "32000\t1024000000\t500\t32000"),
-	TEXT("shmall", "18446744073692774399"),
-	TEXT("shmmax", "18446744073692774399"),
-	TEXT("shmmni", "4096"),
+	DIR("seccomp", seccomp_table),
+	NUMBER("sem"),
+	NUMBER("shmall"),
+	NUMBER("shmmax"),
+	NUMBER("shmmni"),
 	TEXT("sysrq", "0"),
 	TEXT("tainted", "0"),
 	FILE_R("threads-max", show_threads_max),
@@ -207,8 +299,15 @@ static const struct pseudo_entry unix_table[] = {
 	END,
 };
 
+static const struct pseudo_entry ipv4_table[] = {
+	NUMBER("ip_unprivileged_port_start"),
+	NUMBER("ping_group_range"),
+	END,
+};
+
 static const struct pseudo_entry net_table[] = {
 	DIR("core", core_table),
+	DIR("ipv4", ipv4_table),
 	DIR("unix", unix_table),
 	END,
 };
@@ -220,3 +319,67 @@ const struct pseudo_entry proc_sys_table[] = {
 	DIR("vm", vm_table),
 	END,
 };
+
+/* ---- a container's configuration ---- */
+
+/* "net.core.somaxconn" or "net/core/somaxconn". */
+static const struct pseudo_entry *find_setting(const char *name, size_t len)
+{
+	const struct pseudo_entry *table = proc_sys_table, *entry = NULL;
+	const char *end = name + len;
+
+	while (name < end) {
+		const char *stop = name;
+
+		while (stop < end && *stop != '.' && *stop != '/')
+			stop++;
+		entry = pseudo_find(table, name, (unsigned)(stop - name));
+		if (!entry)
+			return NULL;
+		table = entry->children;
+		name = stop + (stop < end);
+	}
+	return entry && entry->show ? entry : NULL;
+}
+
+/* Whether a text is the one that the file shows, blanks and the end of the line aside. */
+static bool is_shown(const char *shown, size_t used, const char *value)
+{
+	size_t at = 0;
+
+	for (; *value; value++) {
+		bool blank = *value == ' ' || *value == '\t';
+
+		if (at >= used || (blank ? shown[at] != ' ' && shown[at] != '\t' : shown[at] != *value))
+			return false;
+		at++;
+	}
+	return at == used || (at + 1 == used && shown[at] == '\n');
+}
+
+static int set_to_what_it_is(struct pseudo_inode *p, const char *value)
+{
+	struct seq *seq = kzalloc(sizeof(*seq));
+	int rc = seq ? p->entry->show(seq, p) : -ENOMEM;
+
+	if (!rc && !is_shown(seq->text, seq->used, value))
+		rc = -EROFS;
+	if (seq)
+		seq_free(seq);
+	return rc;
+}
+
+int sysctl_apply(const char *assignment)
+{
+	const char *value = strchr(assignment, '=');
+	const struct pseudo_entry *entry = value ? find_setting(assignment, (size_t)(value - assignment)) : NULL;
+	struct pseudo_inode p = {.entry = entry};
+
+	if (!entry)
+		return -ENOENT;
+	value++;
+	if (!entry->write)
+		return set_to_what_it_is(&p, value);
+	int64_t rc = entry->write(&p, value, strlen(value));
+	return rc < 0 ? (int)rc : 0;
+}

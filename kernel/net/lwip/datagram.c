@@ -61,7 +61,7 @@ static int datagram_bind(struct socket *base, struct socket_address *address)
 		return -EINVAL;
 	if (!route_can_bind(&ip))
 		return -EADDRNOTAVAIL;
-	if (port && port < INET_PRIVILEGED_PORTS && sock->base.protocol == IPPROTO_UDP && !capable(CAP_NET_BIND_SERVICE))
+	if (port && port < sysctls.unprivileged_port_start && sock->base.protocol == IPPROTO_UDP && !capable(CAP_NET_BIND_SERVICE))
 		return -EACCES;
 	if (port && has_ports(sock) && inet_port_in_use(sock, &ip, port))
 		return -EADDRINUSE;

@@ -22,13 +22,13 @@
 
 #include "kernel/mm.h"
 #include "kernel/net/inet.h"
+#include "kernel/sysctl.h"
 #include "kernel/task.h"
 #include "kernel/wait.h"
 #include "ring0/lib.h"
 
 #define INET_BUFFER_MIN 2304u
 #define INET_BUFFER_MAX 425984u /* twice net.core.rmem_max */
-#define INET_PRIVILEGED_PORTS 1024u
 #define INET_SHUT_RECEIVE 1u
 #define INET_SHUT_SEND 2u
 

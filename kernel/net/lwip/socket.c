@@ -73,8 +73,8 @@ static const struct socket_ops *choose(int family, int type, int *protocol, int 
 		if (!*protocol)
 			*protocol = IPPROTO_UDP;
 		if (*protocol != IPPROTO_UDP) {
-			*error = -EACCES; /* as net.ipv4.ping_group_range is: for nobody but root */
-			if (current->cred->egid != 0)
+			*error = -EACCES;
+			if (!sysctl_may_ping())
 				return NULL;
 		}
 		return v6 ? &datagram6_ops : &datagram4_ops;

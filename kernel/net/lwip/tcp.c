@@ -215,7 +215,7 @@ static int tcp_socket_bind(struct socket *base, struct socket_address *address)
 		return -EINVAL;
 	if (ip_addr_ismulticast(&ip) || !route_can_bind(&ip))
 		return -EADDRNOTAVAIL;
-	if (port && port < INET_PRIVILEGED_PORTS && !capable(CAP_NET_BIND_SERVICE))
+	if (port && port < sysctls.unprivileged_port_start && !capable(CAP_NET_BIND_SERVICE))
 		return -EACCES;
 	if (port && inet_port_in_use(sock, &ip, port))
 		return -EADDRINUSE;

@@ -16,6 +16,10 @@ static struct fs_context test_fs;
 
 static inline void test_root_set(struct mount *mount)
 {
+	static struct ns_set ns = {.refs = 1};
+
+	ns.mnt = mount->mnt_ns = mnt_ns_create(mount);
+	fake_task.ns = &ns;
 	test_fs.refs = 1;
 	test_fs.umask = 022;
 	test_fs.root = test_fs.cwd = (struct path){mount, mount->root};

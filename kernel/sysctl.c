@@ -1,0 +1,33 @@
+/* The settings that can be changed: what they are at the start (Linux's defaults). */
+#include "kernel/sysctl.h"
+#include "kernel/task.h"
+
+struct sysctls sysctls = {
+	.unprivileged_port_start = 1024,
+	.ping_group_min = 0,
+	.ping_group_max = 0,
+	.shmmax = UINT64_MAX - (1ull << 24),
+	.shmall = UINT64_MAX - (1ull << 24),
+	.shmmni = 4096,
+	.msgmax = 8192,
+	.msgmnb = 16384,
+	.msgmni = 32000,
+	.semmsl = 32000,
+	.semmns = 1024000000,
+	.semopm = 500,
+	.semmni = 32000,
+};
+
+bool sysctl_may_ping(void)
+{
+	const struct cred *cred = current->cred;
+	uint64_t low = sysctls.ping_group_min, high = sysctls.ping_group_max;
+
+	if (cred->egid >= low && cred->egid <= high)
+		return true;
+	for (uint32_t i = 0; cred->groups && i < cred->groups->count; i++) {
+		if (cred->groups->gid[i] >= low && cred->groups->gid[i] <= high)
+			return true;
+	}
+	return false;
+}

@@ -1,0 +1,23 @@
+/*
+ * The settings of /proc/sys that can be changed, and so mean something. One set for the sandbox. The files, and those
+ * that cannot be changed, are vfs/proc/sysctl.c; the defaults, and the names that a configuration gives, kernel/sysctl.c.
+ */
+#ifndef KERNEL_SYSCTL_H
+#define KERNEL_SYSCTL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct sysctls {
+	uint64_t unprivileged_port_start; /* net.ipv4.ip_unprivileged_port_start */
+	uint64_t ping_group_min, ping_group_max; /* net.ipv4.ping_group_range: min > max: nobody */
+	uint64_t shmmax, shmall, shmmni;
+	uint64_t msgmax, msgmnb, msgmni;
+	uint64_t semmsl, semmns, semopm, semmni;
+};
+extern struct sysctls sysctls;
+
+/* May the current task send pings without CAP_NET_RAW? */
+bool sysctl_may_ping(void);
+
+#endif
