@@ -29,4 +29,43 @@ struct inet_summary {
 };
 void inet_for_each(void (*fn)(void *arg, const struct inet_summary *summary), void *arg);
 
+/* ---- what the network consists of; addresses in network order, IPv4 in the first four bytes ---- */
+
+struct inet_device {
+	int index;
+	char name[16];
+	bool loopback;
+	uint8_t mac[6];
+	uint32_t mtu;
+	uint64_t sent, sent_bytes, send_dropped, received, received_bytes, receive_dropped;
+};
+
+struct inet_address {
+	int index;
+	uint8_t family, prefix, scope; /* RT_SCOPE_* */
+	bool secondary;
+	uint8_t address[16];
+};
+
+struct inet_route {
+	int index;
+	uint8_t family, prefix, scope, protocol; /* RT_SCOPE_*, RTPROT_* */
+	bool local;                              /* inet_route_to(): to ourselves */
+	uint8_t destination[16], gateway[16], source[16];
+	uint32_t metric;
+};
+
+struct inet_neighbour {
+	int index;
+	uint8_t family;
+	uint8_t address[16], mac[6];
+};
+
+void inet_for_each_device(void (*fn)(void *arg, const struct inet_device *device), void *arg);
+void inet_for_each_address(void (*fn)(void *arg, const struct inet_address *address), void *arg);
+void inet_for_each_route(void (*fn)(void *arg, const struct inet_route *route), void *arg);
+void inet_for_each_neighbour(void (*fn)(void *arg, const struct inet_neighbour *neighbour), void *arg);
+/* The route that a packet would take: 0 or -ENETUNREACH. */
+int inet_route_to(int family, const uint8_t *to, struct inet_route *route);
+
 #endif

@@ -9,7 +9,9 @@
 #include <linux/fcntl.h>
 
 #include "kernel/ktime.h"
+#include "kernel/net/ifreq.h"
 #include "kernel/net/inet.h"
+#include "kernel/net/netlink.h"
 #include "kernel/signal.h"
 #include "ring0/clock.h"
 #include "ring0/lib.h"
@@ -39,6 +41,8 @@ static int create(int family, int type, int protocol, struct socket **sock)
 	case AF_INET:
 	case AF_INET6:
 		return inet_create(family, type, protocol, sock);
+	case AF_NETLINK:
+		return netlink_create(type, protocol, sock);
 	default:
 		return -EAFNOSUPPORT;
 	}
@@ -275,7 +279,9 @@ static int64_t socket_ioctl(struct file *file, unsigned cmd, uint64_t arg)
 {
 	struct socket *sock = file->private;
 
-	return sock->ops->ioctl ? sock->ops->ioctl(sock, cmd, arg) : -ENOTTY;
+	int64_t rc = sock->ops->ioctl ? sock->ops->ioctl(sock, cmd, arg) : -ENOTTY;
+
+	return rc == -ENOTTY ? ifreq_ioctl(cmd, arg) : rc;
 }
 
 static const struct file_ops socket_file_ops = {

@@ -1,7 +1,9 @@
 /*
- * /proc/PID/net: the container has a loopback device and unix sockets (proc(5)).
+ * /proc/PID/net (proc(5)): sockets, devices, addresses, routes and neighbours, from the tables of kernel/net/.
  */
+#include "kernel/net/inet.h"
 #include "kernel/net/unix.h"
+#include "ring0/lib.h"
 #include "vfs/proc/proc.h"
 
 static void show_unix_socket(void *seq, const struct unix_summary *s)
@@ -23,29 +25,184 @@ static int show_unix(struct seq *seq, struct pseudo_inode *p)
 	return 0;
 }
 
+/* ---- internet sockets ---- */
+
+struct socket_list {
+	struct seq *seq;
+	int family, type, protocol; /* protocol 0: any */
+	unsigned count;
+};
+
+static void show_address(struct seq *seq, int family, const uint8_t *address, uint16_t port)
+{
+	for (unsigned i = 0; i < (family == AF_INET ? 1u : 4u); i++) {
+		uint32_t word;
+
+		memcpy(&word, address + 4 * i, sizeof(word));
+		seq_printf(seq, "%08X", word);
+	}
+	seq_printf(seq, ":%04X ", port);
+}
+
+static void show_inet_socket(void *arg, const struct inet_summary *s)
+{
+	struct socket_list *list = arg;
+
+	if (s->family != list->family || s->type != list->type || (list->protocol && s->protocol != list->protocol))
+		return;
+	if (s->type == SOCK_STREAM && s->state == 7) /* closed: not in Linux's tables */
+		return;
+	if (s->type != SOCK_STREAM && !s->local_port && s->type != SOCK_RAW)
+		return;
+	seq_printf(list->seq, "%4u: ", list->count++);
+	show_address(list->seq, s->family, s->local, s->type == SOCK_RAW ? (uint16_t)s->protocol : s->local_port);
+	show_address(list->seq, s->family, s->remote, s->remote_port);
+	seq_printf(list->seq, "%02X %08X:%08X 00:00000000 00000000 %5u        0 %lu 1 0000000000000000%s\n", s->state,
+		s->send_queue, s->receive_queue, s->uid, (unsigned long)s->ino,
+		s->type == SOCK_STREAM ? " 100 0 0 10 0" : " 0");
+}
+
+static int show_sockets(struct seq *seq, int family, int type, int protocol)
+{
+	struct socket_list list = {.seq = seq, .family = family, .type = type, .protocol = protocol};
+	const char *tail = type == SOCK_STREAM ? "" : " ref pointer drops";
+
+	if (family == AF_INET)
+		seq_printf(seq, "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode%s\n", tail);
+	else
+		seq_printf(seq, "  sl  local_address                         remote_address                        st tx_queue rx_queue "
+			"tr tm->when retrnsmt   uid  timeout inode%s\n", tail);
+	inet_for_each(show_inet_socket, &list);
+	return 0;
+}
+
+#define SOCKETS(name, family, type, protocol)                           \
+	static int show_##name(struct seq *seq, struct pseudo_inode *p) \
+	{                                                               \
+		return show_sockets(seq, family, type, protocol);       \
+	}
+
+SOCKETS(tcp, AF_INET, SOCK_STREAM, 6)
+SOCKETS(tcp6, AF_INET6, SOCK_STREAM, 6)
+SOCKETS(udp, AF_INET, SOCK_DGRAM, 17)
+SOCKETS(udp6, AF_INET6, SOCK_DGRAM, 17)
+SOCKETS(icmp, AF_INET, SOCK_DGRAM, 1)
+SOCKETS(icmp6, AF_INET6, SOCK_DGRAM, 58)
+SOCKETS(raw, AF_INET, SOCK_RAW, 0)
+SOCKETS(raw6, AF_INET6, SOCK_RAW, 0)
+
+/* ---- devices, addresses, routes, neighbours ---- */
+
+static void show_device(void *seq, const struct inet_device *d)
+{
+	seq_printf(seq, "%6s: %7lu %7lu    0 %4lu    0     0          0         0 %8lu %7lu    0 %4lu    0     0       0          0\n",
+		d->name, (unsigned long)d->received_bytes, (unsigned long)d->received, (unsigned long)d->receive_dropped,
+		(unsigned long)d->sent_bytes, (unsigned long)d->sent, (unsigned long)d->send_dropped);
+}
+
+static int show_dev(struct seq *seq, struct pseudo_inode *p)
+{
+	seq_puts(seq, "Inter-|   Receive                                                |  Transmit\n"
+		" face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls "
+		"carrier compressed\n");
+	inet_for_each_device(show_device, seq);
+	return 0;
+}
+
+struct device_name {
+	int index;
+	char name[16];
+};
+
+static void match_name(void *arg, const struct inet_device *d)
+{
+	struct device_name *name = arg;
+
+	if (d->index == name->index)
+		memcpy(name->name, d->name, sizeof(name->name));
+}
+
+static struct device_name name_of(int index)
+{
+	struct device_name name = {.index = index, .name = ""};
+
+	inet_for_each_device(match_name, &name);
+	return name;
+}
+
+static void show_address6(void *seq, const struct inet_address *a)
+{
+	unsigned scope = a->scope == 254 ? 0x10 : a->scope == 253 ? 0x20 : 0;
+
+	if (a->family != AF_INET6)
+		return;
+	for (unsigned i = 0; i < 16; i++)
+		seq_printf(seq, "%02x", a->address[i]);
+	seq_printf(seq, " %02x %02x %02x 80 %8s\n", (unsigned)a->index, a->prefix, scope, name_of(a->index).name);
+}
+
+static int show_if_inet6(struct seq *seq, struct pseudo_inode *p)
+{
+	inet_for_each_address(show_address6, seq);
+	return 0;
+}
+
+static void show_route4(void *seq, const struct inet_route *r)
+{
+	uint32_t to, gateway, mask = r->prefix ? __builtin_bswap32(~0u << (32 - r->prefix)) : 0;
+
+	if (r->family != AF_INET)
+		return;
+	memcpy(&to, r->destination, sizeof(to));
+	memcpy(&gateway, r->gateway, sizeof(gateway));
+	seq_printf(seq, "%s\t%08X\t%08X\t%04X\t0\t0\t%u\t%08X\t0\t0\t0\n", name_of(r->index).name, to, gateway,
+		gateway ? 3u : 1u, r->metric, mask);
+}
+
+static int show_route(struct seq *seq, struct pseudo_inode *p)
+{
+	seq_puts(seq, "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n");
+	inet_for_each_route(show_route4, seq);
+	return 0;
+}
+
+static void show_neighbour(void *seq, const struct inet_neighbour *n)
+{
+	char address[20];
+
+	snprintf(address, sizeof(address), "%u.%u.%u.%u", n->address[0], n->address[1], n->address[2], n->address[3]);
+	seq_printf(seq, "%-16s 0x1         0x2         %02x:%02x:%02x:%02x:%02x:%02x     *        %s\n", address, n->mac[0], n->mac[1],
+		n->mac[2], n->mac[3], n->mac[4], n->mac[5], name_of(n->index).name);
+}
+
+static int show_arp(struct seq *seq, struct pseudo_inode *p)
+{
+	seq_puts(seq, "IP address       HW type     Flags       HW address            Mask     Device\n");
+	inet_for_each_neighbour(show_neighbour, seq);
+	return 0;
+}
+
 #define TEXT(n, s) {.name = (n), .mode = S_IFREG | 0444, .show = pseudo_show_text, .text = (s)}
-#define SOCKETS_HEADER "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
-#define SOCKETS6_HEADER "  sl  local_address                         remote_address                        st tx_queue " \
-	"rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
+#define SHOW(n, fn) {.name = (n), .mode = S_IFREG | 0444, .show = (fn)}
 
 const struct pseudo_entry proc_net_table[] = {
-	TEXT("arp", "IP address       HW type     Flags       HW address            Mask     Device\n"),
-	TEXT("dev", "Inter-|   Receive                                                |  Transmit\n"
-		" face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls "
-		"carrier compressed\n"
-		"    lo:       0       0    0    0    0     0          0         0        0       0    0    0    0     0 "
-		"      0          0\n"),
-	TEXT("if_inet6", ""),
+	SHOW("arp", show_arp),
+	SHOW("dev", show_dev),
+	SHOW("icmp", show_icmp),
+	SHOW("icmp6", show_icmp6),
+	SHOW("if_inet6", show_if_inet6),
 	TEXT("netlink", "sk               Eth Pid        Groups   Rmem     Wmem     Dump  Locks    Drops    Inode\n"),
 	TEXT("packet", "sk       RefCnt Type Proto  Iface R Rmem   User   Inode\n"),
 	TEXT("protocols", "protocol  size sockets  memory press maxhdr  slab module     cl co di ac io in de sh ss gs se re bi "
 		"br ha uh gp em\n"),
-	TEXT("route", "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"),
+	SHOW("raw", show_raw),
+	SHOW("raw6", show_raw6),
+	SHOW("route", show_route),
 	TEXT("sockstat", "sockets: used 0\nTCP: inuse 0 orphan 0 tw 0 alloc 0 mem 0\nUDP: inuse 0 mem 0\n"),
-	TEXT("tcp", SOCKETS_HEADER),
-	TEXT("tcp6", SOCKETS6_HEADER),
-	TEXT("udp", SOCKETS_HEADER),
-	TEXT("udp6", SOCKETS6_HEADER),
-	{.name = "unix", .mode = S_IFREG | 0444, .show = show_unix},
+	SHOW("tcp", show_tcp),
+	SHOW("tcp6", show_tcp6),
+	SHOW("udp", show_udp),
+	SHOW("udp6", show_udp6),
+	SHOW("unix", show_unix),
 	{.name = NULL},
 };

@@ -8,7 +8,9 @@
 
 #include "vfs/fs_init.h"
 #include "vfs/proc/pseudo.h"
+#include "vfs/sys/net.h"
 
+#define CLASS_NET 1 /* its place in class_table */
 #define CPU_FIXED 8 /* entries of cpu/ that are not a CPU, and the end */
 
 static int show_cpus(struct seq *seq, struct pseudo_inode *p)
@@ -110,7 +112,7 @@ static const struct pseudo_entry fs_table[] = {
 	END,
 };
 
-static const struct pseudo_entry class_table[] = {
+static struct pseudo_entry class_table[] = {
 	DIR("block", empty_table),
 	DIR("net", empty_table),
 	DIR("tty", empty_table),
@@ -144,6 +146,9 @@ static struct fs_type sysfs_type = {.name = "sysfs", .nodev = true, .mount = sys
 void sysfs_init(void)
 {
 	struct pseudo_entry *entry = cpus_table;
+
+	sysfs_net_init();
+	class_table[CLASS_NET].children = sysfs_net_table();
 
 	while (entry->name)
 		entry++;

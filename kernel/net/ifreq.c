@@ -1,0 +1,213 @@
+/*
+ * The ioctls of netdevice(7): what they ask is answered from kernel/net/inet.h's tables. Nothing can be set.
+ */
+#include <linux/capability.h>
+#include <linux/errno.h>
+#include <linux/in.h>
+#include <linux/sockios.h>
+
+#include "kernel/mm.h"
+#include "kernel/net/ifreq.h"
+#include "kernel/net/inet.h"
+#include "kernel/task.h"
+#include "ring0/lib.h"
+#include "ring0/usercopy.h"
+
+#define NAME_SIZE 16
+#define FLAGS_LOOPBACK 0x49   /* IFF_UP | IFF_LOOPBACK | IFF_RUNNING */
+#define FLAGS_ETHERNET 0x1043 /* IFF_UP | IFF_BROADCAST | IFF_RUNNING | IFF_MULTICAST */
+
+struct ifreq {
+	char name[NAME_SIZE];
+	union {
+		struct sockaddr_in address;
+		struct {
+			uint16_t family;
+			uint8_t bytes[14];
+		} hardware;
+		short flags;
+		int number;
+		char pad[24];
+	};
+};
+_Static_assert(sizeof(struct ifreq) == 40, "as <linux/if.h> has it");
+
+struct wanted {
+	int index;
+	const char *name;
+	struct inet_device device;
+	struct inet_address address; /* the first of AF_INET; family 0: none */
+	bool found;
+};
+
+static void match_device(void *arg, const struct inet_device *device)
+{
+	struct wanted *w = arg;
+
+	if (w->found || (w->name ? strcmp(w->name, device->name) != 0 : w->index != device->index))
+		return;
+	w->device = *device;
+	w->found = true;
+}
+
+static void match_address(void *arg, const struct inet_address *address)
+{
+	struct wanted *w = arg;
+
+	if (!w->address.family && address->family == AF_INET && address->index == w->device.index)
+		w->address = *address;
+}
+
+/* ---- SIOCGIFCONF ---- */
+
+struct listing {
+	struct ifreq *entries;
+	unsigned count, room;
+};
+
+static void list_address(void *arg, const struct inet_address *address)
+{
+	struct listing *listing = arg;
+	struct wanted w = {.index = address->index};
+	struct ifreq *entry;
+
+	if (address->family != AF_INET || listing->count == listing->room)
+		return;
+	inet_for_each_device(match_device, &w);
+	entry = &listing->entries[listing->count++];
+	memset(entry, 0, sizeof(*entry));
+	memcpy(entry->name, w.device.name, NAME_SIZE);
+	entry->address.sin_family = AF_INET;
+	memcpy(&entry->address.sin_addr, address->address, 4);
+}
+
+static int64_t list_all(uint64_t arg)
+{
+	struct {
+		int32_t len, pad;
+		uint64_t buffer;
+	} conf;
+	struct listing listing = {.room = 128};
+	int rc;
+
+	if (get_user(conf, UADDR(arg)))
+		return -EFAULT;
+	if (conf.buffer && conf.len >= 0)
+		listing.room = MIN(listing.room, (unsigned)conf.len / (unsigned)sizeof(struct ifreq));
+	listing.entries = kmalloc(128 * sizeof(struct ifreq));
+	if (!listing.entries)
+		return -ENOMEM;
+	inet_for_each_address(list_address, &listing);
+	conf.len = (int32_t)(listing.count * sizeof(struct ifreq));
+	rc = conf.buffer ? copy_to_user(UADDR(conf.buffer), listing.entries, (size_t)conf.len) : 0;
+	kfree(listing.entries);
+	return rc ? rc : copy_to_user(UADDR(arg), &conf, sizeof(conf));
+}
+
+/* ---- one device ---- */
+
+static void put_address(struct ifreq *request, uint32_t word)
+{
+	memset(&request->address, 0, sizeof(request->address));
+	request->address.sin_family = AF_INET;
+	request->address.sin_addr.s_addr = word;
+}
+
+static int ask_address(struct wanted *w, unsigned cmd, struct ifreq *request)
+{
+	uint32_t word, mask;
+
+	inet_for_each_address(match_address, w);
+	if (!w->address.family)
+		return -EADDRNOTAVAIL;
+	memcpy(&word, w->address.address, 4);
+	mask = w->address.prefix ? __builtin_bswap32(~0u << (32 - w->address.prefix)) : 0;
+	if (cmd == SIOCGIFNETMASK)
+		word = mask;
+	else if (cmd == SIOCGIFBRDADDR)
+		word = w->device.loopback ? 0 : word | ~mask;
+	put_address(request, word);
+	return 0;
+}
+
+static int ask(struct wanted *w, unsigned cmd, struct ifreq *request)
+{
+	switch (cmd) {
+	case SIOCGIFFLAGS:
+		request->flags = w->device.loopback ? FLAGS_LOOPBACK : FLAGS_ETHERNET;
+		return 0;
+	case SIOCGIFMTU:
+		request->number = (int)w->device.mtu;
+		return 0;
+	case SIOCGIFINDEX:
+		request->number = w->device.index;
+		return 0;
+	case SIOCGIFMETRIC:
+		request->number = 0;
+		return 0;
+	case SIOCGIFTXQLEN:
+		request->number = 1000;
+		return 0;
+	case SIOCGIFHWADDR:
+		memset(&request->hardware, 0, sizeof(request->hardware));
+		request->hardware.family = w->device.loopback ? 772 : 1; /* ARPHRD_LOOPBACK, ARPHRD_ETHER */
+		memcpy(request->hardware.bytes, w->device.mac, sizeof(w->device.mac));
+		return 0;
+	default: /* SIOCGIFADDR, DSTADDR, BRDADDR, NETMASK */
+		return ask_address(w, cmd, request);
+	}
+}
+
+static int64_t ask_by_name(unsigned cmd, uint64_t arg)
+{
+	struct ifreq request;
+	struct wanted w = {.name = request.name};
+	int rc;
+
+	if (get_user(request, UADDR(arg)))
+		return -EFAULT;
+	request.name[NAME_SIZE - 1] = '\0';
+	if (cmd == SIOCGIFNAME) {
+		w.name = NULL;
+		w.index = request.number;
+	}
+	inet_for_each_device(match_device, &w);
+	if (!w.found)
+		return -ENODEV;
+	if (cmd == SIOCGIFNAME)
+		memcpy(request.name, w.device.name, NAME_SIZE);
+	rc = cmd == SIOCGIFNAME ? 0 : ask(&w, cmd, &request);
+	return rc ? rc : copy_to_user(UADDR(arg), &request, sizeof(request));
+}
+
+int64_t ifreq_ioctl(unsigned cmd, uint64_t arg)
+{
+	switch (cmd) {
+	case SIOCGIFCONF:
+		return list_all(arg);
+	case SIOCGIFNAME:
+	case SIOCGIFFLAGS:
+	case SIOCGIFADDR:
+	case SIOCGIFDSTADDR:
+	case SIOCGIFBRDADDR:
+	case SIOCGIFNETMASK:
+	case SIOCGIFMTU:
+	case SIOCGIFINDEX:
+	case SIOCGIFMETRIC:
+	case SIOCGIFTXQLEN:
+	case SIOCGIFHWADDR:
+		return ask_by_name(cmd, arg);
+	case SIOCSIFFLAGS:
+	case SIOCSIFADDR:
+	case SIOCSIFNETMASK:
+	case SIOCSIFBRDADDR:
+	case SIOCSIFMTU:
+	case SIOCSIFHWADDR:
+	case SIOCSIFNAME:
+	case SIOCADDRT:
+	case SIOCDELRT:
+		return capable(CAP_NET_ADMIN) ? -EOPNOTSUPP : -EPERM;
+	default:
+		return -ENOTTY;
+	}
+}

@@ -1,0 +1,152 @@
+/*
+ * What the network consists of, as kernel/net/inet.h tells it to netlink, to the SIOCGIF ioctls and to /proc/net.
+ */
+#include <lwip/etharp.h>
+
+#include "kernel/net/lwip/device.h"
+
+#define LOOPBACK_MTU 65536u /* as Linux says; lwIP counts one less */
+
+static void fill_device(const struct netif *netif, const struct net_device *device, struct inet_device *out)
+{
+	memset(out, 0, sizeof(*out));
+	out->index = netif_get_index(netif);
+	out->loopback = !device;
+	out->mtu = device ? netif->mtu : LOOPBACK_MTU;
+	rf_strlcpy(out->name, device ? device->name : "lo", sizeof(out->name));
+	if (!device)
+		return;
+	memcpy(out->mac, netif->hwaddr, sizeof(out->mac));
+	out->sent = device->frames.sent;
+	out->sent_bytes = device->frames.sent_bytes;
+	out->send_dropped = device->frames.send_dropped;
+	out->received = device->frames.received;
+	out->received_bytes = device->frames.received_bytes;
+	out->receive_dropped = device->frames.receive_dropped;
+}
+
+void inet_for_each_device(void (*fn)(void *arg, const struct inet_device *device), void *arg)
+{
+	struct inet_device out;
+
+	fill_device(&loop_netif, NULL, &out);
+	fn(arg, &out);
+	for (unsigned i = 0; i < net_device_count; i++) {
+		if (net_devices[i].parent)
+			continue;
+		fill_device(&net_devices[i].netif, &net_devices[i], &out);
+		fn(arg, &out);
+	}
+}
+
+static unsigned mask_prefix(const struct netif *netif)
+{
+	return (unsigned)__builtin_popcount(ip4_addr_get_u32(netif_ip4_netmask(netif)));
+}
+
+static void tell_addresses(const struct netif *netif, const struct net_device *device,
+	void (*fn)(void *arg, const struct inet_address *address), void *arg)
+{
+	const struct netif *link = device && device->parent ? &device->parent->netif : netif;
+	struct inet_address out = {.index = netif_get_index(link), .family = AF_INET, .secondary = device && device->parent};
+
+	if (!ip4_addr_isany_val(*netif_ip4_addr(netif))) {
+		memcpy(out.address, netif_ip4_addr(netif), 4);
+		out.prefix = (uint8_t)mask_prefix(netif);
+		out.scope = device ? 0 : 254; /* universe, host */
+		fn(arg, &out);
+	}
+	out.family = AF_INET6;
+	for (unsigned i = 0; i < LWIP_IPV6_NUM_ADDRESSES; i++) {
+		if (!ip6_addr_isvalid(netif_ip6_addr_state(netif, i)))
+			continue;
+		memcpy(out.address, netif_ip6_addr(netif, i)->addr, 16);
+		out.prefix = device ? device->prefix6[i] : 128;
+		out.scope = !device ? 254 : ip6_addr_islinklocal(netif_ip6_addr(netif, i)) ? 253 : 0;
+		fn(arg, &out);
+	}
+}
+
+void inet_for_each_address(void (*fn)(void *arg, const struct inet_address *address), void *arg)
+{
+	tell_addresses(&loop_netif, NULL, fn, arg);
+	for (unsigned i = 0; i < net_device_count; i++)
+		tell_addresses(&net_devices[i].netif, &net_devices[i], fn, arg);
+}
+
+static void fill_route(const struct config_route *r, struct inet_route *out)
+{
+	memset(out, 0, sizeof(*out));
+	out->index = netif_get_index(&net_devices[r->link].netif);
+	out->family = r->family;
+	out->prefix = r->prefix;
+	out->scope = r->scope;
+	out->protocol = r->protocol;
+	out->metric = r->metric;
+	memcpy(out->destination, r->destination, 16);
+	memcpy(out->gateway, r->gateway, 16);
+	memcpy(out->source, r->source, 16);
+}
+
+void inet_for_each_route(void (*fn)(void *arg, const struct inet_route *route), void *arg)
+{
+	struct inet_route out;
+
+	for (unsigned i = 0; i < net_route_count; i++) {
+		fill_route(&net_routes[i], &out);
+		fn(arg, &out);
+	}
+}
+
+int inet_route_to(int family, const uint8_t *to, struct inet_route *out)
+{
+	ip_addr_t address, from;
+	struct netif *netif;
+	const struct config_route *route = device_route((uint8_t)family, to);
+
+	if (family == AF_INET6) {
+		memset(&address, 0, sizeof(address));
+		memcpy(ip_2_ip6(&address)->addr, to, 16);
+		IP_SET_TYPE_VAL(address, IPADDR_TYPE_V6);
+		ip_addr_copy(from, *IP6_ADDR_ANY);
+	} else {
+		uint32_t word;
+
+		memcpy(&word, to, 4);
+		ip_addr_set_ip4_u32_val(address, word);
+		ip_addr_copy(from, *IP4_ADDR_ANY);
+	}
+	netif = route_find(&address, &from);
+	if (!netif)
+		return -ENETUNREACH;
+	memset(out, 0, sizeof(*out));
+	if (netif != &loop_netif && route)
+		fill_route(route, out);
+	out->index = netif_get_index(netif);
+	out->local = netif == &loop_netif;
+	out->family = (uint8_t)family;
+	out->prefix = family == AF_INET ? 32 : 128;
+	memcpy(out->destination, to, family == AF_INET ? 4 : 16);
+	if (IP_IS_V6(&from))
+		memcpy(out->source, ip_2_ip6(&from)->addr, 16);
+	else
+		memcpy(out->source, ip_2_ip4(&from), 4);
+	return 0;
+}
+
+void inet_for_each_neighbour(void (*fn)(void *arg, const struct inet_neighbour *neighbour), void *arg)
+{
+	for (unsigned i = 0; i < ARP_TABLE_SIZE; i++) {
+		struct inet_neighbour out = {.family = AF_INET};
+		struct netif *netif;
+		struct eth_addr *mac;
+		ip4_addr_t *address;
+
+		if (!etharp_get_entry(i, &address, &netif, &mac))
+			continue;
+		out.index = netif ? netif_get_index(netif) : net_device_count ? netif_get_index(&net_devices[0].netif) : 0;
+		memcpy(out.address, address, 4);
+		memcpy(out.mac, mac, sizeof(out.mac));
+		fn(arg, &out);
+	}
+}

@@ -1,0 +1,52 @@
+/*
+ * Between netlink.c (sockets, queues) and netlink_route.c (what is asked and answered).
+ *
+ * An answer is written into datagrams of at most REPLY_SIZE bytes, since programs read with small buffers: reply_begin()
+ * starts a message, reply_put() adds an attribute, reply_end() closes it. Nothing sleeps. A reply that memory was short
+ * for is marked, and the asker gets -ENOBUFS.
+ */
+#ifndef KERNEL_NET_NETLINK_INTERNAL_H
+#define KERNEL_NET_NETLINK_INTERNAL_H
+
+#include <linux/netlink.h>
+
+#include "kernel/net/netlink.h"
+
+#define REPLY_SIZE 3584u
+
+struct netlink_datagram {
+	TAILQ_ENTRY(netlink_datagram) link;
+	uint32_t len;
+	_Alignas(8) char bytes[REPLY_SIZE];
+};
+
+struct netlink_socket {
+	struct socket base;
+	struct waitq wait;
+	uint32_t port, groups;
+	int error;
+	size_t queued;
+	TAILQ_HEAD(, netlink_datagram) rx;
+	TAILQ_ENTRY(netlink_socket) all;
+};
+
+struct netlink_reply {
+	struct netlink_socket *sock;
+	const struct nlmsghdr *request;
+	struct netlink_datagram *datagram; /* being filled */
+	struct nlmsghdr *message;          /* being written; NULL: none, or no room for it */
+	bool multi, failed;
+};
+
+/* A message with a fixed part of len bytes (zeroed), which is returned; NULL: no memory. */
+void *reply_begin(struct netlink_reply *reply, uint16_t type, size_t len);
+void reply_put(struct netlink_reply *reply, uint16_t type, const void *data, size_t len);
+void reply_put_u32(struct netlink_reply *reply, uint16_t type, uint32_t value);
+void reply_put_u8(struct netlink_reply *reply, uint16_t type, uint8_t value);
+void reply_put_string(struct netlink_reply *reply, uint16_t type, const char *text);
+void reply_end(struct netlink_reply *reply);
+
+/* One request of `len` bytes in all: 0 (answered), or -errno for the error message. */
+int netlink_route_request(struct netlink_reply *reply, const struct nlmsghdr *request, size_t len);
+
+#endif

@@ -1,0 +1,328 @@
+/*
+ * NETLINK_ROUTE (rtnetlink(7)): dumps of links, addresses, routes, neighbours and rules, one link by its index or name,
+ * and the route to an address. The network is fixed, so there is nothing to change and nothing to announce.
+ */
+#include <linux/capability.h>
+#include <linux/errno.h>
+#include <linux/fib_rules.h>
+#include <linux/if_addr.h>
+#include <linux/neighbour.h>
+#include <linux/rtnetlink.h>
+
+#include "kernel/net/inet.h"
+#include "kernel/net/netlink_internal.h"
+#include "kernel/task.h"
+#include "ring0/lib.h"
+
+/* <linux/if.h> and <linux/if_arp.h> want a C library. */
+#define IFF_UP 0x1u
+#define IFF_BROADCAST 0x2u
+#define IFF_LOOPBACK 0x8u
+#define IFF_RUNNING 0x40u
+#define IFF_MULTICAST 0x1000u
+#define IFF_LOWER_UP 0x10000u
+#define ARPHRD_ETHER 1
+#define ARPHRD_LOOPBACK 772
+#define OPER_UNKNOWN 0
+#define OPER_UP 6
+
+struct query {
+	struct netlink_reply *reply;
+	uint8_t family; /* AF_UNSPEC: all */
+	int index;      /* 0: all */
+	const char *name;
+	unsigned found;
+};
+
+static unsigned address_size(unsigned family)
+{
+	return family == AF_INET ? 4 : 16;
+}
+
+/* The value of an attribute, NULL if there is none; *len its bytes. */
+static const void *find_attribute(const struct nlmsghdr *request, size_t len, size_t fixed, unsigned type, size_t *size)
+{
+	size_t at = NLMSG_HDRLEN + NLMSG_ALIGN(fixed);
+
+	while (at < len && len - at >= sizeof(struct nlattr)) {
+		struct nlattr attribute;
+
+		memcpy(&attribute, (const char *)request + at, sizeof(attribute));
+		if (attribute.nla_len < sizeof(attribute) || attribute.nla_len > len - at)
+			return NULL;
+		if ((attribute.nla_type & NLA_TYPE_MASK) == type) {
+			*size = attribute.nla_len - NLA_HDRLEN;
+			return (const char *)request + at + NLA_HDRLEN;
+		}
+		at += NLA_ALIGN(attribute.nla_len);
+	}
+	return NULL;
+}
+
+/* ---- links ---- */
+
+static void put_statistics(struct netlink_reply *reply, const struct inet_device *d)
+{
+	struct rtnl_link_stats64 s = {.rx_packets = d->received, .tx_packets = d->sent, .rx_bytes = d->received_bytes,
+		.tx_bytes = d->sent_bytes, .rx_dropped = d->receive_dropped, .tx_dropped = d->send_dropped};
+
+	reply_put(reply, IFLA_STATS64, &s, sizeof(s));
+}
+
+static void tell_link(void *arg, const struct inet_device *d)
+{
+	static const uint8_t all[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, none[6];
+	struct query *q = arg;
+	struct ifinfomsg *info;
+
+	if ((q->index && q->index != d->index) || (q->name && strcmp(q->name, d->name)))
+		return;
+	q->found++;
+	info = reply_begin(q->reply, RTM_NEWLINK, sizeof(*info));
+	if (!info)
+		return;
+	info->ifi_type = d->loopback ? ARPHRD_LOOPBACK : ARPHRD_ETHER;
+	info->ifi_index = d->index;
+	info->ifi_flags = IFF_UP | IFF_RUNNING | IFF_LOWER_UP | (d->loopback ? IFF_LOOPBACK : IFF_BROADCAST | IFF_MULTICAST);
+	reply_put_string(q->reply, IFLA_IFNAME, d->name);
+	reply_put_u32(q->reply, IFLA_TXQLEN, 1000);
+	reply_put_u8(q->reply, IFLA_OPERSTATE, d->loopback ? OPER_UNKNOWN : OPER_UP);
+	reply_put_u8(q->reply, IFLA_LINKMODE, 0);
+	reply_put_u32(q->reply, IFLA_MTU, d->mtu);
+	reply_put_u32(q->reply, IFLA_GROUP, 0);
+	reply_put_string(q->reply, IFLA_QDISC, "noqueue");
+	reply_put(q->reply, IFLA_ADDRESS, d->loopback ? none : d->mac, 6);
+	reply_put(q->reply, IFLA_BROADCAST, d->loopback ? none : all, 6);
+	put_statistics(q->reply, d);
+	reply_end(q->reply);
+}
+
+static int get_link(struct query *q, const struct nlmsghdr *request, size_t len)
+{
+	const struct ifinfomsg *info = NLMSG_DATA(request);
+	size_t size;
+	const char *name;
+
+	if ((request->nlmsg_flags & NLM_F_DUMP) != NLM_F_DUMP) {
+		if (len < NLMSG_LENGTH(sizeof(*info)))
+			return -EINVAL;
+		name = find_attribute(request, len, sizeof(*info), IFLA_IFNAME, &size);
+		if (name && (!size || name[size - 1]))
+			return -EINVAL;
+		q->index = info->ifi_index;
+		q->name = info->ifi_index > 0 ? NULL : name;
+		if (!q->index && !q->name)
+			return -EINVAL;
+	}
+	inet_for_each_device(tell_link, q);
+	return (q->index || q->name) && !q->found ? -ENODEV : 0;
+}
+
+/* ---- addresses ---- */
+
+struct label {
+	int index;
+	char name[16];
+};
+
+static void find_label(void *arg, const struct inet_device *d)
+{
+	struct label *label = arg;
+
+	if (d->index == label->index)
+		memcpy(label->name, d->name, sizeof(label->name));
+}
+
+static void tell_address(void *arg, const struct inet_address *a)
+{
+	struct ifa_cacheinfo forever = {.ifa_prefered = UINT32_MAX, .ifa_valid = UINT32_MAX};
+	struct label label = {.index = a->index};
+	struct query *q = arg;
+	struct ifaddrmsg *info;
+
+	if ((q->family && q->family != a->family) || (q->index && q->index != a->index))
+		return;
+	info = reply_begin(q->reply, RTM_NEWADDR, sizeof(*info));
+	if (!info)
+		return;
+	info->ifa_family = a->family;
+	info->ifa_prefixlen = a->prefix;
+	info->ifa_flags = (uint8_t)(IFA_F_PERMANENT | (a->secondary ? IFA_F_SECONDARY : 0));
+	info->ifa_scope = a->scope;
+	info->ifa_index = (uint32_t)a->index;
+	reply_put(q->reply, IFA_ADDRESS, a->address, address_size(a->family));
+	if (a->family == AF_INET) {
+		uint32_t broadcast, mask = a->prefix < 32 ? __builtin_bswap32(~0u >> a->prefix) : 0;
+
+		inet_for_each_device(find_label, &label);
+		memcpy(&broadcast, a->address, 4);
+		broadcast |= mask;
+		reply_put(q->reply, IFA_LOCAL, a->address, 4);
+		if (a->scope != RT_SCOPE_HOST && a->prefix < 31)
+			reply_put(q->reply, IFA_BROADCAST, &broadcast, 4);
+		reply_put_string(q->reply, IFA_LABEL, label.name);
+	}
+	reply_put_u32(q->reply, IFA_FLAGS, info->ifa_flags);
+	reply_put(q->reply, IFA_CACHEINFO, &forever, sizeof(forever));
+	reply_end(q->reply);
+}
+
+/* ---- routes ---- */
+
+static void put_route(struct query *q, const struct inet_route *r, unsigned table)
+{
+	static const uint8_t none[16];
+	unsigned size = address_size(r->family);
+	struct rtmsg *info = reply_begin(q->reply, RTM_NEWROUTE, sizeof(*info));
+
+	if (!info)
+		return;
+	info->rtm_family = r->family;
+	info->rtm_dst_len = r->prefix;
+	info->rtm_table = (uint8_t)table;
+	info->rtm_protocol = r->protocol;
+	info->rtm_scope = r->scope;
+	info->rtm_type = r->local ? RTN_LOCAL : RTN_UNICAST;
+	reply_put_u32(q->reply, RTA_TABLE, table);
+	if (r->prefix)
+		reply_put(q->reply, RTA_DST, r->destination, size);
+	if (r->metric)
+		reply_put_u32(q->reply, RTA_PRIORITY, r->metric);
+	if (memcmp(r->gateway, none, size))
+		reply_put(q->reply, RTA_GATEWAY, r->gateway, size);
+	if (memcmp(r->source, none, size))
+		reply_put(q->reply, RTA_PREFSRC, r->source, size);
+	reply_put_u32(q->reply, RTA_OIF, (uint32_t)r->index);
+	reply_end(q->reply);
+}
+
+static void tell_route(void *arg, const struct inet_route *r)
+{
+	struct query *q = arg;
+
+	if (!q->family || q->family == r->family)
+		put_route(q, r, RT_TABLE_MAIN);
+}
+
+/* The local table has each address of ours. */
+static void tell_local(void *arg, const struct inet_address *a)
+{
+	struct inet_route r = {.index = a->index, .family = a->family, .prefix = (uint8_t)(address_size(a->family) * 8),
+		.scope = a->family == AF_INET ? RT_SCOPE_HOST : RT_SCOPE_UNIVERSE, .protocol = RTPROT_KERNEL, .local = true};
+	struct query *q = arg;
+
+	if (q->family && q->family != a->family)
+		return;
+	memcpy(r.destination, a->address, sizeof(r.destination));
+	put_route(q, &r, RT_TABLE_LOCAL);
+}
+
+static int get_route(struct query *q, const struct nlmsghdr *request, size_t len)
+{
+	const struct rtmsg *info = NLMSG_DATA(request);
+	struct inet_route route;
+	const void *to;
+	size_t size;
+	int rc;
+
+	if ((request->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP) {
+		inet_for_each_address(tell_local, q);
+		inet_for_each_route(tell_route, q);
+		return 0;
+	}
+	if (len < NLMSG_LENGTH(sizeof(*info)) || (info->rtm_family != AF_INET && info->rtm_family != AF_INET6))
+		return -EINVAL;
+	to = find_attribute(request, len, sizeof(*info), RTA_DST, &size);
+	if (!to || size != address_size(info->rtm_family))
+		return -EINVAL;
+	rc = inet_route_to(info->rtm_family, to, &route);
+	if (!rc)
+		put_route(q, &route, route.local ? RT_TABLE_LOCAL : RT_TABLE_MAIN);
+	return rc;
+}
+
+/* ---- neighbours and rules ---- */
+
+static void tell_neighbour(void *arg, const struct inet_neighbour *n)
+{
+	struct query *q = arg;
+	struct ndmsg *info;
+
+	if (q->family && q->family != n->family)
+		return;
+	info = reply_begin(q->reply, RTM_NEWNEIGH, sizeof(*info));
+	if (!info)
+		return;
+	info->ndm_family = n->family;
+	info->ndm_ifindex = n->index;
+	info->ndm_state = NUD_REACHABLE;
+	info->ndm_type = RTN_UNICAST;
+	reply_put(q->reply, NDA_DST, n->address, address_size(n->family));
+	reply_put(q->reply, NDA_LLADDR, n->mac, sizeof(n->mac));
+	reply_end(q->reply);
+}
+
+static void tell_rules(struct query *q)
+{
+	static const struct {
+		uint8_t family, table;
+		uint32_t priority;
+	} rules[] = {{AF_INET, RT_TABLE_LOCAL, 0}, {AF_INET, RT_TABLE_MAIN, 32766}, {AF_INET, RT_TABLE_DEFAULT, 32767},
+		{AF_INET6, RT_TABLE_LOCAL, 0}, {AF_INET6, RT_TABLE_MAIN, 32766}};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(rules); i++) {
+		struct fib_rule_hdr *info;
+
+		if (q->family && q->family != rules[i].family)
+			continue;
+		info = reply_begin(q->reply, RTM_NEWRULE, sizeof(*info));
+		if (!info)
+			return;
+		info->family = rules[i].family;
+		info->table = rules[i].table;
+		info->action = FR_ACT_TO_TBL;
+		reply_put_u32(q->reply, FRA_TABLE, rules[i].table);
+		reply_put_u32(q->reply, FRA_PRIORITY, rules[i].priority);
+		reply_end(q->reply);
+	}
+}
+
+int netlink_route_request(struct netlink_reply *reply, const struct nlmsghdr *request, size_t len)
+{
+	struct query q = {.reply = reply};
+	bool dump = (request->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
+
+	if (len < sizeof(*request)) /* only an acknowledgement is wanted */
+		return 0;
+	if (request->nlmsg_type < RTM_BASE || request->nlmsg_type > RTM_MAX)
+		return -EOPNOTSUPP;
+	if ((request->nlmsg_type & 3) != 2 && !capable(CAP_NET_ADMIN)) /* not a RTM_GET */
+		return -EPERM;
+	if (len > NLMSG_HDRLEN)
+		q.family = *(const uint8_t *)NLMSG_DATA(request);
+	if (q.family != AF_INET && q.family != AF_INET6)
+		q.family = AF_UNSPEC;
+	switch (request->nlmsg_type) {
+	case RTM_GETLINK:
+		return get_link(&q, request, len);
+	case RTM_GETROUTE:
+		return get_route(&q, request, len);
+	case RTM_GETADDR:
+		if (!dump)
+			return -EOPNOTSUPP;
+		inet_for_each_address(tell_address, &q);
+		return 0;
+	case RTM_GETNEIGH:
+		if (!dump)
+			return -EOPNOTSUPP;
+		inet_for_each_neighbour(tell_neighbour, &q);
+		return 0;
+	case RTM_GETRULE:
+		if (!dump)
+			return -EOPNOTSUPP;
+		tell_rules(&q);
+		return 0;
+	default:
+		return -EOPNOTSUPP;
+	}
+}
