@@ -35,7 +35,7 @@ reference() {
 	while IFS='|' read -r name marks command; do
 		sh "$here/bundle.sh" "$work/b" "$root" "$build/programs" /bin/bash -c "$command"
 		# crun wants one cgroup hierarchy: a hybrid host's second one is hidden from it.
-		run_one unshare -m sh -c 'umount /sys/fs/cgroup/unified 2>/dev/null; exec crun --cgroup-manager=disabled run -b "$0" "$1"' \
+		run_one sh "$here/own-mounts.sh" sh -c 'umount /sys/fs/cgroup/unified 2>/dev/null; exec crun --cgroup-manager=disabled run -b "$0" "$1"' \
 			"$work/b" "reference-$$-$name"
 		crun --cgroup-manager=disabled delete -f "reference-$$-$name" 2>/dev/null
 		cp "$work/out" "$out/$name.out"
