@@ -517,7 +517,8 @@ static int exec_credentials(struct exec *x)
 	if (!x->cred)
 		return -ENOMEM;
 	memset(&ids, 0, sizeof(ids));
-	file_exec_ids(x->file, &ids);
+	if (ptrace_allows_privileges(current))
+		file_exec_ids(x->file, &ids);
 	return cred_prepare_exec(x->cred, &ids, &x->secure);
 }
 
@@ -621,7 +622,7 @@ static void exec_clean(struct exec *x)
 int exec_program(struct file *file, const char *path, const struct exec_vector *argv, const struct exec_vector *envp)
 {
 	struct exec *x = kzalloc(sizeof(*x));
-	int rc;
+	int rc, old_tid = current->tid;
 
 	if (!x)
 		return -ENOMEM;
@@ -634,5 +635,7 @@ int exec_program(struct file *file, const char *path, const struct exec_vector *
 	if (rc == 0)
 		rc = exec_commit(x);
 	exec_clean(x);
+	if (rc == 0)
+		ptrace_exec(current, old_tid);
 	return rc;
 }

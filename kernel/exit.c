@@ -13,6 +13,7 @@
 #include <asm/siginfo.h>
 #include <asm/signal.h>
 #include <linux/errno.h>
+#include <linux/ptrace.h>
 #include <linux/wait.h>
 
 #include "kernel/container.h"
@@ -149,11 +150,23 @@ void process_notify_parent(struct process *process, int why)
 	waitq_wake_all(&parent->child_waiters);
 }
 
+/* A thread that is not its group's leader, and has ended, is forgotten. */
+static void release_thread(struct task *task)
+{
+	ptrace_unlink(task);
+	TAILQ_REMOVE(&task->process->tasks, task, sibling);
+	task->state = TASK_DEAD;
+	task_hash_remove(task);
+}
+
 void process_release(struct process *process)
 {
-	struct task *leader = process->leader;
+	struct task *leader = process->leader, *task;
 
 	BUG_ON(!process->zombie);
+	ptrace_unlink(leader);
+	while ((task = TAILQ_LAST(&process->tasks, task_list)) != leader || TAILQ_FIRST(&process->tasks) != leader)
+		release_thread(task != leader ? task : TAILQ_FIRST(&process->tasks));
 	if (process->parent) {
 		struct process *parent = process->parent;
 
@@ -179,6 +192,44 @@ static void announce_death(struct process *process)
 		process_release(process);
 }
 
+static bool has_other_tracer(const struct process *process)
+{
+	const struct task *tracer = process->leader->ptrace.tracer;
+
+	return tracer && tracer->process != process->parent;
+}
+
+static bool only_leader_is_left(const struct process *process)
+{
+	return TAILQ_FIRST(&process->tasks) == process->leader && !TAILQ_NEXT(process->leader, sibling);
+}
+
+bool process_is_waitable(const struct process *process)
+{
+	return process->zombie && only_leader_is_left(process) && !has_other_tracer(process);
+}
+
+/* Its tracer first, then its parent. */
+static void announce_end(struct process *process)
+{
+	if (!only_leader_is_left(process))
+		return;
+	if (has_other_tracer(process))
+		ptrace_tell_exit(process->leader);
+	else
+		announce_death(process);
+}
+
+void process_tracee_ended(struct task *task)
+{
+	struct process *process = task->process;
+
+	if (task != process->leader)
+		release_thread(task);
+	if (process->zombie)
+		announce_end(process);
+}
+
 static void reparent_children(struct process *process)
 {
 	struct process *reaper, *child;
@@ -198,7 +249,7 @@ static void reparent_children(struct process *process)
 		}
 		if (child->zombie) {
 			child->exit_signal = SIGCHLD;
-			announce_death(child);
+			announce_end(child);
 		} else {
 			check_orphaned(child, process, process);
 		}
@@ -316,7 +367,7 @@ static void process_ended(struct process *process)
 	reparent_children(process);
 	check_orphaned(process, process->parent, process);
 	process->zombie = true;
-	announce_death(process);
+	announce_end(process);
 }
 
 void task_exit(int code)
@@ -325,6 +376,8 @@ void task_exit(int code)
 	struct process *process = task->process;
 
 	BUG_ON(task->exiting);
+	ptrace_event(task, PTRACE_EVENT_EXIT, (uint64_t)code);
+	ptrace_tracer_exit(task);
 	task->exiting = true;
 	task->killed = false;
 	task->exit_code = code;
@@ -349,11 +402,10 @@ void task_exit(int code)
 	signal_stop_check(process);
 	waitq_wake_all(&process->thread_waiters);
 	bool last = process->threads == 0;
-	if (task != process->leader) {
-		TAILQ_REMOVE(&process->tasks, task, sibling);
-		task->state = TASK_DEAD;
-		task_hash_remove(task);
-	}
+	if (task != process->leader && task->ptrace.tracer)
+		ptrace_tell_exit(task);
+	else if (task != process->leader)
+		release_thread(task);
 	if (last)
 		process_ended(process);
 	sched_exit();
@@ -363,6 +415,7 @@ void process_exit_group(int wait_status)
 {
 	struct process *process = current->process;
 
+	ptrace_event(current, PTRACE_EVENT_EXIT, (uint64_t)wait_status);
 	/* Whoever came first decides; a group that execve is thinning out ends as a whole now. */
 	signal_kill_process(process, wait_status);
 	task_exit(process->exit_status);
@@ -375,6 +428,7 @@ static void become_leader(struct task *task)
 	struct task *old = process->leader;
 
 	task->start_time = old->start_time;
+	ptrace_unlink(old);
 	TAILQ_REMOVE(&process->tasks, old, sibling);
 	old->state = TASK_DEAD;
 	task_hash_remove(old); /* its last reference, unless somebody looks at it */

@@ -9,6 +9,7 @@
  */
 #include <asm/signal.h>
 #include <linux/errno.h>
+#include <linux/ptrace.h>
 #include <linux/resource.h>
 #include <linux/sched.h>
 
@@ -272,6 +273,7 @@ static void publish(struct task *task, const struct clone_args *args)
 		}
 		process->leader = task;
 		process->parent = parent;
+		process->parent_tid = current->tid;
 		if (parent) /* a process started from outside has none, nor has its sibling */
 			TAILQ_INSERT_TAIL(&parent->children, process, sibling);
 		TAILQ_INSERT_TAIL(&all_processes, process, all);
@@ -283,6 +285,8 @@ static void publish(struct task *task, const struct clone_args *args)
 	if (process->container->frozen)
 		task->work |= WORK_FREEZE;
 	task_hash_insert(task);
+	if (ptrace_clone_event(args->flags, (int)args->exit_signal) || (args->flags & CLONE_PTRACE))
+		ptrace_follow(task);
 	if (!(args->flags & CLONE_THREAD))
 		rlimit_cpu_changed(process);
 }
@@ -340,6 +344,7 @@ int64_t task_clone(struct clone_args *args, struct regs *regs)
 		discard(task);
 		return tid;
 	}
+	int global = tid;
 	tid = pid_vnr(tid);
 
 	/* From here nothing may fail. */
@@ -350,10 +355,13 @@ int64_t task_clone(struct clone_args *args, struct regs *regs)
 	}
 	if (args->flags & CLONE_PARENT_SETTID)
 		(void)put_user(tid, UADDR(args->parent_tid));
+	unsigned event = ptrace_clone_event(args->flags, (int)args->exit_signal);
 	sched_new_task(task);
+	ptrace_event(current, event, (uint64_t)global);
 	if (args->flags & CLONE_VFORK) {
 		wait_for_vfork(task);
 		task_put(task);
+		ptrace_event(current, PTRACE_EVENT_VFORK_DONE, (uint64_t)global);
 	}
 	return tid;
 }

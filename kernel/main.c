@@ -84,11 +84,16 @@ void task_exit_work(struct task *task, struct regs *regs)
 /* A system call that is traced or filtered. */
 static void syscall_slow(struct task *task, struct regs *regs)
 {
+	if ((task->work & WORK_PTRACE) && !ptrace_syscall_enter(task, regs))
+		goto exit;
 	if ((task->work & WORK_SECCOMP) && !seccomp_enter(task, regs))
-		return;
+		goto exit;
 	strace_entry(regs);
 	regs->rax = (uint64_t)syscall_dispatch(regs);
 	strace_exit(regs);
+exit:
+	if (task->work & WORK_PTRACE)
+		ptrace_syscall_exit(task, regs);
 }
 
 void trap_dispatch(struct regs *regs)

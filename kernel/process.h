@@ -26,6 +26,10 @@ void process_set_pid_ns(struct process *process, struct pid_ns *ns); /* before i
 void process_release(struct process *process); /* a zombie was waited for (or nobody will): forget it */
 /* Tell the parent: why is CLD_EXITED (the code is refined from the status), CLD_STOPPED or CLD_CONTINUED. */
 void process_notify_parent(struct process *process, int why);
+/* A zombie whose end its parent may be told of: no traced thread of it is left, and no other tracer waits for it first. */
+bool process_is_waitable(const struct process *process);
+/* A traced task that has ended and that its tracer is done with: a thread goes, a process is told to its parent. */
+void process_tracee_ended(struct task *task);
 bool pgrp_is_orphaned(int pgid, const struct process *ignored);
 extern unsigned stopped_processes; /* how many have stopped set */
 
@@ -49,6 +53,10 @@ void signal_stop_check(struct process *process); /* a thread stopped or left: is
 int signal_setup_frame(struct regs *regs, const struct ksigaction *action, const struct ksiginfo *info, sigset64 mask);
 int signal_restore_frame(struct regs *regs); /* sigreturn; 0 or -EFAULT */
 void fpu_state_init(void *area); /* the state of a new program */
+uint64_t signal_user_flags(uint64_t flags); /* RFLAGS as a program may have them */
+/* An XSAVE area that others wrote: whatever it holds, it can be loaded. mxcsr_mask: of an area that the CPU wrote. */
+void fpu_state_sanitize(void *area, uint32_t mxcsr_mask);
+uint32_t fpu_state_mxcsr_mask(const void *area);
 bool signal_on_altstack(const struct task *task, uint64_t sp);
 
 /* ktime.c */

@@ -11,6 +11,7 @@
 #include <asm/unistd.h>
 #include <linux/audit.h>
 #include <linux/errno.h>
+#include <linux/ptrace.h>
 #include <linux/seccomp.h>
 
 #include "kernel/bpf.h"
@@ -410,6 +411,8 @@ static bool strict_enter(struct task *task, const struct regs *regs)
 	condemn(task, SIGKILL, false);
 }
 
+static bool trace(struct task *task, struct regs *regs, uint32_t data);
+
 static bool act(struct task *task, struct regs *regs, uint32_t verdict, bool log)
 {
 	uint32_t data = verdict & SECCOMP_RET_DATA;
@@ -425,7 +428,8 @@ static bool act(struct task *task, struct regs *regs, uint32_t verdict, bool log
 			log_verdict(task, regs, "refused");
 		skip(regs, (uint64_t)-(int64_t)(data > 4095 ? 4095 : data));
 		return false;
-	case SECCOMP_RET_TRACE: /* nobody traces it */
+	case SECCOMP_RET_TRACE:
+		return trace(task, regs, data);
 	case SECCOMP_RET_USER_NOTIF:
 		skip(regs, (uint64_t)-ENOSYS);
 		return false;
@@ -440,6 +444,24 @@ static bool act(struct task *task, struct regs *regs, uint32_t verdict, bool log
 	}
 	log_verdict(task, regs, "process killed");
 	condemn(task, SIGSYS, true);
+}
+
+/* The tracer may change the call, so the filters judge it again; now this verdict lets it pass. */
+static bool trace(struct task *task, struct regs *regs, uint32_t data)
+{
+	const struct seccomp_filter *match = NULL;
+	uint32_t verdict;
+
+	if (!ptrace_event_wanted(task, PTRACE_EVENT_SECCOMP)) {
+		skip(regs, (uint64_t)-ENOSYS);
+		return false;
+	}
+	regs->rax = (uint64_t)-ENOSYS;
+	ptrace_event(task, PTRACE_EVENT_SECCOMP, data);
+	if (task->killed || (int64_t)regs->orig_rax == -1)
+		return false;
+	verdict = run_filters(task, regs, &match);
+	return (verdict & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_TRACE || act(task, regs, verdict, match && match->log);
 }
 
 bool seccomp_enter(struct task *task, struct regs *regs)

@@ -64,7 +64,9 @@ bool signal_pending(const struct task *task)
 {
 	if (task->exiting || !task->process)
 		return false;
-	return task->killed || task->process->stopped || (signal_pending_set(task) & ~task->blocked);
+	if (task->ptrace.tracer ? ptrace_wants_stop(task) : task->process->stopped)
+		return true;
+	return task->killed || (signal_pending_set(task) & ~task->blocked);
 }
 
 bool signal_fatal_pending(const struct task *task)

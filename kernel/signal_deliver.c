@@ -30,6 +30,7 @@ void signal_stop_begin(struct process *process, int signo)
 	process->stopped = true;
 	process->stop_notified = false;
 	process->stop_signal = signo;
+	process->stop_generation++;
 	stopped_processes++;
 	TAILQ_FOREACH(task, &process->tasks, sibling) {
 		if (task != current && !task->exiting && task->state != TASK_ZOMBIE)
@@ -64,6 +65,7 @@ void signal_continue(struct process *process)
 	process->stop_unreported = false;
 	stopped_processes--;
 	TAILQ_FOREACH(task, &process->tasks, sibling) {
+		ptrace_continued(task);
 		if (task->state == TASK_STOPPED)
 			sched_make_runnable(task);
 	}
@@ -77,7 +79,7 @@ static void stop_here(struct task *task)
 {
 	struct process *process = task->process;
 
-	while (process->stopped && !task->killed) {
+	while (process->stopped && !task->killed && !task->ptrace.tracer) {
 		task->state = TASK_STOPPED;
 		signal_stop_check(process);
 		if (!process->stopped) { /* the notification cannot continue us, but be exact */
@@ -172,6 +174,7 @@ static void run_handler(struct task *task, struct regs *regs, struct ksigaction 
 	if (!(action.flags & SA_NODEFER))
 		mask |= SIGBIT(info->signo);
 	signal_set_blocked(task, mask);
+	ptrace_handler_entered(task);
 }
 
 /* Take one signal and act on it. False: there was none. */
@@ -185,6 +188,11 @@ static bool deliver_one(struct task *task, struct regs *regs)
 	struct ksigaction *action = &task->process->sighand->action[signo - 1];
 	if (signo == SIGKILL)
 		process_exit_group(WAIT_SIGNALED(SIGKILL));
+	if (task->ptrace.tracer) {
+		if (!ptrace_signal(task, &info) || task->killed)
+			return true;
+		action = &task->process->sighand->action[info.signo - 1];
+	}
 	if (action->handler == (uint64_t)SIG_DFL)
 		default_action(task, &info);
 	else if (action->handler != (uint64_t)SIG_IGN)
@@ -203,7 +211,9 @@ void signal_deliver(struct regs *regs)
 			process_exit_group(process->exit_status);
 		if (task->killed)
 			task_exit(task->exit_code); /* another thread executes a program */
-		if (process->stopped) {
+		if (ptrace_pending_stop(task))
+			continue;
+		if (process->stopped && !task->ptrace.tracer) {
 			stop_here(task);
 			continue;
 		}

@@ -26,6 +26,7 @@
 #define XSAVE_HEADER 512
 #define SW_RESERVED 464
 #define FX_SIZE 512
+#define MXCSR_MASK_LEAST 0xffbfu /* what every x86-64 CPU has */
 #define USER_CS 0x33
 #define USER_DS 0x2b
 
@@ -64,6 +65,11 @@ void fpu_state_init(void *area)
 	memset(area, 0, size);
 	memcpy(area, &control, sizeof(control));
 	memcpy((char *)area + 24, &mxcsr, sizeof(mxcsr));
+}
+
+uint64_t signal_user_flags(uint64_t flags)
+{
+	return (flags & FLAGS_USER) | FLAGS_FIXED;
 }
 
 bool signal_on_altstack(const struct task *task, uint64_t sp)
@@ -206,7 +212,7 @@ static void restore_context(struct regs *regs, const struct frame_context *conte
 	regs->rcx = context->rcx;
 	regs->rsp = context->rsp;
 	regs->rip = context->rip;
-	regs->rflags = (context->rflags & FLAGS_USER) | FLAGS_FIXED;
+	regs->rflags = signal_user_flags(context->rflags);
 	regs->cs = USER_CS;
 	regs->ss = USER_DS;
 	regs->orig_rax = (uint64_t)-1;
@@ -230,6 +236,19 @@ static void sanitize_fpu(uint8_t *area, uint32_t mxcsr_mask, bool extended)
 	memset(area + SW_RESERVED, 0, 48);
 }
 
+void fpu_state_sanitize(void *area, uint32_t mxcsr_mask)
+{
+	sanitize_fpu(area, mxcsr_mask, true);
+}
+
+uint32_t fpu_state_mxcsr_mask(const void *area)
+{
+	uint32_t mask;
+
+	memcpy(&mask, (const uint8_t *)area + 28, sizeof(mask));
+	return mask ? mask : MXCSR_MASK_LEAST;
+}
+
 static int restore_fpu(struct task *task, uint64_t from)
 {
 	uint8_t *area = task->machine.fpu;
@@ -237,9 +256,7 @@ static int restore_fpu(struct task *task, uint64_t from)
 	uint64_t features = 0;
 
 	machine->fpu_sync(&task->machine);
-	memcpy(&mask, area + 28, sizeof(mask));
-	if (!mask)
-		mask = 0xffbf;
+	mask = fpu_state_mxcsr_mask(area);
 	if (!from) {
 		fpu_state_init(area);
 		machine->fpu_reload(&task->machine);

@@ -80,6 +80,8 @@ bool signal_is_ignored(const struct task *task, int signo, bool forced)
 
 	if ((task->blocked | task->real_blocked) & SIGBIT(signo))
 		return false; /* init's too: it may wait for it by sigwait(3) or signalfd(2) */
+	if (task->ptrace.tracer && signo != SIGKILL)
+		return false; /* its tracer sees it first */
 	if (task->process->ns_init && handler == (uint64_t)SIG_DFL &&
 		!(forced && (signo == SIGKILL || signo == SIGSTOP)))
 		return true;
@@ -189,7 +191,7 @@ static void wake_taker(struct process *process, struct task *target, int signo)
 		return;
 	/* A fatal signal ends every thread at once, without waiting for the chosen one to run. */
 	if (is_fatal_by_default(signo) && process->sighand->action[signo - 1].handler == (uint64_t)SIG_DFL &&
-		!(task->real_blocked & SIGBIT(signo)) && !process->ns_init) {
+		!(task->real_blocked & SIGBIT(signo)) && !process->ns_init && !task->ptrace.tracer) {
 		signal_kill_process(process, WAIT_SIGNALED(signo));
 		return;
 	}

@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "kernel/cred.h"
+#include "kernel/ptrace.h"
 #include "kernel/seccomp.h"
 #include "kernel/signal.h"
 #include "kernel/wait.h"
@@ -71,6 +72,7 @@ struct process {
 	int pgid;
 	struct session *session;
 	struct process *parent;
+	int parent_tid; /* the thread that made it: who PTRACE_TRACEME asks */
 	TAILQ_HEAD(process_list, process) children;
 	TAILQ_ENTRY(process) sibling;
 	TAILQ_HEAD(task_list, task) tasks;
@@ -88,6 +90,7 @@ struct process {
 	int exit_signal;      /* to the parent; usually SIGCHLD */
 	bool stopped, continued_unreported, stop_unreported;
 	int stop_signal;
+	uint32_t stop_generation; /* counts group stops */
 	bool stop_notified;   /* the parent was told of this stop */
 	bool execed;          /* since fork: setpgid by the parent fails */
 	struct waitq thread_waiters; /* it waits here for them */
@@ -185,6 +188,8 @@ struct task {
 	uint16_t ioprio;
 	bool reset_on_fork;
 	struct seccomp_state seccomp;
+	struct ptrace ptrace;
+	struct ptrace_list tracees;
 	struct launch *launch; /* being started from outside (kernel/container.h), else NULL */
 };
 

@@ -69,13 +69,17 @@ static void take_zombie(struct process *child, int options, struct wait_result *
 /* Is there something to report about this child? Reports and consumes it. */
 static bool take(struct process *child, int options, struct wait_result *result)
 {
+	const struct task *tracer = child->leader ? child->leader->ptrace.tracer : NULL;
+
 	if (child->zombie) {
-		if (!(options & WEXITED))
+		if (!(options & WEXITED) || !process_is_waitable(child))
 			return false;
 		take_zombie(child, options, result);
 		return true;
 	}
-	if ((options & WSTOPPED) && child->stop_unreported) {
+	/* One that we trace tells of each stop itself. */
+	bool traced = tracer && tracer->process == child->parent;
+	if ((options & WSTOPPED) && child->stop_unreported && !traced) {
 		fill_usage(child, result);
 		result->status = WAIT_STOPPED(child->stop_signal);
 		result->code = CLD_STOPPED;
@@ -105,8 +109,13 @@ int task_wait(int which, int id, int options, struct wait_result *result)
 	waitq_add(&process->child_waiters, &waiter);
 	for (;;) {
 		struct process *child;
+		bool any = false;
 
-		rc = -ECHILD;
+		if (ptrace_wait(which, id, options, result, &any)) {
+			rc = result->pid;
+			break;
+		}
+		rc = any ? 0 : -ECHILD;
 		TAILQ_FOREACH(child, &process->children, sibling) {
 			if (!matches(child, which, id, options))
 				continue;

@@ -97,7 +97,7 @@ struct machine {
 	/* Context switch halves. save: bring task->fs_base, gs_base, fpu up to date; load: put them on the CPU. */
 	void (*task_save)(struct machine_task *task);
 	void (*task_load)(struct machine_task *task);
-	/* fpu_sync: make task->fpu current for the running task; fpu_reload: it was changed, use it. */
+	/* fpu_sync: make task->fpu current for the running task; fpu_reload: a task's was changed, use it. */
 	void (*fpu_sync)(struct machine_task *task);
 	void (*fpu_reload)(struct machine_task *task);
 

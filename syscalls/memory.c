@@ -198,16 +198,6 @@ static int iov_next(struct iov_walk *walk)
 	return 1;
 }
 
-static bool may_access(const struct task *task, const struct mm *mm)
-{
-	const struct cred *own = current->cred, *cred = task->cred;
-
-	if (task->process == current->process || capable(CAP_SYS_PTRACE))
-		return true;
-	return own->uid == cred->euid && own->uid == cred->suid && own->uid == cred->uid &&
-		own->gid == cred->egid && own->gid == cred->sgid && own->gid == cred->gid && mm->dumpable;
-}
-
 static int64_t vm_copy(struct mm *mm, struct iov_walk *local, struct iov_walk *remote, bool write, char *buffer)
 {
 	int64_t done = 0;
@@ -253,7 +243,7 @@ static int64_t process_vm(struct regs *regs, bool write)
 	if (!task || !task->mm)
 		return -ESRCH;
 	mm = task->mm;
-	if (!may_access(task, mm))
+	if (ptrace_may_access(task))
 		return -EPERM;
 	buffer = kmalloc(PAGE_SIZE);
 	if (!buffer)

@@ -143,7 +143,7 @@ static void guest_fpu_sync(struct machine_task *task)
 
 static void guest_fpu_reload(struct machine_task *task)
 {
-	if (task->fpu)
+	if (task->fpu && this_cpu()->machine_task == task)
 		load_fpu(task);
 }
 

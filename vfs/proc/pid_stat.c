@@ -21,7 +21,7 @@ static char state_letter(const struct task *task)
 	case TASK_BLOCKED:
 		return task->block_interruptible ? 'S' : 'D';
 	case TASK_STOPPED:
-		return 'T';
+		return task->ptrace.stopped ? 't' : 'T';
 	case TASK_ZOMBIE:
 		return 'Z';
 	default:
@@ -34,6 +34,8 @@ static const char *state_name(char letter)
 	switch (letter) {
 	case 'R':
 		return "R (running)";
+	case 't':
+		return "t (tracing stop)";
 	case 'S':
 		return "S (sleeping)";
 	case 'D':
@@ -208,8 +210,10 @@ static void status_ids(struct seq *seq, const struct pid_ns *ns, const struct ta
 	const struct cred *cred = task->cred;
 	int sid = process->session ? process->session->sid : 0;
 
-	seq_printf(seq, "Tgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n", process_nr(ns, process),
-		task_nr(ns, task), parent_pid(ns, process));
+	const struct task *tracer = task->ptrace.tracer;
+
+	seq_printf(seq, "Tgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t%d\n", process_nr(ns, process),
+		task_nr(ns, task), parent_pid(ns, process), tracer ? process_nr(ns, tracer->process) : 0);
 	if (cred)
 		seq_printf(seq, "Uid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\n", cred->uid, cred->euid, cred->suid,
 			cred->fsuid, cred->gid, cred->egid, cred->sgid, cred->fsgid);
