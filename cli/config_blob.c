@@ -111,6 +111,14 @@ static void put_process(struct blob *blob, const struct container *c)
 	put(blob, CONFIG_CAPS, &c->caps, sizeof(c->caps));
 	for (size_t i = 0; i < c->rlimit_count; i++)
 		put(blob, CONFIG_RLIMIT, &c->rlimits[i], sizeof(c->rlimits[i]));
+	if (c->seccomp.count) {
+		struct config_seccomp head = {c->seccomp.flags, c->seccomp.count};
+		struct config_record record = {CONFIG_SECCOMP, (uint32_t)(sizeof(head) + head.count * 8)};
+		put_bytes(blob, &record, sizeof(record));
+		put_bytes(blob, &head, sizeof(head));
+		put_bytes(blob, c->seccomp.program, (size_t)head.count * 8);
+		put_padding(blob);
+	}
 	put_flag(blob, CONFIG_TERMINAL, c->terminal);
 	if (c->terminal && c->terminal_size.rows && c->terminal_size.columns)
 		put(blob, CONFIG_TERMINAL_SIZE, &c->terminal_size, sizeof(c->terminal_size));

@@ -44,6 +44,12 @@ struct container_limits {
 	struct strings unified; /* file, text, file, text... */
 };
 
+/* A seccomp filter: classic BPF (struct sock_filter). */
+struct container_seccomp {
+	uint32_t flags, count;
+	void *program;
+};
+
 struct container {
 	struct strings args, env;
 	char *cwd, *hostname, *domainname;
@@ -59,6 +65,7 @@ struct container {
 	struct container_mount *mounts;
 	size_t mount_count;
 	struct strings readonly_paths, masked_paths, sysctls;
+	struct container_seccomp seccomp; /* count 0: none */
 	bool terminal, no_new_privs;
 	struct config_winsize terminal_size; /* 0 by 0: as the terminal has it */
 	bool wait_start; /* stop before the program begins, until CONTROL_START */

@@ -176,7 +176,7 @@ static int describe(struct container *c, const struct state *state, const struct
 	char path[4200];
 
 	state_path(state, "config.json", path, sizeof(path));
-	if (oci_load_process_file(o->process ? o->process : path, o->process != NULL, c))
+	if (oci_load_process_file(path, o->process, c))
 		return 1;
 	if (!o->process) {
 		c->args = (struct strings){0};

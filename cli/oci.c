@@ -123,11 +123,14 @@ int oci_load(const char *bundle, struct container *container)
 	return 0;
 }
 
-int oci_load_process_file(const char *path, bool bare, struct container *container)
+int oci_load_process_file(const char *path, const char *process, struct container *container)
 {
 	struct oci oci = {.bundle = "/", .container = container};
 
 	container->umask = -1;
-	return json_read_as(&oci.json, path, bare ? "process" : "config.json") ||
-		oci_load_process(&oci, bare ? oci.json.root : json_member(oci.json.root, "process"));
+	if (json_read(&oci.json, path) || oci_load_seccomp(&oci, json_member(oci.json.root, "linux")))
+		return 1;
+	if (process && json_read_as(&oci.json, process, "process"))
+		return 1;
+	return oci_load_process(&oci, process ? oci.json.root : json_member(oci.json.root, "process"));
 }

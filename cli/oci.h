@@ -13,10 +13,10 @@
  */
 int oci_load(const char *bundle, struct container *container);
 /*
- * Only the process: of the configuration at `path`, or (bare) a file that is nothing but a process. For a process that
- * joins a container.
+ * Only what a process that joins the container has: its process from the configuration at `path`, or from `process`,
+ * a file that is nothing but that (NULL: none); and the seccomp profile.
  */
-int oci_load_process_file(const char *path, bool bare, struct container *container);
+int oci_load_process_file(const char *path, const char *process, struct container *container);
 
 /* The number of "CAP_...", or -1; and back, or NULL. */
 int oci_capability(const char *name);

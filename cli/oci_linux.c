@@ -76,7 +76,7 @@ static int load_sysctls(struct oci *oci, yajl_val linux_part)
 
 int oci_load_linux(struct oci *oci)
 {
-	static const char *const refused[] = {"uidMappings", "gidMappings", "seccomp", "mountLabel", "intelRdt",
+	static const char *const refused[] = {"uidMappings", "gidMappings", "mountLabel", "intelRdt",
 		"timeOffsets", "netDevices", "memoryPolicy", NULL};
 	struct container *c = oci->container;
 	yajl_val v, personality;
@@ -87,7 +87,7 @@ int oci_load_linux(struct oci *oci)
 	if (!v)
 		return json_error(&oci->json, "linux", "missing");
 	if (oci_refuse(oci, v, refused, "linux.") || check_namespaces(oci, v) || check_devices(oci, v) ||
-	    oci_load_resources(oci, v) || load_sysctls(oci, v) ||
+	    oci_load_resources(oci, v) || oci_load_seccomp(oci, v) || load_sysctls(oci, v) ||
 	    json_strings(&oci->json, v, "maskedPaths", "linux.maskedPaths", &c->masked_paths) ||
 	    json_strings(&oci->json, v, "readonlyPaths", "linux.readonlyPaths", &c->readonly_paths) ||
 	    json_string(&oci->json, v, "rootfsPropagation", "linux.rootfsPropagation", &propagation) ||
