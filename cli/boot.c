@@ -20,7 +20,7 @@
 #include "platform/platform.h"
 
 enum { IMAGE_FD = 3, CONFIG_FD, LIFELINE_FD, ERROR_FD };
-enum { OPT_LOG = 256, OPT_LISTEN, OPT_OWNER, OPT_CPUS, OPT_MEMORY, OPT_USER, OPT_STATE, OPT_DEBUG, OPT_DETACHED,
+enum { OPT_LOG = 256, OPT_LISTEN, OPT_OWNER, OPT_CPUS, OPT_MEMORY, OPT_USER, OPT_STATE, OPT_DEBUG, OPT_DETACHED, OPT_HELD,
 	OPT_CONSOLE, OPT_TREES_FD, OPT_TREES, OPT_NET };
 
 static const struct option options[] = {
@@ -32,6 +32,7 @@ static const struct option options[] = {
 	{"user", required_argument, NULL, OPT_USER},
 	{"state", required_argument, NULL, OPT_STATE},
 	{"debug", no_argument, NULL, OPT_DEBUG},
+	{"held", no_argument, NULL, OPT_HELD},
 	{"detached", no_argument, NULL, OPT_DETACHED},
 	{"console", no_argument, NULL, OPT_CONSOLE},
 	{"trees-fd", required_argument, NULL, OPT_TREES_FD},
@@ -42,7 +43,7 @@ static const struct option options[] = {
 
 struct boot {
 	struct vmm_options vmm;
-	bool console;
+	bool console, held;
 	int trees_fd;      /* the first; the others follow */
 	const char *trees; /* a letter a tree: r read-only, w writable */
 };
@@ -79,6 +80,9 @@ static void set(struct boot *boot, int option)
 		break;
 	case OPT_DETACHED:
 		vmm->detached = true;
+		break;
+	case OPT_HELD:
+		boot->held = true;
 		break;
 	case OPT_CONSOLE:
 		boot->console = true;
@@ -157,6 +161,9 @@ int command_boot(int argc, char **argv)
 	setsid(); /* keys typed at the command's terminal are for the command, which passes them on */
 	if (boot.console)
 		ioctl(0, TIOCSCTTY, 0); /* nobody else has it: changes of its size come here */
+	char go;
+	if (boot.held && recv(LIFELINE_FD, &go, 1, 0) != 1)
+		_exit(1); /* the command has gone */
 	int status = platform_boot(&boot.vmm);
 	if (status < 0)
 		_exit(1);

@@ -30,6 +30,14 @@ void strings_add(struct strings *strings, const char *text)
 	strings->items[strings->count++] = container_copy(text);
 }
 
+void strings_end(struct strings *strings)
+{
+	if (strings->count == 0)
+		return;
+	strings->items = grow(strings->items, strings->count, sizeof(char *));
+	strings->items[strings->count] = NULL;
+}
+
 struct container_mount *container_mount_add(struct container *container)
 {
 	container->mounts = grow(container->mounts, container->mount_count, sizeof(*container->mounts));

@@ -44,6 +44,21 @@ struct container_limits {
 	struct strings unified; /* file, text, file, text... */
 };
 
+/* A program of the host to run at some point of the container's life; args and env end with a NULL. */
+struct hook {
+	char *path;
+	struct strings args, env;
+	int64_t timeout; /* seconds, 0: none */
+};
+
+enum hook_kind { HOOK_PRESTART, HOOK_CREATE_RUNTIME, HOOK_CREATE_CONTAINER, HOOK_START_CONTAINER, HOOK_POSTSTART,
+	HOOK_POSTSTOP, HOOK_KINDS };
+
+struct hook_list {
+	struct hook *items;
+	size_t count;
+};
+
 /* A seccomp filter: classic BPF (struct sock_filter). */
 struct container_seccomp {
 	uint32_t flags, count;
@@ -65,6 +80,7 @@ struct container {
 	struct container_mount *mounts;
 	size_t mount_count;
 	struct strings readonly_paths, masked_paths, sysctls;
+	struct hook_list hooks[HOOK_KINDS];
 	struct container_seccomp seccomp; /* count 0: none */
 	bool terminal, no_new_privs;
 	struct config_winsize terminal_size; /* 0 by 0: as the terminal has it */
@@ -83,6 +99,8 @@ struct container {
 
 /* Append a copy; ends the command if memory runs out. */
 void strings_add(struct strings *strings, const char *text);
+/* A NULL after the last, as execve(2) wants it; if there is one. */
+void strings_end(struct strings *strings);
 char *container_copy(const char *text);
 struct container_mount *container_mount_add(struct container *container);
 

@@ -157,6 +157,8 @@ static void become_boot(const struct container *c, const struct launch_options *
 	argv[argc++] = trees;
 	if (global.debug)
 		argv[argc++] = "--debug";
+	if (options->held)
+		argv[argc++] = "--held";
 	if (options->detached)
 		argv[argc++] = "--detached";
 	if (c->terminal && options->console_fd >= 0)
@@ -245,6 +247,11 @@ static void close_ends(struct sandbox *sandbox)
 	if (sandbox->errors >= 0)
 		close(sandbox->errors);
 	sandbox->lifeline = sandbox->errors = -1;
+}
+
+void sandbox_go(struct sandbox *sandbox)
+{
+	send(sandbox->lifeline, "", 1, MSG_NOSIGNAL); /* if it has gone, the next who asks it hears so */
 }
 
 void sandbox_release(struct sandbox *sandbox)

@@ -18,6 +18,7 @@
 #include "cli/container.h"
 
 struct launch_options {
+	bool held;      /* nothing of the container is looked at before sandbox_go() */
 	bool detached;  /* the sandbox is to outlive this command */
 	int listen_fd;  /* the control channel, or -1 */
 	const struct cgroup *cgroup; /* to run in */
@@ -38,6 +39,8 @@ int sandbox_launch(struct sandbox *sandbox, const struct container *container, c
 bool sandbox_errors(struct sandbox *sandbox);
 /* What it said is known already: its lines are not passed on any more. */
 void sandbox_hush(struct sandbox *sandbox);
+/* A held sandbox begins. */
+void sandbox_go(struct sandbox *sandbox);
 /* From here on it lives without this command. */
 void sandbox_release(struct sandbox *sandbox);
 /* Kills it, passes its last lines on, reaps it. Harmless if there is none. */

@@ -14,6 +14,7 @@
 #include "cli/lifecycle.h"
 #include "cli/oci.h"
 #include "cli/files.h"
+#include "cli/hooks.h"
 
 #define KILL_PATIENCE_MS 10000
 #define LOCK_PATIENCE_MS 10000
@@ -97,13 +98,35 @@ static int wait_created(struct sandbox *sandbox, int fd, int signals)
 	return error ? 1 : 0;
 }
 
+/* The sandbox's process exists, and waits. */
+static int run_create_hooks(const struct container *c, const struct state *state)
+{
+	return hooks_run(&c->hooks[HOOK_PRESTART], "prestart", state, STATE_CREATING) ||
+		hooks_run(&c->hooks[HOOK_CREATE_RUNTIME], "createRuntime", state, STATE_CREATING) ||
+		hooks_run(&c->hooks[HOOK_CREATE_CONTAINER], "createContainer", state, STATE_CREATING);
+}
+
+/* Those of a container that another command made: from the configuration as it was. */
+static void run_late_hooks(const struct state *state, enum hook_kind kind, const char *name, enum state_status status)
+{
+	static struct container container;
+	char path[4200];
+
+	memset(container.hooks, 0, sizeof(container.hooks));
+	state_path(state, "config.json", path, sizeof(path));
+	if (oci_load_hooks_file(path, &container) == 0)
+		hooks_run_all(&container.hooks[kind], name, state, status);
+}
+
 static int start_sandbox(struct state *state, struct container *container, const struct create_options *options,
 	int signals, const struct cgroup *cgroup, struct sandbox *sandbox)
 {
 	static const struct control_request created = {.op = CONTROL_CREATED};
 	AUTO_FD int listen_fd = state_listen(state);
 	AUTO_FD int console = -1;
-	struct launch_options launch = {.detached = options->detached, .listen_fd = listen_fd, .console_fd = -1,
+	bool held = container->hooks[HOOK_PRESTART].count || container->hooks[HOOK_CREATE_RUNTIME].count ||
+		container->hooks[HOOK_CREATE_CONTAINER].count;
+	struct launch_options launch = {.held = held, .detached = options->detached, .listen_fd = listen_fd, .console_fd = -1,
 		.cgroup = cgroup};
 
 	if (listen_fd < 0)
@@ -120,7 +143,11 @@ static int start_sandbox(struct state *state, struct container *container, const
 	AUTO_FD int fd = state_connect(state);
 	if (fd < 0 || control_put(fd, 1, &created) < 0)
 		return cli_error("control channel: %s", strerror(errno));
-	return state_save(state) || wait_created(sandbox, fd, signals);
+	if (state_save(state) || (held && run_create_hooks(container, state)))
+		return 1;
+	if (held)
+		sandbox_go(sandbox);
+	return wait_created(sandbox, fd, signals);
 }
 
 int lifecycle_create(const char *id, const struct create_options *options, int signals, struct state *state,
@@ -146,6 +173,8 @@ int lifecycle_create(const char *id, const struct create_options *options, int s
 	return 0;
 undo:
 	sandbox_end(sandbox);
+	if (state->pid > 0)
+		hooks_run_all(&container->hooks[HOOK_POSTSTOP], "poststop", state, STATE_STOPPED);
 	cgroup_remove(&state->cgroups);
 	state_remove(state);
 	return 1;
@@ -177,7 +206,10 @@ int lifecycle_start(struct state *state, int signals)
 	if (error)
 		return answered ? 1 : -1;
 	state->recorded = STATE_RUNNING;
-	return state_save(state);
+	if (state_save(state))
+		return 1;
+	run_late_hooks(state, HOOK_POSTSTART, "poststart", STATE_RUNNING);
+	return 0;
 }
 
 static bool wait_gone(const struct state *state, int timeout_ms)
@@ -215,6 +247,7 @@ int lifecycle_delete(struct state *state, bool force)
 		if (state->pid > 0 && lifecycle_kill_all(state))
 			return 1;
 	}
+	run_late_hooks(state, HOOK_POSTSTOP, "poststop", STATE_STOPPED);
 	cgroup_remove(&state->cgroups);
 	state_remove(state);
 	return 0;

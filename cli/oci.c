@@ -93,7 +93,7 @@ static int load_annotations(struct oci *oci)
 
 static int load_top(struct oci *oci)
 {
-	static const char *const refused[] = {"hooks", "vm", "windows", "solaris", "zos", "freebsd", NULL};
+	static const char *const refused[] = {"vm", "windows", "solaris", "zos", "freebsd", NULL};
 	struct json *json = &oci->json;
 	char *version = NULL;
 
@@ -103,7 +103,7 @@ static int load_top(struct oci *oci)
 		return json_error(json, "ociVersion", "missing");
 	if (strncmp(version, "1.", 2) != 0)
 		return json_error(json, "ociVersion", "%s: not supported: 1.x is", version);
-	return oci_refuse(oci, json->root, refused, "") || load_annotations(oci) ||
+	return oci_refuse(oci, json->root, refused, "") || load_annotations(oci) || oci_load_hooks(oci) ||
 		json_string(json, json->root, "hostname", "hostname", &oci->container->hostname) ||
 		json_string(json, json->root, "domainname", "domainname", &oci->container->domainname);
 }
@@ -133,4 +133,11 @@ int oci_load_process_file(const char *path, const char *process, struct containe
 	if (process && json_read_as(&oci.json, process, "process"))
 		return 1;
 	return oci_load_process(&oci, process ? oci.json.root : json_member(oci.json.root, "process"));
+}
+
+int oci_load_hooks_file(const char *path, struct container *container)
+{
+	struct oci oci = {.bundle = "/", .container = container};
+
+	return json_read(&oci.json, path) || oci_load_hooks(&oci);
 }

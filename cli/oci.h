@@ -18,6 +18,9 @@ int oci_load(const char *bundle, struct container *container);
  */
 int oci_load_process_file(const char *path, const char *process, struct container *container);
 
+/* Only its hooks. */
+int oci_load_hooks_file(const char *path, struct container *container);
+
 /* The number of "CAP_...", or -1; and back, or NULL. */
 int oci_capability(const char *name);
 const char *oci_capability_name(int cap);

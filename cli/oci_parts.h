@@ -17,6 +17,7 @@ int oci_refuse(struct oci *oci, yajl_val parent, const char *const *keys, const 
 int oci_open_tree(struct oci *oci, const char *path, bool readonly, const char *property, uint32_t *tree);
 /* `process`: that object, or NULL. */
 int oci_load_process(struct oci *oci, yajl_val process);
+int oci_load_hooks(struct oci *oci);
 int oci_load_seccomp(struct oci *oci, yajl_val linux_part);
 int oci_load_mounts(struct oci *oci);
 int oci_load_linux(struct oci *oci);
