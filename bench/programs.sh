@@ -18,7 +18,7 @@ list) echo "python tar find grep rm compile sqlite" ;;
 python) exec "$here/micro" time python python3 -c 'import json, subprocess' ;;
 tar) make_files && "$here/micro" time tar tar -C "$work" -cf "$work/out.tar" tree ;;
 rm) make_files && "$here/micro" time rm rm -r "$work/tree" ;;
-find) exec "$here/micro" time find find /usr/share /usr/lib -newer /etc/passwd ;;
+find) exec "$here/micro" time find find /usr/share /usr/lib/python3.11 -newer /etc/passwd ;;
 grep) exec "$here/micro" time grep sh -c 'grep -rc no-such-word /usr/lib/python3.11 || true' ;;
 compile)
 	mkdir -p "$work"

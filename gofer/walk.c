@@ -155,6 +155,19 @@ static int check_steps(struct gofer *g, const struct p9_steps *steps)
 	return 0;
 }
 
+/* A name whose attributes are all that is asked for: nothing is opened, a link is not followed. */
+static int look_at(const struct node *dir, struct p9_str name, struct p9_attr *attr)
+{
+	struct name_buf text;
+	struct statx stx;
+
+	gofer_name_copy(&text, name);
+	if (statx(dir->fd, text.text, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_BASIC_STATS | STATX_BTIME, &stx))
+		return -errno;
+	gofer_attr_from_statx(dir->tree, &stx, attr);
+	return 0;
+}
+
 int gofer_twalkgetattr(struct gofer *g, struct p9_reader *in, struct p9_writer *out)
 {
 	struct p9_twalkgetattr t;
@@ -176,8 +189,16 @@ int gofer_twalkgetattr(struct gofer *g, struct p9_reader *in, struct p9_writer *
 	while (r.count < t.steps.count) {
 		struct node *next = NULL;
 		uint32_t number = t.steps.step[r.count].fid;
+		struct p9_str name = t.steps.step[r.count].name;
 
-		error = S_ISLNK(at->mode) ? -ELOOP : gofer_node_lookup(at, t.steps.step[r.count].name, &next);
+		if (number == P9_NOFID && r.count + 1 == t.steps.count && S_ISDIR(at->mode) && !at->sealed && p9_name_ok(name)) {
+			error = look_at(at, name, &attr[r.count]);
+			if (error)
+				break;
+			r.count++;
+			continue;
+		}
+		error = S_ISLNK(at->mode) ? -ELOOP : gofer_node_lookup(at, name, &next);
 		if (error)
 			break;
 		gofer_node_put(at);

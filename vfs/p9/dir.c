@@ -67,13 +67,12 @@ int p9fs_revalidate(struct dentry *dentry)
 {
 	struct inode *inode = dentry->inode;
 	struct p9_attr attr;
-	uint32_t parent, fid;
+	uint32_t parent;
 
 	if (dentry->parent == dentry)
 		return 1;
-	if (dir_fid(dentry->parent->inode, false, &parent) || p9fs_walk(parent, name_of(dentry), &fid, &attr))
+	if (dir_fid(dentry->parent->inode, false, &parent) || p9fs_walk(parent, name_of(dentry), NULL, &attr))
 		return 0;
-	p9fs_fid_clunk(fid);
 	if (!p9fs_attr_ok(&attr) || attr.qid.path != inode->ino || (attr.mode & S_IFMT) != (inode->mode & S_IFMT))
 		return 0;
 	p9fs_refresh_apply(p9fs_i(inode), &attr);

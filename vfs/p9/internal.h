@@ -65,6 +65,7 @@ uint32_t p9fs_fid_channel(uint32_t fid);
 void p9fs_fid_free(uint32_t fid);   /* one that the gofer does not know */
 void p9fs_fid_clunk(uint32_t fid);  /* later, many at once; may sleep */
 /* A new fid for the child and its attributes. */
+/* fid NULL: only the attributes, no fid is made. */
 int p9fs_walk(uint32_t dir, struct p9_str name, uint32_t *fid, struct p9_attr *attr);
 
 /* ---- inodes ---- */

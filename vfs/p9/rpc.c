@@ -286,13 +286,14 @@ int p9fs_walk(uint32_t dir, struct p9_str name, uint32_t *fid, struct p9_attr *a
 	struct p9_rwalkgetattr r;
 	struct p9_reader records;
 	struct p9fs_call *call;
-	int rc = p9fs_fid_alloc(p9fs_fid_channel(dir), fid);
+	int rc = fid ? p9fs_fid_alloc(p9fs_fid_channel(dir), fid) : 0;
 
 	if (rc)
 		return rc;
-	rc = P9FS_CALL(&call, twalkgetattr, .fid = dir, .steps = {.count = 1, .step = {{*fid, name}}});
+	rc = P9FS_CALL(&call, twalkgetattr, .fid = dir, .steps = {.count = 1, .step = {{fid ? *fid : P9_NOFID, name}}});
 	if (rc) {
-		p9fs_fid_free(*fid);
+		if (fid)
+			p9fs_fid_free(*fid);
 		return rc;
 	}
 	if (!p9_get_rwalkgetattr(&call->in, &r) || r.count > 1 || r.ecode > 133 || (r.count == 0) != (r.ecode != 0)) {
@@ -306,7 +307,7 @@ int p9fs_walk(uint32_t dir, struct p9_str name, uint32_t *fid, struct p9_attr *a
 			rc = -EIO;
 	}
 	p9fs_call_end(call);
-	if (rc)
+	if (rc && fid)
 		p9fs_fid_free(*fid);
 	return rc;
 }
