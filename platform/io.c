@@ -428,6 +428,8 @@ int io_start(struct vmm *vmm)
 	struct io_service *io = vmm->io;
 	int error = io->backend->start ? io->backend->start(io) : 0;
 
+	if (!error && io->hosted && io->backend == &uring_backend)
+		error = worker_start(io);
 	if (error)
 		return error;
 	return -pthread_create(&io->thread, NULL, io_main, io);

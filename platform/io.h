@@ -58,6 +58,14 @@ struct io_backend {
 
 extern const struct io_backend uring_backend, pool_backend;
 
+/* pool.c. A read, write or fsync, which may wait: its result. */
+int64_t io_perform(const struct io_request *request);
+
+/* worker.c. 0 or -errno. */
+int worker_start(struct io_service *io);
+/* Any thread. True: the worker does it; false: it is busy, or this is nothing for it. */
+bool worker_take(struct io_service *io, struct io_request *request);
+
 struct gofer_channel {
 	struct io_service *io;
 	int fd;                    /* -1: none. Of further containers' gofers: changes under both locks */
@@ -79,6 +87,7 @@ struct io_service {
 	int signals;               /* signalfd */
 	const struct io_backend *backend;
 	void *backend_private;
+	struct io_worker *worker;  /* NULL: none (in the guest, or the backend is a pool already) */
 
 	pthread_mutex_t submit;
 	uint32_t sq_head;

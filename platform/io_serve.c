@@ -25,6 +25,8 @@ static struct io_request *request_new(struct io_service *io)
 
 static void backend_submit(struct io_service *io, struct io_request *request)
 {
+	if (worker_take(io, request))
+		return;
 	if (pthread_equal(pthread_self(), io->thread)) {
 		io->backend->submit(io, request);
 		return;

@@ -35,7 +35,7 @@ static int pool_init(struct io_service *io)
 	return 0;
 }
 
-static int64_t perform(const struct io_request *request)
+int64_t io_perform(const struct io_request *request)
 {
 	off_t offset = (off_t)request->offset;
 	ssize_t n;
@@ -66,7 +66,7 @@ static void *pool_main(void *arg)
 			pthread_cond_wait(&pool->work, &pool->lock);
 		struct io_request *request = io_list_pop(&pool->ready);
 		pthread_mutex_unlock(&pool->lock);
-		io_finish(io, request, perform(request));
+		io_finish(io, request, io_perform(request));
 		io_notify(io);
 	}
 }
