@@ -54,6 +54,7 @@ struct session {
 	uint32_t refs;
 	int sid;
 	struct tty *tty; /* controlling terminal or NULL */
+	int hung_pgrp;   /* foreground group of the terminal that hung up: told when the leader ends; 0: none */
 };
 
 struct itimer {

@@ -211,6 +211,84 @@ static void jobs(void)
 		printf("session says %d\n", WEXITSTATUS(status));
 }
 
+/* Nobody reads the master: a pty's output counts as sent once it was taken. */
+static void drain(void)
+{
+	int slave, queued = -1, master = open_pair(&slave);
+	struct termios t;
+	char buf[64];
+
+	alarm(10);
+	CHECK(write(slave, "text\n", 5) == 5);
+	CHECK(ioctl(slave, TIOCOUTQ, &queued) == 0 && queued == 0);
+	CHECK(tcdrain(slave) == 0);
+	CHECK(tcgetattr(slave, &t) == 0 && tcsetattr(slave, TCSADRAIN, &t) == 0 && tcsetattr(slave, TCSAFLUSH, &t) == 0);
+	CHECK(master_text(master, buf, sizeof(buf)) == 6 && !strcmp(buf, "text\r\n"));
+	CHECK(write(slave, "gone\n", 5) == 5);
+	usleep(100 * 1000);
+	CHECK(write(master, "\032", 1) == 1 && tcflush(slave, TCOFLUSH) == 0); /* what the master has is not dropped */
+	CHECK(master_text(master, buf, sizeof(buf)) == 8 && !strcmp(buf, "gone\r\n^Z"));
+	alarm(0);
+	close(master);
+	close(slave);
+}
+
+static volatile sig_atomic_t hups;
+
+static void count_hup(int signo)
+{
+	hups++;
+}
+
+/* A group in the foreground that says what it gets on `to`: 'r' ready, 'h' SIGHUP. */
+static _Noreturn void foreground_job(int to)
+{
+	setpgid(0, 0);
+	signal(SIGTTOU, SIG_IGN);
+	tcsetpgrp(0, getpgrp());
+	write(to, "r", 1);
+	for (;;) {
+		pause();
+		if (hups)
+			_exit(write(to, "h", 1) != 1);
+	}
+}
+
+/* The terminal goes: its session's leader gets SIGHUP at once, the foreground job when the leader ends. */
+static void hangup(void)
+{
+	int slave, status, pipes[2], master = open_pair(&slave);
+	char c = 0;
+	struct pollfd p;
+
+	CHECK(pipe(pipes) == 0);
+	p = (struct pollfd){pipes[0], POLLIN, 0};
+	pid_t pid = fork();
+	if (pid == 0) {
+		signal(SIGHUP, count_hup);
+		close(master);
+		setsid();
+		ioctl(slave, TIOCSCTTY, 0);
+		dup2(slave, 0);
+		if (fork() == 0)
+			foreground_job(pipes[1]);
+		while (!hups)
+			pause();
+		write(pipes[1], "l", 1);
+		sleep_ms(300);
+		_exit(7);
+	}
+	close(slave);
+	close(pipes[1]);
+	CHECK(read(pipes[0], &c, 1) == 1 && c == 'r');
+	close(master);
+	CHECK(read(pipes[0], &c, 1) == 1 && c == 'l');
+	CHECK(poll(&p, 1, 100) == 0);
+	CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 7);
+	CHECK(poll(&p, 1, 2000) == 1 && read(pipes[0], &c, 1) == 1 && c == 'h');
+	close(pipes[0]);
+}
+
 int main(void)
 {
 	harness_start();
@@ -218,5 +296,7 @@ int main(void)
 	RUN(canonical);
 	RUN(raw);
 	RUN(jobs);
+	RUN(drain);
+	RUN(hangup);
 	return CHECK_RESULT();
 }

@@ -172,6 +172,7 @@ static const struct tty_ops console_ops = {
 	.destroy = console_destroy,
 	.output = console_output,
 	.output_used = console_output_used,
+	.drains = true,
 	.input_space = console_input_space,
 	.flush_output = console_flush_output,
 	.resized = console_resized,

@@ -13,9 +13,15 @@
 #include "ring0/usercopy.h"
 #include "vfs/tty/tty.h"
 
+/* Bytes taken that do not count as sent yet. */
+static size_t unsent(struct tty *tty)
+{
+	return tty->ops->drains ? tty->ops->output_used(tty) : 0;
+}
+
 int tty_wait_drained(struct tty *tty)
 {
-	if (wait_event(&tty->write_wait, tty->hung_up || tty->ops->output_used(tty) == 0, DEADLINE_NONE, true))
+	if (wait_event(&tty->write_wait, tty->hung_up || unsent(tty) == 0, DEADLINE_NONE, true))
 		return -ERESTARTSYS;
 	return 0;
 }
@@ -186,7 +192,7 @@ static int64_t queue_ioctl(struct tty *tty, bool master, unsigned cmd, uint64_t 
 	case FIONREAD:
 		return put_user((int)tty_input_count(tty), UADDR(arg));
 	case TIOCOUTQ:
-		return put_user((int)(master ? tty_input_count(tty) : tty->ops->output_used(tty)), UADDR(arg));
+		return put_user((int)(master ? tty_input_count(tty) : unsent(tty)), UADDR(arg));
 	case TCFLSH:
 		rc = tty_check_background(tty, SIGTTOU);
 		if (rc)

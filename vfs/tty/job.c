@@ -15,22 +15,25 @@
 
 #define IGNORED 1 /* SIG_IGN */
 
-void tty_signal_foreground(struct tty *tty, int signo)
+static void signal_group(int pgrp, int signo)
 {
 	struct ksiginfo info;
 
-	if (!tty->pgrp)
-		return;
 	memset(&info, 0, sizeof(info));
 	info.signo = signo;
 	info.code = SI_KERNEL;
-	signal_send_group(tty->pgrp, &info);
+	signal_send_group(pgrp, &info);
+}
+
+void tty_signal_foreground(struct tty *tty, int signo)
+{
+	if (tty->pgrp)
+		signal_group(tty->pgrp, signo);
 }
 
 int tty_check_background(struct tty *tty, int signo)
 {
 	struct process *process = current->process;
-	struct ksiginfo info;
 
 	if (!tty->session || process->session != tty->session || !tty->pgrp || process->pgid == tty->pgrp)
 		return 0;
@@ -38,10 +41,7 @@ int tty_check_background(struct tty *tty, int signo)
 		return signo == SIGTTIN ? -EIO : 0;
 	if (pgrp_is_orphaned(process->pgid, NULL))
 		return -EIO;
-	memset(&info, 0, sizeof(info));
-	info.signo = signo;
-	info.code = SI_KERNEL;
-	signal_send_group(process->pgid, &info);
+	signal_group(process->pgid, signo);
 	return -ERESTARTSYS;
 }
 
@@ -63,11 +63,15 @@ void tty_set_controlling(struct tty *tty)
 void tty_disassociate(struct session *session)
 {
 	struct tty *tty = session->tty;
+	int pgrp = tty ? tty->pgrp : session->hung_pgrp;
 
+	session->hung_pgrp = 0;
+	if (pgrp && pgrp_exists_in_session(pgrp, session)) {
+		signal_group(pgrp, SIGHUP);
+		signal_group(pgrp, SIGCONT);
+	}
 	if (!tty)
 		return;
-	tty_signal_foreground(tty, SIGHUP);
-	tty_signal_foreground(tty, SIGCONT);
 	session->tty = NULL;
 	tty->session = NULL;
 	tty->pgrp = 0;

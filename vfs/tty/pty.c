@@ -69,11 +69,11 @@ static void pty_input_space(struct tty *tty)
 	waitq_wake(&pty_of(tty)->master_wait, UINT32_MAX, EPOLLOUT | EPOLLWRNORM);
 }
 
+/* What was taken is the master's already, as good as read: Linux drops none of it either, but tells. */
 static void pty_flush_output(struct tty *tty)
 {
 	struct pty *pty = pty_of(tty);
 
-	pty->tail = pty->head;
 	if (tty->packet_mode) {
 		tty->packet |= TIOCPKT_FLUSHWRITE;
 		waitq_wake_all(&pty->master_wait);

@@ -91,8 +91,7 @@ void tty_hangup(struct tty *tty)
 			info.signo = SIGCONT;
 			signal_send_process(leader, &info);
 		}
-		tty_signal_foreground(tty, SIGHUP);
-		tty_signal_foreground(tty, SIGCONT);
+		session->hung_pgrp = tty->pgrp;
 		session->tty = NULL;
 		tty->session = NULL;
 		tty->pgrp = 0;

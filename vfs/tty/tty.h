@@ -18,6 +18,8 @@
  *	resized       no         (nothing) the window's size was set from our side
  *	far_wake      no         (nothing) the last file closed, or packet status: wake the far side
  *	destroy       no         kfree     the last reference went
+ *
+ * drains: output counts as sent when it was delivered (a line); else once it was taken (a pty, as on Linux).
  */
 #ifndef VFS_TTY_TTY_H
 #define VFS_TTY_TTY_H
@@ -42,6 +44,7 @@ struct tty_ops {
 	void (*resized)(struct tty *tty);
 	void (*far_wake)(struct tty *tty);
 	void (*destroy)(struct tty *tty);
+	bool drains;
 };
 
 struct tty_size {
