@@ -21,6 +21,7 @@
 struct eventfd {
 	uint64_t count;
 	bool semaphore;
+	unsigned id; /* tells one from another in fdinfo */
 	struct waitq wait;
 };
 
@@ -84,7 +85,7 @@ static void eventfd_show_fdinfo(struct file *file, char *buf, size_t size)
 {
 	struct eventfd *e = file->private;
 
-	snprintf(buf, size, "eventfd-count: %16lx\n", (unsigned long)e->count);
+	snprintf(buf, size, "eventfd-count: %16lx\neventfd-id: %u\n", (unsigned long)e->count, e->id);
 }
 
 static const struct file_ops eventfd_file_ops = {
@@ -97,6 +98,7 @@ static const struct file_ops eventfd_file_ops = {
 
 int eventfd_create(unsigned count, unsigned flags, struct file **file)
 {
+	static unsigned last_id;
 	struct eventfd *e;
 
 	if (flags & ~(unsigned)(EFD_SEMAPHORE | EFD_CLOEXEC | EFD_NONBLOCK))
@@ -105,6 +107,7 @@ int eventfd_create(unsigned count, unsigned flags, struct file **file)
 	if (!e)
 		return -ENOMEM;
 	e->count = count;
+	e->id = last_id++;
 	e->semaphore = flags & EFD_SEMAPHORE;
 	waitq_init(&e->wait);
 	*file = file_create_anon("eventfd", &eventfd_file_ops, O_RDWR | (flags & EFD_NONBLOCK), e);
