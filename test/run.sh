@@ -75,14 +75,15 @@ step "build the unit tests under the sanitizers" ninja -C build/release unit && 
 }
 
 say "reference output, from Linux"
-export BUILD=$build ROOT=$cache/debian
-key=$(cat test/suite/list test/suite/bundle.sh build/release/programs/* "$build/../../test/suite/suite.sh" | sha256sum | cut -c1-16)
+export BUILD=$build ROOT=$cache/debian PROGRAMS=$cache/programs ALL=$all
+key=$({ echo "$all"; cat test/suite/list test/suite/*.sh test/suite/scripts/*; find build/release/programs -type f | sort | xargs cat; } |
+	sha256sum | cut -c1-16)
 if [ ! -f "$out/reference-$key/done" ]; then
-	bash test/suite/suite.sh reference "$out/reference-$key" && touch "$out/reference-$key/done"
+	tally < <(LIMIT=120 bash test/suite/suite.sh reference "$out/reference-$key") && touch "$out/reference-$key/done"
 fi
 
 say "programs on ptrace"
-tally < <(LIMIT=120 timeout 900 bash test/suite/suite.sh check ptrace "$out/reference-$key")
+tally < <(LIMIT=120 timeout $((${all:-0} * 7200 + 1200)) bash test/suite/suite.sh check ptrace "$out/reference-$key")
 
 for script in test/cli/*.sh; do
 	[ -f "$script" ] && step "$(basename "$script" .sh)" timeout 120 bash "$script" "$build"
@@ -124,7 +125,7 @@ escapes='beyond|triple|msrs|reset|change|storm|without-end|ahead'
 [ -z "$all" ] || limit=1200 quick= time_limit=14400 escapes=.
 cat >"$out/kvm.sh" <<END
 cd $top
-export BUILD=$BUILD ROOT=$ROOT LIMIT=$limit QUICK=$quick
+export BUILD=$BUILD ROOT=$ROOT PROGRAMS=$PROGRAMS ALL=$ALL LIMIT=$limit QUICK=$quick
 sha256sum build/release/sentry.elf | cut -d' ' -f1 | cmp - $out/image.sha256 && echo PASS the same image bytes on both machines
 if build/release/test/unit_gofer_linux_client >/tmp/unit.log 2>&1; then
 	echo PASS kvm unit_gofer_linux_client

@@ -1,11 +1,11 @@
 #!/bin/sh
 # Installs what the build and the tests need, from Debian; makes the Debian root that
-# programs run in. Asks the network only for what is missing. Usage: setup.sh build|test
+# programs run in, and for the tests a second one, with compilers and other big programs. Asks the network only for what is missing. Usage: setup.sh build|test
 set -eu
 what=${1:-test}
 cache=${RF_CACHE:-/var/cache/ringfence}
 build_packages="gcc libc6-dev cmake ninja-build pkg-config binutils libseccomp-dev libyajl-dev liburing-dev libbsd-dev libmd-dev libprotobuf-c-dev protobuf-c-compiler check debootstrap ca-certificates dpkg-dev"
-test_packages="clang libclang-rt-14-dev git jq crun runsc containerd qemu-system-x86 busybox-static cpio xz-utils kmod diffutils procps python3 iproute2 iputils-ping"
+test_packages="clang libclang-rt-14-dev git jq crun runsc containerd qemu-system-x86 busybox-static cpio xz-utils kmod diffutils procps python3 iproute2 iputils-ping golang-go"
 
 [ "$(id -u)" = 0 ] || { echo "setup: must be root: it installs packages and makes a Debian root" >&2; exit 1; }
 packages=$build_packages
@@ -35,3 +35,31 @@ if [ ! -x "$cache/debian/usr/bin/python3" ] || [ ! -x "$cache/debian/usr/bin/ps"
 	rm -rf "$cache/debian"
 	mv "$cache/debian.new" "$cache/debian"
 fi
+
+# The second root: a copy of the first with more packages. apt runs in it, in a mount namespace of its own; no service starts.
+inside="perl gcc libc6-dev make git procps lsof vim less tmux stress-ng libpython3.11-testsuite nodejs default-jdk-headless"
+[ "$what" = test ] || exit 0
+[ "$(cat "$cache/programs/.packages" 2>/dev/null)" != "$inside" ] || exit 0
+echo "setup: making a Debian root with $inside in $cache/programs"
+rm -rf "$cache/programs.new"
+cp -a "$cache/debian" "$cache/programs.new"
+cp /etc/resolv.conf "$cache/programs.new/etc/resolv.conf"
+printf '127.0.0.1\tlocalhost\n::1\tlocalhost\n' >"$cache/programs.new/etc/hosts"
+printf '#!/bin/sh\nexit 101\n' >"$cache/programs.new/usr/sbin/policy-rc.d"
+chmod +x "$cache/programs.new/usr/sbin/policy-rc.d"
+unshare -m sh -e -c '
+	mount --make-rprivate /
+	mount -t proc proc "$1/proc"
+	mount --bind /dev "$1/dev"
+	export DEBIAN_FRONTEND=noninteractive LC_ALL=C
+	chroot "$1" apt-get update -qq
+	chroot "$1" apt-get install -y -qq --no-install-recommends $2
+	chroot "$1" apt-get clean
+' - "$cache/programs.new" "$inside" >"$cache/programs.log" 2>&1 || {
+	tail -5 "$cache/programs.log" >&2
+	exit 1
+}
+rm "$cache/programs.new/usr/sbin/policy-rc.d"
+echo "$inside" >"$cache/programs.new/.packages"
+rm -rf "$cache/programs"
+mv "$cache/programs.new" "$cache/programs"

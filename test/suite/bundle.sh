@@ -1,11 +1,12 @@
 #!/bin/sh
 # Writes an OCI bundle for one command in the test root.
-# Usage: bundle.sh DIR ROOT PROGRAMS COMMAND…   (PROGRAMS is bound to /mnt, read-only)
+# Usage: bundle.sh DIR ROOT PROGRAMS COMMAND…   (PROGRAMS is bound to /mnt, the folder scripts/ to /srv, read-only)
 set -eu
+scripts=$(cd "$(dirname "$0")" && pwd)/scripts
 dir=$1 root=$2 programs=$3
 shift 3
 mkdir -p "$dir"
-jq -n --arg root "$root" --arg programs "$programs" '{
+jq -n --arg root "$root" --arg programs "$programs" --arg scripts "$scripts" '{
   ociVersion: "1.0.2",
   process: {
     terminal: false, user: {uid: 0, gid: 0}, cwd: "/", args: $ARGS.positional,
@@ -25,7 +26,8 @@ jq -n --arg root "$root" --arg programs "$programs" '{
     {destination: "/dev/pts", type: "devpts", source: "devpts", options: ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"]},
     {destination: "/dev/shm", type: "tmpfs", source: "shm", options: ["nosuid", "noexec", "nodev", "mode=1777", "size=65536k"]},
     {destination: "/tmp", type: "tmpfs", source: "tmpfs", options: ["nosuid", "nodev", "mode=1777"]},
-    {destination: "/mnt", type: "bind", source: $programs, options: ["bind", "ro"]}
+    {destination: "/mnt", type: "bind", source: $programs, options: ["bind", "ro"]},
+    {destination: "/srv", type: "bind", source: $scripts, options: ["bind", "ro"]}
   ],
   linux: {namespaces: [{type: "pid"}, {type: "ipc"}, {type: "uts"}, {type: "mount"}, {type: "network"}]}
 }' --args -- "$@" > "$dir/config.json"
