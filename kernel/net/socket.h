@@ -100,6 +100,7 @@ struct socket_ops {
 	int (*get_option)(struct socket *sock, int level, int option, void *value, unsigned *len);
 	int64_t (*ioctl)(struct socket *sock, unsigned cmd, uint64_t arg);
 	void (*pair)(struct socket *a, struct socket *b);
+	void (*opened)(struct socket *sock); /* sock->ino is known now; may be NULL */
 	void (*close)(struct socket *sock);
 };
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
@@ -145,6 +146,32 @@ static void directories(void)
 	CHECK_ERRNO(open(name, O_RDONLY), ENOENT);
 }
 
+/* Is a connected unix socket of this type in the list, under this inode number? */
+static int unix_listed(unsigned type, ino_t ino)
+{
+	unsigned t, state;
+	unsigned long n;
+
+	if (slurp("/proc/self/net/unix") <= 0)
+		return 0;
+	for (char *line = strchr(text, '\n'); line && line[1]; line = strchr(line + 1, '\n'))
+		if (sscanf(line + 1, "%*[^:]: %*x %*x %*x %x %x %lu", &t, &state, &n) == 3 && n == ino)
+			return t == type && state == 3;
+	return 0;
+}
+
+static void unix_sockets(void)
+{
+	int fds[2];
+	struct stat st;
+
+	CHECK(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fds) == 0);
+	for (int i = 0; i < 2; i++)
+		CHECK(fstat(fds[i], &st) == 0 && st.st_ino && unix_listed(SOCK_SEQPACKET, st.st_ino));
+	close(fds[0]);
+	close(fds[1]);
+}
+
 static void system_wide(void)
 {
 	static const char *const files[] = {
@@ -212,6 +239,7 @@ int main(int argc, char **argv)
 	RUN(maps);
 	RUN(directories);
 	RUN(system_wide);
+	RUN(unix_sockets);
 	RUN(memory_after_exec);
 	return CHECK_RESULT();
 }

@@ -58,6 +58,8 @@ static int make_file(struct socket *sock, unsigned flags, struct file **out)
 		return -ENOMEM;
 	}
 	sock->ino = file->inode->ino;
+	if (sock->ops->opened)
+		sock->ops->opened(sock);
 	file->mode |= FILE_STREAM;
 	*out = file;
 	return 0;

@@ -66,6 +66,11 @@ int unix_family_create(int type, int protocol, struct socket **out)
 	return *out ? 0 : -ENOMEM;
 }
 
+static void family_opened(struct socket *base)
+{
+	unix_of(base)->sock->ino = base->ino;
+}
+
 static void family_pair(struct socket *a, struct socket *b)
 {
 	unix_pair(unix_of(a)->sock, unix_of(b)->sock);
@@ -451,5 +456,6 @@ static const struct socket_ops unix_family = {
 	.get_option = family_get_option,
 	.ioctl = family_ioctl,
 	.pair = family_pair,
+	.opened = family_opened,
 	.close = family_close,
 };

@@ -9,10 +9,11 @@ awk '{ print $1, $11, $12, $13 }' list | sort | uniq -c | n
 ps -ef >list
 awk '{ print $1, $8, $9, $10 }' list | sort | uniq -c | n
 ps -o user,pid,ppid,pgid,sid,tty,stat,ni,pri,comm,args -C sleep | n
-ps -eLo pid=,tid=,nlwp=,cls=,rtprio=,comm= | awk '{ print NF, $4, $NF }' | sort | uniq -c
+ps -eLo pid=,tid=,nlwp=,cls=,rtprio=,comm= >list
+awk '{ print NF, $4, $NF }' list | sort | uniq -c
 ps -o %cpu= -o %mem= -o vsz= -o rss= -p $$ | awk '{ print NF, ($3 > $4) }'
 ps -o lstart= -o etime= -o time= -p $$ | n
-ps --forest -eo comm= | sed 's/^ *//'
+ps --forest -eo comm= >list; cat list | sed 's/^ *//'
 echo "== top"
 top -b -n1 | n | sed -e 's/up .*, N user/up N, N user/' -e 's/N min/N/' -e 's/N+N/N/g' | awk 'NR <= 7 { gsub("MiB|KiB|GiB", "iB"); if (NR == 2) print "Tasks"; else print } NR > 7 { print $2, $NF }' |
 	sort | uniq -c | sed -e 's/^ *//'
