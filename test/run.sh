@@ -95,7 +95,8 @@ say "escapes"
 # The hostile image where sentry.elf would be: against the release, and against a build with sanitizers.
 step "build the hostile image" ninja -C build/release escape &&
 	tally < <(timeout 300 bash test/escape/escape.sh "$build" ptrace) &&
-	tally < <(timeout 300 bash test/escape/exhaust.sh "$build" ptrace)
+	tally < <(timeout 300 bash test/escape/exhaust.sh "$build" ptrace) &&
+	tally < <(timeout 100 bash test/escape/paths.sh "$build" ptrace)
 step "configure with sanitizers" cmake --preset asan -DRF_TESTS=ON &&
 	step "build with sanitizers" ninja -C build/asan escape &&
 	tally < <(LIMIT=40 timeout 300 bash test/escape/escape.sh "$top/build/asan" ptrace | sed 's/ptrace escape/ptrace escape (sanitizers)/')
@@ -134,6 +135,7 @@ else
 	tail -5 /tmp/unit.log
 fi
 LIMIT=30 bash test/escape/escape.sh $build kvm '$escapes'
+bash test/escape/paths.sh $build kvm
 bash test/suite/suite.sh check kvm $out/reference-$key
 echo END
 END
