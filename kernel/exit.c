@@ -19,6 +19,7 @@
 #include "kernel/container.h"
 #include "kernel/files.h"
 #include "kernel/futex.h"
+#include "kernel/ipc.h"
 #include "kernel/mm.h"
 #include "kernel/namespaces.h"
 #include "kernel/process.h"
@@ -305,6 +306,7 @@ static void give_back(struct task *task)
 	if (last) {
 		itimers_cancel(task->process);
 		posix_timers_delete_all(task->process);
+		sem_exit(task->process);
 	}
 	struct fd_table *files = task->files;
 	struct fs_context *fs = task->fs;

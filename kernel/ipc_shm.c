@@ -12,6 +12,7 @@
 #include <linux/mman.h>
 #include <linux/shm.h>
 
+#include "kernel/ipc.h"
 #include "kernel/ipc_shm.h"
 #include "kernel/mm/internal.h"
 #include "kernel/namespaces.h"
@@ -319,6 +320,8 @@ int64_t shm_control(int id, int command, uaddr_t buffer)
 
 void ipc_ns_destroy(struct ipc_ns *ipc)
 {
+	sem_ns_destroy(ipc);
+	msg_ns_destroy(ipc);
 	for (unsigned i = 0; i <= highest; i++) {
 		struct segment *segment = table[i];
 

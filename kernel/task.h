@@ -30,6 +30,7 @@
 struct container;
 struct launch;
 struct ns_set;
+struct sem_undo;
 struct pid_ns;
 struct mm;
 struct fd_table;   /* vfs */
@@ -111,6 +112,7 @@ struct process {
 	uint32_t personality;
 	bool dumpable_cleared;
 	struct container *container; /* for ever the one it was started in */
+	struct sem_undo *sem_undos;  /* ipc_sem.c */
 	bool ns_init;                /* the first of its pid namespace: signals without a handler do not reach it */
 };
 

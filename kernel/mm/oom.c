@@ -75,5 +75,6 @@ void oom_kill(void)
 		mm ? (unsigned long)mm->total_vm * 4 : 0, mm ? (unsigned long)mm->rss_anon * 4 : 0,
 		mm ? (unsigned long)mm->rss_file * 4 : 0, mm ? (unsigned long)mm->rss_shmem * 4 : 0,
 		victim->oom_score_adj);
+	control_oom(victim->container, victim);
 	signal_send_kernel(victim->leader, SIGKILL);
 }
