@@ -101,8 +101,8 @@ static int stack_grow(struct vma *vma, uint64_t address)
 /* ---- private anonymous memory ---- */
 
 /*
- * The next block of a program that touches an area in order is larger: at most half of what
- * it touched so far, so that no more than that is wasted, and only while memory is plenty.
+ * The next block of a program that touches an area in order is larger, up to four times what it
+ * touched so far and only while memory is plenty. It is naturally aligned, so growth waits for that.
  */
 static unsigned block_order(const struct vma *vma, uint64_t address, unsigned usual)
 {
@@ -110,12 +110,12 @@ static unsigned block_order(const struct vma *vma, uint64_t address, unsigned us
 
 	if (address - vma->run_end >= PAGE_SIZE << usual)
 		return usual;
-	while (order < RUN_ORDER && 4u << order <= vma->run_pages)
+	while (order < RUN_ORDER && 1u << order <= 2 * vma->run_pages)
 		order++;
 	for (; order > usual; order--) {
 		uint64_t size = PAGE_SIZE << order, block = address & ~(size - 1);
 
-		if (block >= vma->start && vma->end - block >= size && page_user_free() >= 32ull << order)
+		if (block >= MAX(vma->start, vma->run_end) && vma->end - block >= size && page_user_free() >= 32ull << order)
 			break;
 	}
 	return order;
