@@ -46,6 +46,8 @@ static inline bool page_drop(struct page *page)
 
 /* object.c, reclaim.c */
 uint64_t reclaim_pages(uint64_t count); /* drops clean cached pages; how many. Does not sleep */
+/* Takes back private pages that nobody wrote to; how many. Only where nothing of an address space is in the caller's hands. */
+uint64_t reclaim_untouched(void);
 bool object_evict(struct page *page);   /* takes a clean, unused page out of its object: true if it did */
 struct page *object_add_zero_page(struct vm_object *object, uint64_t index); /* up to date, referenced; NULL: no memory */
 

@@ -13,8 +13,9 @@
 #include "kernel/task.h"
 
 #define SCORE_ADJ_MIN (-1000)
+#define UNTOUCHED_PART 64u
 
-static struct mm *process_mm(struct process *process)
+struct mm *oom_process_mm(struct process *process)
 {
 	struct task *task;
 
@@ -38,7 +39,7 @@ static int64_t oom_badness(struct process *process, struct mm *mm)
 
 int oom_score(struct process *process)
 {
-	struct mm *mm = process_mm(process);
+	struct mm *mm = oom_process_mm(process);
 	int64_t points = mm ? oom_badness(process, mm) : -1;
 
 	if (points < 0)
@@ -52,10 +53,13 @@ void oom_kill(void)
 	int64_t worst = -1;
 	struct mm *mm;
 
+	/* Less than that would only be asked for again at once. */
+	if (reclaim_untouched() > page_user_total() / UNTOUCHED_PART)
+		return;
 	TAILQ_FOREACH(process, &all_processes, all) {
 		int64_t points;
 
-		mm = process_mm(process);
+		mm = oom_process_mm(process);
 		if (!mm)
 			continue;
 		/* One is dying already: let it. */
@@ -69,7 +73,7 @@ void oom_kill(void)
 	}
 	if (!victim)
 		victim = current->process;
-	mm = process_mm(victim);
+	mm = oom_process_mm(victim);
 	klog(LOG_ERROR, "Out of memory: Killed process %d (%s) total-vm:%lukB, anon-rss:%lukB, file-rss:%lukB, "
 		"shmem-rss:%lukB oom_score_adj:%d", victim->pid, victim->leader ? victim->leader->comm : "?",
 		mm ? (unsigned long)mm->total_vm * 4 : 0, mm ? (unsigned long)mm->rss_anon * 4 : 0,

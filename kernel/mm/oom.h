@@ -4,10 +4,13 @@
 #ifndef KERNEL_MM_OOM_H
 #define KERNEL_MM_OOM_H
 
+struct mm;
 struct process;
 
 /* Kill the process that a fault's failed allocation asks for. Does not sleep. */
 void oom_kill(void);
+/* The address space of a process, borrowed; NULL: it has none left. */
+struct mm *oom_process_mm(struct process *process);
 /* The badness that /proc/PID/oom_score shows, 0..2000. */
 int oom_score(struct process *process);
 

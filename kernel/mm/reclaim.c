@@ -8,6 +8,8 @@
  * be read from the gofer again and again; so memory counts as used up a little earlier.
  */
 #include "kernel/mm/internal.h"
+#include "kernel/mm/oom.h"
+#include "kernel/task.h"
 
 #define FLOOR_SHIFT 6 /* of all pages so many, one 64th, stay with files */
 #define FLOOR_PAGES 32u
@@ -38,6 +40,97 @@ uint64_t reclaim_pages(uint64_t count)
 			if (object_evict(page))
 				freed++;
 		}
+	}
+	return freed;
+}
+
+/* ---- private pages that are still zero ---- */
+
+static bool is_candidate(pte_t pte)
+{
+	struct page *page;
+
+	if (!(pte & PTE_P))
+		return false;
+	page = pte_page(pte);
+	return page->refs == 1 && (page->flags & (PAGE_ANON | PAGE_ZEROPAGE)) == PAGE_ANON;
+}
+
+static bool is_zero(const struct page *page)
+{
+	const uint64_t *at = page_address(page);
+
+	for (unsigned i = 0; i < PAGE_SIZE / sizeof(*at); i++)
+		if (at[i])
+			return false;
+	return true;
+}
+
+/* The entries of one table for [address, stop). They are held back and flushed first, so that no CPU writes meanwhile. */
+static uint64_t drop_zeros(struct unmap *unmap, uint64_t address, uint64_t stop)
+{
+	pte_t *pte = pt_find(unmap->mm, address);
+	uint64_t count = (stop - address) >> PAGE_SHIFT, held = 0, freed = 0;
+
+	for (uint64_t i = 0; i < count; i++) {
+		if (!is_candidate(pte[i]))
+			continue;
+		pte[i] = (pte[i] & ~PTE_P) | PTE_HELD;
+		held++;
+	}
+	if (!held)
+		return 0;
+	machine->space_flush(&unmap->mm->space, address, stop - address);
+	for (uint64_t i = 0; i < count; i++) {
+		uint64_t at = address + i * PAGE_SIZE;
+
+		if (!(pte[i] & PTE_HELD))
+			continue;
+		if (is_zero(pte_page(pte[i]))) {
+			unmap_range(unmap, at, at + PAGE_SIZE, NULL);
+			freed++;
+		} else {
+			pte[i] = (pte[i] & ~PTE_HELD) | PTE_P;
+		}
+	}
+	return freed;
+}
+
+static uint64_t reclaim_mm(struct mm *mm)
+{
+	struct unmap unmap;
+	uint64_t freed = 0;
+	struct vma *vma;
+
+	unmap_begin(&unmap, mm);
+	RB_FOREACH(vma, vma_tree, &mm->vmas) {
+		uint64_t address = vma->start;
+
+		/* In an area without rights every entry is held back already. */
+		if (vma->object || !vma->has_anon || vma->flags & (VM_LOCKED | VM_SHARED) ||
+			!(vma->flags & (VM_READ | VM_WRITE | VM_EXEC)))
+			continue;
+		while (pt_next(mm, &address, vma->end)) {
+			uint64_t stop = MIN(vma->end, (address & ~(PT_SPAN - 1)) + PT_SPAN);
+
+			freed += drop_zeros(&unmap, address, stop);
+			address = stop;
+		}
+	}
+	unmap_finish(&unmap);
+	return freed;
+}
+
+uint64_t reclaim_untouched(void)
+{
+	struct process *process;
+	uint64_t freed = 0;
+
+	TAILQ_FOREACH(process, &all_processes, all) {
+		struct mm *mm = oom_process_mm(process);
+
+		if (mm)
+			freed += reclaim_mm(mm);
 	}
 	return freed;
 }
