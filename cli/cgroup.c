@@ -118,7 +118,9 @@ int cgroup_plan(const struct container *container, const char *id, struct cgroup
 	char path[PATH_MAX], whole[PATH_MAX];
 
 	memset(cgroup, 0, sizeof(*cgroup));
-	if (!limits->path && !limits->any)
+	if (global.no_cgroups && limits->any)
+		cli_warning("linux.resources: without control groups only memory, tasks and whole CPUs are limited");
+	if (global.no_cgroups || (!limits->path && !limits->any))
 		return 0;
 	if (group_path(limits, id, path) || find_mounts(limits, cgroup))
 		return 1;

@@ -34,6 +34,8 @@ int command_help(int argc, char **argv)
 	      "                              none, or a container without one: loopback only\n"
 	      "  --root=DIR                  where state is kept (/run/ringfence)\n"
 	      "  --log=PATH                  errors go there too, for an engine; --log-format=text|json\n"
+	      "  --overlay                   changes of the root stay in the sandbox's memory\n"
+	      "  --cgroup-manager=cgroupfs|disabled  the host's control groups\n"
 	      "  --debug                     debug lines in the log\n"
 	      "  --debug-log=PATH            the log goes to this file (%ID% %COMMAND% %TIMESTAMP%)\n"
 	      "  --strace                    the container's system calls in the log\n",

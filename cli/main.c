@@ -28,7 +28,8 @@ static const struct command {
 };
 
 enum { OPT_PLATFORM = 256, OPT_NETWORK, OPT_ROOT, OPT_DEBUG, OPT_DEBUG_LOG, OPT_STRACE, OPT_LOG,
-	OPT_LOG_FORMAT };
+	OPT_LOG_FORMAT,
+	OPT_CGROUP_MANAGER, OPT_SYSTEMD, OPT_ROOTLESS, OPT_FILE_ACCESS, OPT_OVERLAY };
 
 static const struct option options[] = {
 	{"platform", required_argument, NULL, OPT_PLATFORM},
@@ -37,6 +38,11 @@ static const struct option options[] = {
 	{"debug", no_argument, NULL, OPT_DEBUG},
 	{"debug-log", required_argument, NULL, OPT_DEBUG_LOG},
 	{"strace", no_argument, NULL, OPT_STRACE},
+	{"cgroup-manager", required_argument, NULL, OPT_CGROUP_MANAGER},
+	{"systemd-cgroup", no_argument, NULL, OPT_SYSTEMD},
+	{"rootless", required_argument, NULL, OPT_ROOTLESS},
+	{"file-access", required_argument, NULL, OPT_FILE_ACCESS},
+	{"overlay", no_argument, NULL, OPT_OVERLAY},
 	{"log", required_argument, NULL, OPT_LOG},
 	{"log-format", required_argument, NULL, OPT_LOG_FORMAT},
 	{"help", no_argument, NULL, 'h'},
@@ -66,6 +72,24 @@ static int set_option(int option)
 		return 0;
 	case OPT_ROOT:
 		global.root = optarg;
+		return 0;
+	case OPT_CGROUP_MANAGER:
+		if (strcmp(optarg, "cgroupfs") != 0 && strcmp(optarg, "disabled") != 0)
+			return usage_error("not supported: cgroupfs or disabled", optarg);
+		global.no_cgroups = optarg[0] == 'd';
+		return 0;
+	case OPT_SYSTEMD:
+		return usage_error("not supported: control groups are made without systemd", "--systemd-cgroup");
+	case OPT_ROOTLESS:
+		if (strcmp(optarg, "auto") != 0 && strcmp(optarg, "false") != 0)
+			return usage_error("not supported: auto or false", optarg);
+		return 0; /* whoever is not root is told so */
+	case OPT_FILE_ACCESS:
+		if (strcmp(optarg, "exclusive") != 0)
+			return usage_error("not supported: exclusive is", optarg);
+		return 0;
+	case OPT_OVERLAY:
+		global.overlay = true;
 		return 0;
 	case OPT_LOG:
 		global.log = optarg;

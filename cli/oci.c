@@ -71,8 +71,10 @@ static int load_root(struct oci *oci)
 		return json_error(json, "root.path", "%s: %s", path, strerror(ENOTDIR));
 	if (readonly)
 		oci->container->root_flags |= CONFIG_ROOT_READONLY;
+	if (global.overlay)
+		oci->container->root_flags |= CONFIG_ROOT_OVERLAY;
 	oci->container->rootfs = container_copy(path);
-	return oci_open_tree(oci, path, readonly, "root.path", &tree);
+	return oci_open_tree(oci, path, readonly || global.overlay, "root.path", &tree);
 }
 
 static int load_annotations(struct oci *oci)
