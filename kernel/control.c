@@ -215,6 +215,19 @@ static void forget(struct started *started)
 	kfree(started);
 }
 
+/* A request that came with descriptors was refused. */
+static void close_descriptors(const struct control_header *header)
+{
+	bool gofer = header->op == CONTROL_CREATE; /* the last one is its number */
+
+	for (unsigned i = 0; i < CONTROL_FDS; i++) {
+		if (header->fds[i] == CONTROL_NO_FD)
+			continue;
+		unsigned call = gofer && i == 3 ? ABI_CALL_gofer_close : ABI_CALL_fd_close;
+		(void)machine->host_call(call, header->fds[i], 0, 0, 0);
+	}
+}
+
 static void exec(const struct control_target *to, const struct control_header *header, const uint8_t *payload)
 {
 	struct launch *launch = kzalloc(sizeof(*launch));
@@ -240,10 +253,7 @@ fail_config:
 	config_free(&launch->config);
 fail:
 	kfree(launch);
-	for (unsigned i = 0; i < CONTROL_FDS; i++) {
-		if (header->fds[i] != CONTROL_NO_FD)
-			(void)machine->host_call(ABI_CALL_fd_close, header->fds[i], 0, 0, 0);
-	}
+	close_descriptors(header);
 	control_refuse(to, rc, rc == -ESRCH ? "the container is not running" : NULL);
 }
 
@@ -431,6 +441,7 @@ static void do_create(const struct control_header *header, const uint8_t *payloa
 	int rc = container_create(header->container, payload, header->len, header->fds, header->fds[3]);
 
 	if (rc) {
+		close_descriptors(header);
 		control_refuse(&to, rc, NULL);
 		return;
 	}

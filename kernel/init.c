@@ -163,8 +163,13 @@ static int prepare(struct launch *launch, const struct container_config *config,
 {
 	struct task *task = current;
 	const char *name = config->argv[0];
-	int rc = launch->first ? vfs_boot(launch->container, task) : vfs_enter(launch, task);
+	int rc;
 
+	if (launch->first && (config->limits.memory || (config->id.flags & ~CONFIG_SHARE_ALL))) {
+		launch_explain("limits", name, "a container's own memory limit, or an unknown flag, is not supported");
+		return -EOPNOTSUPP;
+	}
+	rc = launch->first ? vfs_boot(launch->container, task) : vfs_enter(launch, task);
 	if (rc)
 		return rc; /* it has said why */
 	if (!launch->first)

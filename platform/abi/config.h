@@ -83,6 +83,7 @@ struct config_seccomp {
  */
 #define CONFIG_SHARE_IPC 1u /* the sandbox's ipc namespace instead of one of its own */
 #define CONFIG_SHARE_UTS 2u
+#define CONFIG_SHARE_ALL 7u
 #define CONFIG_SHARE_PID 4u /* the sandbox's first container's pid namespace */
 
 struct config_container {
