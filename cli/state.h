@@ -2,7 +2,7 @@
  * The state of a container: one directory a container under --root.
  *
  *	ROOT/ID/lock          locked by flock(2) while a command changes the state
- *	ROOT/ID/state.json    what is recorded; replaced as a whole (write, fsync, rename)
+ *	ROOT/ID/state.json    what is recorded; replaced as a whole by rename; not synced, as no container outlives the host
  *	ROOT/ID/config.json   the bundle's configuration as it was at creation
  *	ROOT/ID/control.sock  the sandbox's control channel (platform/abi/control.h)
  *

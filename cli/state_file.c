@@ -146,14 +146,11 @@ int state_save(const struct state *state)
 	state_path(state, "state.json.new", temporary, sizeof(temporary));
 	AUTO_FD int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	errno = fd < 0 ? errno : 0;
-	if (fd < 0 || write(fd, text, length) != (ssize_t)length || fsync(fd) < 0 || rename(temporary, path) < 0) {
+	if (fd < 0 || write(fd, text, length) != (ssize_t)length || rename(temporary, path) < 0) {
 		int error = errno ? errno : ENOSPC;
 		unlink(temporary);
 		return cli_error("%s: %s", path, strerror(error));
 	}
-	AUTO_FD int directory = open(state->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (directory < 0 || fsync(directory) < 0)
-		return cli_error("%s: %s", state->directory, strerror(errno));
 	return 0;
 }
 
