@@ -8,7 +8,7 @@
 # Read with the design's warning: a string instruction counts each byte, a CR3 load and an XSAVE count 1.
 set -eu
 cd "$(dirname "$0")/.."
-names=${*:-getppid getuid getpgid clock_gettime read-zero pipe pipe-pingpong futex-pingpong unix-pingpong fork exec thread mmap-page mmap-touch open-close stat stat-missing read-4k signal segv-mprotect}
+names=${*:-getppid getuid getpgid clock_gettime read-zero pipe pipe-pingpong futex-pingpong unix-pingpong tcp-pingpong tcp-64k tcp-connect udp-pingpong fork exec thread mmap-page mmap-touch open-close stat stat-missing read-4k signal segv-mprotect}
 mkdir -p build/bench
 cc -O2 -D_GNU_SOURCE -static -pthread -o build/bench/micro bench/micro.c
 cat >build/bench/inside.sh <<'INSIDE'

@@ -15,6 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -115,6 +117,87 @@ static void do_unix_pingpong(long n)
 
 	if (socketpair(AF_UNIX, SOCK_STREAM, 0, s))
 		die("socketpair");
+	pingpong(n, (int[2]){s[0], s[0]}, (int[2]){s[1], s[1]});
+}
+
+/* A connection over loopback, without Nagle's delay. */
+static void tcp_pair(int s[2])
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(a);
+	int listener = socket(AF_INET, SOCK_STREAM, 0), one = 1;
+
+	if (bind(listener, (void *)&a, sizeof(a)) || listen(listener, 1) || getsockname(listener, (void *)&a, &len))
+		die("listen");
+	s[0] = socket(AF_INET, SOCK_STREAM, 0);
+	if (connect(s[0], (void *)&a, sizeof(a)) || (s[1] = accept(listener, NULL, NULL)) < 0)
+		die("connect");
+	for (int i = 0; i < 2; i++)
+		setsockopt(s[i], IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	close(listener);
+}
+
+static void do_tcp_pingpong(long n)
+{
+	int s[2];
+
+	tcp_pair(s);
+	pingpong(n, (int[2]){s[0], s[0]}, (int[2]){s[1], s[1]});
+}
+
+/* 64 KiB a unit, to a process that only reads. */
+static void do_tcp_64k(long n)
+{
+	static char block[65536];
+	int s[2];
+	pid_t pid;
+
+	tcp_pair(s);
+	pid = fork();
+	if (pid == 0) {
+		close(s[0]);
+		while (read(s[1], block, sizeof(block)) > 0)
+			;
+		_exit(0);
+	}
+	close(s[1]);
+	while (n--)
+		if (write(s[0], block, sizeof(block)) != (ssize_t)sizeof(block))
+			die("write");
+	close(s[0]);
+	waitpid(pid, NULL, 0);
+}
+
+static void do_tcp_connect(long n)
+{
+	char c;
+
+	while (n--) {
+		int s[2];
+
+		tcp_pair(s);
+		close(s[0]);
+		if (read(s[1], &c, 1) != 0)
+			die("read");
+		close(s[1]);
+	}
+}
+
+static void do_udp_pingpong(long n)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(a);
+	int s[2];
+
+	for (int i = 0; i < 2; i++) {
+		s[i] = socket(AF_INET, SOCK_DGRAM, 0);
+		a.sin_port = 0;
+		if (bind(s[i], (void *)&a, sizeof(a)))
+			die("bind");
+	}
+	for (int i = 0; i < 2; i++)
+		if (getsockname(s[i], (void *)&a, &len) || connect(s[!i], (void *)&a, sizeof(a)))
+			die("connect");
 	pingpong(n, (int[2]){s[0], s[0]}, (int[2]){s[1], s[1]});
 }
 
@@ -384,6 +467,10 @@ static const struct {
 	{"pipe", do_pipe, 100000},
 	{"pipe-pingpong", do_pipe_pingpong, 10000},
 	{"unix-pingpong", do_unix_pingpong, 10000},
+	{"tcp-pingpong", do_tcp_pingpong, 5000},
+	{"tcp-64k", do_tcp_64k, 5000},
+	{"tcp-connect", do_tcp_connect, 2000},
+	{"udp-pingpong", do_udp_pingpong, 5000},
 	{"futex-pingpong", do_futex_pingpong, 10000},
 	{"fork", do_fork, 500},
 	{"exec", do_exec, 200},

@@ -96,27 +96,17 @@ uint32_t unix_poll_events(const struct unix_socket *sock);
 
 /* unix_io.c */
 struct unix_send {
-	struct socket_copy *copy;
-	size_t len;
-	struct file **files; /* ownership passes on success of the first part: then files is NULL */
-	unsigned file_count;
+	struct socket_send *base;
 	struct unix_in_flight *in_flight; /* unix_send()'s own */
-	struct socket_cred cred;
-	struct unix_socket *target; /* datagram with an address; NULL: the peer */
-	uint64_t deadline;
+	struct unix_socket *target;       /* datagram with an address; NULL: the peer */
 };
 int64_t unix_send(struct unix_socket *sock, struct unix_send *send); /* bytes; -EPIPE without a signal; may sleep */
 
 struct unix_receive {
-	struct socket_copy *copy;
-	size_t len;
-	bool peek, wait_all, want_full_length;
-	uint64_t deadline;
+	struct socket_receive *base; /* flags: MSG_PEEK, MSG_WAITALL, MSG_TRUNC */
 	/* out */
-	struct file **files; /* references and array are the caller's (kfree) */
-	unsigned file_count;
 	struct socket_cred cred;
-	bool has_cred, truncated, end_of_record;
+	bool has_cred;
 	struct unix_name *name; /* a reference, or NULL */
 };
 int64_t unix_receive(struct unix_socket *sock, struct unix_receive *receive); /* may sleep */

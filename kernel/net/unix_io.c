@@ -60,7 +60,7 @@ static int in_flight_begin(struct unix_send *send)
 		user->uid = uid;
 		TAILQ_INSERT_HEAD(&in_flight_users, user, link);
 	}
-	user->count += send->file_count;
+	user->count += send->base->file_count;
 	send->in_flight = user;
 	return 0;
 }
@@ -123,11 +123,11 @@ static struct unix_message *message_make(struct unix_socket *sock, struct unix_s
 	unix_get(sock);
 	message->sender = sock;
 	message->len = len;
-	message->cred = send->cred;
+	message->cred = send->base->cred;
 	message->name = sock->name;
 	if (message->name)
 		message->name->refs++;
-	*error = len ? send->copy->copy(send->copy, message->data, len) : 0;
+	*error = len ? send->base->copy->copy(send->base->copy, message->data, len) : 0;
 	if (*error) {
 		unix_message_free(message);
 		return NULL;
@@ -137,11 +137,11 @@ static struct unix_message *message_make(struct unix_socket *sock, struct unix_s
 
 static void message_queue(struct unix_socket *to, struct unix_message *message, struct unix_send *send)
 {
-	message->files = send->files;
-	message->file_count = send->file_count;
+	message->files = send->base->files;
+	message->file_count = send->base->file_count;
 	message->in_flight = send->in_flight;
-	send->files = NULL;
-	send->file_count = 0;
+	send->base->files = NULL;
+	send->base->file_count = 0;
 	TAILQ_INSERT_TAIL(&to->rx, message, link);
 	to->rx_bytes += message->len;
 	if (!waitq_empty(&to->wait))
@@ -190,13 +190,13 @@ static int64_t send_stream(struct unix_socket *sock, struct unix_send *send)
 	size_t done = 0;
 	int rc = send_refused(sock);
 
-	while (!rc && done < send->len) {
-		rc = wait_for_room(sock, send->deadline);
+	while (!rc && done < send->base->len) {
+		rc = wait_for_room(sock, send->base->deadline);
 		if (!rc)
 			rc = send_refused(sock);
 		if (rc)
 			break;
-		message = message_make(sock, send, MIN(send->len - done, (size_t)STREAM_PART), &rc);
+		message = message_make(sock, send, MIN(send->base->len - done, (size_t)STREAM_PART), &rc);
 		if (!message)
 			break;
 		rc = send_refused(sock);
@@ -242,16 +242,16 @@ static int64_t send_packet(struct unix_socket *sock, struct unix_send *send)
 	struct unix_socket *target;
 	int rc;
 
-	if (send->len > sock->send_buffer)
+	if (send->base->len > sock->send_buffer)
 		return -EMSGSIZE;
 	target = packet_target(sock, send, &rc);
 	if (!target)
 		return take_error(sock, rc);
 	unix_put(target);
-	rc = wait_for_room(sock, send->deadline);
+	rc = wait_for_room(sock, send->base->deadline);
 	if (rc)
 		return rc;
-	message = message_make(sock, send, send->len, &rc);
+	message = message_make(sock, send, send->base->len, &rc);
 	if (!message)
 		return rc;
 	target = packet_target(sock, send, &rc); /* again: the copy slept */
@@ -261,18 +261,18 @@ static int64_t send_packet(struct unix_socket *sock, struct unix_send *send)
 	}
 	message_queue(target, message, send);
 	unix_put(target);
-	return (int64_t)send->len;
+	return (int64_t)send->base->len;
 }
 
 int64_t unix_send(struct unix_socket *sock, struct unix_send *send)
 {
-	int64_t rc = send->file_count ? in_flight_begin(send) : 0;
+	int64_t rc = send->base->file_count ? in_flight_begin(send) : 0;
 
 	if (rc)
 		return rc;
 	rc = sock->type == SOCK_STREAM ? send_stream(sock, send) : send_packet(sock, send);
-	if (send->file_count) /* not sent */
-		in_flight_end(send->in_flight, send->file_count);
+	if (send->base->file_count) /* not sent */
+		in_flight_end(send->in_flight, send->base->file_count);
 	return rc;
 }
 
@@ -318,22 +318,22 @@ static void receive_extras(struct unix_message *message, struct unix_receive *re
 	}
 	if (!message->file_count)
 		return;
-	if (!receive->peek) {
+	if (!(receive->base->flags & MSG_PEEK)) {
 		in_flight_end(message->in_flight, message->file_count);
-		receive->files = message->files;
-		receive->file_count = message->file_count;
+		receive->base->files = message->files;
+		receive->base->file_count = message->file_count;
 		message->files = NULL;
 		message->file_count = 0;
 		return;
 	}
-	receive->files = kmalloc(message->file_count * sizeof(message->files[0]));
-	if (!receive->files)
+	receive->base->files = kmalloc(message->file_count * sizeof(message->files[0]));
+	if (!receive->base->files)
 		return;
 	for (unsigned i = 0; i < message->file_count; i++) {
 		file_get(message->files[i]);
-		receive->files[i] = message->files[i];
+		receive->base->files[i] = message->files[i];
 	}
-	receive->file_count = message->file_count;
+	receive->base->file_count = message->file_count;
 }
 
 static bool same_sender(const struct unix_message *message, const struct unix_receive *receive)
@@ -348,12 +348,12 @@ static int64_t take_stream(struct unix_socket *sock, struct unix_receive *receiv
 	struct unix_message *message = TAILQ_FIRST(&sock->rx), *next;
 	size_t start = done;
 
-	for (; message && done < receive->len; message = next) {
-		size_t part = MIN(receive->len - done, message->len - message->taken);
+	for (; message && done < receive->base->len; message = next) {
+		size_t part = MIN(receive->base->len - done, message->len - message->taken);
 
 		if (done && (message->file_count || (sock->pass_cred && !same_sender(message, receive))))
 			break;
-		if (part && receive->copy->copy(receive->copy, message->data + message->taken, part))
+		if (part && receive->base->copy->copy(receive->base->copy, message->data + message->taken, part))
 			return done > start ? (int64_t)(done - start) : -EFAULT;
 		bool had_files = message->file_count != 0;
 
@@ -361,7 +361,7 @@ static int64_t take_stream(struct unix_socket *sock, struct unix_receive *receiv
 			receive_extras(message, receive);
 		done += part;
 		next = TAILQ_NEXT(message, link);
-		if (receive->peek)
+		if ((receive->base->flags & MSG_PEEK))
 			continue;
 		message->taken += part;
 		sock->rx_bytes -= part;
@@ -381,9 +381,9 @@ static int64_t receive_stream(struct unix_socket *sock, struct unix_receive *rec
 	size_t done = 0;
 	int64_t rc = 0;
 
-	while (done < receive->len || !receive->len) {
-		rc = wait_for_message(sock, receive->deadline);
-		if (rc <= 0 || !receive->len)
+	while (done < receive->base->len || !receive->base->len) {
+		rc = wait_for_message(sock, receive->base->deadline);
+		if (rc <= 0 || !receive->base->len)
 			break;
 		mutex_lock(&sock->read_lock);
 		rc = take_stream(sock, receive, done);
@@ -392,7 +392,7 @@ static int64_t receive_stream(struct unix_socket *sock, struct unix_receive *rec
 			break;
 		done += (size_t)rc;
 		/* Nothing more taken: what comes next is not to be mixed with what there is. */
-		if (done && (!rc || !receive->wait_all || receive->peek || receive->file_count))
+		if (done && (!rc || !(receive->base->flags & MSG_WAITALL) || (receive->base->flags & MSG_PEEK) || receive->base->file_count))
 			break;
 	}
 	if (done)
@@ -404,7 +404,7 @@ static int64_t receive_packet(struct unix_socket *sock, struct unix_receive *rec
 {
 	struct unix_message *message;
 	size_t part;
-	int64_t rc = wait_for_message(sock, receive->deadline);
+	int64_t rc = wait_for_message(sock, receive->base->deadline);
 
 	if (rc <= 0)
 		return rc;
@@ -414,18 +414,17 @@ static int64_t receive_packet(struct unix_socket *sock, struct unix_receive *rec
 		mutex_unlock(&sock->read_lock);
 		return receive_packet(sock, receive); /* another receiver was quicker */
 	}
-	if (!receive->peek) {
+	if (!(receive->base->flags & MSG_PEEK)) {
 		TAILQ_REMOVE(&sock->rx, message, link);
 		sock->rx_bytes -= message->len;
 	}
-	part = MIN(receive->len, message->len);
-	receive->truncated = message->len > receive->len;
-	receive->end_of_record = sock->type == SOCK_SEQPACKET;
+	part = MIN(receive->base->len, message->len);
+	receive->base->out_flags = (message->len > receive->base->len ? MSG_TRUNC : 0) | (sock->type == SOCK_SEQPACKET ? MSG_EOR : 0);
 	receive_extras(message, receive);
-	rc = part ? receive->copy->copy(receive->copy, message->data, part) : 0;
+	rc = part ? receive->base->copy->copy(receive->base->copy, message->data, part) : 0;
 	if (!rc)
-		rc = (int64_t)(receive->want_full_length ? message->len : part);
-	if (!receive->peek)
+		rc = (int64_t)(receive->base->flags & MSG_TRUNC ? message->len : part);
+	if (!(receive->base->flags & MSG_PEEK))
 		unix_message_free(message);
 	mutex_unlock(&sock->read_lock);
 	return rc;

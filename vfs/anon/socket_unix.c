@@ -256,8 +256,7 @@ static uint32_t family_events(struct socket *base)
 static int64_t family_send(struct socket *base, struct socket_send *send)
 {
 	struct unix_socket *sock = unix_of(base)->sock, *target = NULL;
-	struct unix_send out = {.copy = send->copy, .len = send->len, .files = send->files, .file_count = send->file_count,
-		.cred = send->cred, .deadline = send->deadline};
+	struct unix_send out = {.base = send};
 	int64_t rc;
 	int error;
 
@@ -272,8 +271,6 @@ static int64_t family_send(struct socket *base, struct socket_send *send)
 	}
 	out.target = target;
 	rc = unix_send(sock, &out);
-	send->files = out.files;
-	send->file_count = out.file_count;
 	if (target)
 		unix_put(target);
 	return rc;
@@ -295,9 +292,7 @@ static void take_name(struct unix_name *name, struct socket_address *address)
 static int64_t family_receive(struct socket *base, struct socket_receive *receive)
 {
 	struct unix_socket *sock = unix_of(base)->sock;
-	struct unix_receive in = {.copy = receive->copy, .len = receive->len, .peek = receive->flags & MSG_PEEK,
-		.wait_all = receive->flags & MSG_WAITALL, .want_full_length = receive->flags & MSG_TRUNC,
-		.deadline = receive->deadline};
+	struct unix_receive in = {.base = receive};
 	int64_t rc;
 
 	if (receive->flags & MSG_OOB)
@@ -306,9 +301,6 @@ static int64_t family_receive(struct socket *base, struct socket_receive *receiv
 		return -EAGAIN;
 	rc = unix_receive(sock, &in);
 	take_name(in.name, receive->address);
-	receive->files = in.files;
-	receive->file_count = in.file_count;
-	receive->out_flags = (in.truncated ? MSG_TRUNC : 0) | (in.end_of_record ? MSG_EOR : 0);
 	if (rc >= 0 && in.has_cred && sock->pass_cred && receive->control)
 		receive->control(receive, SOL_SOCKET, SCM_CREDENTIALS, &in.cred, sizeof(in.cred));
 	return rc;
