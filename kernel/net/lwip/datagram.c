@@ -283,7 +283,9 @@ static int64_t datagram_send(struct socket *base, struct socket_send *send)
 		if (ip_addr_isany(&to))
 			ip_addr_copy(to, from);
 		stack_enter();
+		device_fragment(netif, true);
 		rc = transmit(sock, p, &from, &to, port, netif);
+		device_fragment(netif, false);
 		pbuf_free(p);
 		p = NULL;
 		stack_leave();

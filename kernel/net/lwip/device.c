@@ -12,6 +12,10 @@
 #include <netif/ethernet.h>
 
 #include "kernel/net/lwip/device.h"
+#include "kernel/net/lwip/hooks.h"
+
+#define LARGE_MTU 61480u
+#define CHECKSUMS (NETIF_CHECKSUM_ENABLE_ALL & ~NETIF_CHECKSUM_GEN_TCP)
 
 struct net_device net_devices[CONFIG_NETWORK_LINKS + CONFIG_NETWORK_ENTRIES];
 unsigned net_device_count;
@@ -25,6 +29,80 @@ static struct net_device *device_of(struct netif *netif)
 	return container_of(netif, struct net_device, netif);
 }
 
+uint16_t device_mtu(const struct netif *netif)
+{
+	return netif == &loop_netif ? netif->mtu : container_of(netif, const struct net_device, netif)->mtu;
+}
+
+void device_fragment(struct netif *netif, bool now)
+{
+	if (netif != &loop_netif)
+		netif->mtu = now ? device_of(netif)->mtu : LARGE_MTU;
+}
+
+/* The MSS that a SYN announces is the link's; lwIP's comes from the larger number. */
+u32_t *lwip_port_tcp_options(struct tcp_hdr *header, const struct tcp_pcb *pcb, u32_t *options)
+{
+	u32_t *mss = (u32_t *)(header + 1);
+	struct netif *netif;
+
+	if (!(TCPH_FLAGS(header) & TCP_SYN) || mss == options)
+		return options;
+	netif = ip_route(&pcb->local_ip, &pcb->remote_ip);
+	if (netif && netif != &loop_netif)
+		*mss = __builtin_bswap32(0x02040000u | (u32_t)(device_mtu(netif) - (IP_IS_V6(&pcb->remote_ip) ? 60 : 40)));
+	return options;
+}
+
+static uint32_t sum_words(const uint8_t *bytes, size_t len)
+{
+	uint32_t sum = 0;
+
+	for (size_t i = 0; i + 1 < len; i += 2) {
+		uint16_t word;
+
+		memcpy(&word, bytes + i, sizeof(word));
+		sum += word;
+	}
+	return sum;
+}
+
+/*
+ * A TCP frame's checksum is left to the host, and so is the cutting of what is larger than a packet: the field holds the
+ * sum of the pseudo header only.
+ */
+static void offload(const struct netif *netif, struct frame_buffer *buffer, size_t len)
+{
+	struct frame_header *out = frames_header(buffer);
+	uint8_t *frame = frames_bytes(buffer);
+	bool v6 = frame[12] == 0x86 && frame[13] == 0xdd;
+	size_t tcp = v6 ? ETH_HLEN + 40u : ETH_HLEN + (frame[ETH_HLEN] & 15u) * 4u, size, header;
+	const struct tcp_link *link = NULL;
+	uint32_t sum;
+	uint16_t folded;
+
+	if (len < ETH_HLEN + 40u || (!v6 && (frame[12] != 8 || frame[13])) || frame[ETH_HLEN + (v6 ? 6 : 9)] != IP_PROTO_TCP ||
+	    (!v6 && (frame[ETH_HLEN + 6] & 0x3f || frame[ETH_HLEN + 7])) || len < tcp + TCP_HLEN)
+		return;
+	size = len - tcp;
+	sum = sum_words(v6 ? frame + ETH_HLEN + 8 : frame + ETH_HLEN + 12, v6 ? 32 : 8) + __builtin_bswap16(IP_PROTO_TCP) +
+	      __builtin_bswap16((uint16_t)size);
+	sum = (sum & 0xffff) + (sum >> 16);
+	folded = (uint16_t)((sum & 0xffff) + (sum >> 16));
+	memcpy(frame + tcp + 16, &folded, sizeof(folded));
+	out->flags = FRAME_NEEDS_CHECKSUM;
+	out->checksum_start = (uint16_t)tcp;
+	out->checksum_offset = 16;
+	if (netif->hints)
+		link = tcp_link_of(container_of(netif->hints, struct tcp_pcb, netif_hints));
+	header = (frame[tcp + 12] >> 4) * 4u;
+	if (!link || !link->mss || size <= header + link->mss)
+		return;
+	out->gso_type = v6 ? FRAME_GSO_TCPV6 : FRAME_GSO_TCPV4;
+	out->gso_size = link->mss;
+	out->header_len = (uint16_t)(tcp + header);
+}
+
 static err_t output_frame(struct netif *netif, struct pbuf *p)
 {
 	struct net_device *device = device_of(netif);
@@ -34,6 +112,7 @@ static err_t output_frame(struct netif *netif, struct pbuf *p)
 	if (!buffer)
 		return ERR_MEM;
 	(void)pbuf_copy_partial(p, frames_bytes(buffer), p->tot_len, 0);
+	offload(netif, buffer, p->tot_len);
 	stack_device_used();
 	frames_send(buffer);
 	return ERR_OK;
@@ -71,6 +150,13 @@ static struct netif *netif_for(struct net_device *device, const uint8_t *frame, 
 	return &device->netif;
 }
 
+static bool is_tcp(const uint8_t *frame, size_t len)
+{
+	if (len < ETH_HLEN + 20)
+		return false;
+	return frame[12] == 8 && !frame[13] ? frame[ETH_HLEN + 9] == IP_PROTO_TCP : frame[ETH_HLEN + 6] == IP_PROTO_TCP;
+}
+
 static void receive_frame(struct frames *frames, const struct frame_header *header, const uint8_t *frame, size_t len)
 {
 	struct net_device *device = container_of(frames, struct net_device, frames);
@@ -89,13 +175,15 @@ static void receive_frame(struct frames *frames, const struct frame_header *head
 	memcpy(p->payload, frame, len);
 	netif = netif_for(device, frame, len);
 	/* A sender on this host leaves checksums to a device that there is not: then nothing has damaged the frame. */
-	netif->chksum_flags = NETIF_CHECKSUM_ENABLE_ALL;
+	netif->chksum_flags = CHECKSUMS;
 	if (header->flags & (FRAME_NEEDS_CHECKSUM | FRAME_DATA_VALID))
 		netif->chksum_flags = (u16_t)(netif->chksum_flags & ~transport);
 	stack_enter();
 	stack_device_used();
+	device_fragment(netif, !is_tcp(frame, len)); /* answers to what is no TCP are cut to the MTU */
 	(void)netif->input(p, netif);
-	netif->chksum_flags = NETIF_CHECKSUM_ENABLE_ALL;
+	device_fragment(netif, false);
+	netif->chksum_flags = CHECKSUMS;
 	stack_leave();
 }
 
@@ -129,6 +217,7 @@ static void add_netif(struct net_device *device, const ip4_addr_t *address, unsi
 	ip4_addr_set_zero(&none);
 	prefix_mask(prefix, &mask);
 	netif_add(&device->netif, address, &mask, &none, NULL, start_netif, netif_input);
+	NETIF_SET_CHECKSUM_CTRL(&device->netif, CHECKSUMS);
 	netif_set_link_up(&device->netif);
 	netif_set_up(&device->netif);
 }
@@ -145,7 +234,8 @@ static void add_link(const struct config_link *link)
 	device->frames.fd = link->fd;
 	device->frames.receive = receive_frame;
 	add_netif(device, &none, 0);
-	device->netif.mtu = device->netif.mtu6 = link->mtu;
+	device->mtu = device->netif.mtu6 = link->mtu;
+	device->netif.mtu = LARGE_MTU;
 	memcpy(device->netif.hwaddr, link->mac, sizeof(link->mac));
 }
 
@@ -165,7 +255,8 @@ static void add_address4(struct net_device *device, const struct config_address 
 	alias->parent = device;
 	memcpy(alias->name, device->name, sizeof(alias->name));
 	add_netif(alias, &address, a->prefix);
-	alias->netif.mtu = device->netif.mtu;
+	alias->mtu = alias->netif.mtu6 = device->mtu;
+	alias->netif.mtu = LARGE_MTU;
 	memcpy(alias->netif.hwaddr, device->netif.hwaddr, ETH_ALEN);
 }
 

@@ -14,6 +14,7 @@ struct net_device {
 	struct net_device *parent; /* an alias: a further IPv4 address of a link; its frames are the link's */
 	struct frames frames;
 	char name[16];
+	uint16_t mtu; /* of the link */
 	uint8_t prefix6[LWIP_IPV6_NUM_ADDRESSES];
 };
 

@@ -7,6 +7,7 @@
 #include <lwip/ip_addr.h>
 #include <lwip/netif.h>
 #include <lwip/pbuf.h>
+#include <lwip/prot/tcp.h>
 
 int lwip_port_ip4_input(struct pbuf *p, struct netif *netif); /* 1: taken */
 int lwip_port_ip6_input(struct pbuf *p, struct netif *netif);
@@ -14,6 +15,8 @@ struct netif *lwip_port_ip4_route(const ip4_addr_t *src, const ip4_addr_t *dest)
 struct netif *lwip_port_ip6_route(const ip6_addr_t *src, const ip6_addr_t *dest);
 const ip4_addr_t *lwip_port_ip4_gateway(struct netif *netif, const ip4_addr_t *dest);
 const ip6_addr_t *lwip_port_ip6_gateway(struct netif *netif, const ip6_addr_t *dest);
+struct tcp_pcb;
+u32_t *lwip_port_tcp_options(struct tcp_hdr *header, const struct tcp_pcb *pcb, u32_t *options);
 u32_t lwip_port_tcp_isn(const ip_addr_t *local, u16_t local_port, const ip_addr_t *remote, u16_t remote_port);
 
 #endif

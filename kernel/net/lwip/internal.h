@@ -45,6 +45,7 @@ struct tcp_link {
 	struct inet_socket *sock;
 	struct tcp_pcb *pcb;
 	uint64_t written, acked;
+	uint16_t mss; /* what one packet holds; the pcb's may be a multiple, for the host to cut. 0: loopback */
 	TAILQ_HEAD(, tcp_chunk) chunks;
 };
 
@@ -125,6 +126,10 @@ bool route_can_bind(const ip_addr_t *address);
 
 struct netif *route_device(const char *name); /* by name, as programs know it; NULL */
 
+/* Bytes of an IP packet on an interface; lwIP's own number is larger, so that it makes segments for the host to cut. */
+uint16_t device_mtu(const struct netif *netif);
+void device_fragment(struct netif *netif, bool now); /* datagrams are cut to the MTU, between these two calls */
+
 /* ---- address.c ---- */
 /* sockaddr_in, sockaddr_in6 (IPv4-mapped becomes IPv4). 0, -EINVAL, -EAFNOSUPPORT. */
 int address_decode(const struct inet_socket *sock, const struct socket_address *from, ip_addr_t *ip, uint16_t *port);
@@ -147,6 +152,7 @@ void inet_apply_tcp_options(struct inet_socket *sock);
 
 /* ---- tcp.c, tcp_data.c ---- */
 extern const struct socket_ops tcp4_ops, tcp6_ops;
+struct tcp_link *tcp_link_of(struct tcp_pcb *pcb);
 struct tcp_link *tcp_link_new(struct inet_socket *sock, struct tcp_pcb *pcb);
 void tcp_link_put(struct tcp_link *link);
 size_t tcp_send_room(const struct inet_socket *sock);

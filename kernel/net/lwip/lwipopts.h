@@ -18,7 +18,7 @@
 #define LWIP_NETIF_LOOPBACK 0
 #define LWIP_HAVE_LOOPIF 0
 #define LWIP_SINGLE_NETIF 0
-#define LWIP_NETIF_HWADDRHINT 0
+#define LWIP_NETIF_HWADDRHINT 1 /* also tells the driver which connection a frame is of */
 #define LWIP_CHECKSUM_CTRL_PER_NETIF 1
 #define LWIP_CHECKSUM_ON_COPY 0
 #define LWIP_NETIF_TX_SINGLE_PBUF 0
@@ -115,6 +115,8 @@
 #define LWIP_HOOK_IP6_ROUTE(src, dest) lwip_port_ip6_route((src), (dest))
 #define LWIP_HOOK_ETHARP_GET_GW(netif, dest) lwip_port_ip4_gateway((netif), (dest))
 #define LWIP_HOOK_ND6_GET_GW(netif, dest) lwip_port_ip6_gateway((netif), (dest))
+#define LWIP_HOOK_TCP_OUT_TCPOPT_LENGTH(pcb, len) (len)
+#define LWIP_HOOK_TCP_OUT_ADD_TCPOPTS(p, header, pcb, options) lwip_port_tcp_options((header), (pcb), (options))
 #define LWIP_HOOK_TCP_ISN(local, local_port, remote, remote_port) lwip_port_tcp_isn((local), (local_port), (remote), (remote_port))
 
 #endif

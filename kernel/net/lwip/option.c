@@ -349,8 +349,8 @@ static void fill_info(const struct inet_socket *sock, struct tcp_info *info)
 	info->tcpi_snd_wscale = pcb->snd_scale & 15;
 	info->tcpi_rcv_wscale = pcb->rcv_scale & 15;
 	info->tcpi_rto = (uint32_t)pcb->rto * TCP_SLOW_INTERVAL * 1000;
-	info->tcpi_snd_mss = info->tcpi_rcv_mss = info->tcpi_advmss = pcb->mss;
-	info->tcpi_pmtu = pcb->mss + 40u;
+	info->tcpi_snd_mss = info->tcpi_rcv_mss = info->tcpi_advmss = sock->tcp->mss ? sock->tcp->mss : pcb->mss;
+	info->tcpi_pmtu = info->tcpi_snd_mss + 40u;
 	info->tcpi_rtt = (uint32_t)(pcb->sa >> 3) * TCP_SLOW_INTERVAL * 1000;
 	info->tcpi_rttvar = (uint32_t)(pcb->sv >> 2) * TCP_SLOW_INTERVAL * 1000;
 	info->tcpi_snd_ssthresh = pcb->ssthresh / MAX(pcb->mss, (u16_t)1);

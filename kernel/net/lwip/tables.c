@@ -12,7 +12,7 @@ static void fill_device(const struct netif *netif, const struct net_device *devi
 	memset(out, 0, sizeof(*out));
 	out->index = netif_get_index(netif);
 	out->loopback = !device;
-	out->mtu = device ? netif->mtu : LOOPBACK_MTU;
+	out->mtu = device ? device->mtu : LOOPBACK_MTU;
 	rf_strlcpy(out->name, device ? device->name : "lo", sizeof(out->name));
 	if (!device)
 		return;

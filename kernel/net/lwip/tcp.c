@@ -11,6 +11,8 @@
 #include "kernel/net/lwip/internal.h"
 #include "ring0/clock.h"
 
+#define SEGMENT_PACKETS 16u
+#define SEGMENT_MAX 61440u
 #define MAX_BACKLOG 255u /* what lwIP can count */
 
 /* As Linux numbers the states of tcp(7), by lwIP's. */
@@ -122,6 +124,31 @@ static void unlink_socket(struct inet_socket *sock)
 		tcp_recv(link->pcb, NULL);
 	}
 	tcp_link_put(link);
+}
+
+struct tcp_link *tcp_link_of(struct tcp_pcb *pcb)
+{
+	return have_slot ? tcp_ext_arg_get(pcb, link_slot) : NULL;
+}
+
+/*
+ * Over a link, segments of many packets: the host cuts them (kernel/net/frames.h). IPv4 only, since lwIP would fragment
+ * them itself under IPv6.
+ */
+static void use_large_segments(struct tcp_link *link)
+{
+	struct tcp_pcb *pcb = link->pcb;
+	struct netif *netif = ip_route(&pcb->local_ip, &pcb->remote_ip);
+	bool v6 = IP_IS_V6(&pcb->remote_ip);
+
+	if (!netif || netif == &loop_netif || pcb->mss < 256)
+		return;
+	pcb->mss = MIN(pcb->mss, (u16_t)(device_mtu(netif) - (v6 ? 60 : 40)));
+	link->mss = pcb->mss;
+	if (v6)
+		return;
+	pcb->mss = (u16_t)(pcb->mss * MIN(SEGMENT_PACKETS, SEGMENT_MAX / pcb->mss));
+	pcb->cwnd = MAX(pcb->cwnd, 2u * pcb->mss);
 }
 
 static int need_pcb(struct inet_socket *sock)
@@ -297,6 +324,7 @@ static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t err)
 	child->connected = true;
 	note_names(child, pcb);
 	inet_apply_tcp_options(child);
+	use_large_segments(child->tcp);
 	tcp_backlog_delayed(pcb);
 	TAILQ_INSERT_TAIL(&sock->pending, child, pending_link);
 	inet_wake(sock, EPOLLIN | EPOLLRDNORM);
@@ -385,6 +413,7 @@ static err_t on_connected(void *arg, struct tcp_pcb *pcb, err_t err)
 		return ERR_OK;
 	sock->state = INET_CONNECTED;
 	inet_apply_tcp_options(sock);
+	use_large_segments(link);
 	inet_wake(sock, EPOLLOUT | EPOLLWRNORM);
 	return ERR_OK;
 }

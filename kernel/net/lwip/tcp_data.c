@@ -120,6 +120,19 @@ static int wait_to_send(struct inet_socket *sock, uint64_t deadline)
 	return send_refused(sock);
 }
 
+/* Nagle's rule is about what fills a packet, which is less than lwIP's segment. */
+static void push(struct tcp_link *link)
+{
+	struct tcp_pcb *pcb = link->pcb;
+	bool force = link->mss && pcb->unsent && pcb->unsent->len >= link->mss && !tcp_nagle_disabled(pcb);
+
+	if (force)
+		tcp_nagle_disable(pcb);
+	(void)tcp_output(pcb);
+	if (force)
+		tcp_nagle_enable(pcb);
+}
+
 /* Hands a chunk of len bytes to lwIP; takes it over. Bytes are all written, or an error. */
 static int hand_over(struct inet_socket *sock, struct tcp_chunk *chunk, size_t len, bool more)
 {
@@ -135,7 +148,7 @@ static int hand_over(struct inet_socket *sock, struct tcp_chunk *chunk, size_t l
 		if (len > SMALL)
 			TAILQ_INSERT_TAIL(&link->chunks, chunk, link);
 		if (!more)
-			(void)tcp_output(link->pcb);
+			push(link);
 	}
 	stack_leave();
 	if (err != ERR_OK || len <= SMALL)
