@@ -47,8 +47,7 @@ cp /etc/resolv.conf "$cache/programs.new/etc/resolv.conf"
 printf '127.0.0.1\tlocalhost\n::1\tlocalhost\n' >"$cache/programs.new/etc/hosts"
 printf '#!/bin/sh\nexit 101\n' >"$cache/programs.new/usr/sbin/policy-rc.d"
 chmod +x "$cache/programs.new/usr/sbin/policy-rc.d"
-unshare -m sh -e -c '
-	mount --make-rprivate /
+sh "$(dirname "$0")/suite/own-mounts.sh" sh -e -c '
 	mount -t proc proc "$1/proc"
 	mount --bind /dev "$1/dev"
 	export DEBIAN_FRONTEND=noninteractive LC_ALL=C

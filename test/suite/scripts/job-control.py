@@ -207,9 +207,11 @@ def notify():
 	term.expect("Stopped")
 	term.expect(PROMPT)
 	term.type("fg\r")
-	time.sleep(1)
-	term.type("\r")
+	term.expect("norc")
 	term.expect(PROMPT)
+	time.sleep(0.3)
+	term.command("")
+	time.sleep(0.3)
 	term.command("exit")
 	return term
 

@@ -2,7 +2,8 @@
 cd /tmp
 n() { sed -e 's/[0-9][0-9.,]*/N/g' -e 's/  */ /g' -e 's/^ //' -e 's/\([:,]\) *N/\1 N/g' -e 's/ *$//'; }
 echo "== ps"
-sleep 100 & sleep 101 &
+sleep 100 & one=$!
+sleep 101 & two=$!
 ps aux >list
 head -1 list | n
 awk '{ print $1, $11, $12, $13 }' list | sort | uniq -c | n
@@ -15,7 +16,7 @@ ps -o %cpu= -o %mem= -o vsz= -o rss= -p $$ | awk '{ print NF, ($3 > $4) }'
 ps -o lstart= -o etime= -o time= -p $$ | n
 ps --forest -eo comm= >list; cat list | sed 's/^ *//'
 echo "== top"
-top -b -n1 | n | sed -e 's/up .*, N user/up N, N user/' -e 's/N min/N/' -e 's/N+N/N/g' | awk 'NR <= 7 { gsub("MiB|KiB|GiB", "iB"); if (NR == 2) print "Tasks"; else print } NR > 7 { print $2, $NF }' |
+top -b -n1 | n | sed -e 's/up .* user/up N user/' -e 's/N+N/N/g' | awk 'NR <= 7 { gsub("MiB|KiB|GiB", "iB"); if (NR == 2) print "Tasks"; else print } NR > 7 { print $2, $NF }' |
 	sort | uniq -c | sed -e 's/^ *//'
 top -b -n1 -o PID -p $$ | tail -1 | awk '{ print NF, $2, $NF }'
 echo "== free"
@@ -26,11 +27,11 @@ vmstat | n
 vmstat -s | n
 echo "== others"
 pgrep -c sleep; pgrep -a sleep | n; pidof sleep | wc -w
-pkill -f 'sleep 100'; wait %1; echo "status $?"
+pkill -f 'sleep 100'; wait $one; echo "status $?"
 pmap $$ | awk 'NR == 1 || /total/ { print $2 != "" }'
 pmap -x $$ | awk 'NR == 2' | n
 pwdx $$ | n
-uptime | n | sed 's/up .*, N user/up N, N user/'
+uptime | n | sed 's/up .* user/up N user/'
 w -h | wc -l
-kill %2; wait %2 2>/dev/null
+kill $two; wait $two 2>/dev/null
 sysctl kernel.ostype kernel.hostname vm.overcommit_memory fs.file-max kernel.pid_max 2>&1 | n
