@@ -333,13 +333,15 @@ void control_debug(const struct control_target *to, const char *what, uint32_t l
 	}
 	if (is(what, len, "tasks")) {
 		debug_tasks(&text);
+	} else if (is(what, len, "mounts") && to->container->ns && to->container->ns->mnt) {
+		text.at += files_show_mounts(to->container->ns->mnt, text.at, CHUNK);
 	} else if (is(what, len, "counters")) {
 		debug_counters(&text);
 	} else if (is(what, len, "strace on") || is(what, len, "strace off")) {
 		set_strace(to->container, is(what, len, "strace on"));
 	} else {
 		kfree(buffer);
-		control_refuse(to, -EOPNOTSUPP, "known are: tasks, counters, strace on, strace off");
+		control_refuse(to, -EOPNOTSUPP, "known are: tasks, mounts, counters, strace on, strace off");
 		return;
 	}
 	control_reply(to, 0, 0, buffer, (uint32_t)(text.at - buffer));

@@ -262,6 +262,7 @@ static void kill_everybody(struct process *but)
 {
 	struct process *process;
 
+	but->pid_ns->dead = true; /* nobody begins in it any more, from outside either */
 	TAILQ_FOREACH(process, &all_processes, all) {
 		if (process != but && !process->zombie && pid_ns_contains(but->pid_ns, process->pid_ns))
 			signal_kill_process(process, WAIT_SIGNALED(SIGKILL));
@@ -359,10 +360,8 @@ static void process_ended(struct process *process)
 	if (process == init_process)
 		init_exited(process->exit_status);
 	container_process_ended(process);
-	if (process->ns_init) {
+	if (process->ns_init)
 		process->pid_ns->init = NULL;
-		process->pid_ns->dead = true;
-	}
 	TAILQ_FOREACH(task, &process->tasks, sibling)
 		sigpending_flush(process, &task->pending);
 	sigpending_flush(process, &process->pending);

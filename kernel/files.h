@@ -55,6 +55,10 @@ struct process;
 int files_install_pidfd(struct process *process);
 void files_close_fd(int fd); /* undo it; may sleep */
 
+/* The mounts of a namespace, a line each, as far as there is room: bytes written. Does not sleep. */
+struct mnt_ns;
+size_t files_show_mounts(struct mnt_ns *mnt, char *text, size_t size);
+
 /* The sandbox ends: what files still keep back goes to the host. Errors are logged. May sleep. */
 void files_sync_all(void);
 

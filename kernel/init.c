@@ -277,7 +277,7 @@ static struct cred *first_cred(void)
 int launch_process(struct launch *launch)
 {
 	struct container *c = launch->container;
-	struct cred *cred = first_cred();
+	struct cred *cred = c->ns && c->ns->pid_for_children->dead ? NULL : first_cred();
 	struct task *task = cred && c->ns ? task_create_process(cred, c, c->ns) : NULL;
 
 	if (!task) {

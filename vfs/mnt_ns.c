@@ -7,6 +7,7 @@
  */
 #include <linux/errno.h>
 #include <linux/fcntl.h>
+#include <linux/mount.h>
 
 #include "vfs/internal.h"
 
@@ -259,4 +260,27 @@ int vfs_pivot_root(const char *new_root, const char *put_old)
 	}
 	path_put(&to);
 	return rc;
+}
+
+/* ---- for the host side ---- */
+
+size_t files_show_mounts(struct mnt_ns *mnt, char *text, size_t size)
+{
+	const struct path root = {mnt->root, mnt->root->root};
+	char *buf = kmalloc(PATH_MAX_LEN);
+	struct mount *m;
+	size_t used = 0;
+
+	TAILQ_FOREACH(m, &all_mounts, link) {
+		const struct path path = {m, m->root};
+		const char *place = m->mnt_ns == mnt && buf ? path_print(&path, &root, buf, PATH_MAX_LEN) : NULL;
+
+		if (!place || used + 1 >= size)
+			continue;
+		int n = snprintf(text + used, size - used, "%d %d %s %s %s%s\n", m->id, m->parent_id, place, m->sb->type->name,
+			m->source, m->flags & MS_RDONLY || m->sb->flags & MS_RDONLY ? " ro" : "");
+		used += MIN((size_t)n, size - used - 1);
+	}
+	kfree(buf);
+	return used;
 }

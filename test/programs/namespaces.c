@@ -89,6 +89,15 @@ static void links(void)
 	CHECK(ioctl(fd, NS_GET_NSTYPE) == CLONE_NEWUTS);
 	char c;
 	CHECK_ERRNO(read(fd, &c, 1), EINVAL);
+	CHECK_ERRNO(ioctl(fd, NS_GET_PARENT), EINVAL);
+	CHECK_ERRNO(ioctl(fd, NS_GET_OWNER_UID, &c), EINVAL);
+	int owner = ioctl(fd, NS_GET_USERNS);
+	CHECK(owner >= 0);
+	CHECK(ioctl(owner, NS_GET_NSTYPE) == CLONE_NEWUSER);
+	close(owner);
+	close(fd);
+	fd = open("/proc/self/ns/pid", O_RDONLY);
+	CHECK_ERRNO(ioctl(fd, NS_GET_PARENT), EPERM);
 	close(fd);
 }
 

@@ -3,10 +3,12 @@
  * Each has a reference to its namespace; the inode's number is the namespace's.
  */
 #include <linux/errno.h>
+#include <linux/fcntl.h>
 #include <linux/nsfs.h>
 #include <linux/sched.h>
 
 #include "kernel/namespaces.h"
+#include "ring0/usercopy.h"
 #include "vfs/anon/anon.h"
 #include "vfs/internal.h"
 
@@ -29,11 +31,54 @@ static void nsfs_destroy(struct inode *inode)
 	kfree(n);
 }
 
+/* A descriptor for a namespace; takes over the reference. */
+static int64_t open_ns(struct ns *ns)
+{
+	struct path path;
+	struct file *file;
+	int rc = nsfs_path(ns, &path);
+
+	if (rc)
+		return rc;
+	rc = open_found(&path, O_RDONLY, false, &file);
+	path_put(&path);
+	if (rc)
+		return rc;
+	rc = fd_install(file, true, 0);
+	if (rc < 0)
+		file_put(file);
+	return rc;
+}
+
+/* Only what the caller may see: its own namespace and those below. */
+static int64_t open_parent(const struct ns *ns)
+{
+	if (ns->kind == NS_USER)
+		return -EPERM;
+	if (ns->kind != NS_PID)
+		return -EINVAL;
+	struct pid_ns *parent = container_of(ns, const struct pid_ns, ns)->parent;
+	if (!parent || !pid_ns_contains(current->process->pid_ns, parent))
+		return -EPERM;
+	ns_get(&parent->ns);
+	return open_ns(&parent->ns);
+}
+
 static int64_t nsfs_ioctl(struct file *file, unsigned cmd, uint64_t arg)
 {
-	const struct nsfs_inode *n = container_of(file->inode, struct nsfs_inode, inode);
+	const struct ns *ns = container_of(file->inode, struct nsfs_inode, inode)->ns;
 
-	return cmd == NS_GET_NSTYPE ? (int64_t)clone_flag[n->ns->kind] : -ENOTTY;
+	switch (cmd) {
+	case NS_GET_NSTYPE:
+		return (int64_t)clone_flag[ns->kind];
+	case NS_GET_USERNS:
+		return ns->kind == NS_USER ? -EPERM : open_ns(ns_of_task(current, NS_USER, false));
+	case NS_GET_PARENT:
+		return open_parent(ns);
+	case NS_GET_OWNER_UID:
+		return ns->kind == NS_USER ? put_user((uint32_t){0}, UADDR(arg)) : -EINVAL;
+	}
+	return -ENOTTY;
 }
 
 static const struct file_ops nsfs_file_ops = {.ioctl = nsfs_ioctl};
