@@ -43,7 +43,7 @@ int cli_open_debug_log(int *fd);
 void cli_timestamp(char text[40]);
 
 #define COMMANDS(X) \
-	X(create) X(debug) X(delete) X(do) X(events) X(exec) X(help) X(kill) X(list) X(pause) X(ps) X(resume) X(run) X(spec) X(start) X(state) X(version) X(wait) \
+	X(create) X(debug) X(delete) X(do) X(events) X(exec) X(help) X(kill) X(features) X(list) X(pause) X(ps) X(resume) X(run) X(spec) X(start) X(state) X(update) X(version) X(wait) \
 	X(platform) X(filters) X(boot) X(gofer)
 #define COMMAND_PROTOTYPE(name) int command_##name(int argc, char **argv);
 COMMANDS(COMMAND_PROTOTYPE)

@@ -15,6 +15,8 @@ int command_help(int argc, char **argv)
 	      "  exec [-t] [-d] ID CMD run a further process in it (--user, --cwd, --env, --cap, --process, --pid-file)\n"
 	      "  ps [-f json] ID       its processes\n"
 	      "  pause ID, resume ID   stop all of them, and let them go on\n"
+	      "  update [OPTION].. ID  other limits (--memory, --cpu-quota, --cpu-share, --pids-limit, --resources, ...)\n"
+	      "  features              what of the OCI specification is done, as JSON\n"
 	      "  events [--stats] ID   statistics and out-of-memory events, as JSON lines\n"
 	      "  debug ID WHAT         tasks, counters, strace on, strace off: a look into its kernel\n"
 	      "  list [-f json] [-q]   the containers\n"

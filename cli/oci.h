@@ -21,8 +21,14 @@ int oci_load_process_file(const char *path, const char *process, struct containe
 /* Only its hooks. */
 int oci_load_hooks_file(const char *path, struct container *container);
 
+/* Only its control group and limits; or, of a file that is nothing but linux.resources, the limits. */
+int oci_load_limits_file(const char *path, struct container *container);
+int oci_load_resources_file(const char *path, struct container *container);
+
 /* The number of "CAP_...", or -1; and back, or NULL. */
 int oci_capability(const char *name);
 const char *oci_capability_name(int cap);
+/* The names of mount options that are understood, from 0 on; NULL after the last. */
+const char *oci_mount_option(int index);
 
 #endif

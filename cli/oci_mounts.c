@@ -29,6 +29,11 @@ static const char *const refused_options[] = {"remount", "idmap", "ridmap", "tmp
 	"rsuid", "rnodev", "rdev", "rnoexec", "rexec", "rnoatime", "ratime", "rnodiratime", "rdiratime", "rrelatime",
 	"rnorelatime", "rstrictatime", "rnostrictatime", "rnosymfollow", "nosymfollow", "iversion", "mand"};
 
+const char *oci_mount_option(int index)
+{
+	return index < (int)(sizeof(mount_options) / sizeof(mount_options[0])) ? mount_options[index].name : NULL;
+}
+
 static bool is_refused(const char *option)
 {
 	for (size_t i = 0; i < sizeof(refused_options) / sizeof(refused_options[0]); i++) {

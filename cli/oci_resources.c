@@ -72,15 +72,13 @@ static int load_unified(struct oci *oci, yajl_val resources)
 	return 0;
 }
 
-int oci_load_resources(struct oci *oci, yajl_val linux_part)
+static int load_limits(struct oci *oci, yajl_val resources)
 {
 	static const char *const refused[] = {"blockIO", "hugepageLimits", "network", "rdma", NULL};
 	struct container_limits *l = &oci->container->limits;
-	yajl_val resources, pids;
+	yajl_val pids;
 
-	if (json_string(&oci->json, linux_part, "cgroupsPath", "linux.cgroupsPath", &l->path) ||
-	    json_object(&oci->json, linux_part, "resources", "linux.resources", &resources) ||
-	    oci_refuse(oci, resources, refused, "linux.resources.") || load_memory(oci, resources) ||
+	if (oci_refuse(oci, resources, refused, "linux.resources.") || load_memory(oci, resources) ||
 	    load_cpu(oci, resources) ||
 	    json_object(&oci->json, resources, "pids", "linux.resources.pids", &pids) ||
 	    json_integer(&oci->json, pids, "limit", "linux.resources.pids.limit", &l->pids) ||
@@ -90,4 +88,27 @@ int oci_load_resources(struct oci *oci, yajl_val linux_part)
 	l->any = l->reservation || l->swap || l->quota > 0 || l->burst || l->shares || l->idle || l->cpus || l->mems ||
 		l->pids || l->unified.count > 0;
 	return 0;
+}
+
+int oci_load_resources(struct oci *oci, yajl_val linux_part)
+{
+	yajl_val resources;
+
+	return json_string(&oci->json, linux_part, "cgroupsPath", "linux.cgroupsPath", &oci->container->limits.path) ||
+		json_object(&oci->json, linux_part, "resources", "linux.resources", &resources) ||
+		load_limits(oci, resources);
+}
+
+int oci_load_resources_file(const char *path, struct container *container)
+{
+	struct oci oci = {.bundle = "/", .container = container};
+
+	return json_read_as(&oci.json, path, "resources") || load_limits(&oci, oci.json.root);
+}
+
+int oci_load_limits_file(const char *path, struct container *container)
+{
+	struct oci oci = {.bundle = "/", .container = container};
+
+	return json_read(&oci.json, path) || oci_load_resources(&oci, json_member(oci.json.root, "linux"));
 }

@@ -49,6 +49,13 @@ is "quota" "$(value cpu.cfs_quota_us cpu.max)" 50000 "50000 100000"
 [ "$(value pids.max pids.max)" -ge 20 ] || bad "tasks: $(value pids.max pids.max)"
 value cgroup.procs cgroup.procs | grep -q -x "$(cat "$work/pid")" || bad "the sandbox's process is not in its group"
 [ "$(value cgroup.procs cgroup.procs | wc -l)" -ge 3 ] || bad "gofer and stubs are not in the group"
+"$rf" --root "$work/state" update --cpu-quota 20000 --cpu-period 100000 --pids-limit 10 --memory 50m one || bad update
+is "updated quota" "$(value cpu.cfs_quota_us cpu.max)" 20000 "20000 100000"
+is "updated memory" "$(value memory.limit_in_bytes memory.max)" 85983232 85983232
+echo '{"cpu": {"shares": 256}}' | "$rf" --root "$work/state" update --resources - one || bad "update by a file"
+is "updated shares" "$(value cpu.shares cpu.weight)" 256 10
+"$rf" --root "$work/state" update --memory 1g one 2>"$work/out" && bad "update: more memory than the sandbox has"
+grep -q 'made with 104857600' "$work/out" || bad "update: $(cat "$work/out")"
 kill -KILL "$(cat "$work/pid")"
 "$rf" --root "$work/state" delete --force one || bad "delete"
 [ -z "$(groups)" ] || bad "left: $(groups)"

@@ -28,7 +28,7 @@ fails() { # NAME PATTERN COMMAND…: exit status 1, a line that matches, and the
 	jq -r 'select(.level == "error").msg' "$log" | grep -Eq -- "$pattern" || { echo "$name: not in the log: $(cat "$log")"; failed=1; }
 }
 left() { # nothing of the containers of this test is left
-	[ -z "$(ls -A "$root" 2>/dev/null)" ] || { echo "$1: left in the state directory: $(ls "$root")"; failed=1; }
+	[ -z "$(ls -A -I kvm-self-test "$root" 2>/dev/null)" ] || { echo "$1: left in the state directory: $(ls "$root")"; failed=1; }
 	pgrep -f -- "--state=$root" && { echo "$1: processes are left"; failed=1; }
 }
 

@@ -1,0 +1,128 @@
+/*
+ * `ringfence update [OPTION]... ID`: other limits for a container that runs. They are set on
+ * its control group; the limit of tasks also inside. Memory and CPUs are given to a sandbox
+ * once: their limits can be lowered, and raised again up to what it was made with.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "cli/cgroup.h"
+#include "cli/cli.h"
+#include "cli/control.h"
+#include "cli/oci.h"
+#include "cli/simple_options.h"
+
+/* "100", "64k", "100M", "1g"; -1: no limit. False: not a number. */
+static bool parse(const char *text, int64_t *value)
+{
+	static const char units[] = "kmgt";
+	char *end;
+
+	errno = 0;
+	long long number = strtoll(text, &end, 10);
+	if (errno || end == text || number < -1)
+		return false;
+	const char *unit = *end ? strchr(units, *end | 0x20) : NULL;
+	if (*end && (!unit || end[1]))
+		return false;
+	return !__builtin_mul_overflow(number, unit ? 1ll << 10 * (unit - units + 1) : 1ll, value);
+}
+
+static int parse_all(const char *const *texts, const char *const *names, int64_t *const *values)
+{
+	for (size_t i = 0; names[i]; i++) {
+		if (texts[i] && !parse(texts[i], values[i]))
+			return cli_error("--%s: %s: not a number", names[i], texts[i]);
+	}
+	return 0;
+}
+
+/* The JSON of --resources; "-" is standard input. */
+static int load_file(const char *path, struct container *to)
+{
+	char name[32], bytes[65536];
+	ssize_t n;
+
+	if (strcmp(path, "-") != 0)
+		return oci_load_resources_file(path, to);
+	AUTO_FD int fd = memfd_create("resources", MFD_CLOEXEC);
+	while (fd >= 0 && (n = read(0, bytes, sizeof(bytes))) > 0) {
+		if (write(fd, bytes, (size_t)n) != n)
+			return cli_error("--resources: %s", strerror(errno));
+	}
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+	return fd < 0 ? cli_error("--resources: %s", strerror(errno)) : oci_load_resources_file(name, to);
+}
+
+static int check_memory(const struct container *made, const struct container_limits *wanted)
+{
+	if (wanted->memory == 0 || made->limits.memory <= 0)
+		return 0;
+	if (wanted->memory < 0 || wanted->memory > made->limits.memory)
+		return cli_error("memory: the sandbox was made with %lld bytes and cannot grow", (long long)made->limits.memory);
+	return 0;
+}
+
+static int set_tasks(const struct state *state, int64_t limit)
+{
+	struct control_update order = {.set = CONTROL_UPDATE_PIDS, .pids = limit > 0 ? (uint64_t)limit : 0};
+	struct control_request request = {.op = CONTROL_UPDATE, .payload = &order, .length = sizeof(order)};
+	struct control_reply reply;
+
+	if (limit == 0)
+		return 0;
+	if (control_order(state, &request, CONTROL_PATIENCE_MS, "pids limit", &reply))
+		return 1;
+	control_reply_free(&reply);
+	return 0;
+}
+
+static int update(const struct state *state, struct container *wanted)
+{
+	static struct container made;
+	struct cgroup cgroup;
+	struct strings unused = {0};
+	char path[4200];
+	bool only_tasks = !wanted->limits.memory && !wanted->limits.swap && !wanted->limits.reservation &&
+		wanted->limits.quota == 0 && !wanted->limits.period && !wanted->limits.shares && !wanted->limits.cpus &&
+		!wanted->limits.mems && !wanted->limits.burst && !wanted->limits.idle && !wanted->limits.unified.count;
+
+	state_path(state, "config.json", path, sizeof(path));
+	if (oci_load_limits_file(path, &made) || check_memory(&made, &wanted->limits) ||
+	    cgroup_plan(&made, state->id, &cgroup, &unused))
+		return 1;
+	if (cgroup.count == 0 && !only_tasks)
+		return cli_error("container %s has no control group: only its limit of tasks can be changed", state->id);
+	return cgroup_set(&cgroup, &wanted->limits) || set_tasks(state, wanted->limits.pids);
+}
+
+int command_update(int argc, char **argv)
+{
+	static struct container wanted;
+	static struct state state;
+	struct container_limits *l = &wanted.limits;
+	static const char *const names[] = {"memory", "memory-reservation", "memory-swap", "cpu-quota", "cpu-period", "cpu-share",
+		"pids-limit", NULL};
+	int64_t *const values[] = {&l->memory, &l->reservation, &l->swap, &l->quota, &l->period, &l->shares, &l->pids};
+	const char *texts[7] = {NULL}, *cpus = NULL, *mems = NULL, *file = NULL;
+	const struct simple_option options[] = {{"memory", 0, NULL, &texts[0]}, {"memory-reservation", 0, NULL, &texts[1]},
+		{"memory-swap", 0, NULL, &texts[2]}, {"cpu-quota", 0, NULL, &texts[3]}, {"cpu-period", 0, NULL, &texts[4]},
+		{"cpu-share", 0, NULL, &texts[5]}, {"pids-limit", 0, NULL, &texts[6]}, {"cpuset-cpus", 0, NULL, &cpus},
+		{"cpuset-mems", 0, NULL, &mems}, {"resources", 'r', NULL, &file}, {NULL, 0, NULL, NULL}};
+	char **words;
+
+	if (simple_options_parse(argc, argv, options, 1, 1, &words) || (file && load_file(file, &wanted)) ||
+	    parse_all(texts, names, values))
+		return 1;
+	if (cpus)
+		l->cpus = container_copy(cpus);
+	if (mems)
+		l->mems = container_copy(mems);
+	if (state_open(&state, words[0], STATE_LOCK))
+		return 1;
+	if (state_status(&state) == STATE_STOPPED)
+		return cli_error("container not running");
+	return update(&state, &wanted);
+}
