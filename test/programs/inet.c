@@ -145,6 +145,44 @@ static void binding(void)
 	close(t);
 }
 
+/* Several listeners on one port: each gets some, and the rest goes to those that are left. */
+static void sharing(void)
+{
+	struct sockaddr_in a = at4("127.0.0.1", 0);
+	int l[3], one = 1, got[3] = {0, 0, 0}, total = 0;
+
+	for (int i = 0; i < 3; i++) {
+		l[i] = socket(AF_INET, SOCK_STREAM, 0);
+		CHECK(setsockopt(l[i], SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) == 0);
+		CHECK(bind(l[i], (void *)&a, sizeof(a)) == 0 && listen(l[i], 50) == 0);
+		a.sin_port = htons(port_of(l[i]));
+		fcntl(l[i], F_SETFL, O_NONBLOCK);
+	}
+	int other = socket(AF_INET, SOCK_STREAM, 0);
+	CHECK_ERRNO(bind(other, (void *)&a, sizeof(a)), EADDRINUSE);
+	for (int round = 0; round < 2; round++) {
+		for (int i = 0; i < 60; i++) {
+			int c = socket(AF_INET, SOCK_STREAM, 0), k = -1;
+
+			CHECK(connect(c, (void *)&a, sizeof(a)) == 0);
+			for (int tries = 0; k < 0 && tries < 100; tries++)
+				for (int j = round; j < 3 && k < 0; j++)
+					if ((k = accept(l[j], NULL, NULL)) >= 0)
+						got[j]++;
+			total += k >= 0;
+			close(k);
+			close(c);
+		}
+		close(l[round]); /* the first one first */
+	}
+	CHECK(total == 120 && got[0] > 0 && got[1] > 0 && got[2] > 0);
+	close(l[2]);
+	int s = socket(AF_INET, SOCK_STREAM, 0);
+	CHECK_ERRNO(connect(s, (void *)&a, sizeof(a)), ECONNREFUSED);
+	close(s);
+	close(other);
+}
+
 static void connecting(void)
 {
 	int l = listener(AF_INET, "127.0.0.1", 5), s = socket(AF_INET, SOCK_STREAM, 0);
@@ -558,6 +596,7 @@ int main(void)
 	signal(SIGPIPE, SIG_IGN);
 	RUN(creation);
 	RUN(binding);
+	RUN(sharing);
 	RUN(connecting);
 	RUN(six);
 	RUN(streaming);

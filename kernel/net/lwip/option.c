@@ -63,7 +63,7 @@ struct simple {
 
 static const struct simple simple[] = {
 	{SOL_SOCKET, SO_REUSEADDR, FLAG, 0, true, true, 0, FIELD(reuse_address)},
-	{SOL_SOCKET, SO_REUSEPORT, FLAG, 0, false, true, 0, FIELD(reuse_port)},
+	{SOL_SOCKET, SO_REUSEPORT, FLAG, 0, true, true, 0, FIELD(reuse_port)},
 	{SOL_SOCKET, SO_KEEPALIVE, FLAG, 0, true, true, 0, FIELD(keepalive)},
 	{SOL_SOCKET, SO_BROADCAST, FLAG, 0, true, true, 0, FIELD(broadcast)},
 	{SOL_SOCKET, SO_PRIORITY, NUMBER, 0, true, true, 6, FIELD(priority)},
@@ -329,7 +329,6 @@ static int get_socket_number(struct inet_socket *sock, int option, int *number)
 	case SO_OOBINLINE:
 	case SO_DONTROUTE:
 	case SO_MARK:
-	case SO_REUSEPORT:
 		*number = 0;
 		return 0;
 	default:

@@ -301,6 +301,48 @@ static void note_names(struct inet_socket *sock, const struct tcp_pcb *pcb)
 	sock->remote_port = pcb->remote_port;
 }
 
+/*
+ * SO_REUSEPORT: listeners of one user on one name share a control block, which the first of them holds; connections are
+ * spread by the client's port. When the holder goes, another takes the block over.
+ */
+static bool same_group(const struct inet_socket *a, const struct inet_socket *b)
+{
+	return a != b && a->reuse_port && b->reuse_port && a->uid == b->uid && b->state == INET_LISTENING &&
+	       a->local_port == b->local_port && a->family == b->family && ip_addr_cmp(&a->local, &b->local);
+}
+
+static struct inet_socket *pick_listener(struct inet_socket *holder, uint16_t port)
+{
+	struct inet_socket *sock;
+	unsigned count = 1, wanted;
+
+	if (!holder->reuse_port)
+		return holder;
+	TAILQ_FOREACH(sock, &inet_sockets, all)
+		count += same_group(holder, sock);
+	wanted = (port * 40503u >> 4) % count;
+	TAILQ_FOREACH(sock, &inet_sockets, all)
+		if (same_group(holder, sock) && !wanted--)
+			return sock;
+	return holder;
+}
+
+/* The holder stops to listen: whether another has taken its block over. */
+static bool pass_on(struct inet_socket *holder)
+{
+	struct inet_socket *sock;
+
+	TAILQ_FOREACH(sock, &inet_sockets, all) {
+		if (!same_group(holder, sock))
+			continue;
+		sock->tcp = holder->tcp;
+		sock->tcp->sock = sock;
+		holder->tcp = NULL;
+		return true;
+	}
+	return false;
+}
+
 /* A connection to a listener is established. */
 static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t err)
 {
@@ -309,6 +351,8 @@ static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t err)
 
 	if (err != ERR_OK || !pcb)
 		return ERR_VAL;
+	if (sock)
+		sock = pick_listener(sock, pcb->remote_port);
 	child = sock ? inet_alloc(sock->family, SOCK_STREAM, IPPROTO_TCP) : NULL;
 	if (!child || !tcp_link_new(child, pcb)) {
 		if (child)
@@ -331,7 +375,7 @@ static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t err)
 	return ERR_OK;
 }
 
-static int start_listening(struct inet_socket *sock, unsigned backlog)
+static int start_listening(struct inet_socket *sock, unsigned backlog, bool joins)
 {
 	struct tcp_link *link;
 	struct tcp_pcb *pcb;
@@ -342,6 +386,13 @@ static int start_listening(struct inet_socket *sock, unsigned backlog)
 		rc = bind_to(sock, sock->family == AF_INET ? IP4_ADDR_ANY : sock->v6only ? IP6_ADDR_ANY : IP_ANY_TYPE, 0);
 	if (rc)
 		return rc;
+	if (joins) {
+		pcb = sock->tcp->pcb;
+		unlink_socket(sock);
+		(void)tcp_close(pcb);
+		sock->state = INET_LISTENING;
+		return 0;
+	}
 	link = sock->tcp;
 	link->refs++; /* the block that is replaced lets go of its own */
 	pcb = tcp_listen_with_backlog_and_err(link->pcb, (u8_t)backlog, &err);
@@ -359,21 +410,26 @@ static int tcp_socket_listen(struct socket *base, int backlog)
 {
 	struct inet_socket *sock = inet_of(base), *other;
 	unsigned limit = backlog < 0 || (unsigned)backlog >= MAX_BACKLOG ? MAX_BACKLOG : (unsigned)backlog + 1;
+	bool joins = false;
 	int rc;
 
 	if (sock->state == INET_LISTENING) {
-		tcp_backlog_set((struct tcp_pcb_listen *)sock->tcp->pcb, limit);
+		if (sock->tcp)
+			tcp_backlog_set((struct tcp_pcb_listen *)sock->tcp->pcb, limit);
 		return 0;
 	}
 	if (sock->state != INET_IDLE && sock->state != INET_DONE)
 		return -EINVAL;
 	if (sock->bound)
 		TAILQ_FOREACH(other, &inet_sockets, all)
+			joins |= same_group(sock, other);
+	if (sock->bound && !joins)
+		TAILQ_FOREACH(other, &inet_sockets, all)
 			if (other != sock && other->state == INET_LISTENING && other->local_port == sock->local_port &&
 			    overlaps(sock, &sock->local, other))
 				return -EADDRINUSE;
 	stack_enter();
-	rc = start_listening(sock, limit);
+	rc = start_listening(sock, limit, joins);
 	stack_leave();
 	return rc;
 }
@@ -568,7 +624,8 @@ static int tcp_socket_shutdown(struct socket *base, int how)
 		if (!receive)
 			return 0;
 		stack_enter();
-		tcp_close(sock->tcp->pcb);
+		if (sock->tcp && !pass_on(sock))
+			tcp_close(sock->tcp->pcb);
 		stack_leave();
 		sock->state = INET_IDLE;
 		sock->bound = false;
@@ -640,7 +697,9 @@ static void tcp_socket_close(struct socket *base)
 		tcp_drop_received(child);
 		inet_free(child);
 	}
-	if (listening) {
+	if (listening && (!sock->tcp || pass_on(sock))) {
+		/* the others of its group listen on */
+	} else if (listening) {
 		struct tcp_pcb *pcb = sock->tcp->pcb;
 
 		unlink_socket(sock);
