@@ -75,6 +75,8 @@ struct stub {
 	uint32_t frame, fpu;  /* offsets in area of the frame to begin from and of its FPU state: checked */
 	uint64_t fs_base, gs_base; /* that its running thread has */
 	bool bases_known;
+	bool apart;  /* its running thread is on another core than the sentry's: both look before they sleep */
+	unsigned late; /* stretches in a row that outlasted our looking */
 	bool mapped; /* something was mapped since it was empty */
 	/* Any thread. */
 	volatile uint32_t state;  /* enum stub_state */
@@ -92,6 +94,13 @@ struct st_cpu {
 	struct stub *last; /* own thread: the stub used last */
 	struct stub *spare;
 	unsigned spares;
+	struct stub *on;      /* own thread: the stub that ran last */
+	unsigned quick;       /* stretches of user code in a row that were short */
+	unsigned apart_after; /* so many, and a stub is put apart; doubled when that was no gain */
+	uint64_t together;    /* what a short stretch costs with both on one core: running mean, TSC ticks */
+	uint64_t apart_ticks; /* what `apart_count` stretches apart have cost */
+	unsigned apart_count;
+	bool apart_gain;      /* the stub that is apart was quicker so */
 	struct stub *volatile running; /* its user code runs now. Any thread */
 };
 
@@ -150,6 +159,11 @@ int strap_fpu_set(unsigned cpu, uint64_t space, const void *xsave);
 void strap_idle(unsigned cpu, uint64_t deadline);
 int strap_run(unsigned cpu, uint64_t space, struct hosted_context *context);
 void strap_interrupt(struct host_cpu *h);
+
+/* cores.c: where a stub's running thread stands. Own thread. */
+void cores_before(struct st_cpu *c, struct stub *s); /* user code is about to run */
+bool cores_look(struct stub *s);                     /* true: it handed over while we looked */
+void cores_after(struct st_cpu *c, struct stub *s, bool looked, uint64_t ticks); /* how long the stretch was */
 
 /* stub_code.S */
 extern const char st_code_begin[], st_code_master[], st_code_handler[], st_code_end[];

@@ -62,6 +62,8 @@ static int user_wait(struct st_cpu *c, struct stub *s)
 {
 	const struct timespec late = {.tv_nsec = LATE_NS};
 	unsigned count = 0;
+	uint64_t begin = __builtin_ia32_rdtsc();
+	bool looked = cores_look(s);
 
 	while (!__atomic_load_n(&s->area->state, __ATOMIC_ACQUIRE)) {
 		bool kicked;
@@ -78,6 +80,7 @@ static int user_wait(struct st_cpu *c, struct stub *s)
 		if (ret == -ETIMEDOUT)
 			syscall(SYS_tgkill, s->pid, s->tid, STUB_KICK);
 	}
+	cores_after(c, s, looked, __builtin_ia32_rdtsc() - begin);
 	return s->dead ? -ESRCH : 0;
 }
 
@@ -86,6 +89,7 @@ static int user_run(struct st_cpu *c, struct stub *s, struct hosted_context *con
 	int error;
 
 	strap_frame_write(s, context);
+	cores_before(c, s);
 	user_begin(s);
 	error = user_wait(c, s);
 	__atomic_store_n(&c->running, NULL, __ATOMIC_SEQ_CST);

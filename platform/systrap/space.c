@@ -68,6 +68,8 @@ void strap_forget(struct st_cpu *c, struct stub *s)
 		*at = s->next;
 	if (c->last == s)
 		c->last = NULL;
+	if (c->on == s)
+		c->on = NULL;
 }
 
 static int range_check(uint64_t address, uint64_t length)

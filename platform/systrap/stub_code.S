@@ -134,12 +134,13 @@ runner_wait:
 	movabsq $ST_ORDERS, %rbx
 	movabsq $ST_AREA, %rbp
 	leaq AREA_STACK_WAIT(%rbp), %rsp
-	movl ORD_SPIN(%rbx), %ecx
+	xorl %ecx, %ecx
 1:	movl AREA_SEEN(%rbp), %edx
 	cmpl %edx, ORD_RUN_GO(%rbx)
 	jne runner_resume
-	decl %ecx
-	js 2f
+	cmpl %ecx, ORD_SPIN(%rbx)	/* read each time: the sentry may call it off */
+	jbe 2f
+	incl %ecx
 	pause
 	jmp 1b
 2:	movl $1, AREA_SLEEPS(%rbp)
