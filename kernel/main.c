@@ -57,7 +57,7 @@ static void handle_trap(struct regs *regs)
 		handle_interrupts();
 		break;
 	case TRAP_STUB_DIED:
-		klog(LOG_ERROR, "the process that holds the memory of %s[%d] was killed by the host", current->comm,
+		klog(LOG_INFO, "the stub of %s[%d] has ended: killed from outside, or by its own doing", current->comm,
 			current->tid);
 		process_exit_group(9);
 	default:
