@@ -1,6 +1,6 @@
 /*
  * Which platform a sandbox gets: what was asked for, or for `auto` KVM if its self-test
- * passes here and ptrace otherwise.
+ * passes here, else systrap where the host has what it needs, else ptrace.
  *
  * platform_select() is called before anything of the sandbox exists. The self-test's
  * verdict is kept in the state directory under the host's boot id, kernel and CPU, so
@@ -113,7 +113,7 @@ static int probe(const struct platform_ops *platform, const char *state_dir, cha
 /* The first that works, in the order of `automatic`; what is wrong with those before it goes to why. */
 static int select_first(const char *state_dir, char *chosen, size_t chosen_size, char *why, size_t why_size)
 {
-	static const struct platform_ops *const automatic[] = {&kvm_platform, &ptrace_platform};
+	static const struct platform_ops *const automatic[] = {&kvm_platform, &systrap_platform, &ptrace_platform};
 	char reasons[512] = "", reason[160];
 	int error = -ENODEV;
 
@@ -124,7 +124,7 @@ static int select_first(const char *state_dir, char *chosen, size_t chosen_size,
 		if (!error) {
 			snprintf(chosen, chosen_size, "%s", automatic[i]->name);
 			if (used)
-				snprintf(why, why_size, "not better: %s", reasons);
+				snprintf(why, why_size, "what is preferred is not used: %s", reasons);
 			else
 				snprintf(why, why_size, "%s", reason);
 			return 0;

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Installs what is needed, builds, and runs the tests: unit tests, programs and real
-# programs in the sandbox under ptrace here and under KVM in the test machine.
+# programs in the sandbox under ptrace and systrap here and under KVM in the test machine.
 #
 #   run.sh          what a change must pass, in under 30 minutes on two cores (KVM 10, fuzzing 4)
 #   run.sh --all    everything: the whole list on KVM too
@@ -85,6 +85,9 @@ fi
 say "programs on ptrace"
 tally < <(LIMIT=120 timeout $((${all:-0} * 7200 + 1200)) bash test/suite/suite.sh check ptrace "$out/reference-$key")
 
+say "programs on systrap"
+tally < <(LIMIT=120 timeout $((${all:-0} * 7200 + 1200)) bash test/suite/suite.sh check systrap "$out/reference-$key")
+
 for script in test/cli/*.sh; do
 	[ -f "$script" ] && step "$(basename "$script" .sh)" timeout 120 bash "$script" "$build"
 done
@@ -95,6 +98,7 @@ say "escapes"
 # The hostile image where sentry.elf would be: against the release, and against a build with sanitizers.
 step "build the hostile image" ninja -C build/release escape &&
 	tally < <(timeout 300 bash test/escape/escape.sh "$build" ptrace) &&
+	tally < <(timeout 300 bash test/escape/escape.sh "$build" systrap) &&
 	tally < <(timeout 300 bash test/escape/exhaust.sh "$build" ptrace) &&
 	tally < <(timeout 100 bash test/escape/paths.sh "$build" ptrace)
 step "configure with sanitizers" cmake --preset asan -DRF_TESTS=ON &&

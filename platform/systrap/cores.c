@@ -10,12 +10,9 @@
  * and the next trial is later each time. A sleeping thread is cheap to
  * move; waking one on an idle core is not, and happens once a change.
  */
-#include <sched.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
 #include "platform/systrap/internal.h"
 
+#define MASK_CORES 64
 #define LOOKS_SENTRY 3000u /* times PAUSE: some 30 us */
 #define LOOKS_STUB 1500u
 #define APART_AFTER 64u
@@ -24,22 +21,13 @@
 #define TRIAL 128u /* stretches apart between two looks at what they cost */
 #define QUICK_TICKS 150000u /* TSC; some 50 us, a switch there and back included */
 
-static void move_to(const struct stub *s, int core)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET((unsigned)core, &set);
-	syscall(SYS_sched_setaffinity, s->tid, sizeof(set), &set);
-}
-
 /* A core whose CPU has nothing to do, or -1. */
 static int free_core(const struct st_cpu *c)
 {
 	for (unsigned i = 1; i < c->vmm->cpus; i++) {
 		const struct host_cpu *h = &host_cpus[(c->cpu + i) % c->vmm->cpus];
 
-		if (h->core >= 0 && h->core != c->host->core && h->sleeping == 1)
+		if (h->core >= 0 && h->core < MASK_CORES && h->core != c->host->core && h->sleeping == 1)
 			return h->core;
 	}
 	return -1;
@@ -47,7 +35,7 @@ static int free_core(const struct st_cpu *c)
 
 static void go_together(struct st_cpu *c, struct stub *s, bool no_gain)
 {
-	move_to(s, c->host->core);
+	strap_move(c, s, c->host->core); /* failed: it does not run again */
 	s->apart = false;
 	s->late = 0;
 	c->quick = 0;
@@ -55,7 +43,7 @@ static void go_together(struct st_cpu *c, struct stub *s, bool no_gain)
 		c->apart_after *= 2;
 }
 
-void cores_before(struct st_cpu *c, struct stub *s)
+int cores_before(struct st_cpu *c, struct stub *s)
 {
 	int core;
 
@@ -66,14 +54,15 @@ void cores_before(struct st_cpu *c, struct stub *s)
 		c->apart_after = APART_AFTER;
 	if (s->apart && s->area->sleeps) {
 		go_together(c, s, !c->apart_gain); /* the sentry was busy elsewhere */
-	} else if (!s->apart && c->quick >= c->apart_after && c->host->core >= 0 && (core = free_core(c)) >= 0) {
-		move_to(s, core);
+	} else if (!s->apart && c->quick >= c->apart_after && (unsigned)c->host->core < MASK_CORES && (core = free_core(c)) >= 0) {
+		strap_move(c, s, core);
 		s->apart = true;
 		s->late = 0;
 		c->apart_ticks = c->apart_count = 0;
 		c->apart_gain = false;
 	}
 	s->orders->spin = s->apart ? LOOKS_STUB : 0;
+	return s->failed;
 }
 
 bool cores_look(struct stub *s)

@@ -42,12 +42,14 @@ struct st_orders {
 	volatile uint32_t run_go, flags, kick, spin;
 	volatile uint64_t frame, fs_base, gs_base;
 	volatile uint32_t sleeps, fsgsbase;
-	uint32_t pad1[36];
+	volatile uint64_t mask;
+	uint32_t pad1[34];
 	struct st_order list[ORDER_LIMIT];
 };
 _Static_assert(offsetof(struct st_orders, run_go) == ORD_RUN_GO, "stub_code.S");
 _Static_assert(offsetof(struct st_orders, frame) == ORD_FRAME, "stub_code.S");
 _Static_assert(offsetof(struct st_orders, sleeps) == ORD_SLEEPS, "stub_code.S");
+_Static_assert(offsetof(struct st_orders, mask) == ORD_MASK, "layout.h");
 _Static_assert(offsetof(struct st_orders, list) == ORD_LIST, "stub_code.S");
 
 struct st_area {
@@ -132,6 +134,8 @@ struct stub *strap_make(struct st_cpu *c, int *error);
 void strap_end(struct stub *s);
 /* Execute what was noted: 0 or -errno, then s->failed is set. c->lock is held; by any CPU's thread. */
 int strap_flush(struct stub *s);
+/* Let the stub's mapping thread put the running thread on `core`: 0 or -errno, as strap_flush(). Takes c->lock. */
+int strap_move(struct st_cpu *c, struct stub *s, int core);
 /* It does nothing any more on return, and is left for strap_end(). c->lock is held. */
 void strap_kill(struct stub *s);
 /* The main thread: SIGCHLD came. Async-signal-safe. */
@@ -161,7 +165,7 @@ int strap_run(unsigned cpu, uint64_t space, struct hosted_context *context);
 void strap_interrupt(struct host_cpu *h);
 
 /* cores.c: where a stub's running thread stands. Own thread. */
-void cores_before(struct st_cpu *c, struct stub *s); /* user code is about to run */
+int cores_before(struct st_cpu *c, struct stub *s); /* user code is about to run; -errno: not in this stub */
 bool cores_look(struct stub *s);                     /* true: it handed over while we looked */
 void cores_after(struct st_cpu *c, struct stub *s, bool looked, uint64_t ticks); /* how long the stretch was */
 

@@ -33,6 +33,7 @@
 #define ORD_GS 0x60
 #define ORD_SLEEPS 0x68    /* the sentry's thread sleeps on area.state */
 #define ORD_FSGSBASE 0x6c  /* the instructions may be used */
+#define ORD_MASK 0x70     /* set of cores that an order names */
 #define ORD_LIST 0x100
 #define ORD_ENTRY 64
 

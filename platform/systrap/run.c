@@ -89,7 +89,11 @@ static int user_run(struct st_cpu *c, struct stub *s, struct hosted_context *con
 	int error;
 
 	strap_frame_write(s, context);
-	cores_before(c, s);
+	error = cores_before(c, s);
+	if (error) {
+		__atomic_store_n(&c->running, NULL, __ATOMIC_SEQ_CST);
+		return error;
+	}
 	user_begin(s);
 	error = user_wait(c, s);
 	__atomic_store_n(&c->running, NULL, __ATOMIC_SEQ_CST);

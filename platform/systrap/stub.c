@@ -241,6 +241,21 @@ int strap_flush(struct stub *s)
 	return error;
 }
 
+int strap_move(struct st_cpu *c, struct stub *s, int core)
+{
+	int error;
+
+	pthread_mutex_lock(&c->lock);
+	error = strap_flush(s);
+	if (!error) {
+		s->orders->mask = 1ull << core;
+		order_put(s, s->order_count++, SYS_sched_setaffinity, (uint64_t)s->tid, 8, ST_ORDERS + ORD_MASK);
+		error = strap_flush(s);
+	}
+	pthread_mutex_unlock(&c->lock);
+	return error;
+}
+
 /* ---- in the CPU's thread ---- */
 
 pid_t strap_make_master(struct st_cpu *c)
