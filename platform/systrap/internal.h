@@ -24,7 +24,8 @@
 
 #define STUB_SLOTS 128u /* a CPU; the first is its master's */
 #define STUB_BUCKETS 128u
-#define STUB_SPARE 4u /* made when there is time, for the next space */
+#define SPARE_MIN 2u /* stubs made ahead; more when they were missing */
+#define SPARE_MAX 12u
 #define STUB_KICK SIGUSR1
 
 /* A system call for the mapping thread to make. */
@@ -55,7 +56,9 @@ _Static_assert(offsetof(struct st_orders, list) == ORD_LIST, "stub_code.S");
 struct st_area {
 	volatile uint32_t state, sleeps, seen, kind, signal, tid;
 	volatile uint64_t frame, fs_base, gs_base;
-	uint8_t pad[ST_AREA_SIZE - 48];
+	uint8_t pad[AREA_PIDS - 48];
+	volatile uint32_t pids[STUB_SLOTS];
+	uint8_t rest[ST_AREA_SIZE - AREA_PIDS - 4 * STUB_SLOTS];
 };
 _Static_assert(offsetof(struct st_area, frame) == AREA_FRAME, "stub_code.S");
 _Static_assert(sizeof(struct st_area) == ST_AREA_SIZE, "layout.h");
@@ -94,8 +97,9 @@ struct st_cpu {
 	struct stub slot[STUB_SLOTS];
 	struct stub *bucket[STUB_BUCKETS];
 	struct stub *last; /* own thread: the stub used last */
-	struct stub *spare;
-	unsigned spares;
+	struct stub *spare; /* being made, or ready, the oldest first */
+	unsigned spares, spares_wanted;
+	struct stub *making; /* the master's last order */
 	struct stub *on;      /* own thread: the stub that ran last */
 	unsigned quick;       /* stretches of user code in a row that were short */
 	unsigned apart_after; /* so many, and a stub is put apart; doubled when that was no gain */
@@ -128,8 +132,10 @@ int strap_filter_master(void);
 /* stub.c */
 int strap_exchange_create(unsigned cpus); /* 0 or -errno; before any master */
 pid_t strap_make_master(struct st_cpu *c);
+/* Have stubs made ahead, as many as are wanted, and wait for none. c->lock is held. */
+void strap_make_ahead(struct st_cpu *c);
 /* A stub for no space yet; NULL and *error. c->lock is held. */
-struct stub *strap_make(struct st_cpu *c, int *error);
+struct stub *strap_take(struct st_cpu *c, int *error);
 /* Ends; its slot is free once it was reaped. c->lock is held. */
 void strap_end(struct stub *s);
 /* Execute what was noted: 0 or -errno, then s->failed is set. c->lock is held; by any CPU's thread. */

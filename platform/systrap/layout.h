@@ -46,10 +46,11 @@
 #define AREA_SEEN 0x08   /* ORD_RUN_GO of this stretch */
 #define AREA_KIND 0x0c   /* ST_KIND_… */
 #define AREA_SIGNAL 0x10
-#define AREA_TID 0x14    /* of the running thread; of a new stub, in the master's area */
+#define AREA_TID 0x14    /* of the running thread */
 #define AREA_FRAME 0x18
 #define AREA_FS 0x20
 #define AREA_GS 0x28
+#define AREA_PIDS 0x100 /* in the master's: the process of each slot, written by clone */
 
 #define ST_KIND_SIGNAL 1      /* a signal frame at AREA_FRAME */
 #define ST_KIND_INTERRUPTED 2 /* it did not begin: all is as the sentry left it */
@@ -63,6 +64,7 @@
 
 #define ST_FD_USER 0     /* the user memfd */
 #define ST_FD_EXCHANGE 1 /* orders and areas; the master's, and a stub's until it is set up */
+#define ST_FD_SETUP 2    /* an eventfd that nobody reads: the master's and a new stub's first batch */
 #define ST_FD_REPLY 8    /* + CPU: an eventfd */
 
 #endif

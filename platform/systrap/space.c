@@ -41,14 +41,8 @@ struct stub *strap_stub(struct st_cpu *c, uint64_t space)
 
 struct stub *strap_make_stub(struct st_cpu *c, uint64_t space, int *error)
 {
-	struct stub *s = c->spare;
+	struct stub *s = strap_take(c, error);
 
-	if (s) {
-		c->spare = s->next;
-		c->spares--;
-	} else {
-		s = strap_make(c, error);
-	}
 	if (!s)
 		return NULL;
 	s->space = space;
@@ -225,22 +219,14 @@ int strap_fpu_set(unsigned cpu, uint64_t space, const void *xsave)
 	return s ? strap_frame_fpu_set(s, xsave) : error;
 }
 
-/* There is time: a stub for the next space. */
+/* There is time: stubs for the next spaces. */
 void strap_idle(unsigned cpu, uint64_t deadline)
 {
 	struct st_cpu *c = &st_cpus[cpu];
 
-	if (c->spares < STUB_SPARE && !c->host->pending && !c->vmm->ended) {
-		struct stub *s;
-		int error;
-
+	if (c->spares < c->spares_wanted && !c->vmm->ended) {
 		pthread_mutex_lock(&c->lock);
-		s = strap_make(c, &error);
-		if (s) {
-			s->next = c->spare;
-			c->spare = s;
-			c->spares++;
-		}
+		strap_make_ahead(c);
 		pthread_mutex_unlock(&c->lock);
 	}
 	wake_idle(cpu, deadline);

@@ -3,8 +3,9 @@
  *
  * The master is forked from the CPU's thread before the jail and strips itself; it never
  * runs the container's code and only makes stubs, by clone. A new stub's mapping thread
- * first executes the orders that strap_make() left on its page: it gives up the exchange
- * file, makes the running thread, and puts its own filter on. That an order was executed
+ * first executes the orders that make_post() left on its page: it gives up the exchange
+ * file, puts its own filter on, and makes the running thread, which says that it is ready.
+ * Nobody waits for that but who needs the stub: they are made ahead. That an order was executed
  * is said on an eventfd, which no thread of a stub but the mapping thread may write: what
  * it says is believed, and nothing else. A stub that ran a space's code is never used for
  * another: nothing shows that its running thread has stopped. The main thread reaps.
@@ -33,11 +34,13 @@
 #define HOST_TASK_SIZE 0x7ffffffff000ull
 #define DEATH (1ull << 32) /* in a reply: somebody died, look */
 #define REPLY_ERROR 0x10000u
+#define TURN_NS 1000000l /* a stub that is not there yet is looked for so often ... */
+#define TURNS 10000u     /* ... and so many times */
 
 int st_reply_fd[ABI_MAX_CPUS];
 
 static int exchange_fd = -1;
-static volatile uint32_t unknown_deaths; /* of processes that no slot names yet */
+static int setup_fd = -1; /* ST_FD_SETUP */
 
 int strap_exchange_create(unsigned cpus)
 {
@@ -46,6 +49,9 @@ int strap_exchange_create(unsigned cpus)
 		return -errno;
 	/* Nobody who took the sentry over takes more of the host's memory by it. */
 	if (fcntl(exchange_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+		return -errno;
+	setup_fd = eventfd(0, EFD_CLOEXEC);
+	if (setup_fd < 0)
 		return -errno;
 	for (unsigned i = 0; i < cpus; i++) {
 		st_reply_fd[i] = eventfd(0, EFD_CLOEXEC);
@@ -97,7 +103,8 @@ static long child_descriptors(struct st_cpu *c)
 	unsigned cpus = c->vmm->cpus;
 
 	if (syscall(SYS_dup3, c->vmm->memory.user_memfd, HIGH_FD + ST_FD_USER, 0) < 0 ||
-	    syscall(SYS_dup3, exchange_fd, HIGH_FD + ST_FD_EXCHANGE, 0) < 0)
+	    syscall(SYS_dup3, exchange_fd, HIGH_FD + ST_FD_EXCHANGE, 0) < 0 ||
+	    syscall(SYS_dup3, setup_fd, HIGH_FD + ST_FD_SETUP, 0) < 0)
 		return -1;
 	for (unsigned i = 0; i < cpus; i++)
 		if (syscall(SYS_dup3, st_reply_fd[i], HIGH_FD + ST_FD_REPLY + i, 0) < 0)
@@ -106,7 +113,7 @@ static long child_descriptors(struct st_cpu *c)
 	    syscall(SYS_close_range, HIGH_FD + ST_FD_REPLY + cpus, ~0u, 0) < 0)
 		return -1;
 	for (unsigned i = 0; i < ST_FD_REPLY + cpus; i++)
-		if ((i <= ST_FD_EXCHANGE || i >= ST_FD_REPLY) && syscall(SYS_dup3, HIGH_FD + i, i, 0) < 0)
+		if ((i <= ST_FD_SETUP || i >= ST_FD_REPLY) && syscall(SYS_dup3, HIGH_FD + i, i, 0) < 0)
 			return -1;
 	return syscall(SYS_close_range, HIGH_FD, ~0u, 0);
 }
@@ -190,21 +197,26 @@ static void __attribute__((noreturn)) child_main(struct st_cpu *c)
 /* ---- orders ---- */
 
 /* Let the stub begin with its orders. */
-static void orders_post(struct stub *s, unsigned count)
+static void orders_post_to(struct stub *s, unsigned count, uint32_t reply_fd)
 {
 	s->orders->map_count = count;
-	s->orders->reply_fd = ST_FD_REPLY + host_self->cpu;
-	__atomic_store_n(&s->waiter, host_self->cpu + 1, __ATOMIC_SEQ_CST);
+	s->orders->reply_fd = reply_fd;
 	__atomic_add_fetch(&s->orders->map_go, 1, __ATOMIC_SEQ_CST);
 	st_futex(&s->orders->map_go, FUTEX_WAKE, 1, NULL);
 }
 
-/* Wait for `replies` of them: 0, or -errno of an order that failed, or -ESRCH. deaths: unknown ones so far, or NULL. */
-static int orders_wait(struct stub *s, unsigned replies, const uint32_t *deaths)
+static void orders_post(struct stub *s, unsigned count)
+{
+	__atomic_store_n(&s->waiter, host_self->cpu + 1, __ATOMIC_SEQ_CST);
+	orders_post_to(s, count, ST_FD_REPLY + host_self->cpu);
+}
+
+/* Wait for them: 0, or -errno of one that failed, or -ESRCH. */
+static int orders_wait(struct stub *s)
 {
 	uint64_t got = 0;
 
-	while ((uint32_t)got < replies) {
+	while (!(uint32_t)got) {
 		uint64_t value;
 		ssize_t n = read(st_reply_fd[host_self->cpu], &value, sizeof(value));
 
@@ -212,7 +224,7 @@ static int orders_wait(struct stub *s, unsigned replies, const uint32_t *deaths)
 			got += value & (DEATH - 1);
 		else if (n < 0 && errno != EINTR)
 			return -errno;
-		if (s->dead || (deaths && unknown_deaths != *deaths))
+		if (s->dead)
 			return -ESRCH;
 	}
 	__atomic_store_n(&s->waiter, 0, __ATOMIC_SEQ_CST);
@@ -233,7 +245,7 @@ int strap_flush(struct stub *s)
 		return s->failed;
 	s->order_count = 0;
 	orders_post(s, count);
-	error = orders_wait(s, 1, NULL);
+	error = orders_wait(s);
 	if (error) {
 		s->failed = error;
 		strap_kill(s);
@@ -276,21 +288,22 @@ pid_t strap_make_master(struct st_cpu *c)
 	order_put(m, 1, SYS_munmap, ST_CODE + ST_CODE_SIZE, ST_AREA - ST_CODE - ST_CODE_SIZE, 0);
 	order_put(m, 2, SYS_munmap, ST_END, HOST_TASK_SIZE - ST_END, 0);
 	orders_post(m, 3);
-	error = orders_wait(m, 1, NULL);
+	error = orders_wait(m);
 	if (error)
 		vmm_log(VMM_LOG_ERROR, "systrap: the stub of CPU %u failed: %s", c->cpu, strerror(-error));
+	if (!error) {
+		c->spares_wanted = SPARE_MIN;
+		strap_make_ahead(c);
+	}
 	return error ? error : m->pid;
 }
 
 static struct stub *slot_find(struct st_cpu *c)
 {
-	for (unsigned tries = 0; tries < 1000; tries++) {
-		for (unsigned i = 1; i < STUB_SLOTS; i++)
-			if (__atomic_load_n(&c->slot[i].state, __ATOMIC_ACQUIRE) == STUB_FREE)
-				return &c->slot[i];
-		wake_pause(1000000); /* all are dying */
-	}
-	return NULL;
+	for (unsigned i = 1; i < STUB_SLOTS; i++)
+		if (__atomic_load_n(&c->slot[i].state, __ATOMIC_ACQUIRE) == STUB_FREE)
+			return &c->slot[i];
+	return NULL; /* the others are dying still */
 }
 
 static void slot_clean(struct stub *s)
@@ -307,35 +320,93 @@ static void slot_clean(struct stub *s)
 	strap_frame_init(s);
 }
 
-struct stub *strap_make(struct st_cpu *c, int *error)
+static volatile uint32_t *slot_pid(struct st_cpu *c, const struct stub *s)
 {
-	struct stub *s = slot_find(c), *m = &c->slot[0];
-	uint32_t deaths = unknown_deaths;
+	return &c->slot[0].area->pids[s - c->slot];
+}
 
-	if (!s) {
-		*error = -EAGAIN;
-		return NULL;
-	}
+/* Ask the master for one. False: it has not begun with the last one yet, or no slot is free. */
+static bool make_post(struct st_cpu *c)
+{
+	struct stub *m = &c->slot[0], *s, **end;
+
+	if (c->making && !*slot_pid(c, c->making))
+		return false;
+	s = slot_find(c);
+	if (!s)
+		return false;
 	slot_clean(s);
 	s->state = STUB_MAKING;
+	*slot_pid(c, s) = 0;
 	order_put(s, 0, SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0);
 	order_put(s, 1, SYS_close, ST_FD_EXCHANGE, 0, 0);
-	order_put(s, 2, SYS_clone, ST_CLONE_RUNNER, 0, ST_AREA + AREA_TID);
-	order_put(s, 3, SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, ST_PROGRAMS);
-	orders_post(s, 4);
-	order_put(m, 0, SYS_clone, ST_CLONE_STUB, 0, ST_AREA + AREA_TID);
+	order_put(s, 2, SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, ST_PROGRAMS);
+	order_put(s, 3, SYS_clone, ST_CLONE_RUNNER, 0, ST_AREA + AREA_TID); /* the last: that thread says ready */
+	s->orders->sleeps = 1; /* so that it wakes whoever waits for it */
+	orders_post_to(s, 4, ST_FD_SETUP);
+	order_put(m, 0, SYS_clone, ST_CLONE_STUB, 0, ST_AREA + AREA_PIDS + 4 * (uint64_t)(s - c->slot));
 	m->orders->list[0].place = s->place;
-	orders_post(m, 1);
-	*error = orders_wait(m, 2, &deaths);
-	s->pid = (pid_t)m->area->tid; /* written before any of the container's code runs in the new stub */
-	s->tid = (pid_t)s->area->tid;
-	s->waiter = 0;
-	if (*error || s->pid <= 0) {
-		*error = *error ? *error : -EAGAIN;
-		s->state = STUB_FREE;
-		return NULL;
+	orders_post_to(m, 1, ST_FD_SETUP);
+	c->making = s;
+	s->next = NULL;
+	for (end = &c->spare; *end; end = &(*end)->next)
+		;
+	*end = s;
+	c->spares++;
+	return true;
+}
+
+void strap_make_ahead(struct st_cpu *c)
+{
+	while (c->spares < c->spares_wanted && make_post(c))
+		;
+}
+
+static bool is_ready(struct st_cpu *c, struct stub *s)
+{
+	return __atomic_load_n(&s->area->state, __ATOMIC_ACQUIRE) && *slot_pid(c, s);
+}
+
+/* Its area is to be believed until it runs a program's code. 0 or -errno. */
+static int make_wait(struct st_cpu *c, struct stub *s)
+{
+	const struct timespec turn = {.tv_nsec = TURN_NS};
+
+	for (unsigned turns = 0; !is_ready(c, s); turns++) {
+		if (turns == TURNS)
+			return -EAGAIN;
+		st_futex(&s->area->state, FUTEX_WAIT, 0, &turn);
 	}
+	return 0;
+}
+
+struct stub *strap_take(struct st_cpu *c, int *error)
+{
+	struct stub *s;
+
+	for (unsigned tries = 0; !c->spare && !make_post(c); tries++) {
+		if (tries == TURNS) {
+			*error = -EAGAIN;
+			return NULL;
+		}
+		wake_pause(TURN_NS);
+	}
+	s = c->spare;
+	if (!is_ready(c, s) && c->spares_wanted < SPARE_MAX)
+		c->spares_wanted++;
+	*error = make_wait(c, s);
+	if (*error) {
+		vmm_log(VMM_LOG_WARNING, "systrap: CPU %u: a stub was not made in time", c->cpu);
+		return NULL; /* it stays the first of the spares: the next one who asks waits on */
+	}
+	c->spare = s->next;
+	c->spares--;
+	s->pid = (pid_t)*slot_pid(c, s);
+	s->tid = (pid_t)s->area->tid;
+	s->orders->sleeps = 0;
+	s->waiter = 0;
 	s->state = STUB_LIVE;
+	strap_make_ahead(c);
 	return s;
 }
 
@@ -403,13 +474,8 @@ void strap_reap(int signal)
 	while ((pid = (pid_t)syscall(SYS_wait4, -1, &status, WNOHANG | __WALL, NULL)) > 0) {
 		struct stub *s = slot_of(pid);
 
-		if (s) {
-			reaped(s);
-			continue;
-		}
-		__atomic_add_fetch(&unknown_deaths, 1, __ATOMIC_SEQ_CST);
-		for (unsigned cpu = 0; cpu < ABI_MAX_CPUS && st_cpus[cpu].vmm; cpu++)
-			tell(cpu);
+		if (s)
+			reaped(s); /* others were never used: whoever waits for them gives up */
 	}
 	errno = saved;
 }

@@ -3,7 +3,8 @@
  * hand-over, and the handler of every signal.
  *
  * It is copied to ST_CODE. The mapping thread uses neither stack nor writable memory: what
- * it does comes from the orders, which the process cannot write, and stays in registers.
+ * it does comes from the orders, which the process cannot write, and stays in registers;
+ * after the last system call of a batch it reads none of them.
  * The running thread's part may be entered at any byte by the container's code with any
  * registers; all that keeps the host safe then is its seccomp program. Every address is a
  * constant, and everything that outlives a wait is loaded again after it.
@@ -49,6 +50,7 @@ mapper_wait:
 mapper_batch:
 	incl %r15d
 	movl ORD_MAP_COUNT(%rbx), %ebp
+	movl ORD_REPLY_FD(%rbx), %esp	/* no stack: a register like others */
 	leaq ORD_LIST(%rbx), %r14
 mapper_order:
 	movq (%r14), %rax
@@ -71,12 +73,14 @@ mapper_next:
 	jnz mapper_order
 	leaq reply_done(%rip), %rsi
 mapper_reply:
-	movl ORD_REPLY_FD(%rbx), %edi
+	movl %esp, %edi
 	movl $8, %edx
 	movl $SYS_WRITE, %eax
 	syscall
 	jmp mapper_wait
 mapper_failed:
+	cmpl $ST_FD_SETUP, %esp
+	je fatal			/* nobody would hear of it */
 	negq %rax
 	cmpq $200, %rax
 	jb 1f
@@ -129,6 +133,9 @@ runner_start:
 	syscall
 	testq %rax, %rax
 	jnz fatal
+	movabsq $ST_ORDERS, %rbx
+	movabsq $ST_AREA, %rbp
+	jmp hand_over			/* ready */
 
 runner_wait:
 	movabsq $ST_ORDERS, %rbx
