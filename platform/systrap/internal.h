@@ -44,23 +44,27 @@ struct st_orders {
 	volatile uint64_t frame, fs_base, gs_base;
 	volatile uint32_t sleeps, fsgsbase;
 	volatile uint64_t mask;
-	uint32_t pad1[34];
+	volatile uint32_t need;
+	uint32_t pad1[33];
 	struct st_order list[ORDER_LIMIT];
 };
 _Static_assert(offsetof(struct st_orders, run_go) == ORD_RUN_GO, "stub_code.S");
 _Static_assert(offsetof(struct st_orders, frame) == ORD_FRAME, "stub_code.S");
 _Static_assert(offsetof(struct st_orders, sleeps) == ORD_SLEEPS, "stub_code.S");
 _Static_assert(offsetof(struct st_orders, mask) == ORD_MASK, "layout.h");
+_Static_assert(offsetof(struct st_orders, need) == ORD_NEED, "stub_code.S");
 _Static_assert(offsetof(struct st_orders, list) == ORD_LIST, "stub_code.S");
 
 struct st_area {
 	volatile uint32_t state, sleeps, seen, kind, signal, tid;
 	volatile uint64_t frame, fs_base, gs_base;
-	uint8_t pad[AREA_PIDS - 48];
+	volatile uint32_t done;
+	uint8_t pad[AREA_PIDS - 52];
 	volatile uint32_t pids[STUB_SLOTS];
 	uint8_t rest[ST_AREA_SIZE - AREA_PIDS - 4 * STUB_SLOTS];
 };
 _Static_assert(offsetof(struct st_area, frame) == AREA_FRAME, "stub_code.S");
+_Static_assert(offsetof(struct st_area, done) == AREA_DONE, "stub_code.S");
 _Static_assert(sizeof(struct st_area) == ST_AREA_SIZE, "layout.h");
 
 #define SLOT_SIZE (ST_ORDERS_SIZE + ST_AREA_SIZE)
@@ -75,6 +79,7 @@ struct stub {
 	struct st_orders *orders;
 	struct st_area *area;
 	uint64_t place;       /* in the exchange file */
+	unsigned cpu;
 	unsigned order_count; /* noted, not executed */
 	int failed;           /* -errno: it may show what it must not, and does not run any more */
 	uint32_t frame, fpu;  /* offsets in area of the frame to begin from and of its FPU state: checked */
@@ -100,6 +105,7 @@ struct st_cpu {
 	struct stub *spare; /* being made, or ready, the oldest first */
 	unsigned spares, spares_wanted;
 	struct stub *making; /* the master's last order */
+	struct stub *chain;   /* its orders are being executed, and user code follows: not collected yet */
 	struct stub *on;      /* own thread: the stub that ran last */
 	unsigned quick;       /* stretches of user code in a row that were short */
 	unsigned apart_after; /* so many, and a stub is put apart; doubled when that was no gain */
@@ -111,7 +117,8 @@ struct st_cpu {
 };
 
 extern struct st_cpu st_cpus[ABI_MAX_CPUS];
-extern int st_reply_fd[ABI_MAX_CPUS]; /* eventfds: a stub's orders are done */
+/* Eventfds: a stub's orders are done; those that user code follows (never blocks). */
+extern int st_reply_fd[ABI_MAX_CPUS], st_chain_fd[ABI_MAX_CPUS];
 extern bool st_fsgsbase;
 extern pid_t st_own_pid;
 
@@ -140,6 +147,15 @@ struct stub *strap_take(struct st_cpu *c, int *error);
 void strap_end(struct stub *s);
 /* Execute what was noted: 0 or -errno, then s->failed is set. c->lock is held; by any CPU's thread. */
 int strap_flush(struct stub *s);
+/*
+ * Begin with what was noted; the mapping thread then wakes the running thread, so nobody waits in between. The
+ * page of orders is not ours again before strap_collect(). c->lock is held; own CPU's stub.
+ */
+void strap_chain(struct st_cpu *c, struct stub *s);
+/* The batch that strap_chain() began is done, if there is one: 0 or -errno, as strap_flush(). c->lock is held. */
+int strap_collect(struct st_cpu *c);
+/* The same without waiting. Takes c->lock. */
+int strap_chain_check(struct st_cpu *c, struct stub *s);
 /* Let the stub's mapping thread put the running thread on `core`: 0 or -errno, as strap_flush(). Takes c->lock. */
 int strap_move(struct st_cpu *c, struct stub *s, int core);
 /* It does nothing any more on return, and is left for strap_end(). c->lock is held. */

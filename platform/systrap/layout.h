@@ -34,8 +34,11 @@
 #define ORD_SLEEPS 0x68    /* the sentry's thread sleeps on area.state */
 #define ORD_FSGSBASE 0x6c  /* the instructions may be used */
 #define ORD_MASK 0x70     /* set of cores that an order names */
+#define ORD_NEED 0x78     /* batches that must be done before the stretch begins */
 #define ORD_LIST 0x100
 #define ORD_ENTRY 64
+
+#define ORD_REPLY_RUN 0x10000 /* with the descriptor: the running thread is woken after the batch */
 
 #define ST_SET_FS 1
 #define ST_SET_GS 2
@@ -50,6 +53,7 @@
 #define AREA_FRAME 0x18
 #define AREA_FS 0x20
 #define AREA_GS 0x28
+#define AREA_DONE 0x30   /* batches that the mapping thread has done: for the running thread only */
 #define AREA_PIDS 0x100 /* in the master's: the process of each slot, written by clone */
 
 #define ST_KIND_SIGNAL 1      /* a signal frame at AREA_FRAME */
@@ -65,6 +69,6 @@
 #define ST_FD_USER 0     /* the user memfd */
 #define ST_FD_EXCHANGE 1 /* orders and areas; the master's, and a stub's until it is set up */
 #define ST_FD_SETUP 2    /* an eventfd that nobody reads: the master's and a new stub's first batch */
-#define ST_FD_REPLY 8    /* + CPU: an eventfd */
+#define ST_FD_REPLY 8    /* + 2 * CPU: an eventfd; + 1: another, for batches that user code follows */
 
 #endif

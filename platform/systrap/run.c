@@ -49,12 +49,33 @@ static int stub_died(struct st_cpu *c, struct stub *s, struct hosted_context *co
 	return 0;
 }
 
-static void user_begin(struct stub *s)
+/*
+ * Orders first: the mapping thread does them and then wakes the other, so that we sleep once. A running thread
+ * that looks for its word would begin too early: there we wait for the orders.
+ */
+static int user_begin(struct st_cpu *c, struct stub *s)
 {
-	s->area->state = 0;
-	__atomic_add_fetch(&s->orders->run_go, 1, __ATOMIC_SEQ_CST);
-	if (__atomic_load_n(&s->area->sleeps, __ATOMIC_SEQ_CST))
+	bool chain = false;
+
+	if (s->order_count) {
+		pthread_mutex_lock(&c->lock);
+		if (s->apart)
+			strap_flush(s);
+		chain = s->order_count && !s->failed;
+		if (chain)
+			s->orders->need = s->orders->map_go + 1;
+		s->area->state = 0;
+		__atomic_add_fetch(&s->orders->run_go, !s->failed, __ATOMIC_SEQ_CST);
+		if (chain)
+			strap_chain(c, s);
+		pthread_mutex_unlock(&c->lock);
+	} else {
+		s->area->state = 0;
+		__atomic_add_fetch(&s->orders->run_go, 1, __ATOMIC_SEQ_CST);
+	}
+	if (!chain && __atomic_load_n(&s->area->sleeps, __ATOMIC_SEQ_CST))
 		st_futex(&s->orders->run_go, FUTEX_WAKE, 1, NULL);
+	return s->failed;
 }
 
 /* 0: it handed over; -ESRCH: it is dead; -ETIME: it does not react to a kick. */
@@ -75,6 +96,12 @@ static int user_wait(struct st_cpu *c, struct stub *s)
 		s->orders->sleeps = 0;
 		if (ret == -ETIMEDOUT && ++count == LATE_LIMIT)
 			return -ETIME;
+		if (c->chain == s && !s->area->state) {
+			int error = strap_chain_check(c, s);
+
+			if (error)
+				return error;
+		}
 		if (s->dead)
 			return -ESRCH;
 		if (ret == -ETIMEDOUT)
@@ -90,13 +117,13 @@ static int user_run(struct st_cpu *c, struct stub *s, struct hosted_context *con
 
 	strap_frame_write(s, context);
 	error = cores_before(c, s);
-	if (error) {
-		__atomic_store_n(&c->running, NULL, __ATOMIC_SEQ_CST);
-		return error;
-	}
-	user_begin(s);
-	error = user_wait(c, s);
+	if (!error)
+		error = user_begin(c, s);
+	if (!error)
+		error = user_wait(c, s);
 	__atomic_store_n(&c->running, NULL, __ATOMIC_SEQ_CST);
+	if (error && error == s->failed && error != -ESRCH)
+		return error; /* an order failed, so it did not begin: a fresh stub may */
 	if (error)
 		return stub_died(c, s, context, error == -ETIME ? "does not stop" : "has ended");
 	if (s->area->kind == ST_KIND_INTERRUPTED) {
@@ -144,12 +171,9 @@ int strap_run(unsigned cpu, uint64_t space, struct hosted_context *context)
 
 	if (c->vmm->ended)
 		wake_park();
-	if (!s || s->order_count) {
+	if (!s) {
 		pthread_mutex_lock(&c->lock);
-		if (!s)
-			s = strap_make_stub(c, space, &error);
-		if (s)
-			error = strap_flush(s);
+		s = strap_make_stub(c, space, &error);
 		pthread_mutex_unlock(&c->lock);
 	}
 	if (!s)

@@ -56,6 +56,8 @@ void strap_forget(struct st_cpu *c, struct stub *s)
 {
 	struct stub **at = space_bucket(c, s->space);
 
+	if (c->chain == s)
+		strap_collect(c);
 	while (*at && *at != s)
 		at = &(*at)->next;
 	if (*at)
@@ -78,6 +80,10 @@ static int range_check(uint64_t address, uint64_t length)
 /* A place for one more order. NULL: those before it failed with *error. */
 static struct st_order *order_add(struct stub *s, int *error)
 {
+	struct st_cpu *c = &st_cpus[s->cpu];
+
+	if (c->chain == s)
+		strap_collect(c); /* the page is in use */
 	*error = s->order_count == ORDER_LIMIT ? strap_flush(s) : s->failed;
 	return *error ? NULL : &s->orders->list[s->order_count++];
 }

@@ -15,6 +15,7 @@
 #include <linux/capability.h>
 #include <linux/futex.h>
 #include <linux/seccomp.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -37,7 +38,7 @@
 #define TURN_NS 1000000l /* a stub that is not there yet is looked for so often ... */
 #define TURNS 10000u     /* ... and so many times */
 
-int st_reply_fd[ABI_MAX_CPUS];
+int st_reply_fd[ABI_MAX_CPUS], st_chain_fd[ABI_MAX_CPUS];
 
 static int exchange_fd = -1;
 static int setup_fd = -1; /* ST_FD_SETUP */
@@ -55,9 +56,10 @@ int strap_exchange_create(unsigned cpus)
 		return -errno;
 	for (unsigned i = 0; i < cpus; i++) {
 		st_reply_fd[i] = eventfd(0, EFD_CLOEXEC);
-		if (st_reply_fd[i] < 0)
+		st_chain_fd[i] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		if (st_reply_fd[i] < 0 || st_chain_fd[i] < 0)
 			return -errno;
-		if (st_reply_fd[i] >= HIGH_FD)
+		if (st_chain_fd[i] >= HIGH_FD)
 			return -EMFILE;
 	}
 	return 0;
@@ -72,6 +74,7 @@ static int slots_map(struct st_cpu *c)
 		return -errno;
 	madvise(base, STUB_SLOTS * SLOT_SIZE, MADV_DONTFORK);
 	for (unsigned i = 0; i < STUB_SLOTS; i++) {
+		c->slot[i].cpu = c->cpu;
 		c->slot[i].place = first + (uint64_t)i * SLOT_SIZE;
 		c->slot[i].orders = (struct st_orders *)(base + (uint64_t)i * SLOT_SIZE);
 		c->slot[i].area = (struct st_area *)(base + (uint64_t)i * SLOT_SIZE + ST_ORDERS_SIZE);
@@ -107,12 +110,13 @@ static long child_descriptors(struct st_cpu *c)
 	    syscall(SYS_dup3, setup_fd, HIGH_FD + ST_FD_SETUP, 0) < 0)
 		return -1;
 	for (unsigned i = 0; i < cpus; i++)
-		if (syscall(SYS_dup3, st_reply_fd[i], HIGH_FD + ST_FD_REPLY + i, 0) < 0)
+		if (syscall(SYS_dup3, st_reply_fd[i], HIGH_FD + ST_FD_REPLY + 2 * i, 0) < 0 ||
+		    syscall(SYS_dup3, st_chain_fd[i], HIGH_FD + ST_FD_REPLY + 2 * i + 1, 0) < 0)
 			return -1;
 	if (syscall(SYS_close_range, 0, HIGH_FD - 1, 0) < 0 ||
-	    syscall(SYS_close_range, HIGH_FD + ST_FD_REPLY + cpus, ~0u, 0) < 0)
+	    syscall(SYS_close_range, HIGH_FD + ST_FD_REPLY + 2 * cpus, ~0u, 0) < 0)
 		return -1;
-	for (unsigned i = 0; i < ST_FD_REPLY + cpus; i++)
+	for (unsigned i = 0; i < ST_FD_REPLY + 2 * cpus; i++)
 		if ((i <= ST_FD_SETUP || i >= ST_FD_REPLY) && syscall(SYS_dup3, HIGH_FD + i, i, 0) < 0)
 			return -1;
 	return syscall(SYS_close_range, HIGH_FD, ~0u, 0);
@@ -208,7 +212,7 @@ static void orders_post_to(struct stub *s, unsigned count, uint32_t reply_fd)
 static void orders_post(struct stub *s, unsigned count)
 {
 	__atomic_store_n(&s->waiter, host_self->cpu + 1, __ATOMIC_SEQ_CST);
-	orders_post_to(s, count, ST_FD_REPLY + host_self->cpu);
+	orders_post_to(s, count, ST_FD_REPLY + 2 * host_self->cpu);
 }
 
 /* Wait for them: 0, or -errno of one that failed, or -ESRCH. */
@@ -238,10 +242,11 @@ static void order_put(struct stub *s, unsigned at, uint64_t nr, uint64_t a0, uin
 
 int strap_flush(struct stub *s)
 {
+	struct st_cpu *c = &st_cpus[s->cpu];
 	unsigned count = s->order_count;
-	int error;
+	int error = c->chain == s ? strap_collect(c) : 0;
 
-	if (!count || s->failed)
+	if (!count || error || s->failed)
 		return s->failed;
 	s->order_count = 0;
 	orders_post(s, count);
@@ -251,6 +256,61 @@ int strap_flush(struct stub *s)
 		strap_kill(s);
 	}
 	return error;
+}
+
+void strap_chain(struct st_cpu *c, struct stub *s)
+{
+	unsigned count = s->order_count;
+
+	strap_collect(c);
+	if (s->failed)
+		return;
+	s->order_count = 0;
+	c->chain = s;
+	orders_post_to(s, count, (ST_FD_REPLY + 2 * c->cpu + 1) | ORD_REPLY_RUN);
+}
+
+/* -EAGAIN: not done yet. */
+static int chain_read(struct st_cpu *c)
+{
+	struct stub *s = c->chain;
+	bool dead = s->dead;
+	uint64_t value;
+
+	if (read(st_chain_fd[c->cpu], &value, sizeof(value)) != (ssize_t)sizeof(value))
+		value = 0;
+	value &= DEATH - 1;
+	if (!value && !dead)
+		return -EAGAIN;
+	c->chain = NULL;
+	if (value == 1 && !dead)
+		return 0;
+	s->failed = value >= REPLY_ERROR ? -(int)(value & (REPLY_ERROR - 1)) : -ESRCH;
+	strap_kill(s);
+	return s->failed;
+}
+
+int strap_collect(struct st_cpu *c)
+{
+	int error = 0;
+
+	while (c->chain && (error = chain_read(c)) == -EAGAIN) {
+		struct pollfd fd = {.fd = st_chain_fd[c->cpu], .events = POLLIN};
+
+		poll(&fd, 1, -1);
+	}
+	return error;
+}
+
+int strap_chain_check(struct st_cpu *c, struct stub *s)
+{
+	int error = 0;
+
+	pthread_mutex_lock(&c->lock);
+	if (c->chain == s)
+		error = chain_read(c);
+	pthread_mutex_unlock(&c->lock);
+	return error == -EAGAIN ? 0 : error;
 }
 
 int strap_move(struct st_cpu *c, struct stub *s, int core)
@@ -442,10 +502,10 @@ static struct stub *slot_of(pid_t pid)
 	return NULL;
 }
 
-static void tell(unsigned cpu)
+static void tell(int fd)
 {
 	uint64_t value = DEATH;
-	ssize_t n = write(st_reply_fd[cpu], &value, sizeof(value));
+	ssize_t n = write(fd, &value, sizeof(value));
 
 	(void)n;
 }
@@ -457,7 +517,8 @@ static void reaped(struct stub *s)
 	__atomic_store_n(&s->dead, 1, __ATOMIC_SEQ_CST);
 	waiter = __atomic_load_n(&s->waiter, __ATOMIC_SEQ_CST);
 	if (waiter)
-		tell(waiter - 1);
+		tell(st_reply_fd[waiter - 1]);
+	tell(st_chain_fd[s->cpu]);
 	__atomic_store_n(&s->area->state, 1, __ATOMIC_SEQ_CST);
 	st_futex(&s->area->state, FUTEX_WAKE, 64, NULL);
 	/* The last: after this it may be used again. */

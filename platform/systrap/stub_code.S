@@ -72,10 +72,26 @@ mapper_next:
 	decl %ebp
 	jnz mapper_order
 	leaq reply_done(%rip), %rsi
+	leaq ORD_RUN_GO(%rbx), %r13
 mapper_reply:
-	movl %esp, %edi
+	movzwl %sp, %edi
 	movl $8, %edx
 	movl $SYS_WRITE, %eax
+	syscall
+	testl $ORD_REPLY_RUN, %esp
+	jz mapper_wait
+	movabsq $(ST_AREA + AREA_DONE), %r8
+	movl %r15d, (%r8)		/* only tells: nothing here depends on it */
+	movl $SYS_FUTEX, %eax
+	movq %r13, %rdi			/* the running thread; the sentry's if an order failed */
+	movl $1, %esi			/* FUTEX_WAKE */
+	movl $1, %edx
+	xorl %r10d, %r10d
+	syscall
+	testl %eax, %eax
+	jnz mapper_wait
+	movl $SYS_FUTEX, %eax
+	movq %r8, %rdi			/* it has begun to wait for just this */
 	syscall
 	jmp mapper_wait
 mapper_failed:
@@ -87,6 +103,7 @@ mapper_failed:
 	xorl %eax, %eax
 1:	leaq reply_errors(%rip), %rsi
 	leaq (%rsi,%rax,8), %rsi
+	movabsq $(ST_AREA + AREA_STATE), %r13
 	jmp mapper_reply
 mapper_zero:
 	/* From registers: a new thread may begin late, when the orders are others already. */
@@ -144,7 +161,7 @@ runner_wait:
 	xorl %ecx, %ecx
 1:	movl AREA_SEEN(%rbp), %edx
 	cmpl %edx, ORD_RUN_GO(%rbx)
-	jne runner_resume
+	jne 3f
 	cmpl %ecx, ORD_SPIN(%rbx)	/* read each time: the sentry may call it off */
 	jbe 2f
 	incl %ecx
@@ -157,6 +174,16 @@ runner_wait:
 	xorl %r10d, %r10d
 	syscall
 	movl $0, AREA_SLEEPS(%rbp)
+	jmp runner_wait
+3:	movl AREA_DONE(%rbp), %edx
+	movl %edx, %eax
+	subl ORD_NEED(%rbx), %eax
+	jns runner_resume
+	movl $SYS_FUTEX, %eax
+	leaq AREA_DONE(%rbp), %rdi
+	xorl %esi, %esi
+	xorl %r10d, %r10d
+	syscall
 	jmp runner_wait
 
 runner_resume:
