@@ -26,6 +26,7 @@
 #define STUB_BUCKETS 128u
 #define SPARE_MIN 2u /* stubs made ahead; more when they were missing */
 #define SPARE_MAX 12u
+#define SHOWN_RANGES 24u
 #define STUB_KICK SIGUSR1
 
 /* A system call for the mapping thread to make. */
@@ -87,7 +88,10 @@ struct stub {
 	bool bases_known;
 	bool apart;  /* its running thread is on another core than the sentry's: both look before they sleep */
 	unsigned late; /* stretches in a row that outlasted our looking */
-	bool mapped; /* something was mapped since it was empty */
+	unsigned shown_count;
+	struct {
+		uint64_t start, end;
+	} shown[SHOWN_RANGES]; /* all that was mapped and not taken away lies in these: maybe more does */
 	/* Any thread. */
 	volatile uint32_t state;  /* enum stub_state */
 	volatile uint32_t dead;   /* reaped, or about to be */

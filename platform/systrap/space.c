@@ -13,6 +13,8 @@
 
 #include "platform/systrap/internal.h"
 
+#define SHOWN_GAP 0x10000u /* ranges so near count as one */
+
 static struct stub **space_bucket(struct st_cpu *c, uint64_t space)
 {
 	return &c->bucket[space % STUB_BUCKETS];
@@ -77,6 +79,55 @@ static int range_check(uint64_t address, uint64_t length)
 	return 0;
 }
 
+/* ---- what a stub may show ---- */
+
+static void shown_add(struct stub *s, uint64_t start, uint64_t end)
+{
+	unsigned i, best = 0;
+	uint64_t least = UINT64_MAX;
+
+	for (i = 0; i < s->shown_count; i++) {
+		uint64_t gap = start > s->shown[i].end ? start - s->shown[i].end : s->shown[i].start > end ? s->shown[i].start - end : 0;
+
+		if (gap < least) {
+			least = gap;
+			best = i;
+		}
+	}
+	if (least > SHOWN_GAP && s->shown_count < SHOWN_RANGES) {
+		s->shown[s->shown_count].start = start;
+		s->shown[s->shown_count++].end = end;
+		return;
+	}
+	if (start < s->shown[best].start)
+		s->shown[best].start = start;
+	if (end > s->shown[best].end)
+		s->shown[best].end = end;
+}
+
+/* True: something may have been there. */
+static bool shown_take(struct stub *s, uint64_t start, uint64_t end)
+{
+	bool any = false;
+
+	for (unsigned i = s->shown_count; i-- > 0;) {
+		uint64_t *from = &s->shown[i].start, *to = &s->shown[i].end;
+
+		if (end <= *from || start >= *to)
+			continue;
+		any = true;
+		if (start <= *from && end >= *to)
+			s->shown[i] = s->shown[--s->shown_count];
+		else if (start <= *from)
+			*from = end;
+		else if (end >= *to)
+			*to = start;
+	}
+	return any;
+}
+
+/* ---- orders ---- */
+
 /* A place for one more order. NULL: those before it failed with *error. */
 static struct st_order *order_add(struct stub *s, int *error)
 {
@@ -109,7 +160,7 @@ static int map_locked(struct st_cpu *c, uint64_t space, const struct st_order *w
 	if (!order)
 		return error;
 	*order = *wanted;
-	s->mapped = true;
+	shown_add(s, address, address + length);
 	return 0;
 }
 
@@ -142,14 +193,12 @@ static int unmap_locked(struct stub *s, uint64_t address, uint64_t length)
 	struct st_order *order;
 	int error;
 
-	if (!s->mapped)
+	if (!shown_take(s, address, address + length))
 		return 0;
 	order = order_add(s, &error);
 	if (!order)
 		return error;
 	*order = (struct st_order){.nr = SYS_munmap, .arg = {address, length}};
-	if (!address && length == USER_TOP)
-		s->mapped = false;
 	return 0;
 }
 
@@ -191,8 +240,7 @@ int strap_drop(unsigned cpu, uint64_t space)
 	pthread_mutex_lock(&c->lock);
 	s = space_find(c, space);
 	if (s) {
-		if (s->mapped)
-			unmap_locked(s, 0, USER_TOP);
+		unmap_locked(s, 0, USER_TOP);
 		strap_flush(s);
 		strap_forget(c, s);
 		strap_end(s);

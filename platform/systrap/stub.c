@@ -375,7 +375,8 @@ static void slot_clean(struct stub *s)
 	s->order_count = 0;
 	s->failed = 0;
 	s->dead = 0;
-	s->bases_known = s->mapped = s->apart = false;
+	s->bases_known = s->apart = false;
+	s->shown_count = 0;
 	s->late = 0;
 	strap_frame_init(s);
 }
