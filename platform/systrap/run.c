@@ -25,6 +25,7 @@ void strap_interrupt(struct host_cpu *h)
 		return;
 	__atomic_store_n(&s->orders->kick, 1, __ATOMIC_SEQ_CST);
 	syscall(SYS_tgkill, s->pid, s->tid, STUB_KICK);
+	st_futex(&s->area->done, FUTEX_WAKE, 1, NULL); /* signals are blocked while it waits for that */
 	/* Its wait has no end yet, and from here on it needs one. */
 	if (h != host_self && __atomic_load_n(&s->orders->sleeps, __ATOMIC_SEQ_CST))
 		syscall(SYS_tgkill, st_own_pid, h->tid, HOSTED_WAKE_SIGNAL);
@@ -81,7 +82,8 @@ static int user_begin(struct st_cpu *c, struct stub *s)
 /* 0: it handed over; -ESRCH: it is dead; -ETIME: it does not react to a kick. */
 static int user_wait(struct st_cpu *c, struct stub *s)
 {
-	const struct timespec late = {.tv_nsec = LATE_NS};
+	/* Without a timeout the host would begin the wait again after the handler of our own timer, and we not look. */
+	const struct timespec late = {.tv_nsec = LATE_NS}, longest = {.tv_sec = 3600};
 	unsigned count = 0;
 	uint64_t begin = __builtin_ia32_rdtsc();
 	bool looked = cores_look(s);
@@ -92,9 +94,9 @@ static int user_wait(struct st_cpu *c, struct stub *s)
 
 		__atomic_store_n(&s->orders->sleeps, 1, __ATOMIC_SEQ_CST);
 		kicked = __atomic_load_n(&c->host->pending, __ATOMIC_SEQ_CST);
-		ret = st_futex(&s->area->state, FUTEX_WAIT, 0, kicked ? &late : NULL);
+		ret = st_futex(&s->area->state, FUTEX_WAIT, 0, kicked ? &late : &longest);
 		s->orders->sleeps = 0;
-		if (ret == -ETIMEDOUT && ++count == LATE_LIMIT)
+		if (kicked && ret == -ETIMEDOUT && ++count == LATE_LIMIT)
 			return -ETIME;
 		if (c->chain == s && !s->area->state) {
 			int error = strap_chain_check(c, s);

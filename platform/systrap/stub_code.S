@@ -175,7 +175,9 @@ runner_wait:
 	syscall
 	movl $0, AREA_SLEEPS(%rbp)
 	jmp runner_wait
-3:	movl AREA_DONE(%rbp), %edx
+3:	cmpl $0, ORD_KICK(%rbx)
+	jne runner_resume		/* it turns back there */
+	movl AREA_DONE(%rbp), %edx
 	movl %edx, %eax
 	subl ORD_NEED(%rbx), %eax
 	jns runner_resume
