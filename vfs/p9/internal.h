@@ -42,6 +42,17 @@ struct p9fs_call {
 /* All may sleep. 0 or -errno. After a failed begin nothing needs ending. */
 int p9fs_call_begin(struct p9fs_call **call, uint8_t type);
 int p9fs_call_send(struct p9fs_call *call); /* the Rlerror's errno, or -EIO for a bad reply */
+/*
+ * One message from `buffer` and its reply behind it, as call_send does without a call; *extra: as the ring tells.
+ * For rpc.c and plain.c.
+ */
+int p9fs_exchange(uint32_t channel, uint8_t *buffer, uint8_t type, struct p9_writer *out, struct p9_reader *in,
+	uint64_t *extra);
+bool p9fs_is_plain(uint32_t channel); /* that server speaks 9P2000.L without the extension */
+/* plain.c: a message of the extension for such a server. As p9fs_call_send(). */
+int p9fs_plain_perform(struct p9fs_call *call, uint32_t channel);
+bool p9fs_plain_takes(uint8_t type); /* messages that plain.c makes of others */
+void p9fs_plain_init(void);
 void p9fs_call_end(struct p9fs_call *call); /* closes a descriptor that nobody took */
 int p9fs_donated_take(struct p9fs_call *call); /* the index, now the caller's; -1 */
 

@@ -29,6 +29,7 @@ static struct p9fs_call *idle_calls;
 static unsigned call_count;
 static struct waitq call_waiters = WAITQ_INIT(call_waiters);
 static uint32_t connected[CHANNELS_MAX]; /* channels that have agreed on a version, their number + 1; 0: free */
+static bool plain[CHANNELS_MAX]; /* without the extension: plain.c */
 
 static uint64_t fids[P9_MAX_FIDS / 64]; /* bit N: fid N is in use */
 static unsigned fid_hint;
@@ -91,6 +92,14 @@ static int remote_error(struct p9_reader *in)
 	return -(int)error.ecode;
 }
 
+bool p9fs_is_plain(uint32_t channel)
+{
+	for (unsigned i = 0; i < CHANNELS_MAX; i++)
+		if (connected[i] == channel + 1)
+			return plain[i];
+	return false;
+}
+
 /* Every message but a version begins with a fid; tclunkmany's has their count before. */
 static uint32_t channel_of(const struct p9fs_call *call)
 {
@@ -103,16 +112,16 @@ static uint32_t channel_of(const struct p9fs_call *call)
 	return p9fs_fid_channel(fid);
 }
 
-static int send_once(struct p9fs_call *call)
+int p9fs_exchange(uint32_t channel, uint8_t *buffer, uint8_t type, struct p9_writer *out, struct p9_reader *in, uint64_t *extra)
 {
-	uint8_t *reply = call->buffer + P9FS_MESSAGE_SIZE;
+	uint8_t *reply = buffer + P9FS_MESSAGE_SIZE;
 	struct p9_header header;
-	uint64_t extra = 0;
+	uint64_t unused;
 	struct abi_sqe sqe = {
 		.op = ABI_RING_p9,
-		.fd = channel_of(call),
-		.gpa = va_to_pa(call->buffer),
-		.len = p9_finish(&call->out),
+		.fd = channel,
+		.gpa = va_to_pa(buffer),
+		.len = p9_finish(out),
 		.gpa2 = va_to_pa(reply),
 		.len2 = P9FS_MESSAGE_SIZE,
 	};
@@ -121,20 +130,32 @@ static int send_once(struct p9fs_call *call)
 
 	if (!sqe.len)
 		return -ENAMETOOLONG;
-	memcpy(&tag, call->buffer + 5, sizeof(tag));
-	n = hostring_call(&sqe, &extra);
+	memcpy(&tag, buffer + 5, sizeof(tag));
+	n = hostring_call(&sqe, extra ? extra : &unused);
 	if (n < 0)
 		return n == -ENOMEM ? -ENOMEM : -EIO;
-	if (extra > 0 && extra <= ABI_MAX_FDS)
-		call->donated = (int)extra - 1;
 	if (n > (int64_t)P9FS_MESSAGE_SIZE)
 		return -EIO;
-	p9_reader_init(&call->in, reply, (size_t)n);
-	if (!p9_get_header(&call->in, &header) || header.tag != tag)
+	p9_reader_init(in, reply, (size_t)n);
+	if (!p9_get_header(in, &header) || header.tag != tag)
 		return -EIO;
 	if (header.type == P9_rlerror)
-		return remote_error(&call->in);
-	return header.type == call->type + 1 ? 0 : -EIO;
+		return remote_error(in);
+	return header.type == type + 1 ? 0 : -EIO;
+}
+
+static int send_once(struct p9fs_call *call)
+{
+	uint32_t channel = channel_of(call);
+	uint64_t extra = 0;
+	int rc;
+
+	if (__builtin_expect(p9fs_plain_takes(call->type) && p9fs_is_plain(channel), 0))
+		return p9fs_plain_perform(call, channel);
+	rc = p9fs_exchange(channel, call->buffer, call->type, &call->out, &call->in, &extra);
+	if (extra > 0 && extra <= ABI_MAX_FDS)
+		call->donated = (int)extra - 1;
+	return rc;
 }
 
 /* The gofer keeps a descriptor for each of our fids: when it has no more, cached names give some back. */
@@ -168,12 +189,33 @@ void p9fs_call_end(struct p9fs_call *call)
 	waitq_wake(&call_waiters, 1, ~0u);
 }
 
-int p9fs_connect(uint32_t channel)
+/* 0, or -errno; *is_plain: the server answered with 9P2000.L alone. */
+static int agree(uint32_t channel, const char *version, bool *is_plain)
 {
-	struct p9_tversion t = {P9FS_MESSAGE_SIZE, p9_str_from(P9_VERSION_RINGFENCE)};
-	unsigned slot = CHANNELS_MAX;
 	struct p9_rversion r;
 	struct p9fs_call *call;
+	int rc = p9fs_call_begin(&call, P9_tversion);
+
+	if (rc)
+		return rc;
+	call->channel = channel;
+	p9_put_tversion(&call->out, &(struct p9_tversion){P9FS_MESSAGE_SIZE, p9_str_from(version)});
+	rc = p9fs_call_send(call);
+	if (!rc && !p9_get_rversion(&call->in, &r))
+		rc = -EIO;
+	if (!rc) {
+		*is_plain = p9_str_equal(r.version, P9_VERSION_LINUX);
+		if (r.msize != P9FS_MESSAGE_SIZE || (!*is_plain && !p9_str_equal(r.version, P9_VERSION_RINGFENCE)))
+			rc = -EPROTONOSUPPORT;
+	}
+	p9fs_call_end(call);
+	return rc;
+}
+
+int p9fs_connect(uint32_t channel)
+{
+	unsigned slot = CHANNELS_MAX;
+	bool is_plain = false;
 	int rc;
 
 	for (unsigned i = 0; i < CHANNELS_MAX; i++) {
@@ -184,24 +226,16 @@ int p9fs_connect(uint32_t channel)
 	}
 	if (slot == CHANNELS_MAX)
 		return -EMFILE;
-	rc = p9fs_call_begin(&call, P9_tversion);
+	rc = agree(channel, P9_VERSION_RINGFENCE, &is_plain);
+	if (rc) /* some servers answer a version that they don't know with an error */
+		rc = agree(channel, P9_VERSION_LINUX, &is_plain);
 	if (rc)
 		return rc;
-	call->channel = channel;
-	p9_put_tversion(&call->out, &t);
-	rc = p9fs_call_send(call);
-	if (rc) {
-		p9fs_call_end(call);
-		return rc;
-	}
-	if (!p9_get_rversion(&call->in, &r))
-		rc = -EIO;
-	else if (r.msize != P9FS_MESSAGE_SIZE || !p9_str_equal(r.version, P9_VERSION_RINGFENCE))
-		rc = -EPROTONOSUPPORT;
-	p9fs_call_end(call);
-	if (!rc)
-		connected[slot] = channel + 1;
-	return rc;
+	connected[slot] = channel + 1;
+	plain[slot] = is_plain;
+	if (is_plain)
+		p9fs_plain_init();
+	return 0;
 }
 
 /* ---- fids ---- */

@@ -93,7 +93,8 @@ static int super_create(const struct fs_type *type, uint32_t channel, uint32_t g
 	return 0;
 }
 
-static int attach(struct superblock *sb, uint32_t gofer)
+/* Another server than the gofer names its trees by path: the mount's source. */
+static int attach(struct superblock *sb, uint32_t gofer, const char *source)
 {
 	struct p9fs_super *super = sb->private;
 	struct p9_rattachattr r;
@@ -106,7 +107,7 @@ static int attach(struct superblock *sb, uint32_t gofer)
 	if (rc)
 		return rc;
 	snprintf(name, sizeof(name), "%u", gofer);
-	rc = P9FS_CALL(&call, tattachattr, fid, p9_str_from(name));
+	rc = P9FS_CALL(&call, tattachattr, fid, p9_str_from(p9fs_is_plain(super->channel) ? source : name));
 	if (rc) {
 		p9fs_fid_free(fid);
 		return rc;
@@ -141,7 +142,7 @@ static int p9fs_mount(const struct fs_type *type, const struct mount_args *args,
 		rc = super_create(type, channel, args->gofer, &sb);
 	if (rc)
 		return rc;
-	rc = attach(sb, args->gofer);
+	rc = attach(sb, args->gofer, args->source);
 	if (rc) {
 		superblock_put(sb);
 		return rc;

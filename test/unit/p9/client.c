@@ -29,6 +29,7 @@ static int gofer_socket;
 static pid_t gofer;
 static unsigned messages, host_calls;
 static bool donate = true;
+static bool stream; /* a server that is not ours: diod, over a stream socket */
 static int donated[ABI_MAX_FDS];
 static struct machine test_machine;
 static struct abi_boot test_boot;
@@ -67,6 +68,18 @@ static int64_t test_host_call(uint32_t op, uint64_t a0, uint64_t a1, uint64_t a2
 	return fake_machine_ops->host_call(op, a0, a1, a2, a3);
 }
 
+static int64_t receive_from_stream(uint8_t *to, uint64_t room)
+{
+	uint32_t size;
+
+	ck_assert_int_eq(recv(gofer_socket, to, 4, MSG_WAITALL), 4);
+	memcpy(&size, to, 4);
+	ck_assert_uint_ge(size, 7);
+	ck_assert_uint_le(size, room);
+	ck_assert_int_eq(recv(gofer_socket, to + 4, size - 4, MSG_WAITALL), (ssize_t)size - 4);
+	return size;
+}
+
 static int64_t carry_message(const struct abi_sqe *sqe, uint64_t *extra)
 {
 	char control[CMSG_SPACE(sizeof(int))];
@@ -78,6 +91,8 @@ static int64_t carry_message(const struct abi_sqe *sqe, uint64_t *extra)
 
 	messages++;
 	ck_assert_int_eq(send(gofer_socket, pa_to_va(sqe->gpa), sqe->len, 0), (ssize_t)sqe->len);
+	if (stream)
+		return receive_from_stream(pa_to_va(sqe->gpa2), sqe->len2);
 	n = recvmsg(gofer_socket, &message, MSG_CMSG_CLOEXEC);
 	ck_assert_int_gt(n, 0);
 	if (CMSG_FIRSTHDR(&message)) {
@@ -176,10 +191,29 @@ static void start_gofer(void)
 	gofer_socket = pair[0];
 }
 
+/* Debian's 9P server, which knows nothing of our extension. */
+static void start_diod(void)
+{
+	char number[16];
+	int pair[2];
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	gofer = fork();
+	ck_assert_int_ge(gofer, 0);
+	if (gofer == 0) {
+		close(pair[0]);
+		snprintf(number, sizeof(number), "%d", pair[1]);
+		execlp("diod", "diod", "-f", "-n", "-N", "--rfdno", number, "--wfdno", number, "-e", dir, "-L", "/dev/null", NULL);
+		_exit(127);
+	}
+	close(pair[1]);
+	gofer_socket = pair[0];
+}
+
 static void mount_root(uint32_t number)
 {
 	static struct fs_context fs = {.refs = 1};
-	struct mount_args args = {.source = "/", .data = "", .gofer = number};
+	struct mount_args args = {.source = stream ? dir : "/", .data = "", .gofer = number};
 	const struct fs_type *type;
 	struct superblock *sb;
 	struct mount *mount;
@@ -211,7 +245,10 @@ static void boot_with(uint32_t number)
 	host_file("sub/b", "bb");
 	host_dir("sub/deeper");
 	host_file("sub/deeper/c", "c");
-	start_gofer();
+	if (stream)
+		start_diod();
+	else
+		start_gofer();
 	fake_boot(64, 256);
 	fake_machine_ops = machine;
 	test_machine = *machine;
@@ -233,7 +270,8 @@ static void finish(void)
 
 	close(gofer_socket);
 	ck_assert_int_eq(waitpid(gofer, &status, 0), gofer);
-	ck_assert_int_eq(status, 0);
+	if (!stream)
+		ck_assert_int_eq(status, 0);
 	char command[100];
 	snprintf(command, sizeof(command), "rm -rf %s", dir);
 	ck_assert_int_eq(system(command), 0);
@@ -746,10 +784,78 @@ START_TEST(random_shared)
 }
 END_TEST
 
+/* ---- a server of others ---- */
+
+static void boot_diod(void)
+{
+	stream = true;
+	boot_with(1);
+}
+
+static unsigned count_entries(const char *name)
+{
+	struct counter counter = {.base.emit = count_one, .stop_after = 10000};
+	struct file *file = open_file(name, O_RDONLY | O_DIRECTORY);
+
+	ck_assert_int_eq(file->ops->readdir(file, &counter.base), 0);
+	close_file(file);
+	return counter.count;
+}
+
+/* What the Linux client's test of our gofer does (test/unit/gofer/linux_client.c), the other way round. */
+START_TEST(files_on_diod)
+{
+	static char big[200000], back[200000];
+	char name[64], target[64] = "";
+	struct kstat st;
+	struct path path;
+	struct file *file;
+	uint64_t pos = 0;
+	size_t size;
+
+	for (unsigned i = 0; i < sizeof(big); i++)
+		big[i] = (char)(i * 31 % 253);
+	file = open_file("/big", O_RDWR | O_CREAT | O_EXCL);
+	ck_assert_int_eq(file->ops->write_kernel(file, big, sizeof(big), &pos), sizeof(big));
+	ck_assert_int_eq(file_read_kernel(file, back, sizeof(back), 0), sizeof(back));
+	ck_assert_int_eq(memcmp(big, back, sizeof(big)), 0);
+	ck_assert_int_eq(vfs_fsync(file, false), 0);
+	ck_assert_int_eq(vfs_ftruncate(file, 1000), 0);
+	close_file(file);
+	ck_assert_int_eq(get_stat("/big", &st), 0);
+	ck_assert_uint_eq(st.size, 1000);
+	ck_assert_int_eq(memcmp(host_read("big", &size), big, 1000), 0);
+	ck_assert_uint_eq(size, 1000);
+	ck_assert_int_eq(get_stat("/missing", &st), -ENOENT);
+	ck_assert_int_eq(vfs_mkdir(AT_FDCWD, "/d", 0755), 0);
+	ck_assert_int_eq(vfs_mkdir(AT_FDCWD, "/d", 0755), -EEXIST);
+	ck_assert_int_eq(vfs_symlink("../hello", AT_FDCWD, "/d/link"), 0);
+	check_text("/d/link", "hello from the host");
+	ck_assert_int_eq(path_lookup(AT_FDCWD, "/d/link", 0, &path), 0);
+	ck_assert_int_eq(vfs_readlink(&path, target, sizeof(target)), 8);
+	path_put(&path);
+	ck_assert_int_eq(vfs_rename(AT_FDCWD, "/big", AT_FDCWD, "/d/moved", 0), 0);
+	ck_assert_int_eq(vfs_rmdir(AT_FDCWD, "/d"), -ENOTEMPTY);
+	for (unsigned i = 0; i < 300; i++) {
+		snprintf(name, sizeof(name), "/sub/entry-%u", i);
+		close_file(open_file(name, O_WRONLY | O_CREAT));
+	}
+	ck_assert_uint_eq(count_entries("/sub"), 305); /* and a, b, deeper, . and .. */
+	ck_assert_int_eq(vfs_unlink(AT_FDCWD, "/sub/entry-7"), 0);
+	ck_assert_uint_eq(count_entries("/sub"), 304);
+	ck_assert_int_eq(path_lookup(AT_FDCWD, "/hello", 0, &path), 0);
+	ck_assert_int_eq(vfs_chmod(&path, 0600), 0);
+	path_put(&path);
+	ck_assert_int_eq(get_stat("/hello", &st), 0);
+	ck_assert_uint_eq(st.mode & 07777, 0600);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("9p client");
-	TCase *exclusive = tcase_create("exclusive"), *shared = tcase_create("shared"), *own = tcase_create("own");
+	TCase *exclusive = tcase_create("exclusive"), *shared = tcase_create("shared"), *own = tcase_create("own"),
+	      *foreign = tcase_create("foreign");
 	SRunner *runner;
 	int failed;
 
@@ -771,6 +877,13 @@ int main(void)
 	tcase_add_test(own, readonly_tree);
 	tcase_add_test(own, random_exclusive);
 	tcase_add_test(own, random_shared);
+	if (access("/usr/sbin/diod", X_OK) == 0) {
+		tcase_add_checked_fixture(foreign, boot_diod, finish);
+		tcase_add_test(foreign, files_on_diod);
+		suite_add_tcase(suite, foreign);
+	} else {
+		fprintf(stderr, "diod is missing: not tested against it\n");
+	}
 	tcase_set_timeout(own, 60);
 	suite_add_tcase(suite, exclusive);
 	suite_add_tcase(suite, shared);
