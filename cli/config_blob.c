@@ -132,9 +132,12 @@ static void put_process(struct blob *blob, const struct container *c)
 void *config_blob(const struct container *c, size_t *length)
 {
 	struct blob blob = {0};
+	struct config_container id = {c->number, c->share};
 	struct config_root root = {0, c->root_flags};
 	struct config_limits limits = {.pids = c->limits.pids > 0 ? (uint64_t)c->limits.pids : 0};
 
+	if (c->number)
+		put(&blob, CONFIG_CONTAINER, &id, sizeof(id));
 	put_process(&blob, c);
 	put_string(&blob, CONFIG_HOSTNAME, c->hostname);
 	put_string(&blob, CONFIG_DOMAINNAME, c->domainname);

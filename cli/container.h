@@ -91,6 +91,8 @@ struct container {
 	uint64_t memory_limit; /* bytes, 0: none */
 	unsigned cpus;         /* 0: all */
 	struct container_limits limits;
+	uint32_t number, share; /* a further container of a sandbox: its number there, CONFIG_SHARE_* */
+	struct strings joined;  /* paths of those namespaces of the pod */
 	char *network_path; /* the network namespace that config.json names; NULL: none */
 	struct container_network network; /* taken over from it; no links: loopback only */
 	struct container_tree trees[CONTAINER_MAX_TREES];

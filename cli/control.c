@@ -8,9 +8,13 @@
 #include "cli/cli.h"
 #include "cli/control.h"
 
+static uint32_t about; /* the number of the container that the command works on */
+
 int control_open(const struct state *state)
 {
 	int fd = state_connect(state);
+
+	about = state->container;
 
 	if (fd < 0 && (errno == ECONNREFUSED || errno == ENOENT))
 		cli_error("container not running: %s", state->id);
@@ -21,7 +25,7 @@ int control_open(const struct state *state)
 
 int control_put(int fd, uint32_t number, const struct control_request *request)
 {
-	struct control_header head = {.op = request->op, .request = number, .container = request->container,
+	struct control_header head = {.op = request->op, .request = number, .container = request->container ? request->container : about,
 		.flags = request->flags, .len = (uint32_t)request->length};
 	struct iovec iov[2] = {{&head, sizeof(head)}, {(void *)request->payload, request->length}};
 	union {

@@ -32,7 +32,10 @@ struct control_reply {
 	char *payload; /* terminated by a zero after length; freed by control_reply_free() */
 };
 
-/* A connection, or -1 after a message: the container is not running. */
+/*
+ * A connection, or -1 after a message: the container is not running. Requests that name no
+ * container are about this one from then on: a command works on one only.
+ */
 int control_open(const struct state *state);
 /* 0, or -errno: EPIPE if the sandbox has gone. No message. */
 int control_put(int fd, uint32_t number, const struct control_request *request);

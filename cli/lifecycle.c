@@ -15,6 +15,7 @@
 #include "cli/oci.h"
 #include "cli/files.h"
 #include "cli/hooks.h"
+#include "cli/pod.h"
 
 #define KILL_PATIENCE_MS 10000
 #define LOCK_PATIENCE_MS 10000
@@ -150,6 +151,35 @@ static int start_sandbox(struct state *state, struct container *container, const
 	return wait_created(sandbox, fd, signals);
 }
 
+/* The same in a pod's sandbox that runs already. */
+static int start_in_pod(struct state *state, struct container *container, const struct create_options *options,
+	const struct cgroup *cgroup, struct sandbox *proxy)
+{
+	AUTO_FD int console = -1;
+	struct launch_options launch = {.detached = options->detached, .listen_fd = -1, .cgroup = cgroup};
+
+	if (options->console_socket && console_make(options->console_socket, &console))
+		return 1;
+	launch.console_fd = console;
+	if (pod_launch(proxy, state, container, &launch))
+		return 1;
+	state_set_process(state, proxy->boot);
+	return state_save(state) || run_create_hooks(container, state);
+}
+
+/* Whose sandbox the container is to run in, if not its own. */
+static int check_pod(struct state *state, const struct container *container)
+{
+	const char *pod = pod_of(container);
+
+	if (pod)
+		return pod_check(state, container, pod);
+	if (container->joined.count)
+		return cli_error("linux.namespaces.path: %s: only a container of a pod can share it",
+			container->joined.items[0]);
+	return 0;
+}
+
 int lifecycle_create(const char *id, const struct create_options *options, int signals, struct state *state,
 	struct container *container, struct sandbox *sandbox)
 {
@@ -163,9 +193,11 @@ int lifecycle_create(const char *id, const struct create_options *options, int s
 	if (oci_load(bundle, container) || check_console(container, options) || state_create(state, id))
 		return 1;
 	container->wait_start = true;
-	if (cgroup_plan(container, id, &cgroup, &state->cgroups) || fill_state(state, container, bundle) ||
-	    cgroup_make(&cgroup, container) ||
-	    start_sandbox(state, container, options, signals, &cgroup, sandbox))
+	if (cgroup_plan(container, id, &cgroup, &state->cgroups) || check_pod(state, container) ||
+	    fill_state(state, container, bundle) || cgroup_make(&cgroup, container))
+		goto undo;
+	if (state->sandbox ? start_in_pod(state, container, options, &cgroup, sandbox) :
+		start_sandbox(state, container, options, signals, &cgroup, sandbox))
 		goto undo;
 	state->recorded = STATE_CREATED;
 	if (state_save(state) || (options->pid_file && file_write_pid(options->pid_file, state->pid)))
@@ -175,6 +207,8 @@ undo:
 	sandbox_end(sandbox);
 	if (state->pid > 0)
 		hooks_run_all(&container->hooks[HOOK_POSTSTOP], "poststop", state, STATE_STOPPED);
+	if (state->sandbox && state->container)
+		pod_forget(state);
 	cgroup_remove(&state->cgroups);
 	state_remove(state);
 	return 1;
@@ -225,7 +259,7 @@ static bool wait_gone(const struct state *state, int timeout_ms)
 int lifecycle_kill_all(struct state *state)
 {
 	const struct control_kill order = {.signal = SIGKILL, .flags = CONTROL_KILL_ALL};
-	const struct control_request request = {.op = CONTROL_KILL, .payload = &order, .length = sizeof(order)};
+	const struct control_request request = {.op = CONTROL_KILL, .container = state->container, .payload = &order, .length = sizeof(order)};
 	struct control_reply reply;
 	AUTO_FD int fd = state_connect(state);
 
@@ -248,6 +282,8 @@ int lifecycle_delete(struct state *state, bool force)
 			return 1;
 	}
 	run_late_hooks(state, HOOK_POSTSTOP, "poststop", STATE_STOPPED);
+	if (state->sandbox)
+		pod_forget(state); /* what a killed proxy has left there */
 	cgroup_remove(&state->cgroups);
 	state_remove(state);
 	return 0;

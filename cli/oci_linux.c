@@ -7,6 +7,24 @@
 #include "cli/cli.h"
 #include "cli/oci_parts.h"
 
+/* A namespace of the pod's sandbox, as pod.c checks. False: of a kind that cannot be shared. */
+static bool join(struct container *container, const char *type, const char *path)
+{
+	static const struct {
+		const char *type;
+		uint32_t share;
+	} kinds[] = {{"ipc", CONFIG_SHARE_IPC}, {"uts", CONFIG_SHARE_UTS}, {"pid", CONFIG_SHARE_PID}};
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		if (strcmp(kinds[i].type, type) != 0)
+			continue;
+		container->share |= kinds[i].share;
+		strings_add(&container->joined, path);
+		return true;
+	}
+	return false;
+}
+
 static int check_namespaces(struct oci *oci, yajl_val linux_part)
 {
 	yajl_val list;
@@ -26,7 +44,7 @@ static int check_namespaces(struct oci *oci, yajl_val linux_part)
 			oci->container->network_path = container_copy(path);
 			continue;
 		}
-		if (path && path[0])
+		if (path && path[0] && !join(oci->container, type, path))
 			return json_error(&oci->json, "linux.namespaces.path", "%s: not supported yet", path);
 		if (strcmp(type, "user") == 0)
 			return json_error(&oci->json, "linux.namespaces", "user: not supported yet");

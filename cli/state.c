@@ -238,6 +238,13 @@ int state_listen(const struct state *state)
 int state_connect(const struct state *state)
 {
 	struct sockaddr_un address;
+	struct state first = {.lock_fd = -1};
+
+	if (state->sandbox) { /* in a pod: the channel of the first container's sandbox */
+		if (set_directory(&first, state->sandbox))
+			return -1;
+		state = &first;
+	}
 	AUTO_FD int directory = socket_address(state, &address);
 	int fd = directory < 0 ? -1 : socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 

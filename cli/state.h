@@ -33,6 +33,8 @@ struct state {
 	struct strings annotations; /* key, value, key, value... */
 	struct strings cgroups;     /* directories that were made for it, outermost first */
 	bool terminal;
+	char *sandbox;         /* the ID of the container in whose sandbox this one runs; NULL: its own */
+	uint32_t container;    /* its number there */
 };
 
 /* The state directory itself (not created). 0, or 1 after a message. */

@@ -106,6 +106,10 @@ static void put_private(yajl_gen gen, const struct state *state)
 	for (size_t i = 0; i < state->cgroups.count; i++)
 		yajl_gen_string(gen, (const unsigned char *)state->cgroups.items[i], strlen(state->cgroups.items[i]));
 	yajl_gen_array_close(gen);
+	if (state->sandbox) {
+		put_string(gen, "sandbox", state->sandbox);
+		put_integer(gen, "container", state->container);
+	}
 	yajl_gen_map_close(gen);
 }
 
@@ -198,8 +202,12 @@ static int load(struct state *state, const struct json *json)
 	    json_integer(json, json->root, "pid", "pid", &pid) ||
 	    json_integer(json, mine, "pidStart", "ringfence.pidStart", &start) ||
 	    json_bool(json, mine, "terminal", "ringfence.terminal", &state->terminal) ||
-	    json_strings(json, mine, "cgroups", "ringfence.cgroups", &state->cgroups) || load_status(state, json) ||
+	    json_strings(json, mine, "cgroups", "ringfence.cgroups", &state->cgroups) ||
+	    json_string(json, mine, "sandbox", "ringfence.sandbox", &state->sandbox) ||
+	    json_u32(json, mine, "container", "ringfence.container", &state->container) || load_status(state, json) ||
 	    load_annotations(state, json))
+		return 1;
+	if (state->sandbox && state_check_id(state->sandbox))
 		return 1;
 	if (!state->bundle || !state->rootfs || !state->created || !state->owner)
 		return json_error(json, "", "incomplete");

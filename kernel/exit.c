@@ -257,14 +257,28 @@ static void reparent_children(struct process *process)
 	}
 }
 
-/* A pid namespace, and so a container, ends with its first process: nobody outlives it. */
+/* Is it the first of a pid namespace, or of a container that shares the pod's. */
+static bool is_first(const struct process *process)
+{
+	return process->ns_init || process->container->init == process;
+}
+
+/* Does `process` end with `first`, which is the first of its namespace or container. */
+static bool ends_with(const struct process *first, const struct process *process)
+{
+	if (process == first)
+		return false;
+	return first->ns_init ? pid_ns_contains(first->pid_ns, process->pid_ns) : process->container == first->container;
+}
+
+/* A pid namespace, and a container, ends with its first process: nobody outlives it. */
 static void kill_everybody(struct process *but)
 {
 	struct process *process;
 
 	but->pid_ns->dead = true; /* nobody begins in it any more, from outside either */
 	TAILQ_FOREACH(process, &all_processes, all) {
-		if (process != but && !process->zombie && pid_ns_contains(but->pid_ns, process->pid_ns))
+		if (!process->zombie && ends_with(but, process))
 			signal_kill_process(process, WAIT_SIGNALED(SIGKILL));
 	}
 }
@@ -276,9 +290,10 @@ static bool everybody_has_gone(struct process *init)
 	bool gone = true;
 
 	TAILQ_FOREACH_SAFE(process, &all_processes, all, next) {
-		if (process == init || !pid_ns_contains(init->pid_ns, process->pid_ns))
+		if (!ends_with(init, process))
 			continue;
-		if (process->zombie && (!process->parent || process->parent == init))
+		if (process->zombie && (!process->parent || process->parent == init ||
+			process->parent->container != process->container))
 			process_release(process);
 		else if (!process->zombie)
 			gone = false;
@@ -384,10 +399,10 @@ void task_exit(int code)
 	task->exit_code = code;
 	task->blocked = ~0ull;
 	signal_retarget(task, ~0ull);
-	if (process->ns_init && is_last(task))
+	if (is_first(process) && is_last(task))
 		kill_everybody(process);
 	/* The sandbox goes on without it: nothing of it may be left then. */
-	if (process->ns_init && process != init_process && is_last(task))
+	if (is_first(process) && process != init_process && is_last(task))
 		(void)wait_event(&process->container->waiters, everybody_has_gone(process), DEADLINE_NONE, false);
 	give_back(task);
 	/* The others were killed, but may not have closed their files yet. */

@@ -285,8 +285,11 @@ int launch_process(struct launch *launch)
 		return -ENOMEM;
 	}
 	if (launch->first) {
-		c->init = task->process->pid_ns->init = task->process;
-		task->process->ns_init = true;
+		c->init = task->process;
+		if (!(c->config.id.flags & CONFIG_SHARE_PID)) { /* else it is one of the pod's namespace */
+			task->process->pid_ns->init = task->process;
+			task->process->ns_init = true;
+		}
 	}
 	if (c->frozen)
 		task_set_work(task, WORK_FREEZE);

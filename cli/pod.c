@@ -1,0 +1,217 @@
+/* Containers that join a pod's sandbox: see pod.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "cli/attach.h"
+#include "cli/cli.h"
+#include "cli/control.h"
+#include "cli/foreground.h"
+#include "cli/pod.h"
+#include "platform/platform.h"
+
+#define FORGET_TRIES 200
+#define FORGET_PAUSE_NS 10000000
+
+static const char *annotation(const struct container *container, const char *key)
+{
+	for (size_t i = 0; i + 1 < container->annotations.count; i += 2) {
+		if (strcmp(container->annotations.items[i], key) == 0)
+			return container->annotations.items[i + 1];
+	}
+	return NULL;
+}
+
+const char *pod_of(const struct container *container)
+{
+	static const char *const names[][2] = {
+		{"io.kubernetes.cri.container-type", "io.kubernetes.cri.sandbox-id"},
+		{"io.kubernetes.cri-o.ContainerType", "io.kubernetes.cri-o.SandboxID"},
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		const char *type = annotation(container, names[i][0]), *id = annotation(container, names[i][1]);
+		if (type && id && strcmp(type, "container") == 0)
+			return id;
+	}
+	return NULL;
+}
+
+int pod_check(struct state *state, const struct container *container, const char *pod)
+{
+	static struct state first;
+	char prefix[64];
+
+	if (state_check_id(pod) || state_open(&first, pod, STATE_LOOK))
+		return cli_error("the pod's sandbox %.100s cannot be joined", pod);
+	if (first.sandbox)
+		return cli_error("the pod's sandbox %.100s: that container is in another one itself", pod);
+	if (state_status(&first) != STATE_RUNNING)
+		return cli_error("the pod's sandbox %.100s is %s", pod, state_status_name(state_status(&first)));
+	snprintf(prefix, sizeof(prefix), "/proc/%d/ns/", (int)first.pid);
+	for (size_t i = 0; i < container->joined.count; i++) {
+		if (strncmp(container->joined.items[i], prefix, strlen(prefix)) != 0)
+			return cli_error("linux.namespaces.path: %s: not one of the pod's sandbox (process %d)",
+				container->joined.items[i], (int)first.pid);
+	}
+	if (container->limits.memory > 0 || container->limits.quota > 0)
+		return cli_error("linux.resources: memory.limit and cpu.quota of one container of a pod: not supported yet");
+	state->sandbox = container_copy(pod);
+	state_close(&first);
+	return 0;
+}
+
+/* In the proxy: the container's own gofer. Its socket, or -1 after a message. */
+static int start_gofer(const struct container *c, pid_t *pid)
+{
+	char words[CONTAINER_MAX_TREES][16];
+	char *argv[CONTAINER_MAX_TREES + 4] = {"ringfence", "gofer", "3"};
+	int fds[CONTAINER_MAX_TREES + 1], p9[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, p9) < 0)
+		return cli_error("socketpair: %s", strerror(errno)), -1;
+	fds[0] = p9[0];
+	for (size_t i = 0; i < c->tree_count; i++) {
+		snprintf(words[i], sizeof(words[i]), "%zu:%s", 4 + i, c->trees[i].readonly ? "ro" : "rw");
+		argv[3 + i] = words[i];
+		fds[1 + i] = c->trees[i].fd;
+	}
+	*pid = sandbox_fork();
+	if (*pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		signal(SIGPIPE, SIG_IGN);
+		sandbox_become(fds, (unsigned)c->tree_count + 1, argv);
+		_exit(1);
+	}
+	close(p9[0]);
+	if (*pid > 0)
+		return p9[1];
+	close(p9[1]);
+	return cli_error("gofer: fork: %s", strerror(errno)), -1;
+}
+
+/* The container is made in the sandbox: a connection to that, or -1 after a message. */
+static int create_there(const struct state *state, const struct container *c, int console, int gofer)
+{
+	size_t length;
+	AUTO_FREE void *blob = config_blob(c, &length);
+	int fds[4] = {console >= 0 ? console : 0, console >= 0 ? console : 1, console >= 0 ? console : 2, gofer};
+	struct control_request request = {.op = CONTROL_CREATE, .container = state->container, .payload = blob,
+		.length = length, .fds = fds, .fd_count = 4};
+	struct control_reply reply;
+	int fd = control_open(state);
+
+	if (fd < 0)
+		return -1;
+	int error = control_ask(fd, &request, CONTROL_FOREVER, &reply);
+	if (error)
+		cli_error("%s", control_reason(error, &reply));
+	control_reply_free(&reply);
+	if (!error)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+void pod_forget(const struct state *state)
+{
+	const struct control_kill order = {.signal = SIGKILL, .flags = CONTROL_KILL_ALL};
+	const struct control_request end = {.op = CONTROL_KILL, .container = state->container, .payload = &order,
+		.length = sizeof(order)};
+	const struct control_request forget = {.op = CONTROL_DELETE, .container = state->container};
+	const struct timespec pause = {0, FORGET_PAUSE_NS};
+	struct control_reply reply;
+	AUTO_FD int fd = state_connect(state);
+	int error = fd < 0 ? -EPIPE : -EBUSY;
+
+	if (fd >= 0) {
+		control_ask(fd, &end, CONTROL_PATIENCE_MS, &reply);
+		control_reply_free(&reply);
+	}
+	for (int i = 0; i < FORGET_TRIES && error == -EBUSY; i++) {
+		error = control_ask(fd, &forget, CONTROL_PATIENCE_MS, &reply);
+		control_reply_free(&reply);
+		if (error == -EBUSY)
+			nanosleep(&pause, NULL);
+	}
+}
+
+/* Until the command has recorded the container: true; false if it went away before. */
+static bool wait_recorded(int lifeline)
+{
+	struct vmm_control message;
+	ssize_t n;
+
+	if (send(lifeline, "", 1, MSG_NOSIGNAL) != 1)
+		return false;
+	do
+		n = recv(lifeline, &message, sizeof(message), 0);
+	while (n < 0 && errno == EINTR);
+	return n == (ssize_t)sizeof(message) && message.event == VMM_CONTROL_DETACH;
+}
+
+/* The proxy: never returns. */
+static void be_proxy(struct state *state, const struct container *c, const struct launch_options *options, int lifeline)
+{
+	struct attach attach = {.terminal = options->console_fd};
+	pid_t gofer = 0;
+	int status = 1;
+
+	close(state->lock_fd); /* the command's: it would stay locked with us */
+	state->lock_fd = -1;
+	setsid();
+	if (options->console_fd >= 0)
+		ioctl(options->console_fd, TIOCSCTTY, 0); /* changes of its size come here */
+	attach.signals = foreground_signals();
+	if (attach.signals < 0 || (options->cgroup && cgroup_enter(options->cgroup)))
+		_exit(1);
+	int socket = start_gofer(c, &gofer);
+	attach.channel = socket < 0 ? -1 : create_there(state, c, options->console_fd, socket);
+	if (attach.channel >= 0) {
+		int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+		for (int fd = 0; fd < 3; fd++)
+			dup2(null, fd);
+		close(socket);
+		for (size_t i = 0; i < c->tree_count; i++)
+			close(c->trees[i].fd);
+		if (wait_recorded(lifeline))
+			status = attach_wait(&attach);
+		pod_forget(state);
+	}
+	if (gofer > 0) {
+		kill(gofer, SIGKILL);
+		waitpid(gofer, NULL, 0);
+	}
+	_exit(status);
+}
+
+int pod_launch(struct sandbox *proxy, struct state *state, struct container *container,
+	const struct launch_options *options)
+{
+	int lifeline[2];
+	char ok;
+
+	if (!options->detached)
+		return cli_error("a container of a pod can be created, not run in the foreground");
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, lifeline) < 0)
+		return cli_error("socketpair: %s", strerror(errno));
+	fflush(NULL);
+	pid_t pid = fork();
+	if (pid == 0) {
+		close(lifeline[0]);
+		state->container = container->number = (uint32_t)getpid();
+		be_proxy(state, container, options, lifeline[1]);
+	}
+	close(lifeline[1]);
+	*proxy = (struct sandbox){pid > 0 ? pid : 0, lifeline[0], -1};
+	if (pid < 0)
+		return cli_error("fork: %s", strerror(errno));
+	state->container = container->number = (uint32_t)pid;
+	return recv(lifeline[0], &ok, 1, 0) == 1 ? 0 : 1; /* nothing: it has said why and ended */
+}
