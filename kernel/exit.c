@@ -276,7 +276,8 @@ static void kill_everybody(struct process *but)
 {
 	struct process *process;
 
-	but->pid_ns->dead = true; /* nobody begins in it any more, from outside either */
+	if (but->ns_init)
+		but->pid_ns->dead = true; /* nobody begins in it any more, from outside either */
 	TAILQ_FOREACH(process, &all_processes, all) {
 		if (!process->zombie && ends_with(but, process))
 			signal_kill_process(process, WAIT_SIGNALED(SIGKILL));
