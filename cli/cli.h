@@ -65,6 +65,9 @@ static inline void cleanup_file(FILE **file)
 		fclose(*file);
 }
 
+/* user_name.c. The host's name of a user; false: it has none. */
+bool user_name(uid_t uid, char *name, size_t size);
+
 #define AUTO_FD __attribute__((cleanup(cleanup_fd)))
 #define AUTO_FREE __attribute__((cleanup(cleanup_free)))
 #define AUTO_FILE __attribute__((cleanup(cleanup_file)))

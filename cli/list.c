@@ -1,7 +1,6 @@
 /* `ringfence list [-f table|json] [-q]`: the containers under --root. */
 #include <dirent.h>
 #include <errno.h>
-#include <pwd.h>
 #include <string.h>
 
 #include "cli/cli.h"
@@ -19,25 +18,11 @@ struct table {
 	size_t count;
 };
 
-/* By /etc/passwd alone: this program is linked statically, and the C library's other sources are not. */
-static bool user_name(const char *uid, char *name, size_t size)
-{
-	FILE *file = fopen("/etc/passwd", "re");
-	struct passwd *user = NULL;
-
-	while (file && (user = fgetpwent(file)) && user->pw_uid != (uid_t)strtoul(uid, NULL, 10))
-		;
-	if (user)
-		snprintf(name, size, "%s", user->pw_name);
-	if (file)
-		fclose(file);
-	return user != NULL;
-}
-
 static void set_row(struct row *row, const struct state *state)
 {
 	enum state_status status = state_status(state);
 	char pid[16], name[64];
+	bool named;
 
 	snprintf(pid, sizeof(pid), "%d", status == STATE_STOPPED ? 0 : (int)state->pid);
 	row->columns[0] = state->id;
@@ -45,7 +30,8 @@ static void set_row(struct row *row, const struct state *state)
 	row->columns[2] = container_copy(state_status_name(status));
 	row->columns[3] = state->bundle;
 	row->columns[4] = state->created;
-	row->columns[5] = container_copy(user_name(state->owner, name, sizeof(name)) ? name : state->owner);
+	named = user_name((uid_t)strtoul(state->owner, NULL, 10), name, sizeof(name));
+	row->columns[5] = container_copy(named ? name : state->owner);
 	row->json = state_json(state, status);
 }
 

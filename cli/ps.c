@@ -2,7 +2,6 @@
  * `ringfence ps [-f table|json] ID`: the container's processes as it numbers them; as JSON,
  * as runc has it, the numbers that processes of the host have: the sandbox's own.
  */
-#include <pwd.h>
 #include <string.h>
 #include <time.h>
 
@@ -12,13 +11,13 @@
 
 static void print_process(const struct control_process *p, const char *args, uint64_t uptime_ns, uint64_t total_ns)
 {
-	struct passwd *user = getpwuid(p->uid);
 	time_t start = time(NULL) - (time_t)((uptime_ns - p->start_ns) / 1000000000u);
-	char uid[16], stime[16], tty[16] = "?", line[300];
+	char uid[64], stime[16], tty[16] = "?", line[300];
 	uint64_t seconds = p->cpu_ns / 1000000000u;
 	struct tm tm;
 
-	snprintf(uid, sizeof(uid), "%u", p->uid);
+	if (!user_name(p->uid, uid, sizeof(uid)))
+		snprintf(uid, sizeof(uid), "%u", p->uid);
 	strftime(stime, sizeof(stime), "%H:%M", localtime_r(&start, &tm));
 	if (p->tty)
 		snprintf(tty, sizeof(tty), "pts/%u", p->tty & 0xff);
@@ -34,7 +33,7 @@ static void print_process(const struct control_process *p, const char *args, uin
 				line[i] = ' '; /* the container chose these bytes */
 		}
 	}
-	printf("%-8s %7u %7u %2llu %-5s %-8s %02llu:%02llu:%02llu %s\n", user ? user->pw_name : uid, p->pid, p->ppid,
+	printf("%-8s %7u %7u %2llu %-5s %-8s %02llu:%02llu:%02llu %s\n", uid, p->pid, p->ppid,
 		(unsigned long long)(total_ns ? p->cpu_ns * 100 / total_ns : 0), stime, tty,
 		(unsigned long long)(seconds / 3600), (unsigned long long)(seconds / 60 % 60),
 		(unsigned long long)(seconds % 60), line);
