@@ -113,7 +113,8 @@ static int probe(const struct platform_ops *platform, const char *state_dir, cha
 /* The first that works, in the order of `automatic`; what is wrong with those before it goes to why. */
 static int select_first(const char *state_dir, char *chosen, size_t chosen_size, char *why, size_t why_size)
 {
-	static const struct platform_ops *const automatic[] = {&kvm_platform, &systrap_platform, &ptrace_platform};
+	/* systrap comes last while it starts programs at half ptrace's speed: see systrap/README.md. */
+	static const struct platform_ops *const automatic[] = {&kvm_platform, &ptrace_platform, &systrap_platform};
 	char reasons[512] = "", reason[160];
 	int error = -ENODEV;
 
