@@ -113,7 +113,7 @@ done
 say "fuzzing"
 # Each target starts from its committed corpus, if it has one; findings stay in build/test/fuzz.
 targets=$(sed -n "s/^\\tadd_fuzz_target(\\([a-z0-9_]*\\).*/\\1/p" test/CMakeLists.txt)
-total=200
+total=160
 [ -z "$all" ] || total=3600
 share=$((total / $(echo "$targets" | wc -w)))
 mkdir -p "$out/fuzz"

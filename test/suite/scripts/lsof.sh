@@ -12,7 +12,7 @@ f = open("/tmp/file"); d = os.open("/usr", os.O_RDONLY)
 os.eventfd(0)
 print("ready", flush=True); time.sleep(100)' >out 2>/dev/null &
 pid=$!
-until grep -q ready out; do sleep 0.1; done
+until grep -qs ready out; do sleep 0.1; done
 lsof -w -p $pid -F ftn | sed -e 's/^p.*/pPID/' -e 's/\[[0-9]*\]/[N]/' -e 's/0x[0-9a-f]*/ADDRESS/' -e 's/eventfd:[0-9]*/eventfd/'  -e '/^f\(mem\|DEL\)/,/^n/d'
 echo "== one file"
 lsof -w -t /tmp/file >tasks; wc -l <tasks
