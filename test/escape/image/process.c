@@ -139,7 +139,7 @@ static const struct {
 	{"ioctl-fionbio", 16, 0, 0x5421, (long)&loopback, 0, 0, 0},
 	{"ioctl-high-half", 16, 0, 0x100005401, (long)&boot, 0, 0, 0},
 	{"ioctl-kvm", 16, 3, 0xae01, 0, 0, 0, 0},
-	{"sysinfo-path", 89, (long)"/proc/self/exe", (long)&boot, 64, 0, 0, 0},
+	{"readlink", 89, (long)"/proc/self/exe", (long)&boot, 64, 0, 0, 0},
 	{"getdents64", 217, 3, (long)&boot, 64, 0, 0, 0},
 	{"inotify_add_watch", 254, 3, (long)"/", 2, 0, 0, 0},
 	{"fanotify_init", 300, 0, 0, 0, 0, 0, 0},
