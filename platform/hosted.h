@@ -10,6 +10,8 @@
 #ifndef PLATFORM_HOSTED_H
 #define PLATFORM_HOSTED_H
 
+#include <signal.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "platform/abi/hosted.h"
@@ -59,6 +61,19 @@ int64_t hosted_call(struct abi_call *call);
 void hosted_ring_notify(void);
 /* Features that the host enabled in XCR0. */
 uint64_t hosted_xcr0(void);
+
+/* hosted_stub.c. What may be mapped into a stub: 0 or -EINVAL. Bytes; offset in the user memory file. */
+int hosted_check_range(uint64_t address, uint64_t length);
+int hosted_check_mapping(const struct vmm *vmm, uint64_t address, uint64_t length, uint64_t offset);
+uint64_t hosted_host_prot(unsigned prot); /* HOSTED_* as PROT_* */
+/* The trap for a signal that the CPU raised (si_code above 0). access: PF_WRITE and PF_FETCH of a page fault, if known. */
+void hosted_decode_exception(struct regs *r, int signal, const siginfo_t *info, uint64_t access);
+/* User code came by int 0x80 or SYSENTER, gates that this machine does not have. */
+void hosted_refuse_gate(struct regs *r);
+/* In a child that becomes a master. glibc registered an rseq area; the host kernel would write to it once it is gone. */
+void hosted_child_rseq(void);
+/* The sandbox's ids, no capabilities, no core file, death with the parent; `processes` (may be NULL): RLIMIT_NPROC. 0 or -1. */
+long hosted_child_privileges(const struct vmm *vmm, const struct rlimit *processes);
 
 /* wake.c. */
 extern const struct hosted_kind *hosted_kind;

@@ -131,28 +131,16 @@ static struct stub_order *order_add(struct pt_cpu *c, struct mirror *m, int *err
 	return &c->orders[c->order_count++];
 }
 
-static int range_check(uint64_t address, uint64_t length)
-{
-	uint64_t end;
-
-	if (!length || (address | length) & 4095 || __builtin_add_overflow(address, length, &end) || end > USER_TOP)
-		return -EINVAL;
-	return 0;
-}
-
 int mirror_map(unsigned cpu, uint64_t space, uint64_t address, uint64_t length, uint64_t offset, unsigned prot)
 {
 	struct pt_cpu *c = &pt_cpus[cpu];
 	struct stub_order *order;
-	uint64_t end, host_prot;
 	struct mirror *m;
 	int error;
 
-	error = range_check(address, length);
+	error = hosted_check_mapping(c->vmm, address, length, offset);
 	if (error)
 		return error;
-	if (offset & 4095 || __builtin_add_overflow(offset, length, &end) || end > c->vmm->memory.user.size)
-		return -EINVAL;
 	m = mirror_get(c, space, &error);
 	if (!m)
 		return error;
@@ -165,11 +153,9 @@ int mirror_map(unsigned cpu, uint64_t space, uint64_t address, uint64_t length, 
 	order = order_add(c, m, &error);
 	if (!order)
 		return error;
-	host_prot = (prot & HOSTED_READ ? PROT_READ : 0) | (prot & HOSTED_WRITE ? PROT_WRITE : 0) |
-		    (prot & HOSTED_EXEC ? PROT_EXEC : 0);
 	*order = (struct stub_order){
 		.nr = SYS_mmap,
-		.arg = {address, length, host_prot, MAP_SHARED | MAP_FIXED, STUB_MEMFD, offset},
+		.arg = {address, length, hosted_host_prot(prot), MAP_SHARED | MAP_FIXED, STUB_MEMFD, offset},
 	};
 	return 0;
 }
@@ -179,7 +165,7 @@ int mirror_unmap(unsigned cpu, uint64_t space, uint64_t address, uint64_t length
 	struct pt_cpu *c = &pt_cpus[cpu];
 	struct mirror *m = mirror_find(c, space);
 	struct stub_order *order;
-	int error = range_check(address, length);
+	int error = hosted_check_range(address, length);
 
 	if (error || !m)
 		return error;

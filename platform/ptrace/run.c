@@ -47,46 +47,13 @@ static void regs_from_host(struct hosted_context *to, const struct user_regs_str
 static void decode_syscall(struct regs *r, const struct user_regs_struct *host)
 {
 	if (host->rcx != host->rip) {
-		r->trap = TRAP_PROTECTION;
-		r->error = 0x80 * 8 + 2;
 		r->rax = host->orig_rax;
-		r->rip -= 2;
+		hosted_refuse_gate(r);
 		return;
 	}
 	r->trap = TRAP_SYSCALL;
 	r->orig_rax = host->orig_rax;
 	r->rax = (uint64_t)-ENOSYS;
-}
-
-static void decode_segv(struct regs *r, const siginfo_t *info)
-{
-	if (info->si_code == SEGV_MAPERR || info->si_code == SEGV_ACCERR || info->si_code == SEGV_PKUERR) {
-		r->trap = TRAP_PAGE_FAULT;
-		r->addr = (uint64_t)info->si_addr;
-		r->error = PF_USER | (info->si_code == SEGV_MAPERR ? 0 : PF_PRESENT);
-		return;
-	}
-	r->trap = TRAP_PROTECTION;
-}
-
-static void decode_bus(struct regs *r, const siginfo_t *info)
-{
-	if (info->si_code == BUS_ADRALN)
-		r->trap = TRAP_ALIGNMENT;
-	else if (info->si_code == SI_KERNEL)
-		r->trap = TRAP_STACK;
-	else
-		r->trap = TRAP_STUB_DIED; /* BUS_ADRERR: the host could not give the page */
-}
-
-static void decode_fpe(struct regs *r, const siginfo_t *info)
-{
-	if (info->si_code == FPE_INTDIV)
-		r->trap = TRAP_DIVIDE;
-	else if (info->si_code == FPE_INTOVF)
-		r->trap = TRAP_OVERFLOW;
-	else
-		r->trap = TRAP_SIMD; /* or x87: the state tells which, see the FPU area */
 }
 
 static int decode_signal(struct regs *r, pid_t pid, int signal)
@@ -114,15 +81,9 @@ static int decode_signal(struct regs *r, pid_t pid, int signal)
 		r->trap = TRAP_INTERRUPT;
 		return 0;
 	}
-	if (signal == SIGSEGV)
-		decode_segv(r, &info);
-	else if (signal == SIGBUS)
-		decode_bus(r, &info);
-	else if (signal == SIGFPE)
-		decode_fpe(r, &info);
-	else if (signal == SIGTRAP)
-		r->trap = info.si_code == TRAP_TRACE || info.si_code == 4 /* TRAP_HWBKPT */ ? TRAP_DEBUG : TRAP_BREAKPOINT;
-	else { /* SIGSYS: the vsyscall page, which the sentry does not have */
+	if (signal != SIGSYS) {
+		hosted_decode_exception(r, signal, &info, 0);
+	} else { /* the vsyscall page, which the sentry does not have */
 		r->trap = TRAP_PAGE_FAULT;
 		r->addr = (uint64_t)info.si_call_addr;
 		r->error = PF_USER | PF_FETCH;

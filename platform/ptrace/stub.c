@@ -10,7 +10,6 @@
  */
 #include <elf.h>
 #include <errno.h>
-#include <linux/capability.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
@@ -18,7 +17,6 @@
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
-#include <sys/rseq.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -80,44 +78,12 @@ static long child_signals(void)
 	return syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof(none));
 }
 
-/* glibc registered an rseq area for the thread; the host kernel would write to it once it is gone. */
-static void child_rseq(void)
-{
-	void *area = (char *)__builtin_thread_pointer() + __rseq_offset;
-
-	if (!__rseq_size)
-		return;
-	if (syscall(SYS_rseq, area, 32, RSEQ_FLAG_UNREGISTER, RSEQ_SIG) < 0)
-		syscall(SYS_rseq, area, (__rseq_size + 31u) & ~31u, RSEQ_FLAG_UNREGISTER, RSEQ_SIG);
-}
-
 static long child_privileges(struct pt_cpu *c)
 {
-	struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
-	struct __user_cap_data_struct data[2];
-	const struct rlimit zero = {0, 0};
-	uint32_t uid = c->vmm->options->uid, gid = c->vmm->options->gid;
 	/* A taken-over sentry can make a master fork without end; the uid is this sandbox's own, so this counts its stubs. */
 	const uint64_t stubs = c->vmm->cpus * (MIRROR_LIMIT + SPARE_LIMIT + 2ull) + 64;
-	const struct rlimit processes = {stubs, stubs};
 
-	if (syscall(SYS_geteuid))
-		uid = gid = 0; /* nothing to change: as jail.c does */
-	if (c->vmm->options->uid && syscall(SYS_prlimit64, 0, RLIMIT_NPROC, &processes, NULL) < 0)
-		return -1;
-	if (uid && (syscall(SYS_setgroups, 0, NULL) < 0 || syscall(SYS_setresgid, gid, gid, gid) < 0))
-		return -1;
-	if (uid && syscall(SYS_setresuid, uid, uid, uid) < 0)
-		return -1;
-	__builtin_memset(data, 0, sizeof(data));
-	if (syscall(SYS_capset, &header, data) < 0)
-		return -1;
-	if (syscall(SYS_prlimit64, 0, RLIMIT_CORE, &zero, NULL) < 0 || syscall(SYS_prlimit64, 0, RLIMIT_MEMLOCK, &zero, NULL) < 0 ||
-	    syscall(SYS_prlimit64, 0, RLIMIT_FSIZE, &zero, NULL) < 0)
-		return -1;
-	if (syscall(SYS_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
-		return -1;
-	return syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	return hosted_child_privileges(c->vmm, &(struct rlimit){stubs, stubs});
 }
 
 /* Exit codes 100.. name the step that failed. */
@@ -130,7 +96,7 @@ static void __attribute__((noreturn)) child_main(struct pt_cpu *c)
 	syscall(SYS_kill, syscall(SYS_getpid), SIGSTOP);
 	if (child_signals() < 0)
 		syscall(SYS_exit_group, 101);
-	child_rseq();
+	hosted_child_rseq();
 	if (child_pages(c) < 0)
 		syscall(SYS_exit_group, 102);
 	if (child_descriptors(c) < 0)

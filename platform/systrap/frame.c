@@ -145,45 +145,12 @@ static void decode_sys(struct regs *r, const siginfo_t *info)
 		return;
 	}
 	if (info->si_arch != AUDIT_ARCH_X86_64) { /* int 0x80, SYSENTER: no such gate here */
-		r->trap = TRAP_PROTECTION;
-		r->error = 0x80 * 8 + 2;
-		r->rip -= 2;
+		hosted_refuse_gate(r);
 		return;
 	}
 	r->trap = TRAP_SYSCALL;
 	r->orig_rax = r->rax;
 	r->rax = (uint64_t)-ENOSYS;
-}
-
-static void decode_segv(struct regs *r, const siginfo_t *info, const uint64_t *g)
-{
-	if (info->si_code == SEGV_MAPERR || info->si_code == SEGV_ACCERR || info->si_code == SEGV_PKUERR) {
-		r->trap = TRAP_PAGE_FAULT;
-		r->addr = (uint64_t)info->si_addr;
-		r->error = PF_USER | (info->si_code == SEGV_MAPERR ? 0 : PF_PRESENT) | (g[REG_ERR] & (PF_WRITE | PF_FETCH));
-		return;
-	}
-	r->trap = TRAP_PROTECTION;
-}
-
-static void decode_bus(struct regs *r, const siginfo_t *info)
-{
-	if (info->si_code == BUS_ADRALN)
-		r->trap = TRAP_ALIGNMENT;
-	else if (info->si_code == SI_KERNEL)
-		r->trap = TRAP_STACK;
-	else
-		r->trap = TRAP_STUB_DIED; /* BUS_ADRERR: the host could not give the page */
-}
-
-static void decode_fpe(struct regs *r, const siginfo_t *info)
-{
-	if (info->si_code == FPE_INTDIV)
-		r->trap = TRAP_DIVIDE;
-	else if (info->si_code == FPE_INTOVF)
-		r->trap = TRAP_OVERFLOW;
-	else
-		r->trap = TRAP_SIMD; /* or x87: the state tells which, see the FPU area */
 }
 
 static void decode_signal(struct regs *r, int signal, const siginfo_t *info, const uint64_t *g)
@@ -192,28 +159,10 @@ static void decode_signal(struct regs *r, int signal, const siginfo_t *info, con
 		r->trap = TRAP_INTERRUPT;
 		return;
 	}
-	switch (signal) {
-	case SIGSYS:
+	if (signal == SIGSYS)
 		decode_sys(r, info);
-		break;
-	case SIGSEGV:
-		decode_segv(r, info, g);
-		break;
-	case SIGBUS:
-		decode_bus(r, info);
-		break;
-	case SIGFPE:
-		decode_fpe(r, info);
-		break;
-	case SIGTRAP:
-		r->trap = info->si_code == TRAP_TRACE || info->si_code == 4 /* TRAP_HWBKPT */ ? TRAP_DEBUG : TRAP_BREAKPOINT;
-		break;
-	case SIGILL:
-		r->trap = TRAP_INVALID_OPCODE;
-		break;
-	default:
-		r->trap = TRAP_INTERRUPT;
-	}
+	else
+		hosted_decode_exception(r, signal, info, g[REG_ERR]);
 }
 
 int strap_frame_decode(struct stub *s, struct hosted_context *context)

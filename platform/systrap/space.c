@@ -70,15 +70,6 @@ void strap_forget(struct st_cpu *c, struct stub *s)
 		c->on = NULL;
 }
 
-static int range_check(uint64_t address, uint64_t length)
-{
-	uint64_t end;
-
-	if (!length || (address | length) & 4095 || __builtin_add_overflow(address, length, &end) || end > USER_TOP)
-		return -EINVAL;
-	return 0;
-}
-
 /* ---- what a stub may show ---- */
 
 static void shown_add(struct stub *s, uint64_t start, uint64_t end)
@@ -168,19 +159,14 @@ int strap_map(unsigned cpu, uint64_t space, uint64_t address, uint64_t length, u
 {
 	struct st_cpu *c = &st_cpus[cpu];
 	struct st_order order;
-	uint64_t end, host_prot;
 	int error;
 
-	error = range_check(address, length);
+	error = hosted_check_mapping(c->vmm, address, length, offset);
 	if (error)
 		return error;
-	if (offset & 4095 || __builtin_add_overflow(offset, length, &end) || end > c->vmm->memory.user.size)
-		return -EINVAL;
-	host_prot = (prot & HOSTED_READ ? PROT_READ : 0) | (prot & HOSTED_WRITE ? PROT_WRITE : 0) |
-		    (prot & HOSTED_EXEC ? PROT_EXEC : 0);
 	order = (struct st_order){
 		.nr = SYS_mmap,
-		.arg = {address, length, host_prot, MAP_SHARED | MAP_FIXED, ST_FD_USER, offset},
+		.arg = {address, length, hosted_host_prot(prot), MAP_SHARED | MAP_FIXED, ST_FD_USER, offset},
 	};
 	pthread_mutex_lock(&c->lock);
 	error = map_locked(c, space, &order);
@@ -205,7 +191,7 @@ static int unmap_locked(struct stub *s, uint64_t address, uint64_t length)
 int strap_unmap(unsigned cpu, uint64_t space, uint64_t address, uint64_t length)
 {
 	struct st_cpu *c = &st_cpus[cpu];
-	int error = range_check(address, length);
+	int error = hosted_check_range(address, length);
 	struct stub *s;
 
 	if (error)
