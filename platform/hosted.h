@@ -11,7 +11,6 @@
 #define PLATFORM_HOSTED_H
 
 #include <signal.h>
-#include <sys/resource.h>
 #include <time.h>
 
 #include "platform/abi/hosted.h"
@@ -72,8 +71,12 @@ void hosted_decode_exception(struct regs *r, int signal, const siginfo_t *info, 
 void hosted_refuse_gate(struct regs *r);
 /* In a child that becomes a master. glibc registered an rseq area; the host kernel would write to it once it is gone. */
 void hosted_child_rseq(void);
-/* The sandbox's ids, no capabilities, no core file, death with the parent; `processes` (may be NULL): RLIMIT_NPROC. 0 or -1. */
-long hosted_child_privileges(const struct vmm *vmm, const struct rlimit *processes);
+/*
+ * The sandbox's ids, no capabilities, no core file, death with the parent. A taken-over sentry can make a master fork
+ * without end; the uid is this sandbox's own, so at most `stub_tasks` (processes and threads) beside the VMM's own
+ * threads. 0 or -1.
+ */
+long hosted_child_privileges(const struct vmm *vmm, uint64_t stub_tasks);
 
 /* wake.c. */
 extern const struct hosted_kind *hosted_kind;

@@ -11,11 +11,14 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/rseq.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "platform/hosted.h"
+
+#define OWN_THREADS 64u
 
 /* ---- mappings ---- */
 
@@ -121,14 +124,15 @@ void hosted_child_rseq(void)
 		syscall(SYS_rseq, area, (__rseq_size + 31u) & ~31u, RSEQ_FLAG_UNREGISTER, RSEQ_SIG);
 }
 
-long hosted_child_privileges(const struct vmm *vmm, const struct rlimit *processes)
+long hosted_child_privileges(const struct vmm *vmm, uint64_t stub_tasks)
 {
+	const struct rlimit tasks = {stub_tasks + OWN_THREADS, stub_tasks + OWN_THREADS};
 	struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
 	struct __user_cap_data_struct data[2];
 	const struct rlimit zero = {0, 0};
 	uint32_t uid = vmm->options->uid, gid = vmm->options->gid;
 
-	if (processes && uid && syscall(SYS_prlimit64, 0, RLIMIT_NPROC, processes, NULL) < 0)
+	if (uid && syscall(SYS_prlimit64, 0, RLIMIT_NPROC, &tasks, NULL) < 0)
 		return -1;
 	if (syscall(SYS_geteuid))
 		uid = gid = 0; /* nothing to change: as jail.c does */

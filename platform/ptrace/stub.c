@@ -16,7 +16,6 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -78,14 +77,6 @@ static long child_signals(void)
 	return syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof(none));
 }
 
-static long child_privileges(struct pt_cpu *c)
-{
-	/* A taken-over sentry can make a master fork without end; the uid is this sandbox's own, so this counts its stubs. */
-	const uint64_t stubs = c->vmm->cpus * (MIRROR_LIMIT + SPARE_LIMIT + 2ull) + 64;
-
-	return hosted_child_privileges(c->vmm, &(struct rlimit){stubs, stubs});
-}
-
 /* Exit codes 100.. name the step that failed. */
 static void __attribute__((noreturn)) child_main(struct pt_cpu *c)
 {
@@ -101,7 +92,7 @@ static void __attribute__((noreturn)) child_main(struct pt_cpu *c)
 		syscall(SYS_exit_group, 102);
 	if (child_descriptors(c) < 0)
 		syscall(SYS_exit_group, 103);
-	if (child_privileges(c) < 0)
+	if (hosted_child_privileges(c->vmm, c->vmm->cpus * (MIRROR_LIMIT + SPARE_LIMIT + 2ull)) < 0)
 		syscall(SYS_exit_group, 104);
 	if (filter_apply() < 0)
 		syscall(SYS_exit_group, 105);

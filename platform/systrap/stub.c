@@ -19,7 +19,6 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -152,7 +151,7 @@ static void __attribute__((noreturn)) child_main(struct st_cpu *c)
 		syscall(SYS_exit_group, 102);
 	if (child_descriptors(c) < 0)
 		syscall(SYS_exit_group, 103);
-	if (hosted_child_privileges(c->vmm, NULL) < 0)
+	if (hosted_child_privileges(c->vmm, c->vmm->cpus * 2ull * STUB_SLOTS) < 0)
 		syscall(SYS_exit_group, 104);
 	if (strap_filter_master() < 0)
 		syscall(SYS_exit_group, 105);
