@@ -121,11 +121,9 @@ static void fill_child_info(struct process *process, int why, struct ksiginfo *i
 		info->status = process->stop_signal;
 	} else if (why == CLD_CONTINUED) {
 		info->status = SIGCONT;
-	} else if (process->exit_status & 0x7f) {
-		info->code = process->exit_status & 0x80 ? CLD_DUMPED : CLD_KILLED;
-		info->status = process->exit_status & 0x7f;
 	} else {
-		info->status = process->exit_status >> 8 & 0xff;
+		info->code = wait_end_code(process->exit_status);
+		info->status = wait_end_value(process->exit_status);
 	}
 }
 
@@ -162,12 +160,14 @@ static void release_thread(struct task *task)
 
 void process_release(struct process *process)
 {
-	struct task *leader = process->leader, *task;
+	struct task *leader = process->leader, *task, *next;
 
 	BUG_ON(!process->zombie);
 	ptrace_unlink(leader);
-	while ((task = TAILQ_LAST(&process->tasks, task_list)) != leader || TAILQ_FIRST(&process->tasks) != leader)
-		release_thread(task != leader ? task : TAILQ_FIRST(&process->tasks));
+	TAILQ_FOREACH_SAFE(task, &process->tasks, sibling, next) {
+		if (task != leader)
+			release_thread(task); /* ended, but its tracer has not waited for it */
+	}
 	if (process->parent) {
 		struct process *parent = process->parent;
 
@@ -200,20 +200,20 @@ static bool has_other_tracer(const struct process *process)
 	return tracer && tracer->process != process->parent;
 }
 
-static bool only_leader_is_left(const struct process *process)
+bool process_has_ended(const struct process *process)
 {
-	return TAILQ_FIRST(&process->tasks) == process->leader && !TAILQ_NEXT(process->leader, sibling);
+	return process->zombie && TAILQ_FIRST(&process->tasks) == process->leader && !TAILQ_NEXT(process->leader, sibling);
 }
 
 bool process_is_waitable(const struct process *process)
 {
-	return process->zombie && only_leader_is_left(process) && !has_other_tracer(process);
+	return process_has_ended(process) && !has_other_tracer(process);
 }
 
-/* Its tracer first, then its parent. */
+/* If it has ended: its tracer hears of it first, then its parent. */
 static void announce_end(struct process *process)
 {
-	if (!only_leader_is_left(process))
+	if (!process_has_ended(process))
 		return;
 	if (has_other_tracer(process))
 		ptrace_tell_exit(process->leader);
@@ -227,8 +227,7 @@ void process_tracee_ended(struct task *task)
 
 	if (task != process->leader)
 		release_thread(task);
-	if (process->zombie)
-		announce_end(process);
+	announce_end(process);
 }
 
 static void reparent_children(struct process *process)

@@ -257,7 +257,7 @@ fail:
 	return NULL;
 }
 
-static void publish(struct task *task, const struct clone_args *args)
+static void publish(struct task *task, const struct clone_args *args, bool traced)
 {
 	struct process *process = task->process;
 
@@ -285,7 +285,7 @@ static void publish(struct task *task, const struct clone_args *args)
 	if (process->container->frozen)
 		task->work |= WORK_FREEZE;
 	task_hash_insert(task);
-	if (ptrace_clone_event(args->flags, (int)args->exit_signal) || (args->flags & CLONE_PTRACE))
+	if (traced)
 		ptrace_follow(task);
 	if (!(args->flags & CLONE_THREAD))
 		rlimit_cpu_changed(process);
@@ -348,14 +348,14 @@ int64_t task_clone(struct clone_args *args, struct regs *regs)
 	tid = pid_vnr(tid);
 
 	/* From here nothing may fail. */
-	publish(task, args);
+	unsigned event = ptrace_clone_event(args->flags, (int)args->exit_signal);
+	publish(task, args, event || (args->flags & CLONE_PTRACE));
 	if (args->flags & CLONE_VFORK) {
 		task->vfork_parent = current;
 		task_get(task);
 	}
 	if (args->flags & CLONE_PARENT_SETTID)
 		(void)put_user(tid, UADDR(args->parent_tid));
-	unsigned event = ptrace_clone_event(args->flags, (int)args->exit_signal);
 	sched_new_task(task);
 	ptrace_event(current, event, (uint64_t)global);
 	if (args->flags & CLONE_VFORK) {

@@ -21,11 +21,15 @@ void process_set_pid_ns(struct process *process, struct pid_ns *ns); /* before i
 #define WAIT_SIGNALED(signo) ((signo) & 0x7f)
 #define WAIT_STOPPED(signo) (((signo) << 8) | 0x7f)
 #define WAIT_CONTINUED 0xffff
+/* Of an end: si_code (CLD_EXITED, CLD_KILLED, CLD_DUMPED) and si_status as SIGCHLD carries them. wait4.c */
+int wait_end_code(int status);
+int wait_end_value(int status);
 
 /* exit.c */
 void process_release(struct process *process); /* a zombie was waited for (or nobody will): forget it */
 /* Tell the parent: why is CLD_EXITED (the code is refined from the status), CLD_STOPPED or CLD_CONTINUED. */
 void process_notify_parent(struct process *process, int why);
+bool process_has_ended(const struct process *process); /* a zombie of which no traced thread is left */
 /* A zombie whose end its parent may be told of: no traced thread of it is left, and no other tracer waits for it first. */
 bool process_is_waitable(const struct process *process);
 /* A traced task that has ended and that its tracer is done with: a thread goes, a process is told to its parent. */

@@ -23,14 +23,17 @@
 #define SYSCALL_STOP 0x80u
 #define OPTIONS_KNOWN ((uint64_t)PTRACE_O_MASK & ~(uint64_t)PTRACE_O_SUSPEND_SECCOMP)
 
-int ptrace_may_access(const struct task *task)
+int ptrace_may_access(const struct task *task, enum ptrace_ids by)
 {
 	const struct cred *own = current->cred, *cred = task->cred;
 
 	if (task->process == current->process || capable(CAP_SYS_PTRACE))
 		return 0;
-	if (!cred || own->uid != cred->euid || own->uid != cred->suid || own->uid != cred->uid || own->gid != cred->egid ||
-		own->gid != cred->sgid || own->gid != cred->gid)
+	if (!own || !cred)
+		return -EPERM;
+	uint32_t uid = by == PTRACE_BY_FS_IDS ? own->fsuid : own->uid, gid = by == PTRACE_BY_FS_IDS ? own->fsgid : own->gid;
+	if (uid != cred->euid || uid != cred->suid || uid != cred->uid || gid != cred->egid || gid != cred->sgid ||
+		gid != cred->gid)
 		return -EPERM;
 	return task->mm && !task->mm->dumpable ? -EPERM : 0;
 }
@@ -51,13 +54,20 @@ static void link_to(struct task *task, struct task *tracer, bool seized, uint64_
 	task_set_work(task, WORK_PTRACE);
 }
 
+/* The trap flag was the tracer's: it is seen neither by the tracer nor by a handler. */
+static void end_step(struct task *task)
+{
+	if (task->ptrace.stepping)
+		task->regs->rflags &= ~FLAG_TF;
+	task->ptrace.stepping = false;
+}
+
 void ptrace_unlink(struct task *task)
 {
 	if (!task->ptrace.tracer)
 		return;
 	LIST_REMOVE(task, ptrace.link);
-	if (task->ptrace.stepping)
-		task->regs->rflags &= ~FLAG_TF;
+	end_step(task);
 	task->ptrace = (struct ptrace){.resume_signal = task->ptrace.resume_signal};
 	__atomic_fetch_and(&task->work, ~WORK_PTRACE, __ATOMIC_SEQ_CST);
 }
@@ -105,7 +115,7 @@ int ptrace_attach(struct task *task, bool seize, uint64_t options)
 		return -EIO;
 	if (task->kernel_task || task->process == current->process || task->exiting || task->state == TASK_ZOMBIE)
 		return -EPERM;
-	if (task->ptrace.tracer || ptrace_may_access(task) < 0)
+	if (task->ptrace.tracer || ptrace_may_access(task, PTRACE_BY_REAL_IDS) < 0)
 		return -EPERM;
 	link_to(task, current, seize, options);
 	if (!seize)
@@ -236,9 +246,7 @@ static uint32_t stop(struct task *task, uint32_t status, const struct ksiginfo *
 {
 	struct ptrace *p = &task->ptrace;
 
-	if (p->stepping)
-		task->regs->rflags &= ~FLAG_TF;
-	p->stepping = false;
+	end_step(task);
 	p->status = status;
 	p->info = info ? *info : (struct ksiginfo){0};
 	p->syscall_op = syscall_op;
@@ -394,8 +402,7 @@ void ptrace_syscall_exit(struct task *task, struct regs *regs)
 	} else if (task->ptrace.mode == PTRACE_MODE_STEP && task->ptrace.stepping) {
 		struct ksiginfo info = {.signo = SIGTRAP, .code = TRAP_BRKPT, .addr = regs->rip};
 
-		regs->rflags &= ~FLAG_TF;
-		task->ptrace.stepping = false;
+		end_step(task);
 		signal_force(task, &info);
 	}
 }
@@ -431,12 +438,18 @@ void ptrace_follow(struct task *child)
 
 /* ---- waiting ---- */
 
+/* A leader ends with its group, and as that does. */
+static int end_status(const struct task *task)
+{
+	return task == task->process->leader ? task->process->exit_status : task->exit_code;
+}
+
 void ptrace_tell_exit(struct task *task)
 {
-	int status = task == task->process->leader ? task->process->exit_status : task->exit_code;
+	int status = end_status(task);
 
 	task->ptrace.unreported = true;
-	tell_tracer(task, status & 0x7f ? CLD_KILLED : CLD_EXITED, status & 0x7f ? status & 0x7f : status >> 8 & 0xff);
+	tell_tracer(task, wait_end_code(status), wait_end_value(status));
 }
 
 /* A thread that has ended; a leader only when its whole group has. */
@@ -444,7 +457,7 @@ static bool has_ended(const struct task *task)
 {
 	if (task != task->process->leader)
 		return task->state == TASK_ZOMBIE;
-	return task->process->zombie && TAILQ_NEXT(TAILQ_FIRST(&task->process->tasks), sibling) == NULL;
+	return process_has_ended(task->process);
 }
 
 static bool report(struct task *task, int options, struct wait_result *result)
@@ -461,8 +474,8 @@ static bool report(struct task *task, int options, struct wait_result *result)
 	result->pid = pid_vnr(task->tid);
 	result->uid = task->cred->uid;
 	if (ended) {
-		result->status = task == task->process->leader ? task->process->exit_status : task->exit_code;
-		result->code = !(result->status & 0x7f) ? CLD_EXITED : result->status & 0x80 ? CLD_DUMPED : CLD_KILLED;
+		result->status = end_status(task);
+		result->code = wait_end_code(result->status);
 	} else {
 		result->status = (int)(p->status << 8 | 0x7f);
 		result->code = CLD_TRAPPED;

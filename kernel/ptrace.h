@@ -50,8 +50,12 @@ LIST_HEAD(ptrace_list, task);
 
 /* ---- what the tracer asks: 0 or -errno as ptrace(2) ---- */
 
-/* May current look into task's memory and registers? 0, -EPERM. Needs CAP_SYS_PTRACE for others' or undumpable ones. */
-int ptrace_may_access(const struct task *task);
+/*
+ * May current look into task's memory and registers? 0, -EPERM. Needs CAP_SYS_PTRACE for others' or undumpable ones.
+ * System calls go by the real ids, files (/proc) by the file system's: ptrace(2), "Ptrace access mode checking".
+ */
+enum ptrace_ids { PTRACE_BY_REAL_IDS, PTRACE_BY_FS_IDS };
+int ptrace_may_access(const struct task *task, enum ptrace_ids by);
 int ptrace_trace_me(void);
 int ptrace_attach(struct task *task, bool seize, uint64_t options);
 /* For the following task is a tracee of current's; all but interrupt() and kill() want it stopped (ptrace_find()). */

@@ -269,54 +269,59 @@ int seccomp_set_strict(void)
 	return 0;
 }
 
+/* A filter that can stand before those that the task has; NULL with the reason in *error. */
+static struct seccomp_filter *filter_for(const struct task *task, const struct sock_filter *program, unsigned count, unsigned flags,
+	int *error)
+{
+	*error = -EINVAL;
+	if (flags & ~KNOWN_FLAGS)
+		return NULL;
+	struct seccomp_filter *filter = filter_create(program, count, flags, error);
+	if (!filter || fits_behind(filter, task->seccomp.filter))
+		return filter;
+	filter_put(filter);
+	*error = -ENOMEM;
+	return NULL;
+}
+
+/* May the filters of current become those of all its threads? 0, -ENOMEM, or as seccomp(2) says who differs. */
+static int may_share(const struct task *task, unsigned flags)
+{
+	int tid = thread_that_differs(task);
+
+	if (tid)
+		return flags & SECCOMP_FILTER_FLAG_TSYNC_ESRCH ? -ESRCH : tid;
+	return share_no_new_privs(task) ? 0 : -ENOMEM;
+}
+
 int seccomp_set_filter(const struct sock_filter *program, unsigned count, unsigned flags)
 {
 	struct task *task = current;
 	int rc;
 
-	if (flags & ~KNOWN_FLAGS)
+	if (task->seccomp.mode && task->seccomp.mode != SECCOMP_MODE_FILTER)
 		return -EINVAL;
-	struct seccomp_filter *filter = filter_create(program, count, flags, &rc);
+	struct seccomp_filter *filter = filter_for(task, program, count, flags, &rc);
 	if (!filter)
 		return rc;
-	rc = -EINVAL;
-	if (task->seccomp.mode && task->seccomp.mode != SECCOMP_MODE_FILTER)
-		goto fail;
-	rc = -ENOMEM;
-	if (!fits_behind(filter, task->seccomp.filter))
-		goto fail;
-	if (flags & SECCOMP_FILTER_FLAG_TSYNC) {
-		rc = thread_that_differs(task);
-		if (rc && (flags & SECCOMP_FILTER_FLAG_TSYNC_ESRCH))
-			rc = -ESRCH;
-		if (rc)
-			goto fail;
-		rc = -ENOMEM;
-		if (!share_no_new_privs(task))
-			goto fail;
+	rc = flags & SECCOMP_FILTER_FLAG_TSYNC ? may_share(task, flags) : 0;
+	if (rc) {
+		filter_put(filter);
+		return rc;
 	}
 	attach(task, filter);
 	if (flags & SECCOMP_FILTER_FLAG_TSYNC)
 		share_filters(task);
 	return 0;
-fail:
-	filter_put(filter);
-	return rc;
 }
 
 int seccomp_install(struct task *task, const struct sock_filter *program, unsigned count, unsigned flags)
 {
 	int rc;
+	struct seccomp_filter *filter = filter_for(task, program, count, flags, &rc);
 
-	if (flags & ~KNOWN_FLAGS)
-		return -EINVAL;
-	struct seccomp_filter *filter = filter_create(program, count, flags, &rc);
 	if (!filter)
 		return rc;
-	if (!fits_behind(filter, task->seccomp.filter)) {
-		filter_put(filter);
-		return -ENOMEM;
-	}
 	attach(task, filter);
 	return 0;
 }

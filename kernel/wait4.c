@@ -15,6 +15,18 @@
 #include "kernel/process.h"
 #include "ring0/lib.h"
 
+int wait_end_code(int status)
+{
+	if (!(status & 0x7f))
+		return CLD_EXITED;
+	return status & 0x80 ? CLD_DUMPED : CLD_KILLED;
+}
+
+int wait_end_value(int status)
+{
+	return status & 0x7f ? status & 0x7f : status >> 8 & 0xff;
+}
+
 static bool matches(const struct process *child, int which, int id, int options)
 {
 	if (which == P_PID && child->pid != id)
@@ -57,9 +69,7 @@ static void take_zombie(struct process *child, int options, struct wait_result *
 {
 	fill_usage(child, result);
 	result->status = child->exit_status;
-	result->code = CLD_EXITED;
-	if (child->exit_status & 0x7f)
-		result->code = child->exit_status & 0x80 ? CLD_DUMPED : CLD_KILLED;
+	result->code = wait_end_code(child->exit_status);
 	if (options & WNOWAIT)
 		return;
 	add_usage(current->process, result);

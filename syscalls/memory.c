@@ -243,7 +243,7 @@ static int64_t process_vm(struct regs *regs, bool write)
 	if (!task || !task->mm)
 		return -ESRCH;
 	mm = task->mm;
-	if (ptrace_may_access(task))
+	if (ptrace_may_access(task, PTRACE_BY_REAL_IDS))
 		return -EPERM;
 	buffer = kmalloc(PAGE_SIZE);
 	if (!buffer)

@@ -68,10 +68,22 @@ static int64_t poke_user(struct task *task, uint64_t addr, uint64_t data)
 
 /* ---- register sets ---- */
 
+static size_t set_size(unsigned set)
+{
+	switch (set) {
+	case NT_PRSTATUS:
+		return PTRACE_USER_REGS_SIZE;
+	case NT_PRFPREG:
+		return PTRACE_FXSAVE_SIZE;
+	default:
+		return ptrace_xstate_size();
+	}
+}
+
 static int64_t get_set(const struct task *task, unsigned set, uaddr_t to, uint64_t *length)
 {
 	uint64_t regs[PTRACE_USER_REGS_SIZE / 8];
-	size_t size = set == NT_PRSTATUS ? sizeof(regs) : set == NT_PRFPREG ? PTRACE_FXSAVE_SIZE : ptrace_xstate_size();
+	size_t size = set_size(set);
 	uint8_t *area;
 
 	if (*length > size)
@@ -90,6 +102,13 @@ static int64_t get_set(const struct task *task, unsigned set, uaddr_t to, uint64
 	int64_t rc = copy_to_user(to, area, *length);
 	kfree(area);
 	return rc;
+}
+
+static int64_t get_whole_set(const struct task *task, unsigned set, uint64_t to)
+{
+	uint64_t length = set_size(set);
+
+	return get_set(task, set, UADDR(to), &length);
 }
 
 static int64_t set_fpu(struct task *task, unsigned set, uaddr_t from, size_t size)
@@ -112,7 +131,7 @@ static int64_t set_fpu(struct task *task, unsigned set, uaddr_t from, size_t siz
 static int64_t set_set(struct task *task, unsigned set, uaddr_t from, uint64_t *length)
 {
 	uint64_t regs[PTRACE_USER_REGS_SIZE / 8];
-	size_t size = set == NT_PRSTATUS ? sizeof(regs) : set == NT_PRFPREG ? PTRACE_FXSAVE_SIZE : ptrace_xstate_size();
+	size_t size = set_size(set);
 	int64_t rc;
 
 	if (set != NT_PRSTATUS) {
@@ -127,6 +146,13 @@ static int64_t set_set(struct task *task, unsigned set, uaddr_t from, uint64_t *
 	if (!rc && !task->ptrace.stopped)
 		rc = -ESRCH;
 	return rc ? rc : ptrace_set_regs(task, regs, 0, *length / 8);
+}
+
+static int64_t set_whole_set(struct task *task, unsigned set, uint64_t from)
+{
+	uint64_t length = set_size(set);
+
+	return set_set(task, set, UADDR(from), &length);
 }
 
 static int64_t register_set(struct task *task, bool get, uint64_t set, uint64_t data)
@@ -181,7 +207,7 @@ static int64_t signal_mask(struct task *task, bool get, uint64_t size, uint64_t 
 	if (get_user(set, UADDR(data)))
 		return -EFAULT;
 	task->restore_blocked = false;
-	task->blocked = set & ~(SIGBIT(9) | SIGBIT(19)); /* never SIGKILL, SIGSTOP */
+	signal_set_blocked(task, set);
 	return 0;
 }
 
@@ -229,8 +255,6 @@ static int64_t resume(struct task *task, int request, uint64_t signo)
 /* What is asked of a stopped tracee. */
 static int64_t request_stopped(struct task *task, int request, uint64_t addr, uint64_t data)
 {
-	uint64_t length;
-
 	switch (request) {
 	case PTRACE_PEEKTEXT:
 	case PTRACE_PEEKDATA:
@@ -243,17 +267,13 @@ static int64_t request_stopped(struct task *task, int request, uint64_t addr, ui
 	case PTRACE_POKEUSR:
 		return poke_user(task, addr, data);
 	case PTRACE_GETREGS:
-		length = PTRACE_USER_REGS_SIZE;
-		return get_set(task, NT_PRSTATUS, UADDR(data), &length);
+		return get_whole_set(task, NT_PRSTATUS, data);
 	case PTRACE_SETREGS:
-		length = PTRACE_USER_REGS_SIZE;
-		return set_set(task, NT_PRSTATUS, UADDR(data), &length);
+		return set_whole_set(task, NT_PRSTATUS, data);
 	case PTRACE_GETFPREGS:
-		length = PTRACE_FXSAVE_SIZE;
-		return get_set(task, NT_PRFPREG, UADDR(data), &length);
+		return get_whole_set(task, NT_PRFPREG, data);
 	case PTRACE_SETFPREGS:
-		length = PTRACE_FXSAVE_SIZE;
-		return set_set(task, NT_PRFPREG, UADDR(data), &length);
+		return set_whole_set(task, NT_PRFPREG, data);
 	case PTRACE_GETREGSET:
 	case PTRACE_SETREGSET:
 		return register_set(task, request == PTRACE_GETREGSET, addr, data);

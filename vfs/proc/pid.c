@@ -21,16 +21,7 @@ bool proc_is_process(const struct pseudo_inode *p)
 
 int proc_may_inspect(const struct task *task)
 {
-	const struct cred *mine = current->cred, *theirs = task->cred;
-
-	if (task->process == current->process || capable(CAP_SYS_PTRACE))
-		return 0;
-	if (!mine || !theirs)
-		return -EACCES;
-	if (mine->fsuid != theirs->euid || mine->fsuid != theirs->suid || mine->fsuid != theirs->uid ||
-	    mine->fsgid != theirs->egid || mine->fsgid != theirs->sgid || mine->fsgid != theirs->gid)
-		return -EACCES;
-	return task->mm && !task->mm->dumpable ? -EACCES : 0;
+	return ptrace_may_access(task, PTRACE_BY_FS_IDS) ? -EACCES : 0;
 }
 
 struct mm *proc_mm(const struct pseudo_inode *p, bool inspect, int *error)
