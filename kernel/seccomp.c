@@ -16,6 +16,7 @@
 
 #include "kernel/bpf.h"
 #include "kernel/mm.h"
+#include "kernel/namespaces.h"
 #include "kernel/process.h"
 #include "kernel/seccomp.h"
 #include "kernel/syscall.h"
@@ -186,7 +187,7 @@ static bool is_ancestor(const struct seccomp_filter *older, const struct seccomp
 	return false;
 }
 
-/* A thread that has other filters than the current one; 0: none. */
+/* A thread that has other filters than the current one, by the number that this sees; 0: none. */
 static int thread_that_differs(const struct task *task)
 {
 	const struct task *other;
@@ -195,7 +196,7 @@ static int thread_that_differs(const struct task *task)
 		if (other == task || other->exiting || other->state == TASK_ZOMBIE || other->seccomp.mode == SECCOMP_MODE_DISABLED)
 			continue;
 		if (other->seccomp.mode != SECCOMP_MODE_FILTER || !is_ancestor(other->seccomp.filter, task->seccomp.filter))
-			return other->tid;
+			return pid_vnr(other->tid);
 	}
 	return 0;
 }
