@@ -6,11 +6,8 @@ here=$(cd "$(dirname "$0")/.." && pwd)
 debian=${ROOT:-/var/cache/ringfence/debian}
 work=$(mktemp -d)
 rf="$1/ringfence --platform=${PLATFORM:-ptrace} --root=$work/root"
-failed=0
+. "$(dirname "$0")/../check.sh"
 trap 'rm -rf "$work"' EXIT
-check() { # NAME WANT GOT
-	[ "$2" = "$3" ] || { echo "$1: expected '$2', got '$3'"; failed=1; }
-}
 cat >"$work/hook" <<'END'
 #!/bin/bash
 echo "$1 $(jq -r '.status + " " + .id + " " + (.pid > 0 | tostring)') $X $(env | grep -c HOME)" >>"$(dirname "$0")/log"

@@ -8,11 +8,8 @@ work=$(mktemp -d)
 root=$work/root
 log=$work/log
 rf="$1/ringfence --platform=${PLATFORM:-ptrace} --root=$root --log=$log --log-format=json"
-failed=0
+. "$(dirname "$0")/../check.sh"
 trap 'rm -rf "$work"' EXIT
-check() { # NAME WANT GOT
-	[ "$2" = "$3" ] || { echo "$1: expected '$2', got '$3'"; failed=1; }
-}
 bundle() { # NAME FILTER COMMAND…
 	sh "$here/suite/bundle.sh" "$work/$1" "$debian" "$work" "${@:3}"
 	jq "$2" "$work/$1/config.json" >"$work/new" && mv "$work/new" "$work/$1/config.json"

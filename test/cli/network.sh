@@ -6,14 +6,10 @@ set -u
 rf=$1/ringfence
 here=$(cd "$(dirname "$0")" && pwd)
 root=${ROOT:-/var/cache/ringfence/debian}
-failed=0
+. "$(dirname "$0")/../check.sh"
 out=rf-out-$$ in=rf-in-$$
 work=$(mktemp -d)
 trap 'ip netns del $out 2>/dev/null; ip netns del rf-in-$$ 2>/dev/null; rm -rf "$work"' EXIT
-
-check() { # NAME WANT GOT
-	[ "$2" = "$3" ] || { echo "$1: expected '$2', got '$3'"; failed=1; }
-}
 
 make_namespaces() {
 	ip netns del $out 2>/dev/null

@@ -6,10 +6,7 @@ command -v containerd >/dev/null && command -v ctr >/dev/null || { echo "contain
 build=$(cd "$1" && pwd)
 debian=${ROOT:-/var/cache/ringfence/debian}
 work=$(mktemp -d)
-failed=0
-check() { # NAME WANT GOT
-	[ "$2" = "$3" ] || { echo "$1: expected '$2', got '$3'"; failed=1; }
-}
+. "$(dirname "$0")/../check.sh"
 printf '#!/bin/sh\nexec %s/ringfence --platform=%s "$@"\n' "$build" "${PLATFORM:-ptrace}" >"$work/ringfence"
 chmod +x "$work/ringfence"
 cat >"$work/config.toml" <<END

@@ -6,10 +6,7 @@ command -v podman >/dev/null && command -v conmon >/dev/null || { echo "podman o
 build=$(cd "$1" && pwd)
 debian=${ROOT:-/var/cache/ringfence/debian}
 work=$(mktemp -d)
-failed=0
-check() { # NAME WANT GOT
-	[ "$2" = "$3" ] || { echo "$1: expected '$2', got '$3'"; failed=1; }
-}
+. "$(dirname "$0")/../check.sh"
 # Podman 4.3 lets a runtime go without control groups by its name.
 mkdir "$work/bin"
 printf '#!/bin/sh\nexec %s/ringfence --platform=%s --root=%s/state "$@"\n' "$build" "${PLATFORM:-ptrace}" "$work" >"$work/bin/crun"

@@ -84,4 +84,31 @@ static inline void sleep_ms(int ms)
 		;
 }
 
+/* The wait status of a part that runs in a child, for what cannot be taken back; a core dump is the host's business. */
+static inline int harness_in_child(void (*part)(void))
+{
+	int status = -1;
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (pid == 0) {
+		harness_failures = 0;
+		part();
+		fflush(stdout);
+		_exit(CHECK_RESULT());
+	}
+	CHECK(waitpid(pid, &status, 0) == pid);
+	return status & ~0x80;
+}
+
+#define ISOLATED(part)                                            \
+	do {                                                      \
+		int isolated_status = harness_in_child(part);     \
+		if (isolated_status) {                            \
+			printf("in %s: status %#x\n", #part, isolated_status); \
+			harness_failures++;                       \
+		}                                                 \
+	} while (0)
+
 #endif

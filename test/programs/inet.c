@@ -1,9 +1,7 @@
 /*
  * TCP over loopback: connections of both families, readiness, errors, half-closed and reset connections, options.
  */
-#include <arpa/inet.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
@@ -16,32 +14,7 @@
 #include <sys/uio.h>
 
 #include "harness.h"
-
-static struct sockaddr_in at4(const char *ip, int port)
-{
-	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(port)};
-
-	inet_pton(AF_INET, ip, &a.sin_addr);
-	return a;
-}
-
-static struct sockaddr_in6 at6(const char *ip, int port)
-{
-	struct sockaddr_in6 a = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
-
-	inet_pton(AF_INET6, ip, &a.sin6_addr);
-	return a;
-}
-
-static int port_of(int s)
-{
-	struct sockaddr_storage a;
-	socklen_t len = sizeof(a);
-
-	if (getsockname(s, (void *)&a, &len))
-		return -1;
-	return ntohs(a.ss_family == AF_INET ? ((struct sockaddr_in *)&a)->sin_port : ((struct sockaddr_in6 *)&a)->sin6_port);
-}
+#include "internet.h"
 
 static int listener(int family, const char *ip, int backlog)
 {

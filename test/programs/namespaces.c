@@ -20,32 +20,6 @@
 
 #include "harness.h"
 
-static int in_child(void (*part)(void))
-{
-	int status = -1;
-	pid_t pid;
-
-	fflush(stdout);
-	pid = fork();
-	if (pid == 0) {
-		harness_failures = 0;
-		part();
-		fflush(stdout);
-		_exit(CHECK_RESULT());
-	}
-	CHECK(waitpid(pid, &status, 0) == pid);
-	return status;
-}
-
-#define ISOLATED(part)                              \
-	do {                                        \
-		int s = in_child(part);             \
-		if (s) {                            \
-			printf("in %s: status %#x\n", #part, s); \
-			harness_failures++;         \
-		}                                   \
-	} while (0)
-
 /* fork with CLONE_NEW* flags. */
 static pid_t clone_with(unsigned long flags)
 {

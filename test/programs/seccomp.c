@@ -30,33 +30,6 @@ static int install(struct sock_filter *program, unsigned count, unsigned flags)
 	return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &prog);
 }
 
-/* The wait status of a part in a child. */
-static int status_of(void (*part)(void))
-{
-	int status = -1;
-	pid_t pid;
-
-	fflush(stdout);
-	pid = fork();
-	if (pid == 0) {
-		harness_failures = 0;
-		part();
-		fflush(stdout);
-		_exit(CHECK_RESULT());
-	}
-	CHECK(waitpid(pid, &status, 0) == pid);
-	return status & ~0x80; /* a core dump is the host's business */
-}
-
-#define ISOLATED(part)                              \
-	do {                                        \
-		int s = status_of(part);            \
-		if (s) {                            \
-			printf("in %s: status %#x\n", #part, s); \
-			harness_failures++;         \
-		}                                   \
-	} while (0)
-
 static void permitted(void)
 {
 	struct sock_filter allow[] = {RET(SECCOMP_RET_ALLOW)};
@@ -415,16 +388,16 @@ int main(int argc, char **argv)
 	ISOLATED(bad_programs);
 	ISOLATED(too_many);
 	ISOLATED(errnos);
-	CHECK(status_of(arguments) == SIGSYS);
+	CHECK(harness_in_child(arguments) == SIGSYS);
 	ISOLATED(strictest_wins);
 	ISOLATED(traps);
-	CHECK(status_of(trap_default) == SIGSYS);
-	CHECK(status_of(kill_thread_alone) == SIGSYS);
-	CHECK(status_of(unknown_action_kills) == SIGSYS);
+	CHECK(harness_in_child(trap_default) == SIGSYS);
+	CHECK(harness_in_child(kill_thread_alone) == SIGSYS);
+	CHECK(harness_in_child(unknown_action_kills) == SIGSYS);
 	ISOLATED(kill_one_thread);
-	CHECK(status_of(kill_all_threads) == SIGSYS);
-	CHECK(status_of(strict) == 33 << 8);
-	CHECK(status_of(strict_kills) == SIGKILL);
+	CHECK(harness_in_child(kill_all_threads) == SIGSYS);
+	CHECK(harness_in_child(strict) == 33 << 8);
+	CHECK(harness_in_child(strict_kills) == SIGKILL);
 	ISOLATED(inherited);
 	ISOLATED(threads_together);
 	ISOLATED(threads_that_differ);
