@@ -100,15 +100,6 @@ struct process *process_find(struct container *container, const char *id)
 	return NULL;
 }
 
-static Shim__Timestamp timestamp(const struct timespec *when)
-{
-	Shim__Timestamp out = SHIM__TIMESTAMP__INIT;
-
-	out.seconds = when->tv_sec;
-	out.nanos = (int32_t)when->tv_nsec;
-	return out;
-}
-
 static bool has_running_exec(const struct container *c)
 {
 	struct process *p;
@@ -123,7 +114,7 @@ static bool has_running_exec(const struct container *c)
 static void publish_exit(struct process *p)
 {
 	Shim__TaskExit event = SHIM__TASK_EXIT__INIT;
-	Shim__Timestamp when = timestamp(&p->exited_at);
+	Shim__Timestamp when = wire_timestamp(&p->exited_at);
 
 	event.container_id = p->container->id;
 	event.id = process_is_init(p) ? p->container->id : p->id;
@@ -136,7 +127,7 @@ static void publish_exit(struct process *p)
 static void answer_waiters(struct process *p)
 {
 	Shim__WaitResponse response = SHIM__WAIT_RESPONSE__INIT;
-	Shim__Timestamp when = timestamp(&p->exited_at);
+	Shim__Timestamp when = wire_timestamp(&p->exited_at);
 	struct waiter *waiter;
 
 	response.exit_status = p->exit_status;

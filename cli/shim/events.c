@@ -162,7 +162,7 @@ int events_init(const char *space, const char *path)
 
 void events_publish(const char *topic, const char *type, const ProtobufCMessage *message)
 {
-	Shim__Timestamp now = SHIM__TIMESTAMP__INIT;
+	Shim__Timestamp now;
 	Shim__Any any = SHIM__ANY__INIT;
 	Shim__Envelope envelope = SHIM__ENVELOPE__INIT;
 	Shim__ForwardRequest forward = SHIM__FORWARD_REQUEST__INIT;
@@ -175,8 +175,7 @@ void events_publish(const char *topic, const char *type, const ProtobufCMessage 
 		return;
 	}
 	clock_gettime(CLOCK_REALTIME, &clock);
-	now.seconds = clock.tv_sec;
-	now.nanos = (int32_t)clock.tv_nsec;
+	now = wire_timestamp(&clock);
 	any.type_url = (char *)type;
 	any.value.len = wire_pack(message, 0, &any.value.data);
 	envelope.timestamp = &now;

@@ -410,10 +410,8 @@ static void reply_deleted(struct call *call, struct process *p)
 {
 	Shim__ExitResponse response = SHIM__EXIT_RESPONSE__INIT;
 	Shim__TaskDelete event = SHIM__TASK_DELETE__INIT;
-	Shim__Timestamp when = SHIM__TIMESTAMP__INIT;
+	Shim__Timestamp when = wire_timestamp(&p->exited_at);
 
-	when.seconds = p->exited_at.tv_sec;
-	when.nanos = (int32_t)p->exited_at.tv_nsec;
 	response.pid = event.pid = p->pid;
 	response.exit_status = event.exit_status = p->exit_status;
 	response.exited_at = event.exited_at = &when;

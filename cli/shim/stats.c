@@ -135,6 +135,14 @@ static void reply(struct call *call, const char *type, const ProtobufCMessage *m
 	free(any.value.data);
 }
 
+static void read_pids(const char *group, Shim__PidsStat *pids)
+{
+	pids->current = read_number(group, "pids.current");
+	pids->limit = read_number(group, "pids.max");
+	if (pids->limit == UINT64_MAX)
+		pids->limit = 0;
+}
+
 static void stats_v1(struct call *call, const struct groups *g)
 {
 	Shim__Metrics1 metrics = SHIM__METRICS1__INIT;
@@ -153,10 +161,7 @@ static void stats_v1(struct call *call, const struct groups *g)
 		{"inactive_file", &memory.inactive_file}, {"active_file", &memory.active_file},
 		{"unevictable", &memory.unevictable}, {"total_inactive_file", &memory.total_inactive_file}};
 
-	pids.current = read_number(g->pids, "pids.current");
-	pids.limit = read_number(g->pids, "pids.max");
-	if (pids.limit == UINT64_MAX)
-		pids.limit = 0;
+	read_pids(g->pids, &pids);
 	usage.total = read_number(g->cpuacct, "cpuacct.usage");
 	usage.user = read_number(g->cpuacct, "cpuacct.usage_user");
 	usage.kernel = read_number(g->cpuacct, "cpuacct.usage_sys");
@@ -195,10 +200,7 @@ static void stats_v2(struct call *call, const struct groups *g)
 	const struct field counts[] = {{"low", &events.low}, {"high", &events.high}, {"max", &events.max},
 		{"oom", &events.oom}, {"oom_kill", &events.oom_kill}};
 
-	pids.current = read_number(g->unified, "pids.current");
-	pids.limit = read_number(g->unified, "pids.max");
-	if (pids.limit == UINT64_MAX)
-		pids.limit = 0;
+	read_pids(g->unified, &pids);
 	PARSE(g->unified, "cpu.stat", times);
 	PARSE(g->unified, "memory.stat", parts);
 	PARSE(g->unified, "memory.events", counts);

@@ -100,7 +100,7 @@ static void task_state(struct call *call, const void *data)
 {
 	const Shim__ProcessRequest *request = data;
 	Shim__StateResponse response = SHIM__STATE_RESPONSE__INIT;
-	Shim__Timestamp when = SHIM__TIMESTAMP__INIT;
+	Shim__Timestamp when;
 	struct process *p = task_find(call, request->id, request->exec_id);
 
 	if (!p)
@@ -115,8 +115,7 @@ static void task_state(struct call *call, const void *data)
 	response.terminal = p->terminal;
 	response.exec_id = p->id;
 	if (p->status == PROCESS_STOPPED) {
-		when.seconds = p->exited_at.tv_sec;
-		when.nanos = (int32_t)p->exited_at.tv_nsec;
+		when = wire_timestamp(&p->exited_at);
 		response.exit_status = p->exit_status;
 		response.exited_at = &when;
 	}
@@ -127,15 +126,14 @@ static void task_wait(struct call *call, const void *data)
 {
 	const Shim__ProcessRequest *request = data;
 	Shim__WaitResponse response = SHIM__WAIT_RESPONSE__INIT;
-	Shim__Timestamp when = SHIM__TIMESTAMP__INIT;
+	Shim__Timestamp when;
 	struct process *p = task_find(call, request->id, request->exec_id);
 	struct waiter *waiter;
 
 	if (!p)
 		return;
 	if (p->status == PROCESS_STOPPED) {
-		when.seconds = p->exited_at.tv_sec;
-		when.nanos = (int32_t)p->exited_at.tv_nsec;
+		when = wire_timestamp(&p->exited_at);
 		response.exit_status = p->exit_status;
 		response.exited_at = &when;
 		call_reply(call, &response.base);

@@ -44,3 +44,12 @@ size_t wire_pack(const ProtobufCMessage *message, size_t head, uint8_t **out)
 	protobuf_c_message_pack(message, *out + head);
 	return length;
 }
+
+Shim__Timestamp wire_timestamp(const struct timespec *when)
+{
+	Shim__Timestamp out = SHIM__TIMESTAMP__INIT;
+
+	out.seconds = when->tv_sec;
+	out.nanos = (int32_t)when->tv_nsec;
+	return out;
+}

@@ -7,6 +7,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "cli/shim/shim.pb-c.h"
 
@@ -16,5 +17,7 @@ void wire_free(void *message); /* NULL is fine */
 
 /* `*out`: freshly allocated, the caller's to free: `head` bytes left free, then the message. The length of both; 0: no memory. */
 size_t wire_pack(const ProtobufCMessage *message, size_t head, uint8_t **out);
+
+Shim__Timestamp wire_timestamp(const struct timespec *when);
 
 #endif
