@@ -154,15 +154,20 @@ void control_receive(struct io_service *io, struct io_request *request, uint64_t
 	struct control *control = io->vmm->control;
 
 	request->memory = vmm_gpa(&io->vmm->memory, GPA(gpa), CONTROL_MAX);
-	if (!control || control->receiver || length < CONTROL_MAX || !request->memory) {
-		io_complete(io, request, !control ? -ENXIO : control->receiver ? -EBUSY : -EFAULT, 0);
+	if (!control || length < CONTROL_MAX || !request->memory) {
+		io_complete(io, request, control ? -EFAULT : -ENXIO, 0);
 		return;
 	}
 	pthread_mutex_lock(&control->lock);
-	control->receiver = request;
-	if (deliver(control))
-		poke(control); /* a buffer is free: read on */
+	bool busy = control->receiver;
+	if (!busy) {
+		control->receiver = request;
+		if (deliver(control))
+			poke(control); /* a buffer is free: read on */
+	}
 	pthread_mutex_unlock(&control->lock);
+	if (busy)
+		io_complete(io, request, -EBUSY, 0);
 }
 
 int control_send(struct vmm *vmm, uint64_t gpa, uint64_t length)
