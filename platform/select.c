@@ -95,7 +95,8 @@ static int probe_kvm(const char *state_dir, char *why, size_t size)
 	return error;
 }
 
-static const struct platform_ops *const platforms[] = {&kvm_platform, &systrap_platform, &ptrace_platform};
+/* In the order that `auto` tries them; systrap comes last while it starts programs at half ptrace's speed: systrap/README.md. */
+static const struct platform_ops *const platforms[] = {&kvm_platform, &ptrace_platform, &systrap_platform};
 
 const struct platform_ops *platform_named(const char *name)
 {
@@ -110,20 +111,18 @@ static int probe(const struct platform_ops *platform, const char *state_dir, cha
 	return platform == &kvm_platform ? probe_kvm(state_dir, why, size) : platform->probe(why, size);
 }
 
-/* The first that works, in the order of `automatic`; what is wrong with those before it goes to why. */
+/* The first that works; what is wrong with those before it goes to why. */
 static int select_first(const char *state_dir, char *chosen, size_t chosen_size, char *why, size_t why_size)
 {
-	/* systrap comes last while it starts programs at half ptrace's speed: see systrap/README.md. */
-	static const struct platform_ops *const automatic[] = {&kvm_platform, &ptrace_platform, &systrap_platform};
 	char reasons[512] = "", reason[160];
 	int error = -ENODEV;
 
-	for (size_t i = 0; i < sizeof(automatic) / sizeof(automatic[0]); i++) {
+	for (size_t i = 0; i < sizeof(platforms) / sizeof(platforms[0]); i++) {
 		size_t used = strlen(reasons);
 
-		error = probe(automatic[i], state_dir, reason, sizeof(reason));
+		error = probe(platforms[i], state_dir, reason, sizeof(reason));
 		if (!error) {
-			snprintf(chosen, chosen_size, "%s", automatic[i]->name);
+			snprintf(chosen, chosen_size, "%s", platforms[i]->name);
 			if (used)
 				snprintf(why, why_size, "what is preferred is not used: %s", reasons);
 			else
