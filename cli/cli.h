@@ -42,11 +42,20 @@ int cli_open_debug_log(int *fd);
 /* Now, as RFC 3339 with nanoseconds. */
 void cli_timestamp(char text[40]);
 
-#define COMMANDS(X) \
-	X(create) X(debug) X(delete) X(do) X(events) X(exec) X(help) X(kill) X(features) X(list) X(pause) X(ps) X(resume) X(run) X(spec) X(start) X(state) X(update) X(version) X(wait) \
-	X(platform) X(filters) X(boot) X(gofer)
-#define COMMAND_PROTOTYPE(name) int command_##name(int argc, char **argv);
-COMMANDS(COMMAND_PROTOTYPE)
+struct subcommand {
+	const char *name, *words, *help; /* words, help: NULL for an internal one */
+	int (*run)(int argc, char **argv);
+};
+
+#define COMMAND(name, words, help) int command_##name(int argc, char **argv);
+#define INTERNAL(name) int command_##name(int argc, char **argv);
+#include "cli/commands.def"
+#undef COMMAND
+#undef INTERNAL
+
+/* commands.c. By name, or NULL; and the one at `index` in the order of the table, NULL after the last. */
+const struct subcommand *command_find(const char *name);
+const struct subcommand *command_at(size_t index);
 
 static inline void cleanup_fd(int *fd)
 {

@@ -2,73 +2,35 @@
  * Options of `create` and `run`. --no-pivot is done by nature: the container's root is
  * mounted by a kernel of its own, and the host's root is never there to leave.
  */
-#include <getopt.h>
 #include <string.h>
 
 #include "cli/cli.h"
 #include "cli/create_options.h"
-
-enum { OPT_PID_FILE = 256, OPT_CONSOLE, OPT_NO_PIVOT, OPT_NO_KEYRING, OPT_PRESERVE, OPT_NO_SUBREAPER, OPT_KEEP };
-
-static const struct option options[] = {
-	{"bundle", required_argument, NULL, 'b'},
-	{"pid-file", required_argument, NULL, OPT_PID_FILE},
-	{"console-socket", required_argument, NULL, OPT_CONSOLE},
-	{"no-pivot", no_argument, NULL, OPT_NO_PIVOT},
-	{"no-new-keyring", no_argument, NULL, OPT_NO_KEYRING},
-	{"preserve-fds", required_argument, NULL, OPT_PRESERVE},
-	{"detach", no_argument, NULL, 'd'},
-	{"keep", no_argument, NULL, OPT_KEEP},
-	{"no-subreaper", no_argument, NULL, OPT_NO_SUBREAPER},
-	{NULL, 0, NULL, 0},
-};
-
-static int set(struct create_options *create, int option, bool run)
-{
-	char *end;
-
-	switch (option) {
-	case 'b':
-		create->bundle = optarg;
-		return 0;
-	case OPT_PID_FILE:
-		create->pid_file = optarg;
-		return 0;
-	case OPT_CONSOLE:
-		create->console_socket = optarg;
-		return 0;
-	case OPT_NO_PIVOT:
-		return 0;
-	case OPT_NO_KEYRING:
-		return cli_error("--no-new-keyring: the container has a kernel of its own and cannot have the caller's keyring");
-	case OPT_PRESERVE:
-		if (strtoul(optarg, &end, 10) == 0 && end != optarg && !*end)
-			return 0;
-		return cli_error("--preserve-fds: %s: not supported yet", optarg);
-	case 'd':
-		create->detached = true;
-		return run ? 0 : cli_error("--detach: create always does");
-	case OPT_KEEP:
-		create->keep = true;
-		return run ? 0 : cli_error("--keep: create always does");
-	case OPT_NO_SUBREAPER:
-		return run ? 0 : cli_error("--no-subreaper: only for run"); /* run is none */
-	default:
-		return 1; /* getopt has said which */
-	}
-}
+#include "cli/options.h"
 
 int create_options_parse(int argc, char **argv, bool run, struct create_options *create, const char **id)
 {
-	int option;
+	const char *preserve = "0";
+	char **words, *end;
+	const struct option_entry options[] = {
+		{"bundle", 'b', "DIR", "the bundle (this directory)", .value = &create->bundle},
+		{"pid-file", .argument = "FILE", .help = "gets the number of the container's process on the host", .value = &create->pid_file},
+		{"console-socket", .argument = "SOCKET", .help = "gets the master end of the container's terminal",
+			.value = &create->console_socket},
+		{"no-pivot", .help = "as in runc; the root is mounted by a kernel of its own in any case",
+			.nothing = "the host's root is never there to leave"},
+		{"preserve-fds", .argument = "N", .help = "0: other descriptors than stdio cannot be passed in", .value = &preserve},
+		{"no-new-keyring", .refused = "the container has a kernel of its own and cannot have the caller's keyring"},
+		/* The rest is for run alone. */
+		{run ? "detach" : NULL, 'd', .help = "leave it running", .flag = &create->detached},
+		{"keep", .help = "do not delete it afterwards", .flag = &create->keep},
+		{"no-subreaper", .help = "as in runc", .nothing = "run is none"},
+		{0}};
 
-	while ((option = getopt_long(argc, argv, run ? "b:d" : "b:", options, NULL)) != -1) {
-		if (set(create, option, run))
-			return 1;
-	}
-	if (argc - optind != 1)
-		return cli_error(argc == optind ? "which container? ringfence %s [-b BUNDLE] ID" : "%s: more than one ID",
-			global.operation);
-	*id = argv[optind];
+	if (options_parse(argc, argv, options, 1, 1, &words))
+		return 1;
+	if (strtoul(preserve, &end, 10) != 0 || end == preserve || *end)
+		return cli_error("--preserve-fds: %s: not supported yet", preserve);
+	*id = words[0];
 	return 0;
 }

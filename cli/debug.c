@@ -3,7 +3,7 @@
 
 #include "cli/cli.h"
 #include "cli/control.h"
-#include "cli/simple_options.h"
+#include "cli/options.h"
 
 int command_debug(int argc, char **argv)
 {
@@ -14,7 +14,7 @@ int command_debug(int argc, char **argv)
 	bool more = true;
 	int error;
 
-	if (simple_options_parse(argc, argv, NULL, 2, 3, &words) || state_open(&state, words[0], STATE_LOOK))
+	if (options_parse(argc, argv, NULL, 2, 3, &words) || state_open(&state, words[0], STATE_LOOK))
 		return 1;
 	if (snprintf(what, sizeof(what), "%s%s%s", words[1], words[2] ? " " : "", words[2] ? words[2] : "") >= (int)sizeof(what))
 		return cli_error("%.60s...: no such thing to look at", what);

@@ -1,16 +1,17 @@
 /* `ringfence delete [--force] ID`: forget a container and whatever it holds on the host. */
 #include "cli/cli.h"
 #include "cli/lifecycle.h"
-#include "cli/simple_options.h"
+#include "cli/options.h"
 
 int command_delete(int argc, char **argv)
 {
 	static struct state state;
 	bool force = false;
-	const struct simple_option options[] = {{"force", 'f', &force, NULL}, {NULL, 0, NULL, NULL}};
+	const struct option_entry options[] = {
+		{"force", 'f', .help = "running or not, whatever is left of it", .flag = &force}, {0}};
 	char **words;
 
-	if (simple_options_parse(argc, argv, options, 1, 1, &words))
+	if (options_parse(argc, argv, options, 1, 1, &words))
 		return 1;
 	if (force && !state_exists(words[0]))
 		return 0;

@@ -4,7 +4,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <grp.h>
 #include <limits.h>
 #include <linux/mount.h>
@@ -14,6 +13,7 @@
 #include "cli/cli.h"
 #include "cli/container.h"
 #include "cli/foreground.h"
+#include "cli/options.h"
 
 extern char **environ;
 
@@ -59,15 +59,15 @@ int command_do(int argc, char **argv)
 {
 	static struct container container;
 	struct container *c = &container;
-	char cwd[PATH_MAX], host[HOST_NAME_MAX + 1] = "";
+	char **words, cwd[PATH_MAX], host[HOST_NAME_MAX + 1] = "";
 	struct rlimit nofile;
 
-	if (getopt(argc, argv, "+") != -1)
+	if (options_parse(argc, argv, NULL, 0, -1, &words))
 		return 1;
-	if (optind >= argc)
+	if (!words[0])
 		return cli_error("which command? ringfence do [--] CMD [ARG]...");
-	for (int i = optind; i < argc; i++)
-		strings_add(&c->args, argv[i]);
+	for (; *words; words++)
+		strings_add(&c->args, *words);
 	for (char **e = environ; *e; e++)
 		strings_add(&c->env, *e);
 	c->cwd = container_copy(getcwd(cwd, sizeof(cwd)) && cwd[0] == '/' ? cwd : "/");

@@ -5,7 +5,7 @@
 
 #include "cli/cli.h"
 #include "cli/control.h"
-#include "cli/simple_options.h"
+#include "cli/options.h"
 
 enum { REQUEST_STATS = 1, REQUEST_EVENTS };
 
@@ -113,11 +113,12 @@ int command_events(int argc, char **argv)
 	static struct state state;
 	const char *interval = "5s";
 	bool once = false;
-	const struct simple_option options[] = {{"stats", 0, &once, NULL}, {"interval", 0, NULL, &interval},
-		{NULL, 0, NULL, NULL}};
+	const struct option_entry options[] = {
+		{"stats", .help = "the statistics once, and no more", .flag = &once},
+		{"interval", .argument = "TIME", .help = "between statistics: 500ms, 5s (the default), 1m", .value = &interval}, {0}};
 	char **words;
 
-	if (simple_options_parse(argc, argv, options, 1, 1, &words))
+	if (options_parse(argc, argv, options, 1, 1, &words))
 		return 1;
 	if (parse_interval(interval) < 0)
 		return cli_error("--interval: %s: not a duration above zero", interval);

@@ -7,7 +7,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -20,30 +19,8 @@
 #include "cli/foreground.h"
 #include "cli/home.h"
 #include "cli/oci.h"
+#include "cli/options.h"
 #include "cli/state.h"
-
-enum { OPT_CWD = 256, OPT_PID_FILE, OPT_CONSOLE, OPT_NO_NEW_PRIVS, OPT_PRESERVE, OPT_IGNORE_PAUSED, OPT_LABEL,
-	OPT_APPARMOR, OPT_CGROUP };
-
-static const struct option options[] = {
-	{"console-socket", required_argument, NULL, OPT_CONSOLE},
-	{"cwd", required_argument, NULL, OPT_CWD},
-	{"env", required_argument, NULL, 'e'},
-	{"tty", no_argument, NULL, 't'},
-	{"user", required_argument, NULL, 'u'},
-	{"additional-gids", required_argument, NULL, 'g'},
-	{"process", required_argument, NULL, 'p'},
-	{"detach", no_argument, NULL, 'd'},
-	{"pid-file", required_argument, NULL, OPT_PID_FILE},
-	{"no-new-privs", no_argument, NULL, OPT_NO_NEW_PRIVS},
-	{"cap", required_argument, NULL, 'c'},
-	{"preserve-fds", required_argument, NULL, OPT_PRESERVE},
-	{"ignore-paused", no_argument, NULL, OPT_IGNORE_PAUSED},
-	{"process-label", required_argument, NULL, OPT_LABEL},
-	{"apparmor", required_argument, NULL, OPT_APPARMOR},
-	{"cgroup", required_argument, NULL, OPT_CGROUP},
-	{NULL, 0, NULL, 0},
-};
 
 struct exec_options {
 	const char *console_socket, *cwd, *user, *process, *pid_file;
@@ -51,56 +28,42 @@ struct exec_options {
 	struct strings env, gids, caps;
 };
 
-static int set(struct exec_options *o, int option)
+/* 0 with what follows the options, or 1 after a message. */
+static int parse(int argc, char **argv, struct exec_options *o, char ***words)
 {
-	switch (option) {
-	case OPT_CONSOLE:
-		o->console_socket = optarg;
-		return 0;
-	case OPT_CWD:
-		o->cwd = optarg;
-		return optarg[0] == '/' ? 0 : cli_error("--cwd: %s: not an absolute path", optarg);
-	case 'e':
-		strings_add(&o->env, optarg);
-		return strchr(optarg, '=') ? 0 : cli_error("--env: %s: not NAME=VALUE", optarg);
-	case 't':
-		o->tty = true;
-		return 0;
-	case 'u':
-		o->user = optarg;
-		return 0;
-	case 'g':
-		strings_add(&o->gids, optarg);
-		return 0;
-	case 'p':
-		o->process = optarg;
-		return 0;
-	case 'd':
-		o->detach = true;
-		return 0;
-	case OPT_PID_FILE:
-		o->pid_file = optarg;
-		return 0;
-	case OPT_NO_NEW_PRIVS:
-		o->no_new_privs = true;
-		return 0;
-	case 'c':
-		strings_add(&o->caps, optarg);
-		return 0;
-	case OPT_PRESERVE:
-		return strcmp(optarg, "0") == 0 ? 0 : cli_error("--preserve-fds: %s: not supported yet", optarg);
-	case OPT_IGNORE_PAUSED:
-		o->ignore_paused = true;
-		return 0;
-	case OPT_LABEL:
-		return cli_error("--process-label: labels are not supported");
-	case OPT_APPARMOR:
-		return cli_error("--apparmor: profiles are not supported");
-	case OPT_CGROUP:
-		return cli_error("--cgroup: not supported: the container is one cgroup");
-	default:
-		return 1; /* getopt has said which */
+	const char *preserve = "0";
+	const struct option_entry options[] = {
+		{"console-socket", .argument = "SOCKET", .help = "gets the master end of the process's terminal", .value = &o->console_socket},
+		{"cwd", .argument = "DIR", .help = "working directory", .value = &o->cwd},
+		{"env", 'e', "NAME=VALUE", "a variable of the environment", .list = &o->env},
+		{"tty", 't', .help = "give it a terminal", .flag = &o->tty},
+		{"user", 'u', "UID[:GID]", "whom it runs as", .value = &o->user},
+		{"additional-gids", 'g', "GID", "a supplementary group", .list = &o->gids},
+		{"process", 'p', "FILE", "the whole process as JSON, as in config.json", .value = &o->process},
+		{"detach", 'd', .help = "leave it running", .flag = &o->detach},
+		{"pid-file", .argument = "FILE", .help = "gets the number of the process's face on the host", .value = &o->pid_file},
+		{"no-new-privs", .help = "execve(2) gives it no privileges", .flag = &o->no_new_privs},
+		{"cap", 'c', "CAPABILITY", "a further capability", .list = &o->caps},
+		{"preserve-fds", .argument = "N", .help = "0: other descriptors than stdio cannot be passed in", .value = &preserve},
+		{"ignore-paused", .help = "in a paused container too: it begins when that is resumed", .flag = &o->ignore_paused},
+		{"process-label", .argument = "LABEL", .refused = "labels are not supported"},
+		{"apparmor", .argument = "PROFILE", .refused = "profiles are not supported"},
+		{"cgroup", .argument = "GROUP", .refused = "not supported: the container is one cgroup"},
+		{0}};
+
+	if (options_parse(argc, argv, options, 1, -1, words))
+		return 1;
+	if (!o->process && !(*words)[1])
+		return cli_error("process args cannot be empty");
+	if (strcmp(preserve, "0") != 0)
+		return cli_error("--preserve-fds: %s: not supported yet", preserve);
+	if (o->cwd && o->cwd[0] != '/')
+		return cli_error("--cwd: %s: not an absolute path", o->cwd);
+	for (size_t i = 0; i < o->env.count; i++) {
+		if (!strchr(o->env.items[i], '='))
+			return cli_error("--env: %s: not NAME=VALUE", o->env.items[i]);
 	}
+	return 0;
 }
 
 static int parse_id(const char *text, const char *what, uint32_t *id)
@@ -273,17 +236,9 @@ int command_exec(int argc, char **argv)
 	static struct exec_options o;
 	static struct container container;
 	static struct state state;
-	int option;
+	char **words;
 
-	while ((option = getopt_long(argc, argv, "+e:tu:g:p:dc:", options, NULL)) != -1) {
-		if (set(&o, option))
-			return 1;
-	}
-	if (optind >= argc)
-		return cli_error("container id cannot be empty");
-	if (!o.process && optind + 1 >= argc)
-		return cli_error("process args cannot be empty");
-	if (state_check_id(argv[optind]) || state_open(&state, argv[optind], STATE_LOOK))
+	if (parse(argc, argv, &o, &words) || state_open(&state, words[0], STATE_LOOK))
 		return 1;
 	switch (state_status(&state)) {
 	case STATE_STOPPED:
@@ -297,7 +252,7 @@ int command_exec(int argc, char **argv)
 	default:
 		break;
 	}
-	if (describe(&container, &state, &o, argv + optind + 1))
+	if (describe(&container, &state, &o, words + 1))
 		return 1;
 	return o.detach ? run_detached(&state, &container, &o) : run_attached(&state, &container, &o);
 }

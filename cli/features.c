@@ -1,6 +1,7 @@
 /* `ringfence features`: what of the OCI runtime specification is done, as its features.md has it. */
 #include "cli/cli.h"
 #include "cli/oci.h"
+#include "cli/options.h"
 
 static const char head[] =
 	"{\n"
@@ -34,9 +35,10 @@ static const char tail[] =
 int command_features(int argc, char **argv)
 {
 	const char *name;
+	char **words;
 
-	if (argc > 1)
-		return cli_error("%s: no such argument", argv[1]);
+	if (options_parse(argc, argv, NULL, 0, 0, &words))
+		return 1;
 	fputs(head, stdout);
 	for (int i = 0; (name = oci_mount_option(i)); i++)
 		printf("%s\"%s\"", i ? ", " : "", name);

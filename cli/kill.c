@@ -6,7 +6,7 @@
 #include "cli/control.h"
 #include "cli/lifecycle.h"
 #include "cli/signals.h"
-#include "cli/simple_options.h"
+#include "cli/options.h"
 
 static int send_signal(struct state *state, int number, bool all)
 {
@@ -32,10 +32,11 @@ int command_kill(int argc, char **argv)
 {
 	static struct state state;
 	bool all = false;
-	const struct simple_option options[] = {{"all", 'a', &all, NULL}, {NULL, 0, NULL, NULL}};
+	const struct option_entry options[] = {
+		{"all", 'a', .help = "to every process of the container", .flag = &all}, {0}};
 	char **words;
 
-	if (simple_options_parse(argc, argv, options, 1, 2, &words))
+	if (options_parse(argc, argv, options, 1, 2, &words))
 		return 1;
 	const char *name = words[1] ? words[1] : "SIGTERM";
 	int number = signal_parse(name);

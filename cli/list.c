@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
-#include "cli/simple_options.h"
+#include "cli/options.h"
 #include "cli/state.h"
 
 #define COLUMNS 6u
@@ -98,12 +98,13 @@ int command_list(int argc, char **argv)
 {
 	const char *format = "table";
 	bool quiet = false;
-	const struct simple_option options[] = {{"format", 'f', NULL, &format}, {"quiet", 'q', &quiet, NULL},
-		{NULL, 0, NULL, NULL}};
+	const struct option_entry options[] = {
+		{"format", 'f', "table|json", "how it is printed (table)", .value = &format},
+		{"quiet", 'q', .help = "only the IDs", .flag = &quiet}, {0}};
 	struct table table = {0};
 	char **words;
 
-	if (simple_options_parse(argc, argv, options, 0, 0, &words))
+	if (options_parse(argc, argv, options, 0, 0, &words))
 		return 1;
 	if (strcmp(format, "table") != 0 && strcmp(format, "json") != 0)
 		return cli_error("invalid format option: %s", format);

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "cli/annotations.h"
 #include "cli/cli.h"
 #include "cli/home.h"
 #include "cli/oci_parts.h"
@@ -105,7 +106,8 @@ static int load_top(struct oci *oci)
 		return json_error(json, "ociVersion", "missing");
 	if (strncmp(version, "1.", 2) != 0)
 		return json_error(json, "ociVersion", "%s: not supported: 1.x is", version);
-	return oci_refuse(oci, json->root, refused, "") || load_annotations(oci) || oci_load_hooks(oci) ||
+	return oci_refuse(oci, json->root, refused, "") || load_annotations(oci) ||
+		annotations_apply(json, oci->container) || oci_load_hooks(oci) ||
 		json_string(json, json->root, "hostname", "hostname", &oci->container->hostname) ||
 		json_string(json, json->root, "domainname", "domainname", &oci->container->domainname);
 }

@@ -1,7 +1,7 @@
 /* `ringfence pause ID` and `ringfence resume ID`: no program of the container runs in between. */
 #include "cli/cli.h"
 #include "cli/control.h"
-#include "cli/simple_options.h"
+#include "cli/options.h"
 
 static int change(int argc, char **argv, uint32_t op, enum state_status from, enum state_status to)
 {
@@ -10,7 +10,7 @@ static int change(int argc, char **argv, uint32_t op, enum state_status from, en
 	struct control_reply reply;
 	char **words;
 
-	if (simple_options_parse(argc, argv, NULL, 1, 1, &words) || state_open(&state, words[0], STATE_LOCK))
+	if (options_parse(argc, argv, NULL, 1, 1, &words) || state_open(&state, words[0], STATE_LOCK))
 		return 1;
 	enum state_status status = state_status(&state);
 	if (status != from)

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "cli/annotations.h"
 #include "cli/attach.h"
 #include "cli/cli.h"
 #include "cli/control.h"
@@ -62,6 +63,8 @@ int pod_check(struct state *state, const struct container *container, const char
 	}
 	if (container->limits.memory > 0 || container->limits.quota > 0)
 		return cli_error("linux.resources: memory.limit and cpu.quota of one container of a pod: not supported yet");
+	if (annotations_check_joined(container, &first.annotations))
+		return 1;
 	state->sandbox = container_copy(pod);
 	state_close(&first);
 	return 0;

@@ -7,7 +7,7 @@
 
 #include "cli/cli.h"
 #include "cli/control.h"
-#include "cli/simple_options.h"
+#include "cli/options.h"
 
 static void print_process(const struct control_process *p, const char *args, uint64_t uptime_ns, uint64_t total_ns)
 {
@@ -105,10 +105,11 @@ int command_ps(int argc, char **argv)
 {
 	static struct state state;
 	const char *format = "table";
-	const struct simple_option options[] = {{"format", 'f', NULL, &format}, {NULL, 0, NULL, NULL}};
+	const struct option_entry options[] = {
+		{"format", 'f', "table|json", "json: the numbers that the host knows (table)", .value = &format}, {0}};
 	char **words;
 
-	if (simple_options_parse(argc, argv, options, 1, 1, &words))
+	if (options_parse(argc, argv, options, 1, 1, &words))
 		return 1;
 	if (strcmp(format, "table") != 0 && strcmp(format, "json") != 0)
 		return cli_error("invalid format option: %s", format);

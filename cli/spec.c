@@ -1,11 +1,11 @@
 /* `ringfence spec [-b BUNDLE]`: a config.json to start from, as the specification's examples have it. */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <string.h>
 
 #include "cli/cli.h"
 #include "cli/oci.h"
+#include "cli/options.h"
 
 #define CAPS "[\"CAP_AUDIT_WRITE\", \"CAP_KILL\", \"CAP_NET_BIND_SERVICE\"]"
 
@@ -51,18 +51,15 @@ static const char text[] =
 
 int command_spec(int argc, char **argv)
 {
-	static const struct option options[] = {{"bundle", required_argument, NULL, 'b'}, {NULL, 0, NULL, 0}};
 	const char *bundle = ".";
-	char path[4096];
-	int option;
+	const struct option_entry options[] = {
+		{"bundle", 'b', "DIR", "where config.json is written (this directory)", .value = &bundle},
+		{"rootless", .refused = "user namespaces of the host are not used: a container is run by root"},
+		{0}};
+	char path[4096], **words;
 
-	while ((option = getopt_long(argc, argv, "b:", options, NULL)) != -1) {
-		if (option == '?')
-			return 1;
-		bundle = optarg;
-	}
-	if (optind != argc)
-		return cli_error("%s: no such argument", argv[optind]);
+	if (options_parse(argc, argv, options, 0, 0, &words))
+		return 1;
 	snprintf(path, sizeof(path), "%s/config.json", bundle);
 	AUTO_FD int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
 	if (fd < 0)

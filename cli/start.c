@@ -1,14 +1,14 @@
 /* `ringfence start ID`: the program of a created container begins. */
 #include "cli/cli.h"
 #include "cli/lifecycle.h"
-#include "cli/simple_options.h"
+#include "cli/options.h"
 
 int command_start(int argc, char **argv)
 {
 	static struct state state;
 	char **words;
 
-	if (simple_options_parse(argc, argv, NULL, 1, 1, &words) || state_open(&state, words[0], STATE_LOCK))
+	if (options_parse(argc, argv, NULL, 1, 1, &words) || state_open(&state, words[0], STATE_LOCK))
 		return 1;
 	switch (state_status(&state)) {
 	case STATE_CREATED:

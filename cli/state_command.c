@@ -1,6 +1,6 @@
 /* `ringfence state ID`: the OCI state as JSON. */
 #include "cli/cli.h"
-#include "cli/simple_options.h"
+#include "cli/options.h"
 #include "cli/state.h"
 
 int command_state(int argc, char **argv)
@@ -8,7 +8,7 @@ int command_state(int argc, char **argv)
 	static struct state state;
 	char **words;
 
-	if (simple_options_parse(argc, argv, NULL, 1, 1, &words) || state_open(&state, words[0], STATE_LOOK))
+	if (options_parse(argc, argv, NULL, 1, 1, &words) || state_open(&state, words[0], STATE_LOOK))
 		return 1;
 	AUTO_FREE char *json = state_json(&state, state_status(&state));
 	fputs(json, stdout);

@@ -12,7 +12,7 @@
 #include "cli/cli.h"
 #include "cli/control.h"
 #include "cli/oci.h"
-#include "cli/simple_options.h"
+#include "cli/options.h"
 
 /* "100", "64k", "100M", "1g"; -1: no limit. False: not a number. */
 static bool parse(const char *text, int64_t *value)
@@ -107,13 +107,28 @@ int command_update(int argc, char **argv)
 		"pids-limit", NULL};
 	int64_t *const values[] = {&l->memory, &l->reservation, &l->swap, &l->quota, &l->period, &l->shares, &l->pids};
 	const char *texts[7] = {NULL}, *cpus = NULL, *mems = NULL, *file = NULL;
-	const struct simple_option options[] = {{"memory", 0, NULL, &texts[0]}, {"memory-reservation", 0, NULL, &texts[1]},
-		{"memory-swap", 0, NULL, &texts[2]}, {"cpu-quota", 0, NULL, &texts[3]}, {"cpu-period", 0, NULL, &texts[4]},
-		{"cpu-share", 0, NULL, &texts[5]}, {"pids-limit", 0, NULL, &texts[6]}, {"cpuset-cpus", 0, NULL, &cpus},
-		{"cpuset-mems", 0, NULL, &mems}, {"resources", 'r', NULL, &file}, {NULL, 0, NULL, NULL}};
+	static const char no_block[] = "block I/O limits are not supported", no_rdt[] = "Intel RDT is not supported",
+		no_realtime[] = "realtime scheduling is not supported";
+	const struct option_entry options[] = {
+		{"memory", .argument = "BYTES", .help = "memory (k, m, g, t may follow)", .value = &texts[0]},
+		{"memory-reservation", .argument = "BYTES", .help = "what it should stay below when the host is short", .value = &texts[1]},
+		{"memory-swap", .argument = "BYTES", .help = "memory and swap together; -1: no limit", .value = &texts[2]},
+		{"cpu-quota", .argument = "MICROSECONDS", .help = "CPU time in a period; -1: no limit", .value = &texts[3]},
+		{"cpu-period", .argument = "MICROSECONDS", .help = "that period", .value = &texts[4]},
+		{"cpu-share", .argument = "N", .help = "weight beside other groups", .value = &texts[5]},
+		{"pids-limit", .argument = "N", .help = "tasks; -1: no limit", .value = &texts[6]},
+		{"cpuset-cpus", .argument = "LIST", .help = "CPUs to run on: 0-2,4", .value = &cpus},
+		{"cpuset-mems", .argument = "LIST", .help = "memory nodes", .value = &mems},
+		{"resources", 'r', "FILE", "linux.resources as JSON from a file, or - for standard input", .value = &file},
+		{"blkio-weight", .argument = "N", .refused = no_block},
+		{"cpu-rt-period", .argument = "N", .refused = no_realtime},
+		{"cpu-rt-runtime", .argument = "N", .refused = no_realtime},
+		{"l3-cache-schema", .argument = "TEXT", .refused = no_rdt},
+		{"mem-bw-schema", .argument = "TEXT", .refused = no_rdt},
+		{0}};
 	char **words;
 
-	if (simple_options_parse(argc, argv, options, 1, 1, &words) || (file && load_file(file, &wanted)) ||
+	if (options_parse(argc, argv, options, 1, 1, &words) || (file && load_file(file, &wanted)) ||
 	    parse_all(texts, names, values))
 		return 1;
 	if (cpus)

@@ -5,7 +5,7 @@
 
 #include "cli/cli.h"
 #include "cli/control.h"
-#include "cli/simple_options.h"
+#include "cli/options.h"
 
 int command_wait(int argc, char **argv)
 {
@@ -16,7 +16,7 @@ int command_wait(int argc, char **argv)
 	struct control_reply reply;
 	char **words;
 
-	if (simple_options_parse(argc, argv, NULL, 1, 1, &words) || state_open(&state, words[0], STATE_LOOK))
+	if (options_parse(argc, argv, NULL, 1, 1, &words) || state_open(&state, words[0], STATE_LOOK))
 		return 1;
 	if (state_status(&state) == STATE_STOPPED)
 		return cli_error("container not running: its exit status went to the process that waited for it");
