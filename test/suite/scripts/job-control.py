@@ -1,9 +1,12 @@
 """Types into an interactive shell on a pseudo terminal and prints what the terminal showed, as a user would see it.
 
 Usage: job-control.py CASE...; without arguments all. Process ids are replaced by names, so that the
-output is the same everywhere. The driver runs inside the container, as an ssh server would.
+output is the same everywhere. The driver runs inside the container, as an ssh server would. What it types next waits for
+the state that it is meant for (a program in the foreground, a stopped job), never for a time alone: on a stalled machine a ^Z would
+reach the shell and be lost, and the program that it was for would run on.
 """
 import fcntl
+import glob
 import os
 import pty
 import re
@@ -15,7 +18,7 @@ import termios
 import time
 
 PROMPT = "rdy> "
-SECONDS = 60
+SECONDS = 30  # less than the suite gives the whole entry, so that a failure can say what was missing
 
 
 class Terminal:
@@ -52,6 +55,35 @@ class Terminal:
 		self.used = match.end()
 		return match
 
+	def processes(self):
+		"""(name, state, process group) of each process of the terminal's session."""
+		for path in glob.glob("/proc/[0-9]*/stat"):
+			try:
+				text = open(path).read()
+			except OSError:
+				continue
+			name, rest = text[text.index("(") + 1:text.rindex(")")], text[text.rindex(")") + 2:].split()
+			if int(rest[3]) == self.pid:
+				yield name, rest[0], int(rest[2])
+
+	def until(self, what, condition):
+		end = time.monotonic() + SECONDS
+		while not condition():
+			if time.monotonic() > end:
+				raise SystemExit(f"never {what}: {list(self.processes())}, seen {self.seen[self.used:]!r}")
+			self.read_some(0.05)
+
+	def foreground(self, *names):
+		"""Waits until just these programs are the terminal's foreground and sleep."""
+		def waiting():
+			group = os.tcgetpgrp(self.fd)
+			return sorted(p[:2] for p in self.processes() if p[2] == group) == sorted((name, "S") for name in names)
+		self.until(f"{names} in the foreground", waiting)
+
+	def stopped(self):
+		"""Waits until a job of the session is stopped."""
+		self.until("a stopped job", lambda: any(state == "T" for _, state, _ in self.processes()))
+
 	def type(self, text):
 		os.write(self.fd, text.encode())
 
@@ -84,7 +116,7 @@ def stop_and_continue():
 	"""^Z, jobs, fg, bg, kill %n."""
 	term = shell()
 	term.type("sleep 100\r")
-	time.sleep(1)
+	term.foreground("sleep")
 	term.type("\x1a")
 	term.expect(r"Stopped")
 	term.expect(PROMPT)
@@ -93,12 +125,12 @@ def stop_and_continue():
 	term.command("jobs")
 	term.command("kill %1; wait %1; echo status $?")
 	term.type("cat\r")
-	time.sleep(1)
+	term.foreground("cat")
 	term.type("\x1a")
 	term.expect(r"Stopped")
 	term.expect(PROMPT)
 	term.type("fg\r")
-	time.sleep(1)
+	term.foreground("cat")
 	term.type("typed\r")
 	term.expect(r"typed\r\ntyped")
 	term.type("\x04")
@@ -115,12 +147,12 @@ def interrupt():
 	term.type("\x03")
 	term.expect(PROMPT)
 	term.type("sleep 100 | cat\r")
-	time.sleep(1)
+	term.foreground("sleep", "cat")
 	term.type("\x03")
 	term.expect(PROMPT)
 	term.command("echo status $?")
 	term.type("sleep 100\r")
-	time.sleep(1)
+	term.foreground("sleep")
 	term.type("\x1c")
 	term.expect(PROMPT)
 	term.command("echo status $?")
@@ -131,10 +163,10 @@ def background_read():
 	"""A background job that reads the terminal is stopped (SIGTTIN), and goes on in the foreground."""
 	term = shell()
 	term.command("(sleep 0.4; cat) &")
-	time.sleep(1)
+	term.stopped()
 	term.command("jobs", r"Stopped[\s\S]*?rdy> ")
 	term.type("fg\r")
-	time.sleep(1)
+	term.foreground("cat")
 	term.type("now\r")
 	term.expect(r"now\r\nnow")
 	term.type("\x04")
@@ -147,7 +179,7 @@ def background_write():
 	term = shell()
 	term.command("stty tostop")
 	term.command("(sleep 0.4; echo hidden) &")
-	time.sleep(1)
+	term.stopped()
 	term.command("jobs", r"Stopped[\s\S]*?rdy> ")
 	term.command("stty -tostop")
 	term.command("fg", r"hidden\r\n[\s\S]*?rdy> ")
@@ -163,12 +195,12 @@ def modes():
 	time.sleep(0.5)
 	term.command("echo $LINES $COLUMNS; stty size")
 	term.type("read -s secret; echo got $secret\r")
-	time.sleep(1)
+	term.until("a read without echo", lambda: termios.tcgetattr(term.fd)[3] & (termios.ICANON | termios.ECHO) == termios.ICANON)
 	term.type("xyz\r")
 	term.expect("got xyz")
 	term.expect(PROMPT)
 	term.type("cat\r")
-	time.sleep(1)
+	term.foreground("cat")
 	term.type("wrong\x15riht\x7f\x7fght word\x17end\r")
 	term.expect("right end\r\n")
 	term.type("\x04")
@@ -221,7 +253,7 @@ def hang_up():
 	term = shell()
 	term.command("trap 'echo hup >/tmp/hup; exit' HUP; echo armed")
 	term.type("sleep 3\r")
-	time.sleep(1)
+	term.foreground("sleep")
 	os.close(term.fd)
 	_, status = os.waitpid(term.pid, 0)
 	print("status", os.waitstatus_to_exitcode(status), open("/tmp/hup").read().strip())
@@ -232,13 +264,13 @@ def dash():
 	"""The same with dash, which uses the terminal's own editing."""
 	term = shell("dash", "-i")
 	term.type("sleep 100\r")
-	time.sleep(1)
+	term.foreground("sleep")
 	term.type("\x1a")
 	term.expect("Stopped")
 	term.expect(PROMPT)
 	term.command("jobs")
 	term.type("fg\r")
-	time.sleep(1)
+	term.foreground("sleep")
 	term.type("\x03")
 	term.expect(PROMPT)
 	term.command("echo status $?")
