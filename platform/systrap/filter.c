@@ -31,10 +31,15 @@ const struct strap_filter strap_filters[] = {
 #define MAPPER STUB_MAPPER
 #define RUNNER STUB_RUNNER
 #define ANY
-#define EQ(i, v) {(i) + 1, (uint32_t)(v)},
+#define WORD(field) (1 + offsetof(struct seccomp_data, field) / 4)
+#define EQ(i, v) {WORD(args[i]), (uint32_t)(v)},
+#define EQ64(i, v) {WORD(args[i]), (uint32_t)(v)}, {WORD(args[i]) + 1, (uint32_t)((uint64_t)(v) >> 32)},
+#define AT(v) {WORD(instruction_pointer), (uint32_t)(v)},
 #define STUB(who, call, arguments, why) {who, SYS_##call, #call, why, {arguments}},
 #include "platform/systrap/filters.def"
 #undef STUB
+#undef AT
+#undef EQ64
 #undef EQ
 #undef ANY
 };
@@ -58,16 +63,16 @@ static struct sock_filter load(size_t offset)
 /* Falls through to the next entry unless number and arguments fit. */
 static struct sock_filter *emit_entry(struct sock_filter *at, const struct strap_filter *f)
 {
-	unsigned compared = !!f->argument[0].index + !!f->argument[1].index;
-	unsigned length = 3 * compared + 1;
+	unsigned compared = 0, length;
 
+	while (compared < STRAP_COMPARED && f->compare[compared].word)
+		compared++;
+	length = 3 * compared + 1;
 	*at++ = jump((uint32_t)f->nr, 0, length, BPF_JEQ);
 	for (unsigned i = 0; i < compared; i++) {
-		size_t offset = offsetof(struct seccomp_data, args) + 8u * (unsigned)(f->argument[i].index - 1);
-
 		/* The number is loaded again on the way to the next entry. */
-		*at++ = load(offset);
-		*at++ = jump(f->argument[i].value, 1, 0, BPF_JEQ);
+		*at++ = load(4u * (f->compare[i].word - 1));
+		*at++ = jump(f->compare[i].value, 1, 0, BPF_JEQ);
 		*at = stmt(BPF_JMP | BPF_JA, length - 3 * i - 3);
 		at++;
 	}

@@ -7,14 +7,16 @@
 
 enum { STUB_MASTER = 1, STUB_MAPPER = 2, STUB_RUNNER = 4 };
 
+#define STRAP_COMPARED 6u
+
 struct strap_filter {
 	unsigned threads;
 	int nr;
 	const char *name, *reason;
 	struct {
-		int index; /* of the argument, + 1; 0: none */
+		unsigned word; /* 32-bit word of struct seccomp_data, + 1; 0: none */
 		uint32_t value;
-	} argument[2];
+	} compare[STRAP_COMPARED];
 };
 
 extern const struct strap_filter strap_filters[];

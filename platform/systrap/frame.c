@@ -82,6 +82,18 @@ void strap_frame_init(struct stub *s)
 	memcpy(area_at(s, s->fpu + SOFTWARE_AT), st_fpu.software, sizeof(st_fpu.software));
 }
 
+void strap_frame_reset(struct stub *s)
+{
+	struct st_frame f = {.flags = FRAME_FLAGS, .mask = ~0ull};
+
+	f.stack = (stack_t){.ss_sp = (void *)(ST_AREA + AREA_STACK), .ss_size = ST_AREA_SIZE - AREA_STACK};
+	f.gregs[REG_RIP] = ST_PARK_RESET;
+	f.gregs[REG_EFL] = 0x202;
+	f.gregs[REG_CSGSFS] = (uint64_t)USER_SS << 48 | USER_CS;
+	_Static_assert(offsetof(struct st_frame, info) <= sizeof(s->orders->reset), "layout.h");
+	memcpy(s->orders->reset, &f, offsetof(struct st_frame, info));
+}
+
 void strap_frame_write(struct stub *s, const struct hosted_context *context)
 {
 	struct st_frame *f = area_at(s, s->frame);

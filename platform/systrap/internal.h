@@ -46,7 +46,10 @@ struct st_orders {
 	volatile uint32_t sleeps, fsgsbase;
 	volatile uint64_t mask;
 	volatile uint32_t need;
-	uint32_t pad1[33];
+	uint32_t pad1;
+	volatile uint64_t park[2];
+	uint8_t pad2[ORD_RESET - ORD_PARK - 16];
+	uint8_t reset[ORD_LIST - ORD_RESET];
 	struct st_order list[ORDER_LIMIT];
 };
 _Static_assert(offsetof(struct st_orders, run_go) == ORD_RUN_GO, "stub_code.S");
@@ -54,6 +57,7 @@ _Static_assert(offsetof(struct st_orders, frame) == ORD_FRAME, "stub_code.S");
 _Static_assert(offsetof(struct st_orders, sleeps) == ORD_SLEEPS, "stub_code.S");
 _Static_assert(offsetof(struct st_orders, mask) == ORD_MASK, "layout.h");
 _Static_assert(offsetof(struct st_orders, need) == ORD_NEED, "stub_code.S");
+_Static_assert(offsetof(struct st_orders, park) == ORD_PARK, "stub_code.S");
 _Static_assert(offsetof(struct st_orders, list) == ORD_LIST, "stub_code.S");
 
 struct st_area {
@@ -87,6 +91,7 @@ struct stub {
 	uint64_t fs_base, gs_base; /* that its running thread has */
 	bool bases_known;
 	bool apart;  /* its running thread is on another core than the sentry's: both look before they sleep */
+	bool park_shown; /* the first of its numbers came */
 	unsigned late; /* stretches in a row that outlasted our looking */
 	unsigned shown_count;
 	struct {
@@ -108,6 +113,9 @@ struct st_cpu {
 	struct stub *last; /* own thread: the stub used last */
 	struct stub *spare; /* being made, or ready, the oldest first */
 	unsigned spares, spares_wanted;
+	struct stub *parked; /* asked for their rest, the first asked first; see park.c */
+	unsigned parked_count;
+	uint64_t park_number;
 	struct stub *making; /* the master's last order */
 	struct stub *chain;   /* its orders are being executed, and user code follows: not collected yet */
 	struct stub *on;      /* own thread: the stub that ran last */
@@ -164,12 +172,24 @@ int strap_chain_check(struct st_cpu *c, struct stub *s);
 int strap_move(struct st_cpu *c, struct stub *s, int core);
 /* It does nothing any more on return, and is left for strap_end(). c->lock is held. */
 void strap_kill(struct stub *s);
+/* park.c: all with c->lock held, by the CPU's own thread. */
+int strap_park_create(unsigned cpu); /* 0 or -errno; before its master */
+int strap_park_end(unsigned cpu);    /* ST_FD_PARK of its stubs */
+/* A stub that shows nothing and was forgotten: it becomes a spare, or ends. */
+void strap_park(struct st_cpu *c, struct stub *s);
+/* Those that answered become spares. */
+void strap_park_collect(struct st_cpu *c);
+/* The same; waits a little for the next. False: none came. */
+bool strap_park_wait(struct st_cpu *c);
+/* All answer now, or end. */
+void strap_park_finish(struct st_cpu *c);
 /* The main thread: SIGCHLD came. Async-signal-safe. */
 void strap_reap(int signal);
 
 /* frame.c */
 int strap_frame_learn(void); /* fills st_fpu: 0 or -errno */
 void strap_frame_init(struct stub *s);
+void strap_frame_reset(struct stub *s); /* writes the frame that a running thread comes to rest by */
 void strap_frame_write(struct stub *s, const struct hosted_context *context);
 /* What the stub handed over: 0, or -EPROTO: it is not what a handler leaves. */
 int strap_frame_decode(struct stub *s, struct hosted_context *context);

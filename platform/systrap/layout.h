@@ -18,6 +18,10 @@
 #define ST_PROGRAMS (ST_CODE + 0x1000) /* struct sock_fprog: mapper, runner */
 #define ST_AREA (ST_BASE + 0x10000)
 #define ST_AREA_SIZE 0x10000
+/* The addresses behind the two system calls by which a running thread shows where it is. */
+#define ST_PARK_FIRST (ST_CODE + 0x40)
+#define ST_PARK_RESET (ST_CODE + 0x60)
+#define ST_PARK_SECOND (ST_CODE + 0xa0)
 #define ST_END (ST_AREA + ST_AREA_SIZE)
 
 /* Offsets in orders. */
@@ -35,7 +39,9 @@
 #define ORD_FSGSBASE 0x6c  /* the instructions may be used */
 #define ORD_MASK 0x70     /* set of cores that an order names */
 #define ORD_NEED 0x78     /* batches that must be done before the stretch begins */
-#define ORD_LIST 0x100
+#define ORD_PARK 0x80     /* two numbers; not 0: the running thread is to show that it is in no user code's hands (park.c) */
+#define ORD_RESET 0x100   /* a signal frame that leads to runner_reset with all blocked */
+#define ORD_LIST 0x300
 #define ORD_ENTRY 64
 
 #define ORD_REPLY_RUN 0x10000 /* with the descriptor: the running thread is woken after the batch */
@@ -69,6 +75,7 @@
 #define ST_FD_USER 0     /* the user memfd */
 #define ST_FD_EXCHANGE 1 /* orders and areas; the master's, and a stub's until it is set up */
 #define ST_FD_SETUP 2    /* an eventfd that nobody reads: the master's and a new stub's first batch */
+#define ST_FD_PARK 3     /* a pipe: what the running thread shows */
 #define ST_FD_REPLY 8    /* + 2 * CPU: an eventfd; + 1: another, for batches that user code follows */
 
 #endif

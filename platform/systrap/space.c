@@ -218,6 +218,22 @@ int strap_settle(unsigned cpu, uint64_t space)
 	return error;
 }
 
+/* Its running thread comes back to the sentry's core. */
+static void core_return(struct st_cpu *c, struct stub *s)
+{
+	struct st_order *order;
+	int error;
+
+	if (!s->apart)
+		return;
+	s->apart = false;
+	order = order_add(s, &error);
+	if (!order)
+		return;
+	s->orders->mask = 1ull << c->host->core;
+	*order = (struct st_order){.nr = SYS_sched_setaffinity, .arg = {(uint64_t)s->tid, 8, ST_ORDERS + ORD_MASK}};
+}
+
 int strap_drop(unsigned cpu, uint64_t space)
 {
 	struct st_cpu *c = &st_cpus[cpu];
@@ -227,9 +243,13 @@ int strap_drop(unsigned cpu, uint64_t space)
 	s = space_find(c, space);
 	if (s) {
 		unmap_locked(s, 0, USER_TOP);
+		core_return(c, s);
 		strap_flush(s);
 		strap_forget(c, s);
-		strap_end(s);
+		if (c->spares + c->parked_count < SPARE_MAX)
+			strap_park(c, s);
+		else
+			strap_end(s);
 	}
 	pthread_mutex_unlock(&c->lock);
 	return 0;
@@ -264,8 +284,9 @@ void strap_idle(unsigned cpu, uint64_t deadline)
 {
 	struct st_cpu *c = &st_cpus[cpu];
 
-	if (c->spares < c->spares_wanted && !c->vmm->ended) {
+	if ((c->parked || c->spares < c->spares_wanted) && !c->vmm->ended) {
 		pthread_mutex_lock(&c->lock);
+		strap_park_finish(c);
 		strap_make_ahead(c);
 		pthread_mutex_unlock(&c->lock);
 	}

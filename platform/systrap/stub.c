@@ -7,8 +7,7 @@
  * file, puts its own filter on, and makes the running thread, which says that it is ready.
  * Nobody waits for that but who needs the stub: they are made ahead. That an order was executed
  * is said on an eventfd, which no thread of a stub but the mapping thread may write: what
- * it says is believed, and nothing else. A stub that ran a space's code is never used for
- * another: nothing shows that its running thread has stopped. The main thread reaps.
+ * it says is believed, and nothing else. Stubs that served a space come back by park.c. The main thread reaps.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -56,7 +55,9 @@ int strap_exchange_create(unsigned cpus)
 		st_chain_fd[i] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 		if (st_reply_fd[i] < 0 || st_chain_fd[i] < 0)
 			return -errno;
-		if (st_chain_fd[i] >= HIGH_FD)
+		if (strap_park_create(i) < 0)
+			return -errno;
+		if (strap_park_end(i) >= HIGH_FD)
 			return -EMFILE;
 	}
 	return 0;
@@ -104,7 +105,8 @@ static long child_descriptors(struct st_cpu *c)
 
 	if (syscall(SYS_dup3, c->vmm->memory.user_memfd, HIGH_FD + ST_FD_USER, 0) < 0 ||
 	    syscall(SYS_dup3, exchange_fd, HIGH_FD + ST_FD_EXCHANGE, 0) < 0 ||
-	    syscall(SYS_dup3, setup_fd, HIGH_FD + ST_FD_SETUP, 0) < 0)
+	    syscall(SYS_dup3, setup_fd, HIGH_FD + ST_FD_SETUP, 0) < 0 ||
+	    syscall(SYS_dup3, strap_park_end(c->cpu), HIGH_FD + ST_FD_PARK, 0) < 0)
 		return -1;
 	for (unsigned i = 0; i < cpus; i++)
 		if (syscall(SYS_dup3, st_reply_fd[i], HIGH_FD + ST_FD_REPLY + 2 * i, 0) < 0 ||
@@ -114,7 +116,7 @@ static long child_descriptors(struct st_cpu *c)
 	    syscall(SYS_close_range, HIGH_FD + ST_FD_REPLY + 2 * cpus, ~0u, 0) < 0)
 		return -1;
 	for (unsigned i = 0; i < ST_FD_REPLY + 2 * cpus; i++)
-		if ((i <= ST_FD_SETUP || i >= ST_FD_REPLY) && syscall(SYS_dup3, HIGH_FD + i, i, 0) < 0)
+		if ((i <= ST_FD_PARK || i >= ST_FD_REPLY) && syscall(SYS_dup3, HIGH_FD + i, i, 0) < 0)
 			return -1;
 	return syscall(SYS_close_range, HIGH_FD, ~0u, 0);
 }
@@ -332,6 +334,7 @@ static void slot_clean(struct stub *s)
 {
 	memset(s->area, 0, sizeof(*s->area));
 	memset((void *)s->orders, 0, ORD_LIST);
+	strap_frame_reset(s);
 	s->orders->fsgsbase = st_fsgsbase;
 	s->pid = s->tid = 0;
 	s->order_count = 0;
@@ -381,7 +384,7 @@ static bool make_post(struct st_cpu *c)
 
 void strap_make_ahead(struct st_cpu *c)
 {
-	while (c->spares < c->spares_wanted && make_post(c))
+	while (c->spares + c->parked_count < c->spares_wanted && make_post(c))
 		;
 }
 
@@ -407,6 +410,9 @@ struct stub *strap_take(struct st_cpu *c, int *error)
 {
 	struct stub *s;
 
+	strap_park_collect(c);
+	while (c->parked && (!c->spare || !is_ready(c, c->spare)) && strap_park_wait(c))
+		;
 	for (unsigned tries = 0; !c->spare && !make_post(c); tries++) {
 		if (tries == TURNS) {
 			*error = -EAGAIN;
@@ -424,6 +430,10 @@ struct stub *strap_take(struct st_cpu *c, int *error)
 	}
 	c->spare = s->next;
 	c->spares--;
+	if (s->dead) {
+		strap_end(s);
+		return strap_take(c, error);
+	}
 	s->pid = (pid_t)*slot_pid(c, s);
 	s->tid = (pid_t)s->area->tid;
 	s->orders->sleeps = 0;

@@ -31,6 +31,41 @@
 st_code_begin:
 	ud2
 
+	/*
+	 * ---- the running thread, when its space has ended ----
+	 * The two writes are allowed at these addresses only, each of its own number alone, so what they say is known
+	 * to come from here; between them nothing depends on a register or on what the process can write.
+	 */
+	.balign 16
+runner_park:
+	movl $SYS_WRITE, %eax
+	movl $ST_FD_PARK, %edi
+	movabsq $(ST_ORDERS + ORD_PARK), %rsi
+	movl $8, %edx
+	.org st_code_begin + ST_PARK_FIRST - ST_CODE - 2, 0x90
+	syscall
+	movabsq $(ST_ORDERS + ORD_RESET + 8), %rsp
+	movl $SYS_SIGRETURN, %eax
+	syscall				/* signals blocked, flags, signal stack and FPU as new */
+	ud2
+	.org st_code_begin + ST_PARK_RESET - ST_CODE, 0xcc
+	xorl %eax, %eax
+	movl %eax, %ds
+	movl %eax, %es
+	movl %eax, %fs
+	movl %eax, %gs
+	movabsq $ST_ORDERS, %rbx
+	movabsq $ST_AREA, %rbp
+	movl ORD_RUN_GO(%rbx), %eax
+	movl %eax, AREA_SEEN(%rbp)
+	movl $SYS_WRITE, %eax
+	movl $ST_FD_PARK, %edi
+	leaq ORD_PARK + 8(%rbx), %rsi
+	movl $8, %edx
+	.org st_code_begin + ST_PARK_SECOND - ST_CODE - 2, 0x90
+	syscall
+	jmp runner_wait
+
 	/* ---- the mapping thread, and the master ---- */
 	.balign 16
 st_code_master:
@@ -189,6 +224,8 @@ runner_wait:
 	jmp runner_wait
 
 runner_resume:
+	cmpq $0, ORD_PARK(%rbx)
+	jne runner_park
 	movl ORD_RUN_GO(%rbx), %eax
 	movl %eax, AREA_SEEN(%rbp)
 	cmpl $0, ORD_KICK(%rbx)
