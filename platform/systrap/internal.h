@@ -86,6 +86,7 @@ struct stub {
 	uint64_t place;       /* in the exchange file */
 	unsigned cpu;
 	unsigned order_count; /* noted, not executed */
+	bool taken;           /* one of these takes something away */
 	int failed;           /* -errno: it may show what it must not, and does not run any more */
 	uint32_t frame, fpu;  /* offsets in area of the frame to begin from and of its FPU state: checked */
 	uint64_t fs_base, gs_base; /* that its running thread has */

@@ -185,6 +185,7 @@ static int unmap_locked(struct stub *s, uint64_t address, uint64_t length)
 	if (!order)
 		return error;
 	*order = (struct st_order){.nr = SYS_munmap, .arg = {address, length}};
+	s->taken = true;
 	return 0;
 }
 
@@ -213,7 +214,7 @@ int strap_settle(unsigned cpu, uint64_t space)
 	pthread_mutex_lock(&c->lock);
 	s = space_find(c, space);
 	if (s)
-		error = strap_flush(s);
+		error = s->taken ? strap_flush(s) : s->failed;
 	pthread_mutex_unlock(&c->lock);
 	return error;
 }

@@ -213,6 +213,7 @@ int strap_flush(struct stub *s)
 	if (!count || error || s->failed)
 		return s->failed;
 	s->order_count = 0;
+	s->taken = false;
 	orders_post(s, count);
 	error = orders_wait(s);
 	if (error) {
@@ -230,6 +231,7 @@ void strap_chain(struct st_cpu *c, struct stub *s)
 	if (s->failed)
 		return;
 	s->order_count = 0;
+	s->taken = false;
 	c->chain = s;
 	orders_post_to(s, count, (ST_FD_REPLY + 2 * c->cpu + 1) | ORD_REPLY_RUN);
 }
@@ -338,6 +340,7 @@ static void slot_clean(struct stub *s)
 	s->orders->fsgsbase = st_fsgsbase;
 	s->pid = s->tid = 0;
 	s->order_count = 0;
+	s->taken = false;
 	s->failed = 0;
 	s->dead = 0;
 	s->bases_known = s->apart = false;

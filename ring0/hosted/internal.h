@@ -36,6 +36,7 @@ struct hosted_mirror {
 	bool refill;          /* it was emptied, or nearly: show the usual windows before it runs */
 	uint64_t generation;  /* changes when all it showed is gone: names its entries in hosted_cpu.shown */
 	uint64_t run_end;     /* where the run ended that the last fault showed */
+	uint64_t renewed;     /* the page shown last by mirror_renew() */
 	uint64_t fpu_version; /* which saved FPU state the stub holds; 0: none known */
 	TAILQ_ENTRY(hosted_mirror) link; /* CPU's list of live ones */
 	struct hosted_mirror *next_dead; /* under the CPU's dead_lock */
@@ -55,6 +56,7 @@ struct hosted_space {
 _Static_assert(sizeof(struct hosted_space) <= 256, "head of a page");
 
 #define HINTS 40u
+#define COPIED 12u
 #define SHOWN_SLOTS 1024u
 
 /* Which pages of a window of 64 a mirror shows. A lost entry only costs showing a page again. */
@@ -74,6 +76,7 @@ struct hosted_cpu {
 	volatile uint32_t dead_count;
 	struct shown shown[SHOWN_SLOTS]; /* a cache, by window and generation */
 	uint64_t relax_begin, relax_last; /* TSC: the busy wait that cpu_relax() is in */
+	uint64_t copied[COPIED]; /* pages copied for a write to shared ones, the latest first */
 	uint64_t again_addr, again_rip; /* the last fault answered by mirroring alone */
 	unsigned again;
 };

@@ -492,8 +492,9 @@ void mirror_renew(struct space *space, struct hosted_mirror *m)
 		return;
 	for (unsigned i = 0; i < n; i++) {
 		for (uint64_t at = range[i].address; at < range[i].address + range[i].length; at += PAGE_SIZE)
-			if (!(shown_pages(m, at >> WINDOW_SHIFT) >> (at >> PAGE_SHIFT) % SHOW_PAGES & 1))
-				mirror_show(space, m, at, false);
+			if (!(shown_pages(m, at >> WINDOW_SHIFT) >> (at >> PAGE_SHIFT) % SHOW_PAGES & 1) &&
+				mirror_show(space, m, at, false))
+				m->renewed = at;
 	}
 }
 

@@ -170,9 +170,42 @@ static void show_after_fault(uint64_t address, bool again)
 	kernel_lock();
 	mirror_use(m);
 	mirror_drain(m);
-	if (mirror_show(space, m, address, again))
+	if (m->renewed == (address & PAGE_MASK) || mirror_show(space, m, address, again))
 		mirror_hint(address);
+	m->renewed = 0;
 	kernel_unlock();
+}
+
+/* ---- pages that are copied at the first write after a fork ---- */
+
+static void note_copied(uint64_t address)
+{
+	uint64_t *copied = this_hosted()->copied, page = address & PAGE_MASK;
+	unsigned i = 0;
+
+	while (i < COPIED - 1 && copied[i] != page)
+		i++;
+	memmove(copied + 1, copied, i * sizeof(*copied));
+	copied[0] = page;
+}
+
+static bool is_shared(uint64_t address)
+{
+	const uint64_t present = PTE_P | PTE_U;
+	uint64_t size, *pte = address ? hosted_pte(this_cpu()->space->root, address, &size) : NULL;
+
+	return pte && size == PAGE_SIZE && (*pte & (present | PTE_W)) == present;
+}
+
+/* Those that were copied of late are likely written now as well: a copy costs less than the fault. May sleep. */
+static void copy_ahead(void)
+{
+	uint64_t copied[COPIED];
+
+	memcpy(copied, this_hosted()->copied, sizeof(copied));
+	for (unsigned i = 0; i < COPIED; i++)
+		if (is_shared(copied[i]))
+			kernel_user_fault(copied[i], PF_USER | PF_WRITE | PF_PRESENT);
 }
 
 /*
@@ -197,6 +230,7 @@ static void prepare_stub(struct regs *regs)
 	kernel_user_fault(regs->rip, PF_USER | PF_FETCH);
 	kernel_user_fault(regs->rsp - 8, PF_USER | PF_WRITE);
 	kernel_user_fault(regs->rsp - STACK_AHEAD, PF_USER | PF_WRITE);
+	copy_ahead();
 	kernel_unlock();
 	regs->trap = TRAP_INTERRUPT;
 	regs->orig_rax = ~0ull;
@@ -221,6 +255,8 @@ void hosted_loop(struct regs *regs)
 		fault = regs->addr;
 		if (faulted && fault_mirrored(regs))
 			continue;
+		if (again && regs->error & PF_WRITE)
+			note_copied(fault);
 		trap_dispatch(regs);
 		if (faulted)
 			show_after_fault(fault, again);
