@@ -7,7 +7,6 @@
 #include <linux/fcntl.h>
 #include <linux/fs.h>
 #include <linux/openat2.h>
-#include <linux/uio.h>
 
 #include "kernel/files.h"
 #include "ring0/lib.h"
@@ -16,16 +15,13 @@
 #include "syscalls/syscalls.h"
 #include "vfs/calls.h"
 #include "vfs/tmpfs/tmpfs.h"
+#include "vfs/vector.h"
 #include "vfs/vfs.h"
 
 #define VALID_OPEN_FLAGS                                                                                           \
 	(O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | O_DSYNC | __O_SYNC | FASYNC | \
 		O_DIRECT | O_LARGEFILE | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC | O_PATH | __O_TMPFILE)
 #define OPEN_HOW_SIZE_VER0 24u
-#define IOV_INLINE 8u
-#define IOV_MAX 1024u
-#define RW_MAX 0x7ffff000u
-#define BOUNCE_MAX 65536u
 
 /* ---- open, close ---- */
 
@@ -121,11 +117,6 @@ int64_t sys_close(struct regs *regs)
 
 /* ---- read, write ---- */
 
-static bool has_position(const struct file *file)
-{
-	return !(file->mode & FILE_STREAM);
-}
-
 int64_t sys_read(struct regs *regs)
 {
 	struct file *file = fd_file(INT0(regs));
@@ -133,7 +124,7 @@ int64_t sys_read(struct regs *regs)
 
 	if (!file)
 		return -EBADF;
-	if (has_position(file)) {
+	if (file_has_position(file)) {
 		mutex_lock(&file->pos_lock);
 		rc = vfs_read(file, PTR1(regs), ARG2(regs), &file->pos);
 		mutex_unlock(&file->pos_lock);
@@ -151,7 +142,7 @@ int64_t sys_write(struct regs *regs)
 
 	if (!file)
 		return -EBADF;
-	if (has_position(file)) {
+	if (file_has_position(file)) {
 		mutex_lock(&file->pos_lock);
 		rc = vfs_write(file, PTR1(regs), ARG2(regs), &file->pos);
 		mutex_unlock(&file->pos_lock);
@@ -173,7 +164,7 @@ int64_t sys_pread64(struct regs *regs)
 	file = fd_file(INT0(regs));
 	if (!file)
 		return -EBADF;
-	rc = has_position(file) ? vfs_read(file, PTR1(regs), ARG2(regs), &pos) : -ESPIPE;
+	rc = file_has_position(file) ? vfs_read(file, PTR1(regs), ARG2(regs), &pos) : -ESPIPE;
 	file_put(file);
 	return rc;
 }
@@ -189,141 +180,15 @@ int64_t sys_pwrite64(struct regs *regs)
 	file = fd_file(INT0(regs));
 	if (!file)
 		return -EBADF;
-	rc = has_position(file) ? vfs_write(file, PTR1(regs), ARG2(regs), &pos) : -ESPIPE;
+	rc = file_has_position(file) ? vfs_write(file, PTR1(regs), ARG2(regs), &pos) : -ESPIPE;
 	file_put(file);
 	return rc;
 }
 
 /* ---- vectors ---- */
 
-struct vector {
-	struct iovec inline_parts[IOV_INLINE];
-	struct iovec *parts;
-	unsigned count;
-	size_t total;
-};
-
-static int vector_get(struct vector *v, uaddr_t user, uint64_t count)
-{
-	v->parts = v->inline_parts;
-	v->count = (unsigned)count;
-	v->total = 0;
-	if (count > IOV_MAX)
-		return -EINVAL;
-	if (count > IOV_INLINE)
-		v->parts = kmalloc(count * sizeof(struct iovec));
-	if (!v->parts)
-		return -ENOMEM;
-	if (copy_from_user(v->parts, user, count * sizeof(struct iovec)))
-		return -EFAULT;
-	for (unsigned i = 0; i < v->count; i++) {
-		struct iovec *part = &v->parts[i];
-
-		if ((int64_t)part->iov_len < 0)
-			return -EINVAL;
-		if (part->iov_len > RW_MAX - v->total)
-			part->iov_len = RW_MAX - v->total;
-		v->total += part->iov_len;
-	}
-	return 0;
-}
-
-static void vector_put(struct vector *v)
-{
-	if (v->parts != v->inline_parts)
-		kfree(v->parts);
-}
-
-static uaddr_t part_base(const struct vector *v, unsigned i)
-{
-	return UADDR((uint64_t)(uintptr_t)v->parts[i].iov_base);
-}
-
-/* Reads once into a buffer and spreads it: a stream must not be asked again after it gave something. */
-static int64_t read_scattered(struct file *file, const struct vector *v, uint64_t *pos)
-{
-	size_t size = MIN(v->total, (size_t)BOUNCE_MAX), done = 0;
-	char *bounce;
-	int64_t got;
-
-	if (!(file->mode & FILE_READ))
-		return -EBADF;
-	bounce = kmalloc(size);
-	if (!bounce)
-		return -ENOMEM;
-	got = file->ops->read_kernel(file, bounce, size, pos);
-	for (unsigned i = 0; i < v->count && (int64_t)done < got; i++) {
-		size_t n = MIN(v->parts[i].iov_len, (size_t)got - done);
-
-		if (copy_to_user(part_base(v, i), bounce + done, n)) {
-			got = done ? (int64_t)done : -EFAULT;
-			break;
-		}
-		done += n;
-	}
-	kfree(bounce);
-	return got;
-}
-
-/* One write of all parts, so that it is as atomic as write(2) of that many bytes. */
-static int64_t write_gathered(struct file *file, const struct vector *v, uint64_t *pos)
-{
-	size_t done = 0;
-	char *bounce;
-	int64_t rc = 0;
-
-	if (!(file->mode & FILE_WRITE))
-		return -EBADF;
-	bounce = kmalloc(v->total);
-	if (!bounce)
-		return -ENOMEM;
-	for (unsigned i = 0; i < v->count && !rc; i++) {
-		rc = copy_from_user(bounce + done, part_base(v, i), v->parts[i].iov_len);
-		done += v->parts[i].iov_len;
-	}
-	if (!rc)
-		rc = file->ops->write_kernel(file, bounce, v->total, pos);
-	kfree(bounce);
-	return rc;
-}
-
-static int64_t each_part(struct file *file, const struct vector *v, uint64_t *pos, bool write)
-{
-	int64_t done = 0;
-
-	for (unsigned i = 0; i < v->count; i++) {
-		size_t n = v->parts[i].iov_len;
-		int64_t rc;
-
-		if (!n && v->total)
-			continue;
-		rc = write ? vfs_write(file, part_base(v, i), n, pos) : vfs_read(file, part_base(v, i), n, pos);
-		if (rc < 0)
-			return done ? done : rc;
-		done += rc;
-		if ((size_t)rc < n)
-			break;
-	}
-	return done;
-}
-
-static int64_t vector_io(struct file *file, const struct vector *v, uint64_t *pos, bool write)
-{
-	unsigned used = 0;
-
-	for (unsigned i = 0; i < v->count; i++)
-		used += v->parts[i].iov_len != 0;
-	if (!v->count)
-		return file->mode & (write ? FILE_WRITE : FILE_READ) ? 0 : -EBADF;
-	if (used > 1 && write && file->ops->write_kernel && v->total <= BOUNCE_MAX)
-		return write_gathered(file, v, pos);
-	if (used > 1 && !write && file->ops->read_kernel && !has_position(file))
-		return read_scattered(file, v, pos);
-	return each_part(file, v, pos, write);
-}
-
 /* offset < 0: the file's position. */
-static int64_t do_vector(int fd, uaddr_t user, uint64_t count, bool at_offset, uint64_t offset, bool write)
+static int64_t do_vector(int fd, uaddr_t user, uint64_t count, bool at_offset, uint64_t offset, bool write, unsigned flags)
 {
 	struct file *file = fd_file(fd);
 	struct vector v;
@@ -331,14 +196,14 @@ static int64_t do_vector(int fd, uaddr_t user, uint64_t count, bool at_offset, u
 
 	if (!file)
 		return -EBADF;
-	rc = at_offset && !has_position(file) ? -ESPIPE : vector_get(&v, user, count);
-	if (rc == -ESPIPE) {
+	if (at_offset && !file_has_position(file)) {
 		file_put(file);
-		return rc;
+		return -ESPIPE;
 	}
+	rc = vector_get(&v, user, count);
 	if (!rc && at_offset) {
 		rc = vector_io(file, &v, &offset, write);
-	} else if (!rc && has_position(file)) {
+	} else if (!rc && file_has_position(file)) {
 		mutex_lock(&file->pos_lock);
 		rc = vector_io(file, &v, &file->pos, write);
 		mutex_unlock(&file->pos_lock);
@@ -346,57 +211,46 @@ static int64_t do_vector(int fd, uaddr_t user, uint64_t count, bool at_offset, u
 		rc = vector_io(file, &v, &file->pos, write);
 	}
 	vector_put(&v);
+	rc = rwf_sync(file, rc, flags);
 	file_put(file);
 	return rc;
 }
 
 int64_t sys_readv(struct regs *regs)
 {
-	return do_vector(INT0(regs), PTR1(regs), ARG2(regs), false, 0, false);
+	return do_vector(INT0(regs), PTR1(regs), ARG2(regs), false, 0, false, 0);
 }
 
 int64_t sys_writev(struct regs *regs)
 {
-	return do_vector(INT0(regs), PTR1(regs), ARG2(regs), false, 0, true);
+	return do_vector(INT0(regs), PTR1(regs), ARG2(regs), false, 0, true, 0);
 }
 
 int64_t sys_preadv(struct regs *regs)
 {
 	if ((int64_t)ARG3(regs) < 0)
 		return -EINVAL;
-	return do_vector(INT0(regs), PTR1(regs), ARG2(regs), true, ARG3(regs), false);
+	return do_vector(INT0(regs), PTR1(regs), ARG2(regs), true, ARG3(regs), false, 0);
 }
 
 int64_t sys_pwritev(struct regs *regs)
 {
 	if ((int64_t)ARG3(regs) < 0)
 		return -EINVAL;
-	return do_vector(INT0(regs), PTR1(regs), ARG2(regs), true, ARG3(regs), true);
+	return do_vector(INT0(regs), PTR1(regs), ARG2(regs), true, ARG3(regs), true, 0);
 }
 
-/* RWF_* are hints (HIPRI), orders to sync (done below), or refused. */
 static int64_t do_vector2(struct regs *regs, bool write)
 {
 	bool at_offset = ARG3(regs) != UINT64_MAX;
 	unsigned flags = (unsigned)ARG5(regs);
-	struct file *file;
-	int64_t rc;
+	int rc = rwf_check(flags, write);
 
-	if (flags & ~(unsigned)(RWF_HIPRI | RWF_DSYNC | RWF_SYNC) || (!write && flags & ~(unsigned)RWF_HIPRI))
-		return -EOPNOTSUPP;
+	if (rc)
+		return rc;
 	if (at_offset && (int64_t)ARG3(regs) < 0)
 		return -EINVAL;
-	rc = do_vector(INT0(regs), PTR1(regs), ARG2(regs), at_offset, ARG3(regs), write);
-	if (rc <= 0 || !(flags & (RWF_DSYNC | RWF_SYNC)))
-		return rc;
-	file = fd_file(INT0(regs));
-	if (file) {
-		int error = vfs_fsync(file, !(flags & RWF_SYNC));
-
-		file_put(file);
-		return error ? error : rc;
-	}
-	return rc;
+	return do_vector(INT0(regs), PTR1(regs), ARG2(regs), at_offset, ARG3(regs), write, flags);
 }
 
 int64_t sys_preadv2(struct regs *regs)
@@ -421,7 +275,7 @@ int64_t sys_lseek(struct regs *regs)
 		return -EBADF;
 	if (whence < 0 || whence > SEEK_MAX) {
 		rc = -EINVAL;
-	} else if (!has_position(file)) {
+	} else if (!file_has_position(file)) {
 		rc = -ESPIPE;
 	} else {
 		mutex_lock(&file->pos_lock);

@@ -403,6 +403,11 @@ struct file {
 	struct cred *cred;     /* of the opener */
 };
 
+static inline bool file_has_position(const struct file *file)
+{
+	return !(file->mode & FILE_STREAM);
+}
+
 struct dir_emitter {
 	/* false: no more room. type is DT_*; next is the cookie to resume after this entry. */
 	bool (*emit)(struct dir_emitter *emitter, const char *name, unsigned len, uint64_t ino, unsigned type, uint64_t next);
