@@ -167,6 +167,6 @@ int ktime_deadline_from_user(uaddr_t timespec, uint64_t *deadline)
 		return 0;
 	int rc = ktime_from_user(timespec, &ns);
 	if (!rc)
-		*deadline = add_saturating(clock_monotonic(), ns);
+		*deadline = ns ? add_saturating(clock_monotonic(), ns) : 0;
 	return rc;
 }

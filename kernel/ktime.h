@@ -23,7 +23,7 @@ int ktime_to_monotonic(int clock, int64_t ns, bool absolute, uint64_t *deadline)
 int ktime_from_user(uaddr_t timespec, int64_t *ns);
 int ktime_from_timespec(const struct __kernel_timespec *timespec, int64_t *ns); /* already copied in */
 int ktime_to_user(uaddr_t timespec, int64_t ns);
-/* A timeout argument: NULL pointer → DEADLINE_NONE. relative, monotonic. */
+/* A relative timeout argument as a monotonic deadline: NULL pointer → DEADLINE_NONE; zero → 0, do not wait. */
 int ktime_deadline_from_user(uaddr_t timespec, uint64_t *deadline);
 
 /* Interval timers (setitimer(2)), ns; which: ITIMER_*. 0 or -EINVAL. */

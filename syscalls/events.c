@@ -224,16 +224,11 @@ int64_t sys_epoll_pwait(struct regs *regs)
 
 int64_t sys_epoll_pwait2(struct regs *regs)
 {
-	uint64_t deadline = DEADLINE_NONE;
-	int64_t ns, rc = 0;
+	uint64_t deadline;
+	int64_t rc = ktime_deadline_from_user(PTR3(regs), &deadline);
 
-	if (ARG3(regs)) {
-		rc = ktime_from_user(PTR3(regs), &ns);
-		if (rc)
-			return rc;
-		deadline = ns ? clock_monotonic() + (uint64_t)ns : 0;
-	}
-	rc = signal_mask_set_temporary_user(PTR4(regs), ARG5(regs));
+	if (!rc)
+		rc = signal_mask_set_temporary_user(PTR4(regs), ARG5(regs));
 	if (rc)
 		return rc;
 	rc = epoll_wait_do(regs, deadline);

@@ -501,17 +501,11 @@ int64_t sys_recvmmsg(struct regs *regs)
 {
 	struct file *file;
 	unsigned count = MIN((unsigned)ARG2(regs), MAX_VECTORS), done = 0, flags = (unsigned)ARG3(regs);
-	uint64_t deadline = DEADLINE_NONE;
-	int64_t rc = 0;
+	uint64_t deadline;
+	int64_t rc = ktime_deadline_from_user(PTR4(regs), &deadline);
 
-	if (ARG4(regs)) {
-		int64_t ns;
-
-		rc = ktime_from_user(PTR4(regs), &ns);
-		if (rc)
-			return rc;
-		deadline = clock_monotonic() + (uint64_t)ns;
-	}
+	if (rc)
+		return rc;
 	file = fd_file(INT0(regs));
 	if (!file)
 		return -EBADF;

@@ -119,26 +119,10 @@ int64_t sys_poll(struct regs *regs)
 	return -ERESTART_RESTARTBLOCK;
 }
 
-/* A relative timespec to a deadline for poll_wait_items(): 0 when it is zero. */
-static int deadline_from_timespec(uaddr_t timespec, uint64_t *deadline)
-{
-	int64_t ns;
-	int rc;
-
-	*deadline = DEADLINE_NONE;
-	if (!timespec.v)
-		return 0;
-	rc = ktime_from_user(timespec, &ns);
-	if (rc)
-		return rc;
-	*deadline = ns ? clock_monotonic() + (uint64_t)ns : 0;
-	return 0;
-}
-
 int64_t sys_ppoll(struct regs *regs)
 {
 	uint64_t deadline;
-	int64_t rc = deadline_from_timespec(PTR2(regs), &deadline);
+	int64_t rc = ktime_deadline_from_user(PTR2(regs), &deadline);
 
 	if (!rc)
 		rc = signal_mask_set_temporary_user(PTR3(regs), ARG4(regs));
@@ -334,7 +318,7 @@ int64_t sys_pselect6(struct regs *regs)
 		uint64_t mask, size;
 	} sig = {.mask = 0};
 	uint64_t deadline;
-	int64_t rc = deadline_from_timespec(PTR4(regs), &deadline);
+	int64_t rc = ktime_deadline_from_user(PTR4(regs), &deadline);
 
 	if (rc)
 		return rc;

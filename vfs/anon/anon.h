@@ -16,6 +16,8 @@
 
 /* eventfd(2). flags: EFD_*. */
 int eventfd_create(unsigned count, unsigned flags, struct file **file);
+bool eventfd_is(const struct file *file);
+void eventfd_signal(struct file *file); /* adds one to an eventfd; a full one stays full. Does not sleep. */
 
 /* timerfd_create(2). Times in ns: value 0 disarms, interval 0 is one shot. */
 struct timerfd_times {

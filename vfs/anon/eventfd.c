@@ -96,6 +96,21 @@ static const struct file_ops eventfd_file_ops = {
 	.show_fdinfo = eventfd_show_fdinfo,
 };
 
+bool eventfd_is(const struct file *file)
+{
+	return file->ops == &eventfd_file_ops;
+}
+
+void eventfd_signal(struct file *file)
+{
+	struct eventfd *e = file->private;
+
+	if (e->count < EVENTFD_MAX)
+		e->count++;
+	if (!waitq_empty(&e->wait))
+		waitq_wake(&e->wait, UINT32_MAX, EPOLLIN);
+}
+
 int eventfd_create(unsigned count, unsigned flags, struct file **file)
 {
 	static unsigned last_id;

@@ -11,6 +11,7 @@
 #include "kernel/sysctl.h"
 #include "kernel/uts.h"
 #include "ring0/clock.h"
+#include "vfs/anon/aio.h"
 #include "vfs/pipe/pipe.h"
 #include "vfs/proc/proc.h"
 #include "vfs/proc/sysctl.h"
@@ -93,6 +94,12 @@ static int show_threads_max(struct seq *seq, struct pseudo_inode *p)
 static int show_pid_max(struct seq *seq, struct pseudo_inode *p)
 {
 	seq_printf(seq, "%d\n", PID_MAX);
+	return 0;
+}
+
+static int show_aio_nr(struct seq *seq, struct pseudo_inode *p)
+{
+	seq_printf(seq, "%u\n", aio_events_reserved());
 	return 0;
 }
 
@@ -270,7 +277,7 @@ static const struct pseudo_entry epoll_table[] = {
 
 static const struct pseudo_entry fs_table[] = {
 	TEXT("aio-max-nr", "65536"),
-	TEXT("aio-nr", "0"),
+	FILE_R("aio-nr", show_aio_nr),
 	DIR("epoll", epoll_table),
 	TEXT("file-max", "9223372036854775807"),
 	TEXT("file-nr", "0\t0\t9223372036854775807"),
