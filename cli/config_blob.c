@@ -98,6 +98,42 @@ static void put_network(struct blob *blob, const struct container_network *netwo
 	put_padding(blob);
 }
 
+static void put_device(struct blob *blob, const struct container_device *device)
+{
+	struct config_record record = {CONFIG_DEVICE, (uint32_t)(sizeof(device->is) + strlen(device->path))};
+
+	put_bytes(blob, &record, sizeof(record));
+	put_bytes(blob, &device->is, sizeof(device->is));
+	put_bytes(blob, device->path, strlen(device->path));
+	put_padding(blob);
+}
+
+static size_t strings_length(const struct strings *strings)
+{
+	size_t length = 0;
+
+	for (size_t i = 0; i < strings->count; i++)
+		length += strlen(strings->items[i]) + 1;
+	return length;
+}
+
+static void put_hook(struct blob *blob, const struct hook *hook)
+{
+	struct config_hook head = {(uint32_t)(hook->timeout > UINT32_MAX ? UINT32_MAX : hook->timeout),
+		(uint32_t)hook->args.count, (uint32_t)hook->env.count};
+	struct config_record record = {CONFIG_HOOK,
+		(uint32_t)(sizeof(head) + strlen(hook->path) + 1 + strings_length(&hook->args) + strings_length(&hook->env))};
+
+	put_bytes(blob, &record, sizeof(record));
+	put_bytes(blob, &head, sizeof(head));
+	put_bytes(blob, hook->path, strlen(hook->path) + 1);
+	for (size_t i = 0; i < hook->args.count; i++)
+		put_bytes(blob, hook->args.items[i], strlen(hook->args.items[i]) + 1);
+	for (size_t i = 0; i < hook->env.count; i++)
+		put_bytes(blob, hook->env.items[i], strlen(hook->env.items[i]) + 1);
+	put_padding(blob);
+}
+
 static void put_process(struct blob *blob, const struct container *c)
 {
 	uint32_t mask = (uint32_t)c->umask;
@@ -125,6 +161,10 @@ static void put_process(struct blob *blob, const struct container *c)
 	put_flag(blob, CONFIG_NO_NEW_PRIVS, c->no_new_privs);
 	if (c->umask >= 0)
 		put(blob, CONFIG_UMASK, &mask, sizeof(mask));
+	if (c->io_priority)
+		put(blob, CONFIG_IO_PRIORITY, &c->io_priority, sizeof(c->io_priority));
+	if (c->has_scheduler)
+		put(blob, CONFIG_SCHEDULER, &c->scheduler, sizeof(c->scheduler));
 	if (c->has_oom_score_adj)
 		put(blob, CONFIG_OOM_SCORE_ADJ, &c->oom_score_adj, sizeof(c->oom_score_adj));
 }
@@ -153,6 +193,13 @@ void *config_blob(const struct container *c, size_t *length)
 	if (limits.pids)
 		put(&blob, CONFIG_LIMITS, &limits, sizeof(limits));
 	put_network(&blob, &c->network);
+	for (size_t i = 0; i < c->device_count; i++)
+		put_device(&blob, &c->devices[i]);
+	if (c->personality)
+		put(&blob, CONFIG_PERSONALITY, &c->personality, sizeof(c->personality));
+	for (size_t i = 0; i < c->hooks[HOOK_START_CONTAINER].count; i++)
+		put_hook(&blob, &c->hooks[HOOK_START_CONTAINER].items[i]);
+	put_string(&blob, CONFIG_HOOK_STATE, c->hook_state);
 	*length = blob.length;
 	return blob.bytes;
 }

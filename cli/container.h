@@ -23,7 +23,7 @@ struct strings {
 
 struct container_mount {
 	char *type, *source, *target, *data;
-	uint64_t flags; /* MS_* */
+	uint64_t flags; /* MS_* and CONFIG_MOUNT_* */
 	uint32_t tree;  /* bind mounts: index into trees; else 0 */
 };
 
@@ -59,6 +59,11 @@ struct hook_list {
 	size_t count;
 };
 
+struct container_device {
+	struct config_device is;
+	char *path;
+};
+
 /* A seccomp filter: classic BPF (struct sock_filter). */
 struct container_seccomp {
 	uint32_t flags, count;
@@ -81,6 +86,12 @@ struct container {
 	size_t mount_count;
 	struct strings readonly_paths, masked_paths, sysctls;
 	struct hook_list hooks[HOOK_KINDS];
+	char *hook_state; /* what those that run inside read; NULL: none run */
+	struct container_device *devices;
+	size_t device_count;
+	uint32_t personality, io_priority; /* 0: the default */
+	bool has_scheduler;
+	struct config_scheduler scheduler;
 	struct container_seccomp seccomp; /* count 0: none */
 	bool terminal, no_new_privs;
 	struct config_winsize terminal_size; /* 0 by 0: as the terminal has it */

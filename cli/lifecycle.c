@@ -167,6 +167,17 @@ static int start_in_pod(struct state *state, struct container *container, const 
 	return state_save(state) || run_create_hooks(container, state);
 }
 
+/* What the hooks that run inside are told: their own process is the container's first. */
+static void tell_inner_hooks(struct container *container, const struct state *state)
+{
+	struct state inside = *state;
+
+	if (!container->hooks[HOOK_START_CONTAINER].count)
+		return;
+	inside.pid = 1;
+	container->hook_state = state_json(&inside, STATE_CREATED);
+}
+
 /* Whose sandbox the container is to run in, if not its own. */
 static int check_pod(struct state *state, const struct container *container)
 {
@@ -196,6 +207,7 @@ int lifecycle_create(const char *id, const struct create_options *options, int s
 	if (cgroup_plan(container, id, &cgroup, &state->cgroups) || check_pod(state, container) ||
 	    fill_state(state, container, bundle) || cgroup_make(&cgroup, container))
 		goto undo;
+	tell_inner_hooks(container, state);
 	if (state->sandbox ? start_in_pod(state, container, options, &cgroup, sandbox) :
 		start_sandbox(state, container, options, signals, &cgroup, sandbox))
 		goto undo;

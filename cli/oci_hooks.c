@@ -37,8 +37,6 @@ int oci_load_hooks(struct oci *oci)
 
 	if (json_object(&oci->json, oci->json.root, "hooks", "hooks", &hooks))
 		return 1;
-	if (json_present(hooks, names[HOOK_START_CONTAINER]))
-		return json_error(&oci->json, "hooks.startContainer", "not supported yet");
 	for (unsigned kind = 0; hooks && kind < HOOK_KINDS; kind++) {
 		snprintf(property, sizeof(property), "hooks.%s", names[kind]);
 		if (json_array(&oci->json, hooks, names[kind], property, &list))

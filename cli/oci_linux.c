@@ -25,10 +25,22 @@ static bool join(struct container *container, const char *type, const char *path
 	return false;
 }
 
+/* The bit of a type; 0: there is no such type. */
+static unsigned namespace_bit(const char *type)
+{
+	static const char *const types[] = {"pid", "network", "mount", "ipc", "uts", "user", "cgroup", "time", NULL};
+	size_t i = 0;
+
+	while (types[i] && strcmp(types[i], type) != 0)
+		i++;
+	return types[i] ? 1u << i : 0;
+}
+
 static int check_namespaces(struct oci *oci, yajl_val linux_part)
 {
 	yajl_val list;
 	char *path = NULL, *type = NULL;
+	unsigned seen = 0;
 
 	if (json_array(&oci->json, linux_part, "namespaces", "linux.namespaces", &list))
 		return 1;
@@ -40,6 +52,10 @@ static int check_namespaces(struct oci *oci, yajl_val linux_part)
 			return 1;
 		if (!type)
 			return json_error(&oci->json, "linux.namespaces", "element %zu has no type", i);
+		if (!namespace_bit(type) || (seen & namespace_bit(type)))
+			return json_error(&oci->json, "linux.namespaces", "%.60s: %s", type,
+				namespace_bit(type) ? "twice" : "no such type");
+		seen |= namespace_bit(type);
 		if (path && path[0] && strcmp(type, "network") == 0) {
 			oci->container->network_path = container_copy(path);
 			continue;
@@ -48,28 +64,6 @@ static int check_namespaces(struct oci *oci, yajl_val linux_part)
 			return json_error(&oci->json, "linux.namespaces.path", "%s: not supported yet", path);
 		if (strcmp(type, "user") == 0)
 			return json_error(&oci->json, "linux.namespaces", "user: not supported yet");
-	}
-	return 0;
-}
-
-/* The devices that every container has anyway (config-linux.md, Default Devices). */
-static int check_devices(struct oci *oci, yajl_val linux_part)
-{
-	static const char *const defaults[] = {"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom",
-		"/dev/tty", "/dev/console", "/dev/ptmx", NULL};
-	yajl_val list;
-
-	if (json_array(&oci->json, linux_part, "devices", "linux.devices", &list))
-		return 1;
-	for (size_t i = 0; list && i < list->u.array.len; i++) {
-		char *path = NULL;
-		size_t k = 0;
-		if (json_string(&oci->json, list->u.array.values[i], "path", "linux.devices.path", &path))
-			return 1;
-		while (defaults[k] && (!path || strcmp(defaults[k], path) != 0))
-			k++;
-		if (!defaults[k])
-			return json_error(&oci->json, "linux.devices", "%s: not supported yet", path ? path : "(no path)");
 	}
 	return 0;
 }
@@ -97,24 +91,20 @@ int oci_load_linux(struct oci *oci)
 	static const char *const refused[] = {"uidMappings", "gidMappings", "mountLabel", "intelRdt",
 		"timeOffsets", "netDevices", "memoryPolicy", NULL};
 	struct container *c = oci->container;
-	yajl_val v, personality;
-	char *propagation = NULL, *domain = NULL;
+	char *propagation = NULL;
+	yajl_val v;
 
 	if (json_object(&oci->json, oci->json.root, "linux", "linux", &v))
 		return 1;
 	if (!v)
 		return json_error(&oci->json, "linux", "missing");
-	if (oci_refuse(oci, v, refused, "linux.") || check_namespaces(oci, v) || check_devices(oci, v) ||
+	if (oci_refuse(oci, v, refused, "linux.") || check_namespaces(oci, v) || oci_load_devices(oci, v) || oci_load_personality(oci, v) ||
 	    oci_load_resources(oci, v) || oci_load_seccomp(oci, v) || load_sysctls(oci, v) ||
 	    json_strings(&oci->json, v, "maskedPaths", "linux.maskedPaths", &c->masked_paths) ||
 	    json_strings(&oci->json, v, "readonlyPaths", "linux.readonlyPaths", &c->readonly_paths) ||
-	    json_string(&oci->json, v, "rootfsPropagation", "linux.rootfsPropagation", &propagation) ||
-	    json_object(&oci->json, v, "personality", "linux.personality", &personality) ||
-	    json_string(&oci->json, personality, "domain", "linux.personality.domain", &domain))
+	    json_string(&oci->json, v, "rootfsPropagation", "linux.rootfsPropagation", &propagation))
 		return 1;
 	if (propagation && strstr(propagation, "shared"))
 		return json_error(&oci->json, "linux.rootfsPropagation", "%s: not supported", propagation);
-	if ((domain && strcmp(domain, "LINUX") != 0) || json_present(personality, "flags"))
-		return json_error(&oci->json, "linux.personality", "not supported yet");
 	return 0;
 }

@@ -22,10 +22,10 @@ static const struct {
 	{"bind", MS_BIND, 0}, {"rbind", MS_BIND | MS_REC, 0}, {"private", MS_PRIVATE, 0},
 	{"rprivate", MS_PRIVATE | MS_REC, 0}, {"slave", MS_SLAVE, 0}, {"rslave", MS_SLAVE | MS_REC, 0},
 	{"shared", MS_SHARED, 0}, {"rshared", MS_SHARED | MS_REC, 0}, {"unbindable", MS_UNBINDABLE, 0},
-	{"runbindable", MS_UNBINDABLE | MS_REC, 0}, {"silent", MS_SILENT, 0}, {"loud", 0, MS_SILENT},
+	{"runbindable", MS_UNBINDABLE | MS_REC, 0}, {"tmpcopyup", CONFIG_MOUNT_COPY_UP, 0}, {"silent", MS_SILENT, 0}, {"loud", 0, MS_SILENT},
 };
 
-static const char *const refused_options[] = {"remount", "idmap", "ridmap", "tmpcopyup", "rro", "rrw", "rnosuid",
+static const char *const refused_options[] = {"remount", "idmap", "ridmap", "rro", "rrw", "rnosuid",
 	"rsuid", "rnodev", "rdev", "rnoexec", "rexec", "rnoatime", "ratime", "rnodiratime", "rdiratime", "rrelatime",
 	"rnorelatime", "rstrictatime", "rnostrictatime", "rnosymfollow", "nosymfollow", "iversion", "mand"};
 
@@ -106,6 +106,8 @@ static int load_mount(struct oci *oci, yajl_val v, size_t index)
 		return bind_source(oci, mount, property);
 	if (!mount->type[0])
 		return json_error(&oci->json, property, "type: missing");
+	if ((mount->flags & CONFIG_MOUNT_COPY_UP) && strcmp(mount->type, "tmpfs") != 0)
+		return json_error(&oci->json, property, "tmpcopyup: only for tmpfs");
 	return 0;
 }
 

@@ -20,6 +20,9 @@ int oci_load_process(struct oci *oci, yajl_val process);
 int oci_load_hooks(struct oci *oci);
 int oci_load_seccomp(struct oci *oci, yajl_val linux_part);
 int oci_load_mounts(struct oci *oci);
+int oci_load_devices(struct oci *oci, yajl_val linux_part);
+int oci_load_schedule(struct oci *oci, yajl_val process);
+int oci_load_personality(struct oci *oci, yajl_val linux_part);
 int oci_load_linux(struct oci *oci);
 int oci_load_resources(struct oci *oci, yajl_val linux_part);
 

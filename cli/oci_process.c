@@ -164,8 +164,8 @@ static int load_size(struct oci *oci, yajl_val size)
 
 int oci_load_process(struct oci *oci, yajl_val process)
 {
-	static const char *const refused[] = {"apparmorProfile", "selinuxLabel", "scheduler", "ioPriority",
-		"commandLine", "execCPUAffinity", NULL};
+	static const char *const refused[] = {"apparmorProfile", "selinuxLabel", "commandLine", "execCPUAffinity",
+		NULL};
 	struct container *c = oci->container;
 	struct json *json = &oci->json;
 	yajl_val size;
@@ -182,7 +182,7 @@ int oci_load_process(struct oci *oci, yajl_val process)
 	    json_bool(json, process, "terminal", "process.terminal", &c->terminal) ||
 	    json_bool(json, process, "noNewPrivileges", "process.noNewPrivileges", &c->no_new_privs) ||
 	    load_user(oci, process) || load_capabilities(oci, process) || load_rlimits(oci, process) ||
-	    json_object(json, process, "consoleSize", "process.consoleSize", &size) || load_size(oci, size))
+	    oci_load_schedule(oci, process) || json_object(json, process, "consoleSize", "process.consoleSize", &size) || load_size(oci, size))
 		return 1;
 	if (c->args.count == 0)
 		return json_error(json, "process.args", json_member(process, "args") ? "empty" : "missing");

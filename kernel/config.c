@@ -12,7 +12,7 @@
 #include "ring0/lib.h"
 
 struct counts {
-	unsigned args, envs, groups, rlimits, mounts, readonly, masked, sysctls, filters;
+	unsigned args, envs, groups, rlimits, mounts, readonly, masked, sysctls, filters, devices, hooks;
 };
 
 static int refuse(const struct config_record *record, const char *why)
@@ -87,6 +87,12 @@ static int count_record(const struct config_record *record, const uint8_t *paylo
 	case CONFIG_SECCOMP:
 		n->filters++;
 		break;
+	case CONFIG_DEVICE:
+		n->devices++;
+		break;
+	case CONFIG_HOOK:
+		n->hooks++;
+		break;
 	}
 	return 0;
 }
@@ -133,6 +139,50 @@ static int decode_filter(const struct config_record *record, const uint8_t *payl
 		return -ENOMEM;
 	memcpy(filter->program, payload + sizeof(head), size);
 	return 0;
+}
+
+static int decode_device(const struct config_record *record, const uint8_t *payload, struct container_device *device)
+{
+	if (record->len <= sizeof(device->is))
+		return refuse(record, "shorter than its head");
+	memcpy(&device->is, payload, sizeof(device->is));
+	device->path = copy_string(payload + sizeof(device->is), record->len - sizeof(device->is));
+	return device->path ? 0 : -ENOMEM;
+}
+
+/* Points `count` entries of `to` at strings that follow each other before `end`; NULL: there are fewer. */
+static char *split(char *at, const char *end, uint32_t count, const char **to)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		if (at >= end)
+			return NULL;
+		to[i] = at;
+		at += strlen(at) + 1;
+	}
+	return at;
+}
+
+static int decode_hook(const struct config_record *record, const uint8_t *payload, struct container_hook *hook)
+{
+	struct config_hook head;
+
+	if (record->len < sizeof(head))
+		return refuse(record, "shorter than its head");
+	memcpy(&head, payload, sizeof(head));
+	uint32_t len = record->len - (uint32_t)sizeof(head);
+	if (head.args > len || head.envs > len)
+		return refuse(record, "more strings than bytes");
+	char *text = copy_string(payload + sizeof(head), len);
+	hook->timeout = head.timeout;
+	hook->path = text; /* the strings are one piece of memory, which this frees */
+	hook->argv = kzalloc((head.args + 1ull) * sizeof(char *));
+	hook->envp = kzalloc((head.envs + 1ull) * sizeof(char *));
+	if (!text || !hook->argv || !hook->envp)
+		return -ENOMEM;
+	char *at = len ? split(text, text + len, 1, &hook->path) : NULL;
+	at = at ? split(at, text + len, head.args, hook->argv) : NULL;
+	at = at ? split(at, text + len, head.envs, hook->envp) : NULL;
+	return at ? 0 : refuse(record, "fewer strings than it says");
 }
 
 static int fixed(const struct config_record *record, const uint8_t *payload, void *to, size_t size)
@@ -218,6 +268,19 @@ static int decode_record(const struct config_record *record, const uint8_t *payl
 		config->network = copy_string(payload, record->len);
 		config->network_len = record->len;
 		return config->network ? 0 : -ENOMEM;
+	case CONFIG_DEVICE:
+		return decode_device(record, payload, &config->devices[config->device_count++]);
+	case CONFIG_HOOK:
+		return decode_hook(record, payload, &config->hooks[config->hook_count++]);
+	case CONFIG_HOOK_STATE:
+		return string(record, payload, &config->hook_state);
+	case CONFIG_PERSONALITY:
+		return fixed(record, payload, &config->personality, sizeof(uint32_t));
+	case CONFIG_IO_PRIORITY:
+		return fixed(record, payload, &config->io_priority, sizeof(uint32_t));
+	case CONFIG_SCHEDULER:
+		config->has_scheduler = true;
+		return fixed(record, payload, &config->scheduler, sizeof(config->scheduler));
 	case CONFIG_SECCOMP:
 		return decode_filter(record, payload, &config->filters[config->filter_count++]);
 	}
@@ -245,7 +308,9 @@ int config_decode(const void *blob, uint64_t len, struct container_config *confi
 	config->masked_paths = kzalloc((n.masked + 1) * sizeof(char *));
 	config->sysctls = kzalloc((n.sysctls + 1) * sizeof(char *));
 	config->filters = kzalloc((n.filters + 1) * sizeof(struct container_filter));
-	if (!config->filters || !config->argv || !config->envp || !config->groups || !config->rlimits || !config->mounts ||
+	config->devices = kzalloc((n.devices + 1) * sizeof(struct container_device));
+	config->hooks = kzalloc((n.hooks + 1) * sizeof(struct container_hook));
+	if (!config->devices || !config->hooks || !config->filters || !config->argv || !config->envp || !config->groups || !config->rlimits || !config->mounts ||
 		!config->readonly_paths || !config->masked_paths || !config->sysctls)
 		return -ENOMEM;
 	rc = for_each(blob, len, decode_record, config);
@@ -278,6 +343,16 @@ void config_free(struct container_config *config)
 		kfree((void *)(uintptr_t)config->mounts[i].target);
 		kfree((void *)(uintptr_t)config->mounts[i].data);
 	}
+	for (unsigned i = 0; config->devices && i < config->device_count; i++)
+		kfree((void *)(uintptr_t)config->devices[i].path);
+	for (unsigned i = 0; config->hooks && i < config->hook_count; i++) {
+		kfree((void *)(uintptr_t)config->hooks[i].path);
+		kfree(config->hooks[i].argv);
+		kfree(config->hooks[i].envp);
+	}
+	kfree((void *)(uintptr_t)config->hook_state);
+	kfree(config->devices);
+	kfree(config->hooks);
 	kfree(config->filters);
 	kfree(config->mounts);
 	kfree(config->groups);

@@ -25,6 +25,17 @@ struct container_filter {
 	uint32_t count, flags;
 };
 
+struct container_device {
+	struct config_device is;
+	const char *path;
+};
+
+struct container_hook {
+	const char *path;
+	const char **argv, **envp; /* NULL terminated */
+	uint32_t timeout; /* seconds, 0: none */
+};
+
 struct container_config {
 	char **argv, **envp; /* NULL terminated */
 	unsigned argc, envc;
@@ -54,6 +65,14 @@ struct container_config {
 	struct config_limits limits;
 	uint32_t umask;
 	int oom_score_adj;
+	struct container_device *devices;
+	unsigned device_count;
+	struct container_hook *hooks;
+	unsigned hook_count;
+	const char *hook_state; /* or NULL */
+	uint32_t personality, io_priority;
+	bool has_scheduler;
+	struct config_scheduler scheduler;
 };
 
 /* 0 or -EINVAL with a log line that names the record. What was decoded is then to be freed all the same. */

@@ -70,6 +70,10 @@ int vfs_boot(struct container *c, struct task *init);
 void files_gofer_gone(uint32_t channel); /* a further container's gofer: its number may come again */
 /* A process started from outside in a container that runs: its root, working directory, standard files. As above. */
 int vfs_enter(struct launch *launch, struct task *task);
+/* A hook's standard files (kernel/hook.h): one that holds `text`, and the current task's own output. References. May sleep. */
+int vfs_hook_stdio(const char *text, struct file *stdio[3]);
+/* In the hook's own task: its files and root. May sleep. */
+int vfs_enter_hook(struct fs_context *fs, struct file *const stdio[3]);
 /* The terminal of a launched process or of a container: its far side's size changed; let it go. */
 struct console;
 void console_set_size(struct console *console, const struct config_winsize *size);

@@ -14,6 +14,7 @@
 #include "kernel/errno_names.h"
 #include "kernel/exec.h"
 #include "kernel/files.h"
+#include "kernel/hook.h"
 #include "kernel/mm.h"
 #include "kernel/namespaces.h"
 #include "kernel/process.h"
@@ -110,6 +111,22 @@ static void apply_limits(struct process *process, const struct container_config 
 	process->oom_score_adj = config->oom_score_adj;
 }
 
+static void apply_scheduling(struct task *task, const struct container_config *config)
+{
+	const struct config_scheduler *s = &config->scheduler;
+
+	if (config->personality)
+		task->process->personality = config->personality;
+	if (config->io_priority)
+		task->ioprio = (uint16_t)config->io_priority;
+	if (!config->has_scheduler)
+		return;
+	task->policy = (uint8_t)s->policy;
+	task->nice = (int8_t)s->nice;
+	task->rt_priority = (uint8_t)s->priority;
+	task->reset_on_fork = s->flags;
+}
+
 static const char *environment_path(const struct container_config *config)
 {
 	for (unsigned i = 0; i < config->envc; i++) {
@@ -175,6 +192,9 @@ static int prepare(struct launch *launch, const struct container_config *config,
 	if (!launch->first)
 		apply_limits(task->process, &launch->container->config);
 	apply_limits(task->process, config);
+	apply_scheduling(task, &launch->container->config);
+	if (!launch->first)
+		apply_scheduling(task, config);
 	rc = apply_credentials(launch, config, task);
 	if (rc)
 		return failed("credentials", name, rc);
@@ -200,8 +220,12 @@ static int run(struct launch *launch, const struct container_config *config, con
 	struct exec_vector envp = {.kernel = (const char *const *)config->envp};
 	int rc;
 
-	if (launch->first)
+	if (launch->first) {
 		wait_for_start(launch->container);
+		rc = hooks_run(launch->container);
+		if (rc)
+			return rc; /* it has said why */
+	}
 	rc = apply_filters(current, config);
 	if (rc)
 		return rc;

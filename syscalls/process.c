@@ -4,6 +4,7 @@
 #include <asm/siginfo.h>
 #include <asm/signal.h>
 #include <linux/errno.h>
+#include <linux/personality.h>
 #include <linux/fcntl.h>
 #include <linux/resource.h>
 #include <linux/sched.h>
@@ -431,8 +432,8 @@ int64_t sys_personality(struct regs *regs)
 
 	if (value == 0xffffffffu)
 		return old;
-	/* Only Linux' own domain; of the flags, those that change nothing here or that exec and mmap look at. */
-	if (value & 0xff)
+	/* Only Linux' own domains; of the flags, those that change nothing here or that exec and mmap look at. */
+	if ((value & PER_MASK) != PER_LINUX && (value & PER_MASK) != PER_LINUX32)
 		return -EINVAL;
 	process->personality = value;
 	return old;

@@ -5,6 +5,7 @@
 #include <asm/prctl.h>
 #include <asm/signal.h>
 #include <linux/errno.h>
+#include <linux/personality.h>
 #include <linux/prctl.h>
 #include <linux/random.h>
 #include <linux/sched.h>
@@ -31,7 +32,7 @@ int64_t sys_uname(struct regs *regs)
 	rf_strlcpy(name.nodename, uts_nodename, sizeof(name.nodename));
 	rf_strlcpy(name.release, UTS_RELEASE, sizeof(name.release));
 	rf_strlcpy(name.version, UTS_VERSION, sizeof(name.version));
-	rf_strlcpy(name.machine, "x86_64", sizeof(name.machine));
+	rf_strlcpy(name.machine, (current->process->personality & PER_MASK) == PER_LINUX32 ? "i686" : "x86_64", sizeof(name.machine));
 	rf_strlcpy(name.domainname, uts_domainname, sizeof(name.domainname));
 	return copy_to_user(PTR0(regs), &name, sizeof(name));
 }

@@ -92,6 +92,8 @@ for script in test/cli/*.sh; do
 	[ -f "$script" ] && step "$(basename "$script" .sh)" timeout 120 bash "$script" "$build"
 done
 
+step "the OCI specification, field by field" timeout 400 bash test/oci/spec.sh "$build"
+
 [ -z "$all" ] || step "deaths, 400 rounds" timeout 1200 bash test/cli/deaths.sh "$build" 400
 
 say "escapes"

@@ -8,6 +8,7 @@
 #include <linux/mount.h>
 
 #include "vfs/boot_paths.h"
+#include "vfs/dev/dev.h"
 #include "vfs/internal.h"
 
 static int stand_in_lookup(struct inode *dir, struct dentry *dentry, struct inode **inode)
@@ -187,5 +188,37 @@ int boot_path_mask(const char *name)
 		return rc == -ENOENT || rc == -ENOTDIR ? 0 : rc;
 	rc = S_ISDIR(path.dentry->inode->mode) ? mask_with_tmpfs(&path) : mask_with_null(&path);
 	path_put(&path);
+	return rc;
+}
+
+int boot_path_device(const struct container_device *device)
+{
+	uint64_t rdev = DEV_MAKE(device->is.major, device->is.minor);
+	const char *name = strrchr(device->path, '/');
+	struct path dir, node;
+	int rc;
+
+	if (S_ISBLK(device->is.mode) || (S_ISCHR(device->is.mode) && !dev_exists(rdev)))
+		return -ENODEV;
+	char *parent = name ? kstrdup(device->path) : NULL;
+	if (!parent)
+		return name ? -ENOMEM : -EINVAL;
+	parent[name - device->path] = '\0';
+	rc = boot_path_make(parent[0] ? parent : "/", true, &dir);
+	kfree(parent);
+	if (rc)
+		return rc;
+	rc = mount_want_write(dir.mount);
+	if (!rc)
+		rc = vfs_mknod_in(&dir, name + 1, device->is.mode, S_ISCHR(device->is.mode) ? rdev : 0);
+	path_put(&dir);
+	if (!rc)
+		rc = path_lookup(AT_FDCWD, device->path, 0, &node);
+	if (rc)
+		return rc == -EEXIST ? 0 : rc;
+	rc = vfs_chown(&node, device->is.uid, device->is.gid);
+	if (!rc)
+		rc = vfs_chmod(&node, device->is.mode & 07777);
+	path_put(&node);
 	return rc;
 }

@@ -144,8 +144,14 @@ static int attach_superblock(const struct container_config *config, const struct
 		path_put(&at);
 		return -ENOMEM;
 	}
+	if (m->flags & CONFIG_MOUNT_COPY_UP) {
+		struct path to = {mount, mount->root};
+
+		rc = boot_path_copy(&at, &to);
+	}
 	sb->refs++; /* our caller keeps its own reference on failure */
-	rc = mount_attach(mount, &at);
+	if (!rc)
+		rc = mount_attach(mount, &at);
 	path_put(&at);
 	if (!rc && !strcmp(m->type, "tmpfs") && !strcmp(m->target, "/dev"))
 		rc = dev_populate(mount, config->terminal);
@@ -181,6 +187,12 @@ static int mount_all(const struct container_config *config, struct mount *root)
 
 		if (rc)
 			return rc;
+	}
+	for (unsigned i = 0; i < config->device_count; i++) {
+		int rc = boot_path_device(&config->devices[i]);
+
+		if (rc)
+			return failed("device", config->devices[i].path, rc);
 	}
 	for (unsigned i = 0; i < config->readonly_count; i++) {
 		int rc = boot_path_readonly(config->readonly_paths[i]);

@@ -44,6 +44,12 @@ enum config_type {
 	CONFIG_TERMINAL_SIZE = 25, /* struct config_winsize: of the new terminal */
 	CONFIG_NETWORK = 26,       /* struct config_network, then its arrays; absent: loopback only */
 	CONFIG_WAIT_START = 40,    /* no payload: stop before execve until CONTROL_START (control.h) */
+	CONFIG_DEVICE = 50,        /* struct config_device, then its path: a node to make; repeated */
+	CONFIG_PERSONALITY = 51,   /* u32 as personality(2) takes it */
+	CONFIG_SCHEDULER = 52,     /* struct config_scheduler */
+	CONFIG_IO_PRIORITY = 53,   /* u32 as ioprio_set(2) takes it */
+	CONFIG_HOOK = 55,          /* struct config_hook, then its strings, each with its end: run before execve, in order */
+	CONFIG_HOOK_STATE = 56,    /* string: what hooks read on standard input */
 };
 
 struct config_user {
@@ -59,6 +65,28 @@ struct config_rlimit {
 	uint32_t pad;
 	uint64_t soft, hard;
 };
+
+struct config_device {
+	uint32_t mode; /* S_IF* and permissions */
+	uint32_t uid, gid;
+	uint32_t major, minor;
+};
+
+struct config_scheduler {
+	uint32_t policy; /* SCHED_* of linux/sched.h */
+	int32_t nice;
+	uint32_t priority;
+	uint32_t flags; /* SCHED_FLAG_RESET_ON_FORK */
+};
+
+/* The path, then the arguments, then the environment follow. */
+struct config_hook {
+	uint32_t timeout; /* seconds, 0: none */
+	uint32_t args, envs;
+};
+
+/* In config_mount's flags, beside MS_*: what the mountpoint holds is copied into the new file system. */
+#define CONFIG_MOUNT_COPY_UP (1ull << 32)
 
 #define CONFIG_ROOT_READONLY 1u
 #define CONFIG_ROOT_OVERLAY 2u /* an overlay whose upper layer is in sandbox memory */

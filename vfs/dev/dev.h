@@ -8,6 +8,7 @@
 #ifndef VFS_DEV_DEV_H
 #define VFS_DEV_DEV_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct file;
@@ -26,6 +27,7 @@ struct mount;
  * may set file->private and replace file->ops; it may sleep. 0; -ENOSPC: registry full; -EEXIST.
  */
 int dev_register(uint64_t rdev, const struct file_ops *ops, int (*open)(struct inode *inode, struct file *file));
+bool dev_exists(uint64_t rdev); /* somebody has registered it */
 /* Called by open(2) for a device inode: sets file->ops and calls the driver. -ENXIO: no such device. */
 int dev_open(struct inode *inode, struct file *file);
 /* Registers the memory devices (boot). */

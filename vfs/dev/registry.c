@@ -36,6 +36,11 @@ int dev_register(uint64_t rdev, const struct file_ops *ops, int (*open)(struct i
 	return 0;
 }
 
+bool dev_exists(uint64_t rdev)
+{
+	return find(rdev) != NULL;
+}
+
 int dev_open(struct inode *inode, struct file *file)
 {
 	struct device *device = find(inode->rdev);
