@@ -11,6 +11,7 @@
 #include <linux/uio.h>
 
 #include "kernel/ktime.h"
+#include "kernel/namespaces.h"
 #include "kernel/task.h"
 #include "ring0/clock.h"
 #include "ring0/lib.h"
@@ -174,10 +175,13 @@ static int control_cred(struct control_in *in, const char *data, size_t len)
 	if (len != sizeof(c))
 		return -EINVAL;
 	memcpy(&c, data, sizeof(c));
+	c.pid = pid_from_user(c.pid);
 	if ((c.pid != current->process->pid && !capable(CAP_SYS_ADMIN)) ||
 	    (c.uid != cred->uid && c.uid != cred->euid && c.uid != cred->suid && !capable(CAP_SETUID)) ||
 	    (c.gid != cred->gid && c.gid != cred->egid && c.gid != cred->sgid && !capable(CAP_SETGID)))
 		return -EPERM;
+	if (!process_find_global(c.pid))
+		return -ESRCH;
 	in->cred = c;
 	in->has_cred = true;
 	return 0;
@@ -355,15 +359,16 @@ static void control_end(struct control_out *out, size_t len)
 }
 
 /* A family's callback: see struct socket_receive. */
-static void control_put(struct socket_receive *receive, int level, int type, const void *data, size_t len)
+static bool control_put(struct socket_receive *receive, int level, int type, const void *data, size_t len)
 {
 	struct control_out *out = container_of(receive, struct control_out, receive);
 
 	len = control_begin(out, level, type, len);
 	if (len == 0)
-		return;
+		return false;
 	(void)copy_to_user(uaddr_add(out->user, out->used + sizeof(struct user_cmsghdr)), data, len);
 	control_end(out, len);
+	return true;
 }
 
 /* The files become descriptors, as many as there is room to tell of. Takes over the references and the array. */

@@ -9,6 +9,7 @@
 #include "kernel/mm.h"
 #include "kernel/net/ifreq.h"
 #include "kernel/net/inet.h"
+#include "kernel/net/socket_types.h"
 #include "kernel/task.h"
 #include "ring0/lib.h"
 #include "ring0/usercopy.h"
@@ -150,7 +151,7 @@ static int ask(struct wanted *w, unsigned cmd, struct ifreq *request)
 		return 0;
 	case SIOCGIFHWADDR:
 		memset(&request->hardware, 0, sizeof(request->hardware));
-		request->hardware.family = w->device.loopback ? 772 : 1; /* ARPHRD_LOOPBACK, ARPHRD_ETHER */
+		request->hardware.family = w->device.loopback ? ARPHRD_LOOPBACK : ARPHRD_ETHER;
 		memcpy(request->hardware.bytes, w->device.mac, sizeof(w->device.mac));
 		return 0;
 	default: /* SIOCGIFADDR, DSTADDR, BRDADDR, NETMASK */

@@ -10,11 +10,13 @@
 
 #include "kernel/mm.h"
 #include "kernel/net/netlink_internal.h"
+#include "kernel/net/options.h"
 #include "kernel/task.h"
 #include "ring0/lib.h"
 
 #define MAX_REQUEST 32768u
 #define QUEUE_MAX (256u * 1024)
+#define DEFAULT_BUFFER 212992u
 #define SOL_NETLINK 270
 
 static TAILQ_HEAD(, netlink_socket) all_sockets = TAILQ_HEAD_INITIALIZER(all_sockets);
@@ -40,6 +42,8 @@ int netlink_create(int type, int protocol, struct socket **out)
 	sock->base.type = type;
 	sock->base.protocol = protocol;
 	sock->base.wait = &sock->wait;
+	sock->base.options = &sock->options;
+	socket_options_init(&sock->options, DEFAULT_BUFFER);
 	waitq_init(&sock->wait);
 	TAILQ_INIT(&sock->rx);
 	TAILQ_INSERT_TAIL(&all_sockets, sock, all);
@@ -57,6 +61,7 @@ static void netlink_close(struct socket *base)
 		kfree(datagram);
 	}
 	TAILQ_REMOVE(&all_sockets, sock, all);
+	socket_options_drop(&sock->options);
 	kfree(sock);
 }
 
@@ -298,7 +303,7 @@ static int64_t netlink_send(struct socket *base, struct socket_send *send)
 	}
 	if (base->protocol != NETLINK_ROUTE)
 		return -ECONNREFUSED;
-	if (send->len > MAX_REQUEST)
+	if (send->len > MAX_REQUEST || send->len > sock->options.send_buffer - 32)
 		return -EMSGSIZE;
 	bytes = kmalloc(send->len + 1);
 	if (!bytes)
@@ -311,6 +316,16 @@ static int64_t netlink_send(struct socket *base, struct socket_send *send)
 	}
 	kfree(bytes);
 	return rc ? rc : (int64_t)send->len;
+}
+
+/* Who sent it: the kernel. And when, if that is asked for. */
+static void report(const struct netlink_socket *sock, struct socket_receive *receive)
+{
+	static const struct socket_cred kernel = {0, 0, 0};
+
+	socket_report(&sock->options, receive, 0, 0);
+	if (sock->options.pass_cred && receive->control)
+		receive->control(receive, SOL_SOCKET, SCM_CREDENTIALS, &kernel, sizeof(kernel));
 }
 
 static int64_t netlink_receive(struct socket *base, struct socket_receive *receive)
@@ -347,6 +362,8 @@ static int64_t netlink_receive(struct socket *base, struct socket_receive *recei
 	receive->out_flags = full > len ? MSG_TRUNC : 0;
 	if (receive->address)
 		fill_name(receive->address, 0, 0);
+	if (!rc)
+		report(sock, receive);
 	return rc ? rc : (int64_t)(receive->flags & MSG_TRUNC ? full : len);
 }
 
@@ -367,8 +384,6 @@ static int netlink_set_option(struct socket *base, int level, int option, const 
 	if (len < sizeof(number))
 		return -EINVAL;
 	memcpy(&number, value, sizeof(number));
-	if (level == SOL_SOCKET)
-		return option == SO_PASSCRED || option == SO_RCVBUF || option == SO_SNDBUF || option == SO_RCVBUFFORCE ? 0 : -ENOPROTOOPT;
 	if (level != SOL_NETLINK)
 		return -ENOPROTOOPT;
 	switch (option) {
@@ -398,9 +413,8 @@ static int netlink_get_option(struct socket *base, int level, int option, void *
 		number = sock->error;
 		sock->error = 0;
 		break;
-	case SO_RCVBUF:
-	case SO_SNDBUF:
-		number = QUEUE_MAX;
+	case SO_ACCEPTCONN:
+		number = 0;
 		break;
 	default:
 		return -ENOPROTOOPT;

@@ -14,15 +14,13 @@
 #include "kernel/task.h"
 #include "ring0/lib.h"
 
-/* <linux/if.h> and <linux/if_arp.h> want a C library. */
+/* <linux/if.h> wants a C library. */
 #define IFF_UP 0x1u
 #define IFF_BROADCAST 0x2u
 #define IFF_LOOPBACK 0x8u
 #define IFF_RUNNING 0x40u
 #define IFF_MULTICAST 0x1000u
 #define IFF_LOWER_UP 0x10000u
-#define ARPHRD_ETHER 1
-#define ARPHRD_LOOPBACK 772
 #define OPER_UNKNOWN 0
 #define OPER_UP 6
 

@@ -16,8 +16,9 @@
  *	send        yes        copy         required
  *	receive     yes        copy         required
  *	events      no         no           required
- *	set_option  yes        SO_ATTACH_…  required: -ENOPROTOOPT, or -EOPNOTSUPP for a level that does not exist
- *	get_option  no         no           required
+ *	set_option  yes        no           required: levels above SOL_SOCKET; -ENOPROTOOPT for what has no effect
+ *	get_option  no         no           required: these, and of SOL_SOCKET SO_ERROR, SO_ACCEPTCONN and what options.c leaves
+ *	changed     no         no           nothing is to be done when an option of SOL_SOCKET was set
  *	ioctl       yes        yes          -ENOTTY
  *	pair        no         no           -EOPNOTSUPP
  *	close       yes        no           required: the file is closed; frees the object or lets it go
@@ -37,6 +38,7 @@
 
 struct file;
 struct socket;
+struct socket_filter;
 
 /* A struct sockaddr of any family; one byte more, so that a path can be terminated. */
 struct socket_address {
@@ -51,7 +53,7 @@ struct socket_copy {
 };
 
 struct socket_cred {
-	int32_t pid;
+	int32_t pid; /* in the sandbox; SCM_CREDENTIALS and SO_PEERCRED tell it as the reader's namespace sees it */
 	uint32_t uid, gid;
 };
 
@@ -76,8 +78,8 @@ struct socket_receive {
 	unsigned flags; /* MSG_* */
 	uint64_t deadline;
 	struct socket_address *address; /* filled in when not NULL; its len 0: none */
-	/* A control message for the receiver; NULL: nobody wants it. May sleep. */
-	void (*control)(struct socket_receive *self, int level, int type, const void *data, size_t len);
+	/* A control message for the receiver; NULL: nobody wants it. Whether there was room for any of it. May sleep. */
+	bool (*control)(struct socket_receive *self, int level, int type, const void *data, size_t len);
 	/* out */
 	struct file **files; /* references and array are the caller's (kfree) */
 	unsigned file_count;
@@ -96,6 +98,7 @@ struct socket_ops {
 	int64_t (*receive)(struct socket *sock, struct socket_receive *receive);
 	uint32_t (*events)(struct socket *sock); /* EPOLL*; the wait queue is sock->wait */
 	int (*set_option)(struct socket *sock, int level, int option, const void *value, unsigned len);
+	void (*changed)(struct socket *sock, int option);
 	/* *len: room, at most SOCKET_OPTION_MAX; then what was written. */
 	int (*get_option)(struct socket *sock, int level, int option, void *value, unsigned *len);
 	int64_t (*ioctl)(struct socket *sock, unsigned cmd, uint64_t arg);
@@ -104,8 +107,20 @@ struct socket_ops {
 	void (*close)(struct socket *sock);
 };
 
+/* SOL_SOCKET's options, of every family (options.c sets them; socket(7) says what each does). */
+struct socket_options {
+	bool reuse_address, reuse_port, keepalive, broadcast, dont_route, oob_inline, no_check, debug, pass_security;
+	bool pass_cred, pass_pidfd, report_drops, select_errors, send_buffer_set, receive_buffer_set, linger;
+	int timestamp; /* SO_TIMESTAMP_OLD and its kin: which form; 0: none */
+	int linger_seconds, priority, bound_if; /* bound_if: an interface's index; 0: any */
+	uint32_t mark, send_buffer, receive_buffer, receive_low;
+	struct socket_filter *filter; /* SO_ATTACH_FILTER: filter.h; or NULL */
+	bool filter_locked;
+};
+
 struct socket {
 	const struct socket_ops *ops;
+	struct socket_options *options;
 	struct waitq *wait;
 	int type, protocol;                    /* SOCK_*, IPPROTO_* */
 	uint64_t ino;                          /* of the file; for /proc/net */

@@ -23,6 +23,14 @@
 #define SOL_SOCKET 1
 #define SCM_RIGHTS 1
 #define SCM_CREDENTIALS 2
+#define SCM_PIDFD 4
+/* Since Linux 6.5: the installed headers may be older. */
+#define SO_PASSPIDFD 76
+#define SO_PEERPIDFD 77
+
+/* <linux/if_arp.h> needs a C library. */
+#define ARPHRD_ETHER 1
+#define ARPHRD_LOOPBACK 772
 
 #define SHUT_RD 0
 #define SHUT_WR 1

@@ -38,6 +38,13 @@ struct unix_name {
 	char bytes[UNIX_NAME_MAX + 1];
 };
 
+/* Who a socket is of; the references are held. */
+struct unix_identity {
+	struct socket_cred cred;
+	struct process *process; /* NULL: none */
+	struct cred *full;
+};
+
 struct unix_in_flight; /* a user's files in messages: unix_io.c */
 
 struct unix_message {
@@ -45,10 +52,12 @@ struct unix_message {
 	struct unix_socket *sender; /* referenced; charged */
 	struct unix_name *name;     /* the sender's when it was sent; or NULL */
 	struct socket_cred cred;
+	struct process *process; /* referenced: cred.pid's; NULL: it was gone */
 	struct file **files; /* referenced */
 	unsigned file_count;
 	struct unix_in_flight *in_flight; /* where they are counted */
 	size_t len, taken, charge;
+	int64_t time; /* ns since 1970, if the receiver wants to know; or 0 */
 	char data[];
 };
 
@@ -63,10 +72,9 @@ struct unix_socket {
 	unsigned shutdown; /* UNIX_SHUT_* */
 	struct unix_name *name;
 	struct unix_socket *peer;
-	struct socket_cred cred, peer_cred; /* own at creation or listen(2); the peer's at connect(2) */
-	bool pass_cred;
+	struct unix_identity self, other; /* own at creation or listen(2); the peer's at connect(2) */
+	struct socket_options options;
 	int error; /* SO_ERROR: positive errno */
-	uint32_t send_buffer, receive_buffer;
 	size_t tx_charge, rx_bytes;
 	TAILQ_HEAD(, unix_message) rx;
 	struct mutex read_lock; /* stream receivers: over the copy of a message's part */
@@ -106,7 +114,9 @@ struct unix_receive {
 	struct socket_receive *base; /* flags: MSG_PEEK, MSG_WAITALL, MSG_TRUNC */
 	/* out */
 	struct socket_cred cred;
+	struct process *process; /* a reference, or NULL */
 	bool has_cred;
+	int64_t time; /* of the message, or 0 */
 	struct unix_name *name; /* a reference, or NULL */
 };
 int64_t unix_receive(struct unix_socket *sock, struct unix_receive *receive); /* may sleep */

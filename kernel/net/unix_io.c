@@ -9,13 +9,16 @@
 #include <linux/capability.h>
 #include <linux/errno.h>
 #include <linux/eventpoll.h>
+#include <linux/if_ether.h>
 
 #include "kernel/files.h"
 #include "kernel/mm.h"
+#include "kernel/net/filter.h"
 #include "kernel/net/socket_types.h"
 #include "kernel/net/unix.h"
 #include "kernel/rlimit.h"
 #include "kernel/task.h"
+#include "ring0/clock.h"
 #include "ring0/lib.h"
 
 #define STREAM_PART 32768u   /* bytes of a stream in one message at most */
@@ -96,6 +99,8 @@ void unix_message_free(struct unix_message *message)
 	if (!sender->dead && !waitq_empty(&sender->wait))
 		waitq_wake(&sender->wait, UINT32_MAX, EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND);
 	unix_put(sender);
+	if (message->process)
+		process_put(message->process);
 	if (message->name && !--message->name->refs)
 		kfree(message->name);
 	if (message->file_count) {
@@ -124,6 +129,9 @@ static struct unix_message *message_make(struct unix_socket *sock, struct unix_s
 	message->sender = sock;
 	message->len = len;
 	message->cred = send->base->cred;
+	message->process = message->cred.pid == current->process->pid ? current->process : process_find_global(message->cred.pid);
+	if (message->process)
+		process_get(message->process);
 	message->name = sock->name;
 	if (message->name)
 		message->name->refs++;
@@ -135,8 +143,19 @@ static struct unix_message *message_make(struct unix_socket *sock, struct unix_s
 	return message;
 }
 
+/* Whether the receiver's filter lets a packet through; cuts it. One that is not let through is sent all the same. */
+static bool filtered(struct unix_socket *to, struct unix_message *message)
+{
+	uint32_t wanted = socket_filter_run_flat(&to->options, message->data, (uint32_t)message->len, ETH_P_ALL);
+
+	message->len = MIN(message->len, (size_t)wanted);
+	return wanted || !to->options.filter;
+}
+
 static void message_queue(struct unix_socket *to, struct unix_message *message, struct unix_send *send)
 {
+	if (to->options.timestamp)
+		message->time = clock_realtime();
 	message->files = send->base->files;
 	message->file_count = send->base->file_count;
 	message->in_flight = send->in_flight;
@@ -162,7 +181,7 @@ static int send_refused(const struct unix_socket *sock)
 
 static bool has_room(const struct unix_socket *sock)
 {
-	return sock->tx_charge < sock->send_buffer;
+	return sock->tx_charge < sock->options.send_buffer;
 }
 
 static int wait_for_room(struct unix_socket *sock, uint64_t deadline)
@@ -242,7 +261,7 @@ static int64_t send_packet(struct unix_socket *sock, struct unix_send *send)
 	struct unix_socket *target;
 	int rc;
 
-	if (send->base->len > sock->send_buffer)
+	if (send->base->len > sock->options.send_buffer)
 		return -EMSGSIZE;
 	target = packet_target(sock, send, &rc);
 	if (!target)
@@ -259,7 +278,10 @@ static int64_t send_packet(struct unix_socket *sock, struct unix_send *send)
 		unix_message_free(message);
 		return take_error(sock, rc);
 	}
-	message_queue(target, message, send);
+	if (filtered(target, message))
+		message_queue(target, message, send);
+	else
+		unix_message_free(message);
 	unix_put(target);
 	return (int64_t)send->base->len;
 }
@@ -311,7 +333,12 @@ static int wait_for_message(struct unix_socket *sock, uint64_t deadline)
 static void receive_extras(struct unix_message *message, struct unix_receive *receive)
 {
 	receive->cred = message->cred;
+	if (!receive->has_cred && message->process) {
+		receive->process = message->process;
+		process_get(receive->process);
+	}
 	receive->has_cred = true;
+	receive->time = message->time;
 	if (message->name && !receive->name) {
 		receive->name = message->name;
 		receive->name->refs++;
@@ -351,7 +378,7 @@ static int64_t take_stream(struct unix_socket *sock, struct unix_receive *receiv
 	for (; message && done < receive->base->len; message = next) {
 		size_t part = MIN(receive->base->len - done, message->len - message->taken);
 
-		if (done && (message->file_count || (sock->pass_cred && !same_sender(message, receive))))
+		if (done && (message->file_count || (sock->options.pass_cred && !same_sender(message, receive))))
 			break;
 		if (part && receive->base->copy->copy(receive->base->copy, message->data + message->taken, part))
 			return done > start ? (int64_t)(done - start) : -EFAULT;
@@ -378,9 +405,11 @@ static int64_t take_stream(struct unix_socket *sock, struct unix_receive *receiv
 
 static int64_t receive_stream(struct unix_socket *sock, struct unix_receive *receive)
 {
-	size_t done = 0;
+	size_t done = 0, wanted = MIN((size_t)sock->options.receive_low, receive->base->len);
 	int64_t rc = 0;
 
+	if (receive->base->flags & MSG_WAITALL)
+		wanted = receive->base->len;
 	while (done < receive->base->len || !receive->base->len) {
 		rc = wait_for_message(sock, receive->base->deadline);
 		if (rc <= 0 || !receive->base->len)
@@ -392,7 +421,7 @@ static int64_t receive_stream(struct unix_socket *sock, struct unix_receive *rec
 			break;
 		done += (size_t)rc;
 		/* Nothing more taken: what comes next is not to be mixed with what there is. */
-		if (done && (!rc || !(receive->base->flags & MSG_WAITALL) || (receive->base->flags & MSG_PEEK) || receive->base->file_count))
+		if (done && (!rc || done >= wanted || (receive->base->flags & MSG_PEEK) || receive->base->file_count))
 			break;
 	}
 	if (done)

@@ -8,7 +8,9 @@
 #include <linux/eventpoll.h>
 #include <linux/net.h>
 
+#include "kernel/cred.h"
 #include "kernel/mm.h"
+#include "kernel/net/options.h"
 #include "kernel/net/socket_types.h"
 #include "kernel/net/unix.h"
 #include "kernel/task.h"
@@ -18,17 +20,36 @@
 
 static TAILQ_HEAD(, unix_socket) all_sockets = TAILQ_HEAD_INITIALIZER(all_sockets);
 
-static struct socket_cred current_cred(void)
+static void identity_drop(struct unix_identity *identity)
 {
-	struct socket_cred cred = {0, 0, 0};
+	if (identity->process)
+		process_put(identity->process);
+	if (identity->full)
+		cred_put(identity->full);
+	memset(identity, 0, sizeof(*identity));
+}
 
-	if (current->process)
-		cred.pid = current->process->vpid;
-	if (current->cred) {
-		cred.uid = current->cred->euid;
-		cred.gid = current->cred->egid;
+static void identity_copy(struct unix_identity *to, const struct unix_identity *from)
+{
+	if (from->process)
+		process_get(from->process);
+	if (from->full)
+		cred_get(from->full);
+	identity_drop(to);
+	*to = *from;
+}
+
+static void identity_of_current(struct unix_identity *identity)
+{
+	struct unix_identity now = {.process = current->process, .full = current->cred};
+
+	if (now.process)
+		now.cred.pid = now.process->pid;
+	if (now.full) {
+		now.cred.uid = now.full->euid;
+		now.cred.gid = now.full->egid;
 	}
-	return cred;
+	identity_copy(identity, &now);
 }
 
 struct unix_socket *unix_create(int type)
@@ -39,8 +60,8 @@ struct unix_socket *unix_create(int type)
 		return NULL;
 	sock->refs = 1;
 	sock->type = type;
-	sock->cred = current_cred();
-	sock->send_buffer = sock->receive_buffer = UNIX_DEFAULT_BUFFER;
+	identity_of_current(&sock->self);
+	socket_options_init(&sock->options, UNIX_DEFAULT_BUFFER);
 	TAILQ_INIT(&sock->rx);
 	TAILQ_INIT(&sock->pending);
 	mutex_init(&sock->read_lock);
@@ -65,6 +86,9 @@ void unix_put(struct unix_socket *sock)
 	if (--sock->refs)
 		return;
 	name_put(sock->name);
+	identity_drop(&sock->self);
+	identity_drop(&sock->other);
+	socket_options_drop(&sock->options);
 	kfree(sock);
 }
 
@@ -127,8 +151,8 @@ void unix_pair(struct unix_socket *a, struct unix_socket *b)
 {
 	set_peer(a, b);
 	set_peer(b, a);
-	a->peer_cred = b->cred;
-	b->peer_cred = a->cred;
+	identity_copy(&a->other, &b->self);
+	identity_copy(&b->other, &a->self);
 }
 
 /* ---- names ---- */
@@ -188,7 +212,8 @@ int unix_listen(struct unix_socket *sock, int backlog)
 		return -EINVAL;
 	sock->state = UNIX_LISTENING;
 	sock->backlog = backlog < 0 || backlog > MAX_BACKLOG ? MAX_BACKLOG : (unsigned)backlog;
-	sock->cred = current_cred();
+	identity_of_current(&sock->self);
+	identity_copy(&sock->other, &sock->self); /* SO_PEERCRED of a listener is its own */
 	return 0;
 }
 
@@ -257,11 +282,12 @@ int unix_connect(struct unix_socket *sock, struct unix_socket *target, uint64_t 
 		return rc == -ETIMEDOUT ? -EAGAIN : rc;
 	}
 	/* From here nothing may fail. */
-	child->cred = target->cred;
+	identity_copy(&child->self, &target->self);
 	child->name = target->name;
 	child->name->refs++;
-	child->pass_cred = target->pass_cred;
-	sock->cred = current_cred();
+	child->options.pass_cred = target->options.pass_cred;
+	child->options.pass_pidfd = target->options.pass_pidfd;
+	identity_of_current(&sock->self);
 	unix_pair(sock, child);
 	TAILQ_INSERT_TAIL(&target->pending, child, pending_link);
 	target->pending_count++;
@@ -311,7 +337,7 @@ int unix_shutdown(struct unix_socket *sock, unsigned how)
 uint32_t unix_poll_events(const struct unix_socket *sock)
 {
 	uint32_t events = 0;
-	bool writable = sock->tx_charge * 4 <= sock->send_buffer;
+	bool writable = sock->tx_charge * 4 <= sock->options.send_buffer;
 
 	if (sock->error)
 		events |= EPOLLERR;

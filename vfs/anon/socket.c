@@ -9,9 +9,12 @@
 #include <linux/fcntl.h>
 
 #include "kernel/ktime.h"
+#include "kernel/mm.h"
+#include "kernel/net/filter.h"
 #include "kernel/net/ifreq.h"
 #include "kernel/net/inet.h"
 #include "kernel/net/netlink.h"
+#include "kernel/net/options.h"
 #include "kernel/signal.h"
 #include "ring0/clock.h"
 #include "ring0/lib.h"
@@ -192,7 +195,7 @@ int64_t socket_send(struct file *file, struct socket_send *send, bool has_cred)
 	if (!sock)
 		return -ENOTSOCK;
 	if (!has_cred)
-		send->cred = (struct socket_cred){current->process->vpid, current->cred->uid, current->cred->gid};
+		send->cred = (struct socket_cred){current->process->pid, current->cred->uid, current->cred->gid};
 	send->deadline = deadline_of(file, send->flags, sock->send_timeout);
 	rc = sock->ops->send(sock, send);
 	if (rc == -EPIPE && sock->type == SOCK_STREAM && !(send->flags & MSG_NOSIGNAL)) {
@@ -323,6 +326,47 @@ static int64_t *timeout_of(struct socket *sock, int level, int option)
 	return NULL;
 }
 
+/* SO_ATTACH_FILTER: a program in the caller's memory. */
+static int attach_filter(struct socket *sock, uaddr_t user, unsigned len)
+{
+	struct sock_fprog fprog;
+	struct sock_filter *program;
+
+	if (len != sizeof(fprog) || sock->options->filter_locked)
+		return len != sizeof(fprog) ? -EINVAL : -EPERM;
+	if (sock->ops->family != AF_UNIX && sock->type == SOCK_STREAM)
+		return -ENOPROTOOPT; /* TCP's segments are not shown to filters */
+	if (copy_from_user(&fprog, user, sizeof(fprog)))
+		return -EFAULT;
+	if (!fprog.len || fprog.len > BPF_MAXINSNS)
+		return -EINVAL;
+	program = kmalloc(fprog.len * sizeof(*program));
+	if (!program)
+		return -ENOMEM;
+	if (copy_from_user(program, UADDR((uintptr_t)fprog.filter), fprog.len * sizeof(*program))) {
+		kfree(program);
+		return -EFAULT;
+	}
+	return socket_filter_attach(sock->options, program, fprog.len);
+}
+
+/* SO_GET_FILTER counts in instructions: how many there are for a length of 0, else all of them. */
+static int get_filter(struct socket *sock, uaddr_t user, uaddr_t user_len, unsigned room)
+{
+	struct socket_filter *filter = sock->options->filter;
+	unsigned count = filter ? filter->count : 0;
+	int rc = 0;
+
+	if (room && room < count)
+		return -EINVAL;
+	if (room && count) {
+		filter->refs++; /* the copy may sleep */
+		rc = copy_to_user(user, filter->program, count * sizeof(filter->program[0]));
+		socket_filter_put(filter);
+	}
+	return rc ? rc : put_user(count, user_len);
+}
+
 int socket_set_option(struct file *file, int level, int option, uaddr_t user, unsigned len)
 {
 	struct socket *sock = socket_of(file);
@@ -334,42 +378,28 @@ int socket_set_option(struct file *file, int level, int option, uaddr_t user, un
 	timeout = timeout_of(sock, level, option);
 	if (timeout)
 		return set_timeout(timeout, user, len);
+	if (level == SOL_SOCKET && option == SO_ATTACH_FILTER)
+		return attach_filter(sock, user, len);
 	len = MIN(len, SOCKET_OPTION_MAX);
 	if (copy_from_user(value, user, len))
 		return -EFAULT;
-	return sock->ops->set_option(sock, level, option, value, len);
+	return level == SOL_SOCKET ? socket_option_set(sock, option, value, len) :
+		sock->ops->set_option(sock, level, option, value, len);
 }
 
-/* What every family answers alike: bytes written to `value`, or 0 for an option that is the family's. */
-static unsigned get_common(struct socket *sock, int level, int option, void *value)
+static unsigned get_timeout(int64_t timeout, void *value)
 {
-	const int64_t *timeout = timeout_of(sock, level, option);
-	int number;
+	int64_t tv[2] = {timeout / (int64_t)NS_PER_S, timeout % (int64_t)NS_PER_S / 1000};
 
-	if (timeout) {
-		int64_t tv[2] = {*timeout / (int64_t)NS_PER_S, *timeout % (int64_t)NS_PER_S / 1000};
-
-		memcpy(value, tv, sizeof(tv));
-		return sizeof(tv);
-	}
-	if (level != SOL_SOCKET)
-		return 0;
-	if (option == SO_TYPE)
-		number = sock->type;
-	else if (option == SO_DOMAIN)
-		number = sock->ops->family;
-	else if (option == SO_PROTOCOL)
-		number = sock->protocol;
-	else
-		return 0;
-	memcpy(value, &number, sizeof(number));
-	return sizeof(number);
+	memcpy(value, tv, sizeof(tv));
+	return sizeof(tv);
 }
 
 int socket_get_option(struct file *file, int level, int option, uaddr_t user, uaddr_t user_len)
 {
 	struct socket *sock = socket_of(file);
 	uint64_t value[SOCKET_OPTION_MAX / sizeof(uint64_t)];
+	const int64_t *timeout;
 	unsigned len, size;
 	int rc = 0;
 
@@ -379,12 +409,17 @@ int socket_get_option(struct file *file, int level, int option, uaddr_t user, ua
 		return -EFAULT;
 	if ((int)len < 0)
 		return -EINVAL;
-	size = get_common(sock, level, option, value);
-	if (!size) {
-		size = MIN(len, SOCKET_OPTION_MAX);
-		memset(value, 0, sizeof(value));
+	if (level == SOL_SOCKET && option == SO_GET_FILTER)
+		return get_filter(sock, user, user_len, len);
+	size = MIN(len, SOCKET_OPTION_MAX);
+	memset(value, 0, sizeof(value));
+	timeout = timeout_of(sock, level, option);
+	if (timeout)
+		size = get_timeout(*timeout, value);
+	else
+		rc = level == SOL_SOCKET ? socket_option_get(sock, option, value, &size) : 1;
+	if (rc > 0)
 		rc = sock->ops->get_option(sock, level, option, value, &size);
-	}
 	if (rc)
 		return rc;
 	len = MIN(len, size);

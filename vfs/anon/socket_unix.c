@@ -11,14 +11,14 @@
 #include <linux/fcntl.h>
 #include <linux/sockios.h>
 
+#include "kernel/namespaces.h"
+#include "kernel/net/options.h"
 #include "kernel/net/unix.h"
 #include "kernel/task.h"
 #include "ring0/lib.h"
+#include "vfs/anon/anon.h"
 #include "vfs/anon/socket.h"
 #include "vfs/calls.h"
-
-#define BUFFER_MIN 4608u
-#define BUFFER_MAX 425984u
 
 struct unix_file {
 	struct socket base;
@@ -47,6 +47,7 @@ static struct socket *wrap(struct unix_socket *sock, int type)
 	s->base.ops = &unix_family;
 	s->base.type = type;
 	s->base.wait = &sock->wait;
+	s->base.options = &sock->options;
 	s->sock = sock;
 	return &s->base;
 }
@@ -289,6 +290,32 @@ static void take_name(struct unix_name *name, struct socket_address *address)
 		kfree(name);
 }
 
+/* A pidfd of a process: a descriptor of the current task, or -errno. */
+static int install_pidfd(struct process *process)
+{
+	struct file *file;
+	int rc = pidfd_create(process, 0, &file);
+
+	return rc ? rc : fd_install(file, true, 0);
+}
+
+static void report_sender(const struct unix_socket *sock, const struct unix_receive *in)
+{
+	struct socket_cred cred = in->cred;
+	int fd;
+
+	if (!in->base->control)
+		return;
+	cred.pid = pid_vnr(cred.pid);
+	if (sock->options.pass_cred)
+		(void)in->base->control(in->base, SOL_SOCKET, SCM_CREDENTIALS, &cred, sizeof(cred));
+	if (!sock->options.pass_pidfd)
+		return;
+	fd = in->process ? install_pidfd(in->process) : -ESRCH;
+	if (!in->base->control(in->base, SOL_SOCKET, SCM_PIDFD, &fd, sizeof(fd)) && fd >= 0)
+		(void)fd_close(fd);
+}
+
 static int64_t family_receive(struct socket *base, struct socket_receive *receive)
 {
 	struct unix_socket *sock = unix_of(base)->sock;
@@ -301,8 +328,12 @@ static int64_t family_receive(struct socket *base, struct socket_receive *receiv
 		return -EAGAIN;
 	rc = unix_receive(sock, &in);
 	take_name(in.name, receive->address);
-	if (rc >= 0 && in.has_cred && sock->pass_cred && receive->control)
-		receive->control(receive, SOL_SOCKET, SCM_CREDENTIALS, &in.cred, sizeof(in.cred));
+	if (rc >= 0 && in.has_cred)
+		socket_report(&sock->options, receive, in.time, 0);
+	if (rc >= 0 && in.has_cred)
+		report_sender(sock, &in);
+	if (in.process)
+		process_put(in.process);
 	return rc;
 }
 
@@ -324,59 +355,14 @@ static int64_t family_ioctl(struct socket *base, unsigned cmd, uint64_t arg)
 
 /* ---- options ---- */
 
-static int set_buffer(uint32_t *buffer, int value, bool force)
-{
-	uint64_t size = (uint64_t)(value < 0 ? 0 : (unsigned)value);
-
-	if (force && !capable(CAP_NET_ADMIN))
-		return -EPERM;
-	if (!force)
-		size = MIN(size, (uint64_t)BUFFER_MAX / 2);
-	*buffer = (uint32_t)MAX(MIN(size * 2, (uint64_t)INT32_MAX), (uint64_t)BUFFER_MIN);
-	return 0;
-}
-
 static int family_set_option(struct socket *base, int level, int option, const void *value, unsigned len)
 {
-	struct unix_socket *sock = unix_of(base)->sock;
-	int number;
-
-	if (level != SOL_SOCKET)
-		return -EOPNOTSUPP;
-	if (len < sizeof(number))
-		return -EINVAL;
-	memcpy(&number, value, sizeof(number));
-	switch (option) {
-	case SO_PASSCRED:
-		sock->pass_cred = number;
-		return 0;
-	case SO_SNDBUF:
-	case SO_SNDBUFFORCE:
-		return set_buffer(&sock->send_buffer, number, option == SO_SNDBUFFORCE);
-	case SO_RCVBUF:
-	case SO_RCVBUFFORCE:
-		return set_buffer(&sock->receive_buffer, number, option == SO_RCVBUFFORCE);
-	/* Without meaning for unix sockets on Linux too: taken and not looked at again. */
-	case SO_REUSEADDR:
-	case SO_KEEPALIVE:
-	case SO_BROADCAST:
-	case SO_LINGER:
-	case SO_OOBINLINE:
-	case SO_DONTROUTE:
-	case SO_PRIORITY:
-	case SO_RCVLOWAT:
-		return 0;
-	default:
-		return -ENOPROTOOPT;
-	}
+	return -EOPNOTSUPP; /* no level but SOL_SOCKET */
 }
 
 static int get_number(struct unix_socket *sock, int option, int *number)
 {
 	switch (option) {
-	case SO_PASSCRED:
-		*number = sock->pass_cred;
-		return 0;
 	case SO_ERROR:
 		*number = sock->error;
 		sock->error = 0;
@@ -384,47 +370,50 @@ static int get_number(struct unix_socket *sock, int option, int *number)
 	case SO_ACCEPTCONN:
 		*number = sock->state == UNIX_LISTENING;
 		return 0;
-	case SO_SNDBUF:
-		*number = (int)sock->send_buffer;
-		return 0;
-	case SO_RCVBUF:
-		*number = (int)sock->receive_buffer;
-		return 0;
-	case SO_RCVLOWAT:
-		*number = 1;
-		return 0;
-	case SO_REUSEADDR:
-	case SO_KEEPALIVE:
-	case SO_BROADCAST:
-	case SO_OOBINLINE:
-	case SO_DONTROUTE:
-	case SO_PRIORITY:
-		*number = 0;
-		return 0;
+	case SO_PEERPIDFD:
+		*number = sock->other.process ? install_pidfd(sock->other.process) : -ENODATA;
+		return MIN(*number, 0);
 	default:
 		return -ENOPROTOOPT;
 	}
 }
 
+static int get_peer_cred(const struct unix_identity *peer, void *value, unsigned *len)
+{
+	struct socket_cred cred = peer->full ? peer->cred : (struct socket_cred){0, UINT32_MAX, UINT32_MAX};
+
+	cred.pid = pid_vnr(cred.pid);
+	memcpy(value, &cred, sizeof(cred));
+	*len = sizeof(cred);
+	return 0;
+}
+
+static int get_peer_groups(const struct unix_identity *peer, void *value, unsigned *len)
+{
+	const struct group_list *groups = peer->full ? peer->full->groups : NULL;
+	unsigned size = groups ? groups->count * (unsigned)sizeof(groups->gid[0]) : 0, room = *len;
+
+	if (!peer->full)
+		return -ENODATA;
+	*len = size;
+	if (room < size)
+		return -ERANGE;
+	if (size)
+		memcpy(value, groups->gid, size);
+	return 0;
+}
+
 static int family_get_option(struct socket *base, int level, int option, void *value, unsigned *len)
 {
 	struct unix_socket *sock = unix_of(base)->sock;
-	struct socket_cred cred = sock->peer_cred;
 	int number, rc;
 
 	if (level != SOL_SOCKET)
 		return -EOPNOTSUPP;
-	if (option == SO_PEERCRED) {
-		if (sock->state == UNIX_UNCONNECTED)
-			cred = (struct socket_cred){0, UINT32_MAX, UINT32_MAX};
-		memcpy(value, &cred, sizeof(cred));
-		*len = sizeof(cred);
-		return 0;
-	}
-	if (option == SO_LINGER) {
-		*len = 2 * sizeof(int);
-		return 0;
-	}
+	if (option == SO_PEERCRED)
+		return get_peer_cred(&sock->other, value, len);
+	if (option == SO_PEERGROUPS)
+		return get_peer_groups(&sock->other, value, len);
 	rc = get_number(sock, option, &number);
 	if (rc)
 		return rc;

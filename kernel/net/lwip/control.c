@@ -90,23 +90,23 @@ static void report_pktinfo(const struct inet_socket *sock, const struct inet_pac
 
 void control_report(const struct inet_socket *sock, const struct inet_packet *packet, struct socket_receive *receive)
 {
-	int64_t time[2] = {packet->time / 1000000000, packet->time % 1000000000};
 	int ttl = packet->ttl, tos = packet->tos;
 	uint8_t tos_byte = packet->tos;
 
 	if (!receive->control)
 		return;
-	if (sock->timestamp_ns) {
-		receive->control(receive, SOL_SOCKET, SO_TIMESTAMPNS_OLD, time, sizeof(time));
-	} else if (sock->timestamp) {
-		time[1] /= 1000;
-		receive->control(receive, SOL_SOCKET, SO_TIMESTAMP_OLD, time, sizeof(time));
-	}
+	socket_report(&sock->options, receive, packet->time, packet->drops);
 	report_pktinfo(sock, packet, receive);
 	if (sock->receive_ttl && IP_IS_V4(&packet->to))
 		receive->control(receive, IPPROTO_IP, IP_TTL, &ttl, sizeof(ttl));
 	if (sock->receive_tos && IP_IS_V4(&packet->to))
 		receive->control(receive, IPPROTO_IP, IP_TOS, &tos_byte, sizeof(tos_byte));
+	if (sock->original_destination && IP_IS_V4(&packet->to)) {
+		struct socket_address address;
+
+		address_encode(AF_INET, &packet->to, sock->local_port, &address);
+		receive->control(receive, IPPROTO_IP, IP_ORIGDSTADDR, &address, address.len);
+	}
 	if (sock->receive_hops && IP_IS_V6(&packet->to))
 		receive->control(receive, IPPROTO_IPV6, IPV6_HOPLIMIT, &ttl, sizeof(ttl));
 	if (sock->receive_class && IP_IS_V6(&packet->to))

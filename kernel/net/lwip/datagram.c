@@ -59,7 +59,7 @@ static int datagram_bind(struct socket *base, struct socket_address *address)
 		return -EINVAL;
 	if (sock->family == AF_INET6 && IP_IS_V4(&ip) && sock->v6only)
 		return -EINVAL;
-	if (!route_can_bind(&ip))
+	if (!sock->free_bind && !route_can_bind(&ip))
 		return -EADDRNOTAVAIL;
 	if (port && port < sysctls.unprivileged_port_start && sock->base.protocol == IPPROTO_UDP && !capable(CAP_NET_BIND_SERVICE))
 		return -EACCES;
@@ -114,7 +114,7 @@ static int datagram_connect(struct socket *base, struct socket_address *address,
 	ip_addr_copy(from, sock->local);
 	if (!sock->address_bound)
 		ip_addr_copy(from, *(IP_IS_V6(&to) ? IP6_ADDR_ANY : IP4_ADDR_ANY));
-	if (!route_find(&to, &from))
+	if (!route_find_for(sock, &to, &from, false))
 		return -ENETUNREACH;
 	if (ip_addr_isany(&to))
 		ip_addr_copy(to, from);
@@ -155,7 +155,7 @@ static void udp_header(struct pbuf *p, const struct inet_socket *sock, uint16_t 
 	header->dest = __builtin_bswap16(port);
 	header->len = __builtin_bswap16(p->tot_len);
 	header->chksum = 0;
-	if (!(netif->chksum_flags & NETIF_CHECKSUM_GEN_UDP))
+	if (!(netif->chksum_flags & NETIF_CHECKSUM_GEN_UDP) || (IP_IS_V6(to) ? sock->no_check6 : sock->options.no_check))
 		return;
 	header->chksum = checksum(p, IP_PROTO_UDP, from, to);
 	if (!header->chksum)
@@ -249,24 +249,101 @@ static int check_send(struct inet_socket *sock, const struct socket_send *send)
 	return send->len > UDP_MAX ? -EMSGSIZE : 0;
 }
 
+/* A packet of ours, with its header's room: sent, and freed. */
+static int send_packet(struct inet_socket *sock, struct pbuf *p, ip_addr_t *to, uint16_t port, ip_addr_t *from, unsigned flags)
+{
+	struct netif *netif = route_find_for(sock, to, from, flags & MSG_DONTROUTE);
+	int rc = netif ? 0 : -ENETUNREACH;
+
+	if (!rc && IP_IS_V4(to) && ip4_addr_isbroadcast(ip_2_ip4(to), netif) && !sock->options.broadcast)
+		rc = -EACCES;
+	if (rc) {
+		pbuf_free(p);
+		return rc;
+	}
+	if (ip_addr_isany(to))
+		ip_addr_copy(*to, *from);
+	stack_enter();
+	device_fragment(netif, true);
+	rc = transmit(sock, p, from, to, port, netif);
+	device_fragment(netif, false);
+	pbuf_free(p);
+	stack_leave();
+	return rc;
+}
+
+static void source_of(const struct inet_socket *sock, const ip_addr_t *to, ip_addr_t *from)
+{
+	ip_addr_copy(*from, sock->local);
+	if (ip_addr_isany(from))
+		ip_addr_copy(*from, *(IP_IS_V6(to) ? IP6_ADDR_ANY : IP4_ADDR_ANY));
+}
+
+int datagram_push(struct inet_socket *sock)
+{
+	struct pbuf *p = sock->corked;
+	ip_addr_t from, to = sock->corked_to;
+
+	sock->corked = NULL;
+	source_of(sock, &to, &from);
+	return p ? send_packet(sock, p, &to, sock->corked_port, &from, 0) : 0;
+}
+
+/* UDP_CORK, MSG_MORE: one datagram of what several calls send, to where the first says. */
+static int gather(struct inet_socket *sock, struct socket_send *send, const ip_addr_t *to, uint16_t port)
+{
+	size_t old = sock->corked ? sock->corked->tot_len : UDP_HLEN;
+	struct pbuf *p = old + send->len <= UDP_MAX + UDP_HLEN ? pbuf_alloc(PBUF_IP, (u16_t)(old + send->len), PBUF_RAM) : NULL;
+	int rc;
+
+	if (!p)
+		return old + send->len <= UDP_MAX + UDP_HLEN ? -ENOBUFS : -EMSGSIZE;
+	rc = send->len ? send->copy->copy(send->copy, (char *)p->payload + old, send->len) : 0;
+	if (rc) {
+		pbuf_free(p);
+		return rc;
+	}
+	if (sock->corked) {
+		(void)pbuf_copy_partial(sock->corked, p->payload, (u16_t)old, 0);
+		pbuf_free(sock->corked);
+	} else {
+		ip_addr_copy(sock->corked_to, *to);
+		sock->corked_port = port;
+	}
+	sock->corked = p;
+	return 0;
+}
+
+static int64_t send_gathered(struct inet_socket *sock, struct socket_send *send, const ip_addr_t *to, uint16_t port)
+{
+	int rc;
+
+	mutex_lock(&sock->read_lock); /* over the copy */
+	rc = gather(sock, send, to, port);
+	mutex_unlock(&sock->read_lock);
+	if (!rc && !sock->cork && !(send->flags & MSG_MORE))
+		rc = datagram_push(sock);
+	return rc ? rc : (int64_t)send->len;
+}
+
 static int64_t datagram_send(struct socket *base, struct socket_send *send)
 {
 	struct inet_socket *sock = inet_of(base);
-	uint16_t port, header = sock->base.protocol == IPPROTO_UDP && has_ports(sock) ? UDP_HLEN : 0;
+	bool udp = sock->base.protocol == IPPROTO_UDP && has_ports(sock);
+	uint16_t port, header = udp ? UDP_HLEN : 0;
 	ip_addr_t to, from;
-	struct netif *netif;
 	struct pbuf *p;
 	int rc = check_send(sock, send);
 
 	if (!rc)
-		rc = destination(sock, send, &to, &port);
+		rc = sock->corked ? 0 : destination(sock, send, &to, &port);
 	if (!rc)
 		rc = autobind(sock);
 	if (rc)
 		return rc;
-	ip_addr_copy(from, sock->local);
-	if (ip_addr_isany(&from))
-		ip_addr_copy(from, *(IP_IS_V6(&to) ? IP6_ADDR_ANY : IP4_ADDR_ANY));
+	if (udp && (sock->corked || sock->cork || send->flags & MSG_MORE))
+		return send_gathered(sock, send, &to, port);
+	source_of(sock, &to, &from);
 	rc = control_decode(sock, send, &from);
 	if (rc)
 		return rc;
@@ -274,24 +351,10 @@ static int64_t datagram_send(struct socket *base, struct socket_send *send)
 	if (!p)
 		return -ENOBUFS;
 	rc = send->len ? send->copy->copy(send->copy, (char *)p->payload + header, send->len) : 0;
-	netif = rc ? NULL : route_find(&to, &from);
-	if (!rc && !netif)
-		rc = -ENETUNREACH;
-	if (!rc && IP_IS_V4(&to) && ip4_addr_isbroadcast(ip_2_ip4(&to), netif) && !sock->broadcast)
-		rc = -EACCES;
-	if (!rc) {
-		if (ip_addr_isany(&to))
-			ip_addr_copy(to, from);
-		stack_enter();
-		device_fragment(netif, true);
-		rc = transmit(sock, p, &from, &to, port, netif);
-		device_fragment(netif, false);
+	if (rc)
 		pbuf_free(p);
-		p = NULL;
-		stack_leave();
-	}
-	if (p)
-		pbuf_free(p);
+	else
+		rc = send_packet(sock, p, &to, port, &from, send->flags);
 	return rc ? rc : (int64_t)send->len;
 }
 
@@ -414,7 +477,7 @@ static uint32_t datagram_events(struct socket *base)
 	if (!TAILQ_EMPTY(&sock->packets))
 		events |= EPOLLIN | EPOLLRDNORM;
 	if (sock->error || !TAILQ_EMPTY(&sock->errors))
-		events |= EPOLLERR;
+		events |= EPOLLERR | (sock->options.select_errors ? EPOLLPRI : 0);
 	if (sock->shutdown & INET_SHUT_RECEIVE)
 		events |= EPOLLRDHUP | EPOLLIN | EPOLLRDNORM;
 	if (sock->shutdown == (INET_SHUT_RECEIVE | INET_SHUT_SEND))
@@ -436,6 +499,8 @@ static void datagram_close(struct socket *base)
 	struct inet_socket *sock = inet_of(base);
 	struct inet_packet *packet;
 
+	if (sock->corked)
+		pbuf_free(sock->corked);
 	while ((packet = TAILQ_FIRST(&sock->packets))) {
 		TAILQ_REMOVE(&sock->packets, packet, link);
 		datagram_free_packet(packet);
@@ -459,6 +524,7 @@ static void datagram_close(struct socket *base)
 		.events = datagram_events,     \
 		.set_option = inet_set_option, \
 		.get_option = inet_get_option, \
+		.changed = inet_options_changed,\
 		.ioctl = inet_ioctl,           \
 		.close = datagram_close,       \
 	}

@@ -3,6 +3,7 @@
  * be called while lwIP works, so they only queue, mark errors and wake.
  */
 #include <linux/eventpoll.h>
+#include <linux/if_ether.h>
 #include <linux/in.h>
 #include <linux/in6.h>
 #include <lwip/inet_chksum.h>
@@ -11,6 +12,7 @@
 #include <lwip/priv/raw_priv.h>
 #include <lwip/udp.h>
 
+#include "kernel/net/filter.h"
 #include "kernel/net/lwip/datagram.h"
 #include "ring0/clock.h"
 
@@ -30,18 +32,64 @@ void raw_netif_ip_addr_changed(const ip_addr_t *old, const ip_addr_t *new)
 {
 }
 
+/* ---- filters ---- */
+
+struct pbuf_packet {
+	struct filter_packet base;
+	const struct pbuf *p;
+};
+
+static uint8_t packet_byte(const struct filter_packet *packet, int32_t at)
+{
+	const uint8_t *header = ip_current_is_v6() ? (const void *)ip6_current_header() : (const void *)ip4_current_header();
+
+	if (at < 0)
+		return header[at - packet->network_at];
+	return pbuf_get_at(container_of(packet, const struct pbuf_packet, base)->p, (u16_t)at);
+}
+
+/*
+ * Whether a socket's filter lets a packet through, cut to what it wants; `header` bytes at its begin always stay. The
+ * packet begins `after` bytes behind its IP header's begin.
+ */
+static bool filtered(const struct inet_socket *sock, struct pbuf *p, uint16_t header, uint16_t after)
+{
+	const struct netif *netif = ip_current_input_netif();
+	struct pbuf_packet packet = {
+		.base = {
+			.byte = packet_byte,
+			.len = p->tot_len,
+			.protocol = ip_current_is_v6() ? ETH_P_IPV6 : ETH_P_IP,
+			.hardware = netif == &loop_netif ? ARPHRD_LOOPBACK : ARPHRD_ETHER,
+			.network_at = -(int)after,
+			.interface = netif_get_index(netif),
+		},
+		.p = p,
+	};
+	uint32_t wanted;
+
+	if (!sock->options.filter)
+		return true;
+	wanted = socket_filter_run(&sock->options, &packet.base, header);
+	if (wanted && wanted < p->tot_len)
+		pbuf_realloc(p, (u16_t)wanted);
+	return wanted;
+}
+
 /* ---- queueing ---- */
 
 static void queue_packet(struct inet_socket *sock, struct pbuf *p, uint16_t port)
 {
 	struct inet_packet *packet;
 
-	if (sock->packet_bytes + p->tot_len + PACKET_OVERHEAD > sock->receive_buffer || sock->shutdown & INET_SHUT_RECEIVE) {
+	if (sock->packet_bytes + p->tot_len + PACKET_OVERHEAD > sock->options.receive_buffer || sock->shutdown & INET_SHUT_RECEIVE) {
+		sock->drops++;
 		pbuf_free(p);
 		return;
 	}
 	packet = kmalloc(sizeof(*packet));
 	if (!packet) {
+		sock->drops++;
 		pbuf_free(p);
 		return;
 	}
@@ -49,6 +97,7 @@ static void queue_packet(struct inet_socket *sock, struct pbuf *p, uint16_t port
 	ip_addr_copy(packet->from, *ip_current_src_addr());
 	ip_addr_copy(packet->to, *ip_current_dest_addr());
 	packet->port = port;
+	packet->drops = sock->drops;
 	packet->ifindex = netif_get_index(ip_current_input_netif());
 	packet->time = clock_realtime();
 	if (ip_current_is_v6()) {
@@ -87,8 +136,8 @@ static unsigned score(const struct inet_socket *sock, const ip_addr_t *to, uint1
 			return 0;
 		points += 4;
 	}
-	if (sock->bound_if) {
-		if (sock->bound_if != netif_get_index(netif))
+	if (sock->options.bound_if) {
+		if (sock->options.bound_if != (int)netif_get_index(netif))
 			return 0;
 		points += 2;
 	}
@@ -112,13 +161,23 @@ static struct inet_socket *find_udp(const ip_addr_t *to, uint16_t to_port, const
 	return best;
 }
 
+/* A packet that begins with its UDP header. */
+static void queue_udp(struct inet_socket *sock, struct pbuf *p, uint16_t from_port)
+{
+	if (!filtered(sock, p, UDP_HLEN, ip_current_header_tot_len())) {
+		pbuf_free(p);
+		return;
+	}
+	pbuf_remove_header(p, UDP_HLEN);
+	queue_packet(sock, p, from_port);
+}
+
 /* Multicast and broadcast: a copy for everyone. */
 static void deliver_to_all(struct pbuf *p, const struct udp_hdr *header, const struct netif *netif)
 {
 	uint16_t to_port = __builtin_bswap16(header->dest), from_port = __builtin_bswap16(header->src);
 	struct inet_socket *sock;
 
-	pbuf_remove_header(p, UDP_HLEN);
 	TAILQ_FOREACH(sock, &inet_sockets, all) {
 		struct pbuf *copy;
 
@@ -126,7 +185,7 @@ static void deliver_to_all(struct pbuf *p, const struct udp_hdr *header, const s
 			continue;
 		copy = pbuf_clone(PBUF_RAW, PBUF_RAM, p);
 		if (copy)
-			queue_packet(sock, copy, from_port);
+			queue_udp(sock, copy, from_port);
 	}
 	pbuf_free(p);
 }
@@ -188,8 +247,7 @@ void udp_input(struct pbuf *p, struct netif *netif)
 	from_port = __builtin_bswap16(header->src);
 	sock = find_udp(ip_current_dest_addr(), __builtin_bswap16(header->dest), ip_current_src_addr(), from_port, netif);
 	if (sock) {
-		pbuf_remove_header(p, UDP_HLEN);
-		queue_packet(sock, p, from_port);
+		queue_udp(sock, p, from_port);
 		return;
 	}
 	pbuf_header_force(p, (s16_t)ip_current_header_tot_len());
@@ -222,7 +280,7 @@ static void queue_error(struct inet_socket *sock, struct pbuf *p, const struct i
 	uint16_t len = report->payload_at < p->tot_len ? (uint16_t)(p->tot_len - report->payload_at) : 0;
 	struct inet_packet *packet;
 
-	if (sock->packet_bytes + len + PACKET_OVERHEAD > sock->receive_buffer)
+	if (sock->packet_bytes + len + PACKET_OVERHEAD > sock->options.receive_buffer)
 		return;
 	packet = kzalloc(sizeof(*packet));
 	if (!packet)
@@ -347,6 +405,8 @@ static bool raw_matches(const struct inet_socket *sock, struct pbuf *p, uint16_t
 		return false;
 	if (sock->connected && !ip_addr_cmp_zoneless(&sock->remote, ip_current_src_addr()))
 		return false;
+	if (sock->options.bound_if && sock->options.bound_if != (int)netif_get_index(ip_current_input_netif()))
+		return false;
 	if (sock->base.type == SOCK_RAW) {
 		uint8_t type = pbuf_try_get_at(p, at) >= 0 ? (uint8_t)pbuf_try_get_at(p, at) : 0;
 
@@ -380,7 +440,10 @@ raw_input_state_t raw_input(struct pbuf *p, struct netif *netif)
 			continue;
 		if (v6 || sock->base.type == SOCK_DGRAM)
 			pbuf_remove_header(copy, at);
-		queue_packet(sock, copy, 0);
+		if (filtered(sock, copy, 1, copy->tot_len == p->tot_len ? 0 : at))
+			queue_packet(sock, copy, 0);
+		else
+			pbuf_free(copy);
 		state = RAW_INPUT_DELIVERED;
 	}
 	return state;

@@ -22,13 +22,13 @@
 
 #include "kernel/mm.h"
 #include "kernel/net/inet.h"
+#include "kernel/net/options.h"
 #include "kernel/sysctl.h"
 #include "kernel/task.h"
 #include "kernel/wait.h"
 #include "ring0/lib.h"
 
-#define INET_BUFFER_MIN 2304u
-#define INET_BUFFER_MAX 425984u /* twice net.core.rmem_max */
+#define LOOPBACK_MTU 65536 /* as Linux says; lwIP counts one less */
 #define INET_SHUT_RECEIVE 1u
 #define INET_SHUT_SEND 2u
 
@@ -45,6 +45,7 @@ struct tcp_link {
 	struct inet_socket *sock;
 	struct tcp_pcb *pcb;
 	uint64_t written, acked;
+	uint64_t stalled_since; /* ns; what was sent waits to be acknowledged since about then; 0: not known */
 	uint16_t mss; /* what one packet holds; the pcb's may be a multiple, for the host to cut. 0: loopback */
 	TAILQ_HEAD(, tcp_chunk) chunks;
 };
@@ -56,7 +57,8 @@ struct inet_packet {
 	ip_addr_t from, to;
 	uint16_t port;
 	uint8_t ifindex, ttl, tos;
-	int64_t time; /* ns since 1970 */
+	uint32_t drops; /* of the socket, before it */
+	int64_t time;   /* ns since 1970 */
 	/* for MSG_ERRQUEUE: the error, and the ICMP message that brought it; `from` is its sender, `to` our destination */
 	int error;
 	uint8_t icmp_type, icmp_code;
@@ -74,15 +76,16 @@ struct inet_socket {
 	uint16_t local_port, remote_port;
 	bool bound, connected;
 	/* options */
-	bool v6only, reuse_address, reuse_port, keepalive, broadcast, nodelay, cork, send_buffer_set, receive_buffer_set;
-	bool pktinfo, pktinfo6, receive_ttl, receive_tos, receive_hops, receive_class, timestamp, timestamp_ns, receive_errors;
+	struct socket_options options;
+	bool v6only, nodelay, cork, free_bind, no_check6, original_destination, report_queue, delay_acks, quick_acks;
+	bool pktinfo, pktinfo6, receive_ttl, receive_tos, receive_hops, receive_class, receive_errors;
 	bool receive_errors6, header_included, multicast_loop;
-	uint8_t tos, ttl, multicast_ttl, bound_if, multicast_if;
-	int priority;
-	bool linger;
-	int linger_seconds;
+	uint8_t tos, ttl, multicast_ttl, multicast_if, minimum_ttl;
 	uint32_t keep_idle, keep_interval, keep_count; /* s */
-	uint32_t send_buffer, receive_buffer, receive_low;
+	uint32_t user_timeout; /* ms; 0: none */
+	uint32_t defer_accept; /* s */
+	uint32_t unsent_low, window_clamp; /* bytes; 0: none */
+	uint16_t max_segment; /* TCP_MAXSEG */
 	struct mutex read_lock; /* stream receivers, across the copy out */
 	/* TCP */
 	enum inet_state state;
@@ -92,9 +95,15 @@ struct inet_socket {
 	bool rx_end; /* the peer has sent FIN */
 	TAILQ_HEAD(inet_pending, inet_socket) pending; /* listening: established, not accepted */
 	TAILQ_ENTRY(inet_socket) pending_link;
+	struct inet_socket *listener; /* accepted, but kept back until it has data (TCP_DEFER_ACCEPT) */
+	struct ktimer defer_timer;
 	/* datagrams */
 	TAILQ_HEAD(inet_packets, inet_packet) packets, errors;
 	size_t packet_bytes;
+	uint32_t drops;
+	struct pbuf *corked; /* what has gathered for one datagram, with room for the header */
+	ip_addr_t corked_to;
+	uint16_t corked_port;
 	bool address_bound;      /* `local` was chosen by bind(2) */
 	uint32_t icmp_filter[8]; /* raw ICMP: a bit for each type that is not wanted */
 };
@@ -124,7 +133,8 @@ struct netif *route_find(const ip_addr_t *to, ip_addr_t *from);
 /* Bind: an address of ours, any, or multicast. */
 bool route_can_bind(const ip_addr_t *address);
 
-struct netif *route_device(const char *name); /* by name, as programs know it; NULL */
+/* The same for a socket: by the interface that it is bound to, and not by a gateway if `direct`. */
+struct netif *route_find_for(const struct inet_socket *sock, const ip_addr_t *to, ip_addr_t *from, bool direct);
 
 /* Bytes of an IP packet on an interface; lwIP's own number is larger, so that it makes segments for the host to cut. */
 uint16_t device_mtu(const struct netif *netif);
@@ -148,7 +158,12 @@ extern struct inet_list inet_sockets;
 int inet_set_option(struct socket *base, int level, int option, const void *value, unsigned len);
 int inet_get_option(struct socket *base, int level, int option, void *value, unsigned *len);
 int64_t inet_ioctl(struct socket *base, unsigned cmd, uint64_t arg);
+void inet_options_changed(struct socket *base, int option);
+
+/* ---- option_tcp.c ---- */
 void inet_apply_tcp_options(struct inet_socket *sock);
+int tcp_set_option(struct inet_socket *sock, int option, const void *value, unsigned len);
+int tcp_get_option(struct inet_socket *sock, int option, void *value, unsigned *len);
 
 /* ---- tcp.c, tcp_data.c ---- */
 extern const struct socket_ops tcp4_ops, tcp6_ops;
@@ -161,9 +176,13 @@ int64_t tcp_socket_receive(struct socket *base, struct socket_receive *receive);
 err_t tcp_on_receive(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err);
 err_t tcp_on_sent(void *arg, struct tcp_pcb *pcb, u16_t len);
 void tcp_drop_received(struct inet_socket *sock);
+void tcp_release_deferred(struct inet_socket *sock); /* it may be accepted now */
+void tcp_check_stalled(struct tcp_pcb *pcb, uint64_t now); /* TCP_USER_TIMEOUT; may end it */
+uint64_t tcp_window_limit(const struct inet_socket *sock); /* bytes that may be offered */
 unsigned tcp_linux_state(const struct inet_socket *sock);
 
 /* ---- datagram.c ---- */
 extern const struct socket_ops datagram4_ops, datagram6_ops;
+int datagram_push(struct inet_socket *sock); /* UDP_CORK ends: what has gathered is sent. 0 or -errno */
 
 #endif

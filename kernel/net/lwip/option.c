@@ -1,5 +1,6 @@
 /*
- * Options of internet sockets (socket(7), ip(7), ipv6(7), tcp(7)). What has no effect here answers ENOPROTOOPT.
+ * Options of internet sockets (ip(7), ipv6(7), udp(7), raw(7)); tcp(7)'s that are more than a number are option_tcp.c's.
+ * What has no effect here answers ENOPROTOOPT.
  */
 #include <asm/ioctls.h>
 #include <asm/socket.h>
@@ -8,48 +9,18 @@
 #include <linux/in6.h>
 #include <linux/sockios.h>
 #include <linux/tcp.h>
+#include <linux/udp.h>
 
 #include "kernel/net/lwip/internal.h"
 #include "ring0/usercopy.h"
 
-#define CONGESTION "reno"
 #define SOL_RAW 255
+#define RECEIVE_LOW_MAX (TCP_WND / 2)
 #define ICMP_FILTER 1
-
-void inet_apply_tcp_options(struct inet_socket *sock)
-{
-	struct tcp_pcb *pcb = sock->tcp ? sock->tcp->pcb : NULL;
-
-	if (!pcb)
-		return;
-	if (sock->reuse_address || sock->reuse_port)
-		ip_set_option(pcb, SOF_REUSEADDR);
-	else
-		ip_reset_option(pcb, SOF_REUSEADDR);
-	if (sock->keepalive)
-		ip_set_option(pcb, SOF_KEEPALIVE);
-	else
-		ip_reset_option(pcb, SOF_KEEPALIVE);
-	pcb->tos = sock->tos;
-	pcb->ttl = sock->ttl;
-	if (pcb->state == LISTEN)
-		return;
-	if (sock->nodelay)
-		tcp_nagle_disable(pcb);
-	else
-		tcp_nagle_enable(pcb);
-	pcb->keep_idle = sock->keep_idle * 1000;
-	pcb->keep_intvl = sock->keep_interval * 1000;
-	pcb->keep_cnt = sock->keep_count;
-	if (sock->receive_buffer_set && pcb->state == ESTABLISHED && pcb->rcv_wnd > sock->receive_buffer) {
-		pcb->rcv_wnd = sock->receive_buffer;
-		pcb->rcv_ann_wnd = MIN(pcb->rcv_ann_wnd, pcb->rcv_wnd);
-	}
-}
 
 /* ---- options that are a flag or a number ---- */
 
-enum kind { FLAG, BYTE, NUMBER };
+enum kind { FLAG, BYTE, NUMBER, ANY /* number */ };
 
 struct simple {
 	int level, option;
@@ -62,34 +33,45 @@ struct simple {
 #define FIELD(f) offsetof(struct inet_socket, f)
 
 static const struct simple simple[] = {
-	{SOL_SOCKET, SO_REUSEADDR, FLAG, 0, true, true, 0, FIELD(reuse_address)},
-	{SOL_SOCKET, SO_REUSEPORT, FLAG, 0, true, true, 0, FIELD(reuse_port)},
-	{SOL_SOCKET, SO_KEEPALIVE, FLAG, 0, true, true, 0, FIELD(keepalive)},
-	{SOL_SOCKET, SO_BROADCAST, FLAG, 0, true, true, 0, FIELD(broadcast)},
-	{SOL_SOCKET, SO_PRIORITY, NUMBER, 0, true, true, 6, FIELD(priority)},
-	{SOL_SOCKET, SO_TIMESTAMP_OLD, FLAG, 0, false, true, 0, FIELD(timestamp)},
-	{SOL_SOCKET, SO_TIMESTAMPNS_OLD, FLAG, 0, false, true, 0, FIELD(timestamp_ns)},
 	{IPPROTO_TCP, TCP_NODELAY, FLAG, 0, true, false, 0, FIELD(nodelay)},
 	{IPPROTO_TCP, TCP_CORK, FLAG, 0, true, false, 0, FIELD(cork)},
 	{IPPROTO_TCP, TCP_KEEPIDLE, NUMBER, 1, true, false, 32767, FIELD(keep_idle)},
 	{IPPROTO_TCP, TCP_KEEPINTVL, NUMBER, 1, true, false, 32767, FIELD(keep_interval)},
 	{IPPROTO_TCP, TCP_KEEPCNT, NUMBER, 1, true, false, 127, FIELD(keep_count)},
+	{IPPROTO_TCP, TCP_USER_TIMEOUT, NUMBER, 0, true, false, INT32_MAX, FIELD(user_timeout)},
+	{IPPROTO_TCP, TCP_NOTSENT_LOWAT, ANY, 0, true, false, 0, FIELD(unsent_low)},
+	{IPPROTO_TCP, TCP_INQ, FLAG, 0, true, false, 1, FIELD(report_queue)},
+	{IPPROTO_UDP, UDP_CORK, FLAG, 0, false, true, 0, FIELD(cork)},
+	{IPPROTO_UDP, UDP_NO_CHECK6_TX, FLAG, 0, false, true, 0, FIELD(no_check6)},
 	{IPPROTO_IP, IP_TOS, BYTE, 0, true, true, 255, FIELD(tos)},
 	{IPPROTO_IP, IP_TTL, BYTE, 1, true, true, 255, FIELD(ttl)},
 	{IPPROTO_IP, IP_MULTICAST_TTL, BYTE, 0, false, true, 255, FIELD(multicast_ttl)},
-	{IPPROTO_IP, IP_PKTINFO, FLAG, 0, false, true, 0, FIELD(pktinfo)},
-	{IPPROTO_IP, IP_RECVTTL, FLAG, 0, false, true, 0, FIELD(receive_ttl)},
-	{IPPROTO_IP, IP_RECVTOS, FLAG, 0, false, true, 0, FIELD(receive_tos)},
+	{IPPROTO_IP, IP_PKTINFO, FLAG, 0, true, true, 0, FIELD(pktinfo)}, /* these three: nothing on a stream, as on Linux */
+	{IPPROTO_IP, IP_RECVTTL, FLAG, 0, true, true, 0, FIELD(receive_ttl)},
+	{IPPROTO_IP, IP_RECVTOS, FLAG, 0, true, true, 0, FIELD(receive_tos)},
+	{IPPROTO_IP, IP_RECVORIGDSTADDR, FLAG, 0, false, true, 0, FIELD(original_destination)},
+	{IPPROTO_IP, IP_MINTTL, BYTE, 0, false, true, 255, FIELD(minimum_ttl)}, /* counts for streams only, on Linux too */
+	{IPPROTO_IP, IP_FREEBIND, FLAG, 0, true, true, 0, FIELD(free_bind)},
 	{IPPROTO_IP, IP_RECVERR, FLAG, 0, false, true, 0, FIELD(receive_errors)},
 	{IPPROTO_IPV6, IPV6_TCLASS, BYTE, 0, true, true, 255, FIELD(tos)},
 	{IPPROTO_IPV6, IPV6_UNICAST_HOPS, BYTE, 1, true, true, 255, FIELD(ttl)},
 	{IPPROTO_IPV6, IPV6_MULTICAST_HOPS, BYTE, 0, false, true, 255, FIELD(multicast_ttl)},
-	{IPPROTO_IPV6, IPV6_RECVPKTINFO, FLAG, 0, false, true, 0, FIELD(pktinfo6)},
-	{IPPROTO_IPV6, IPV6_RECVHOPLIMIT, FLAG, 0, false, true, 0, FIELD(receive_hops)},
-	{IPPROTO_IPV6, IPV6_RECVTCLASS, FLAG, 0, false, true, 0, FIELD(receive_class)},
+	{IPPROTO_IPV6, IPV6_RECVPKTINFO, FLAG, 0, true, true, 0, FIELD(pktinfo6)},
+	{IPPROTO_IPV6, IPV6_RECVHOPLIMIT, FLAG, 0, true, true, 0, FIELD(receive_hops)},
+	{IPPROTO_IPV6, IPV6_RECVTCLASS, FLAG, 0, true, true, 0, FIELD(receive_class)},
+	{IPPROTO_IPV6, IPV6_FREEBIND, FLAG, 0, true, true, 0, FIELD(free_bind)},
 	{IPPROTO_IPV6, IPV6_RECVERR, FLAG, 0, false, true, 0, FIELD(receive_errors6)},
 	{IPPROTO_IPV6, IPV6_V6ONLY, FLAG, 0, true, true, 0, FIELD(v6only)},
 };
+
+static bool has_level(const struct inet_socket *sock, int level)
+{
+	if (level == IPPROTO_IP)
+		return sock->family == AF_INET || sock->base.type != SOCK_RAW;
+	if (level == IPPROTO_IPV6)
+		return sock->family == AF_INET6;
+	return level == sock->base.protocol && sock->base.type != SOCK_RAW;
+}
 
 static const struct simple *find_simple(const struct inet_socket *sock, int level, int option)
 {
@@ -99,7 +81,7 @@ static const struct simple *find_simple(const struct inet_socket *sock, int leve
 		const struct simple *s = &simple[i];
 
 		if (s->level == level && s->option == option && (stream ? s->stream : s->datagram))
-			return level == IPPROTO_IPV6 && sock->family != AF_INET6 ? NULL : s;
+			return has_level(sock, level) ? s : NULL;
 	}
 	return NULL;
 }
@@ -109,13 +91,18 @@ static int set_simple(struct inet_socket *sock, const struct simple *s, int numb
 	char *field = (char *)sock + s->offset;
 	bool hops = s->offset == FIELD(ttl) || s->offset == FIELD(multicast_ttl);
 
-	if (s->option == IPV6_V6ONLY && s->level == IPPROTO_IPV6 && sock->bound)
+	if (s->option == IPV6_V6ONLY && s->level == IPPROTO_IPV6 && (sock->bound || sock->base.type == SOCK_RAW))
 		return -EINVAL;
+	if (s->offset == FIELD(tos))
+		number = s->level == IPPROTO_IP ? number & 0xff : number == -1 ? 0 : number;
 	if (hops && number == -1)
 		number = s->offset == FIELD(ttl) ? IP_DEFAULT_TTL : 1;
-	if (s->kind != FLAG && (number < (int)s->minimum || number > (int)s->maximum))
-		return s->option == SO_PRIORITY && s->level == SOL_SOCKET ? -EPERM : -EINVAL;
-	if (s->kind == NUMBER)
+	if (s->kind == FLAG ? s->maximum && (unsigned)number > s->maximum :
+	    s->kind != ANY && (number < (int)s->minimum || (unsigned)number > s->maximum))
+		return -EINVAL;
+	if (s->offset == FIELD(tos) && sock->base.type == SOCK_STREAM)
+		number = (number & ~3) | (sock->tos & 3); /* the lower two bits are the stack's */
+	if (s->kind == NUMBER || s->kind == ANY)
 		*(int *)field = number;
 	else if (s->kind == BYTE)
 		*(uint8_t *)field = (uint8_t)number;
@@ -130,109 +117,23 @@ static int get_simple(const struct inet_socket *sock, const struct simple *s)
 {
 	const char *field = (const char *)sock + s->offset;
 
-	if (s->kind == NUMBER)
+	if (s->kind == NUMBER || s->kind == ANY)
 		return *(const int *)field;
 	return s->kind == BYTE ? *(const uint8_t *)field : *(const bool *)field;
 }
 
 /* ---- the others ---- */
 
-static int set_buffer(uint32_t *buffer, bool *set, int value, bool force)
-{
-	uint64_t size = value < 0 ? 0 : (uint64_t)value;
-
-	if (force && !capable(CAP_NET_ADMIN))
-		return -EPERM;
-	if (!force)
-		size = MIN(size, (uint64_t)INET_BUFFER_MAX / 2);
-	*buffer = (uint32_t)MAX(MIN(size * 2, (uint64_t)INT32_MAX), (uint64_t)INET_BUFFER_MIN);
-	*set = true;
-	return 0;
-}
-
-static int set_linger(struct inet_socket *sock, const void *value, unsigned len)
-{
-	int linger[2];
-
-	if (len < sizeof(linger))
-		return -EINVAL;
-	memcpy(linger, value, sizeof(linger));
-	sock->linger = linger[0] != 0;
-	sock->linger_seconds = linger[1];
-	return 0;
-}
-
-static int set_device(struct inet_socket *sock, const void *value, unsigned len)
-{
-	char name[16] = "";
-	struct netif *netif;
-
-	if (!capable(CAP_NET_RAW))
-		return -EPERM;
-	memcpy(name, value, MIN(len, (unsigned)sizeof(name) - 1));
-	if (!name[0]) {
-		sock->bound_if = 0;
-		return 0;
-	}
-	netif = route_device(name);
-	if (!netif)
-		return -ENODEV;
-	sock->bound_if = netif_get_index(netif);
-	return 0;
-}
-
-static int set_socket_number(struct inet_socket *sock, int option, int number)
-{
-	switch (option) {
-	case SO_SNDBUF:
-	case SO_SNDBUFFORCE:
-		return set_buffer(&sock->send_buffer, &sock->send_buffer_set, number, option == SO_SNDBUFFORCE);
-	case SO_RCVBUF:
-	case SO_RCVBUFFORCE:
-		return set_buffer(&sock->receive_buffer, &sock->receive_buffer_set, number, option == SO_RCVBUFFORCE);
-	case SO_RCVLOWAT:
-		if (sock->base.type != SOCK_STREAM)
-			return -ENOPROTOOPT;
-		sock->receive_low = number < 0 ? INT32_MAX : number ? (uint32_t)number : 1;
-		return 0;
-	default:
-		return -ENOPROTOOPT;
-	}
-}
-
-/* TCP_QUICKACK: what is owed is acknowledged now; Linux may delay again later, too. */
-static void acknowledge(struct inet_socket *sock)
-{
-	if (!sock->tcp || !sock->tcp->pcb || sock->tcp->pcb->state == LISTEN || !(sock->tcp->pcb->flags & TF_ACK_DELAY))
-		return;
-	stack_enter();
-	tcp_ack_now(sock->tcp->pcb);
-	(void)tcp_output(sock->tcp->pcb);
-	stack_leave();
-}
-
-static int set_tcp(struct inet_socket *sock, int option, const void *value, unsigned len, int number)
-{
-	switch (option) {
-	case TCP_QUICKACK:
-		if (number)
-			acknowledge(sock);
-		return number ? 0 : -ENOPROTOOPT;
-	case TCP_CONGESTION:
-		return len == sizeof(CONGESTION) - 1 + (len && ((const char *)value)[len - 1] == '\0') &&
-		       !memcmp(value, CONGESTION, sizeof(CONGESTION) - 1) ? 0 : -ENOENT;
-	default:
-		return -ENOPROTOOPT;
-	}
-}
-
 /* What lwIP sends has no DF bit, so only that may be asked for. */
 static int set_ip(struct inet_socket *sock, int level, int option, int number)
 {
 	bool v6 = level == IPPROTO_IPV6;
 
-	if (option == (v6 ? IPV6_MTU_DISCOVER : IP_MTU_DISCOVER))
+	if (option == (v6 ? IPV6_MTU_DISCOVER : IP_MTU_DISCOVER)) {
+		if (number < IP_PMTUDISC_DONT || number > IP_PMTUDISC_OMIT)
+			return -EINVAL;
 		return number == IP_PMTUDISC_DONT || number == IP_PMTUDISC_OMIT ? 0 : -ENOPROTOOPT;
+	}
 	if (!v6 && option == IP_HDRINCL && sock->base.type == SOCK_RAW) {
 		sock->header_included = number != 0;
 		return 0;
@@ -240,10 +141,16 @@ static int set_ip(struct inet_socket *sock, int level, int option, int number)
 	return -ENOPROTOOPT;
 }
 
+static bool is_icmp_filter(const struct inet_socket *sock, int level, int option)
+{
+	int own = sock->family == AF_INET6 ? IPPROTO_ICMPV6 : SOL_RAW;
+
+	return level == own && option == ICMP_FILTER && sock->base.type == SOCK_RAW &&
+	       sock->base.protocol == (sock->family == AF_INET6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
+}
+
 static int set_filter(struct inet_socket *sock, const void *value, unsigned len)
 {
-	if (sock->base.type != SOCK_RAW)
-		return -ENOPROTOOPT;
 	memcpy(sock->icmp_filter, value, MIN(len, (unsigned)(sock->family == AF_INET6 ? sizeof(sock->icmp_filter) : 4)));
 	return 0;
 }
@@ -252,6 +159,8 @@ static int set_filter(struct inet_socket *sock, const void *value, unsigned len)
 static void changed(struct inet_socket *sock, int level, int option, int number)
 {
 	inet_apply_tcp_options(sock);
+	if (level == IPPROTO_UDP && option == UDP_CORK && !number)
+		(void)datagram_push(sock);
 	if (level != IPPROTO_TCP || !sock->tcp || !sock->tcp->pcb || sock->tcp->pcb->state == LISTEN)
 		return;
 	if ((option == TCP_NODELAY && number) || (option == TCP_CORK && !number)) {
@@ -261,179 +170,136 @@ static void changed(struct inet_socket *sock, int level, int option, int number)
 	}
 }
 
+/* Options of ip(7) that take no value at all for zero. */
+static bool needs_value(int option)
+{
+	return option == IP_TTL || option == IP_FREEBIND || option == IP_MINTTL || option == IP_MULTICAST_TTL ||
+	       option == IP_MULTICAST_LOOP;
+}
+
+/* The number that a value of `len` bytes holds. 0 or -EINVAL. */
+static int number_of(int level, int option, const void *value, unsigned len, int *number)
+{
+	*number = 0;
+	if (len >= sizeof(*number))
+		memcpy(number, value, sizeof(*number));
+	else if (level != IPPROTO_IP || (!len && needs_value(option)))
+		return -EINVAL;
+	else if (len)
+		*number = *(const uint8_t *)value;
+	return 0;
+}
+
 int inet_set_option(struct socket *base, int level, int option, const void *value, unsigned len)
 {
 	struct inet_socket *sock = inet_of(base);
 	const struct simple *s = find_simple(sock, level, option);
-	int number = 0, rc;
+	int number, rc;
 
-	if (level == SOL_SOCKET && option == SO_LINGER)
-		return set_linger(sock, value, len);
-	if (level == SOL_SOCKET && option == SO_BINDTODEVICE)
-		return set_device(sock, value, len);
-	if ((level == SOL_RAW || level == IPPROTO_ICMPV6) && option == ICMP_FILTER)
+	if (is_icmp_filter(sock, level, option))
 		return set_filter(sock, value, len);
-	if (len >= sizeof(number))
-		memcpy(&number, value, sizeof(number));
-	else if (len && level == IPPROTO_IP)
-		number = *(const uint8_t *)value;
-	else if (!(level == IPPROTO_TCP && option == TCP_CONGESTION))
-		return -EINVAL;
-	if (s) {
-		rc = set_simple(sock, s, number);
-		if (!rc)
-			changed(sock, level, option, number);
+	if (level == IPPROTO_TCP && !s)
+		return base->type == SOCK_STREAM ? tcp_set_option(sock, option, value, len) : -ENOPROTOOPT;
+	if (!s && (!has_level(sock, level) || (level != IPPROTO_IP && level != IPPROTO_IPV6)))
+		return -ENOPROTOOPT;
+	rc = number_of(level, option, value, len, &number);
+	if (rc)
 		return rc;
-	}
-	switch (level) {
-	case SOL_SOCKET:
-		rc = set_socket_number(sock, option, number);
-		break;
-	case IPPROTO_TCP:
-		rc = base->type == SOCK_STREAM ? set_tcp(sock, option, value, len, number) : -ENOPROTOOPT;
-		break;
-	case IPPROTO_IP:
-	case IPPROTO_IPV6:
-		rc = set_ip(sock, level, option, number);
-		break;
-	default:
-		rc = -ENOPROTOOPT;
-	}
-	inet_apply_tcp_options(sock);
+	if (!s)
+		return set_ip(sock, level, option, number);
+	rc = set_simple(sock, s, number);
+	if (!rc)
+		changed(sock, level, option, number);
 	return rc;
 }
 
 /* ---- getsockopt(2) ---- */
 
-static int get_socket_number(struct inet_socket *sock, int option, int *number)
+static int path_mtu(const struct inet_socket *sock)
 {
-	switch (option) {
-	case SO_ERROR:
+	ip_addr_t from = sock->local;
+	const struct netif *netif;
+
+	if (!sock->connected)
+		return -ENOTCONN;
+	netif = route_find(&sock->remote, &from);
+	return !netif ? -ENOTCONN : netif == &loop_netif ? LOOPBACK_MTU : device_mtu(netif);
+}
+
+static int get_ip(struct inet_socket *sock, int level, int option, int *number)
+{
+	bool v6 = level == IPPROTO_IPV6;
+
+	if (option == (v6 ? IPV6_MTU_DISCOVER : IP_MTU_DISCOVER)) {
+		*number = IP_PMTUDISC_DONT;
+		return 0;
+	}
+	if (option == (v6 ? IPV6_MTU : IP_MTU)) {
+		*number = path_mtu(sock);
+		return MIN(*number, 0);
+	}
+	if (!v6 && option == IP_HDRINCL)
+		*number = sock->header_included;
+	else if (!v6 && option == IP_PROTOCOL)
+		*number = sock->base.type == SOCK_RAW ? sock->base.protocol : sock->local_port;
+	else
+		return -ENOPROTOOPT;
+	return 0;
+}
+
+static int get_number(struct inet_socket *sock, int level, int option, int *number)
+{
+	const struct simple *s = find_simple(sock, level, option);
+
+	if (s) {
+		*number = get_simple(sock, s);
+		return 0;
+	}
+	if ((level == IPPROTO_IP || level == IPPROTO_IPV6) && has_level(sock, level))
+		return get_ip(sock, level, option, number);
+	if (level != SOL_SOCKET)
+		return has_level(sock, level) ? -ENOPROTOOPT : -EOPNOTSUPP;
+	if (option == SO_ERROR)
 		*number = -inet_take_error(sock);
-		return 0;
-	case SO_ACCEPTCONN:
+	else if (option == SO_ACCEPTCONN)
 		*number = sock->state == INET_LISTENING;
-		return 0;
-	case SO_SNDBUF:
-		*number = (int)sock->send_buffer;
-		return 0;
-	case SO_RCVBUF:
-		*number = (int)sock->receive_buffer;
-		return 0;
-	case SO_RCVLOWAT:
-		*number = (int)sock->receive_low;
-		return 0;
-	case SO_BINDTOIFINDEX:
-		*number = sock->bound_if;
-		return 0;
-	case SO_OOBINLINE:
-	case SO_DONTROUTE:
-	case SO_MARK:
-		*number = 0;
-		return 0;
-	default:
+	else
 		return -ENOPROTOOPT;
-	}
-}
-
-static void fill_info(const struct inet_socket *sock, struct tcp_info *info)
-{
-	const struct tcp_pcb *pcb = sock->tcp ? sock->tcp->pcb : NULL;
-
-	info->tcpi_state = (uint8_t)tcp_linux_state(sock);
-	if (!pcb || pcb->state == LISTEN)
-		return;
-	info->tcpi_retransmits = pcb->nrtx;
-	info->tcpi_options = (uint8_t)((pcb->flags & TF_WND_SCALE ? TCPI_OPT_WSCALE : 0) | (pcb->flags & TF_SACK ? TCPI_OPT_SACK : 0));
-	info->tcpi_snd_wscale = pcb->snd_scale & 15;
-	info->tcpi_rcv_wscale = pcb->rcv_scale & 15;
-	info->tcpi_rto = (uint32_t)pcb->rto * TCP_SLOW_INTERVAL * 1000;
-	info->tcpi_snd_mss = info->tcpi_rcv_mss = info->tcpi_advmss = sock->tcp->mss ? sock->tcp->mss : pcb->mss;
-	info->tcpi_pmtu = info->tcpi_snd_mss + 40u;
-	info->tcpi_rtt = (uint32_t)(pcb->sa >> 3) * TCP_SLOW_INTERVAL * 1000;
-	info->tcpi_rttvar = (uint32_t)(pcb->sv >> 2) * TCP_SLOW_INTERVAL * 1000;
-	info->tcpi_snd_ssthresh = pcb->ssthresh / MAX(pcb->mss, (u16_t)1);
-	info->tcpi_snd_cwnd = pcb->cwnd / MAX(pcb->mss, (u16_t)1);
-	info->tcpi_rcv_space = pcb->rcv_wnd;
-	info->tcpi_bytes_acked = sock->tcp->acked;
-	info->tcpi_bytes_sent = sock->tcp->written;
-	info->tcpi_snd_wnd = pcb->snd_wnd;
-	info->tcpi_notsent_bytes = (uint32_t)(pcb->snd_lbb - pcb->snd_nxt);
-}
-
-static int get_tcp(struct inet_socket *sock, int option, void *value, unsigned *len)
-{
-	const struct tcp_pcb *pcb = sock->tcp ? sock->tcp->pcb : NULL;
-	int number;
-
-	switch (option) {
-	case TCP_INFO: {
-		struct tcp_info info;
-
-		memset(&info, 0, sizeof(info));
-		fill_info(sock, &info);
-		*len = MIN(*len, (unsigned)sizeof(info));
-		memcpy(value, &info, *len);
-		return 0;
-	}
-	case TCP_CONGESTION:
-		rf_strlcpy(value, CONGESTION, 16);
-		*len = 16;
-		return 0;
-	case TCP_MAXSEG:
-		number = pcb && pcb->state != LISTEN && pcb->state != CLOSED ? pcb->mss : 536;
-		break;
-	case TCP_QUICKACK:
-		number = 0;
-		break;
-	case TCP_DEFER_ACCEPT:
-	case TCP_USER_TIMEOUT:
-		number = 0;
-		break;
-	default:
-		return -ENOPROTOOPT;
-	}
-	memcpy(value, &number, sizeof(number));
-	*len = sizeof(number);
 	return 0;
 }
 
 int inet_get_option(struct socket *base, int level, int option, void *value, unsigned *len)
 {
 	struct inet_socket *sock = inet_of(base);
-	const struct simple *s = find_simple(sock, level, option);
 	int number, rc;
 
-	if (level == IPPROTO_TCP && !s)
-		return base->type == SOCK_STREAM ? get_tcp(sock, option, value, len) : -ENOPROTOOPT;
-	if (level == SOL_SOCKET && option == SO_LINGER) {
-		int linger[2] = {sock->linger, sock->linger_seconds};
-
-		memcpy(value, linger, sizeof(linger));
-		*len = sizeof(linger);
+	if (level == IPPROTO_TCP && base->type == SOCK_STREAM && !find_simple(sock, level, option))
+		return tcp_get_option(sock, option, value, len);
+	if (is_icmp_filter(sock, level, option)) {
+		*len = MIN(*len, (unsigned)(sock->family == AF_INET6 ? sizeof(sock->icmp_filter) : 4));
+		memcpy(value, sock->icmp_filter, *len);
 		return 0;
 	}
-	if (level == SOL_RAW && option == ICMP_FILTER && base->type == SOCK_RAW) {
-		*len = 4;
-		memcpy(value, sock->icmp_filter, 4);
+	rc = get_number(sock, level, option, &number);
+	if (rc)
+		return rc;
+	if (level == IPPROTO_IP && *len && *len < sizeof(number) && number >= 0 && number <= 255) {
+		*len = 1; /* as ip(7): a byte is enough for a small number */
+		*(uint8_t *)value = (uint8_t)number;
 		return 0;
-	}
-	if (s) {
-		number = get_simple(sock, s);
-	} else if (level == SOL_SOCKET) {
-		rc = get_socket_number(sock, option, &number);
-		if (rc)
-			return rc;
-	} else if ((level == IPPROTO_IP && option == IP_MTU_DISCOVER) || (level == IPPROTO_IPV6 && option == IPV6_MTU_DISCOVER)) {
-		number = IP_PMTUDISC_DONT;
-	} else if (level == IPPROTO_IP && option == IP_HDRINCL && base->type == SOCK_RAW) {
-		number = sock->header_included;
-	} else {
-		return -ENOPROTOOPT;
 	}
 	memcpy(value, &number, sizeof(number));
 	*len = sizeof(number);
 	return 0;
+}
+
+void inet_options_changed(struct socket *base, int option)
+{
+	struct inet_socket *sock = inet_of(base);
+
+	if (base->type == SOCK_STREAM) /* more could never be there at once */
+		sock->options.receive_low = MIN(sock->options.receive_low, RECEIVE_LOW_MAX);
+	inet_apply_tcp_options(sock);
 }
 
 /* ---- ioctl(2) ---- */

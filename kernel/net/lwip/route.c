@@ -121,12 +121,28 @@ struct netif *route_find(const ip_addr_t *to, ip_addr_t *from)
 	return netif;
 }
 
-struct netif *route_device(const char *name)
+struct netif *route_find_for(const struct inet_socket *sock, const ip_addr_t *to, ip_addr_t *from, bool direct)
 {
-	for (unsigned i = 0; i < net_device_count; i++)
-		if (!net_devices[i].parent && !strcmp(net_devices[i].name, name))
-			return &net_devices[i].netif;
-	return !strcmp(name, "lo") ? &loop_netif : NULL;
+	static const uint8_t none[16];
+	const struct config_route *route;
+	struct netif *netif;
+
+	if (sock->options.bound_if) { /* as if everything were on that link */
+		netif = netif_get_by_index((u8_t)sock->options.bound_if);
+		if (netif && ip_addr_isany(from)) {
+			const ip_addr_t *source = ip_netif_get_local_ip(netif, to);
+
+			if (!source || ip_addr_isany(source))
+				return NULL;
+			ip_addr_copy(*from, *source);
+		}
+		return netif;
+	}
+	netif = route_find(to, from);
+	if (!netif || netif == &loop_netif || (!direct && !sock->options.dont_route))
+		return netif;
+	route = IP_IS_V6(to) ? device_route(AF_INET6, ip_2_ip6(to)->addr) : device_route(AF_INET, ip_2_ip4(to));
+	return route && !memcmp(route->gateway, none, sizeof(none)) ? netif : NULL;
 }
 
 /* ---- lwIP's questions ---- */

@@ -39,8 +39,8 @@ struct inet_socket *inet_alloc(int family, int type, int protocol)
 	sock->ttl = IP_DEFAULT_TTL;
 	sock->multicast_ttl = 1;
 	sock->multicast_loop = true;
-	sock->send_buffer = sock->receive_buffer = DEFAULT_BUFFER;
-	sock->receive_low = 1;
+	sock->base.options = &sock->options;
+	socket_options_init(&sock->options, DEFAULT_BUFFER);
 	sock->keep_idle = 7200;
 	sock->keep_interval = 75;
 	sock->keep_count = 9;
@@ -53,6 +53,7 @@ struct inet_socket *inet_alloc(int family, int type, int protocol)
 void inet_free(struct inet_socket *sock)
 {
 	TAILQ_REMOVE(&inet_sockets, sock, all);
+	socket_options_drop(&sock->options);
 	kfree(sock);
 }
 
@@ -106,6 +107,7 @@ int inet_create(int family, int type, int protocol, struct socket **out)
 	if (!sock)
 		return -ENOMEM;
 	sock->base.ops = ops;
+	sock->options.reuse_address = type == SOCK_RAW; /* as Linux tells */
 	if (type == SOCK_RAW && protocol == IPPROTO_RAW)
 		sock->header_included = true;
 	*out = &sock->base;

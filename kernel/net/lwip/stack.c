@@ -198,6 +198,16 @@ static void trim_time_wait(void)
 	}
 }
 
+static void end_stalled(uint64_t now)
+{
+	struct tcp_pcb *pcb, *next;
+
+	for (pcb = tcp_active_pcbs; pcb; pcb = next) {
+		next = pcb->next;
+		tcp_check_stalled(pcb, now);
+	}
+}
+
 static void on_timer(struct ktimer *self)
 {
 	uint64_t now = clock_monotonic(), next;
@@ -205,6 +215,7 @@ static void on_timer(struct ktimer *self)
 	soon = false;
 	tcp_fasttmr();
 	catch_up(now);
+	end_stalled(now);
 	trim_time_wait();
 	loop_drain();
 	next = next_deadline();

@@ -5,8 +5,6 @@
 
 #include "kernel/net/lwip/device.h"
 
-#define LOOPBACK_MTU 65536u /* as Linux says; lwIP counts one less */
-
 static void fill_device(const struct netif *netif, const struct net_device *device, struct inet_device *out)
 {
 	memset(out, 0, sizeof(*out));

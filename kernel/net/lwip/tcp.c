@@ -141,6 +141,8 @@ static void use_large_segments(struct tcp_link *link)
 	struct netif *netif = ip_route(&pcb->local_ip, &pcb->remote_ip);
 	bool v6 = IP_IS_V6(&pcb->remote_ip);
 
+	if (link->sock->max_segment)
+		pcb->mss = MIN(pcb->mss, link->sock->max_segment);
 	if (!netif || netif == &loop_netif || pcb->mss < 256)
 		return;
 	pcb->mss = MIN(pcb->mss, (u16_t)(device_mtu(netif) - (v6 ? 60 : 40)));
@@ -195,9 +197,9 @@ bool inet_port_in_use(const struct inet_socket *sock, const ip_addr_t *ip, uint1
 		if (other == sock || other->base.protocol != sock->base.protocol || other->base.type != sock->base.type ||
 		    !other->bound || other->local_port != port || !overlaps(sock, ip, other))
 			continue;
-		if (sock->reuse_address && other->reuse_address && other->state != INET_LISTENING)
+		if (sock->options.reuse_address && other->options.reuse_address && other->state != INET_LISTENING)
 			continue;
-		if (sock->reuse_port && other->reuse_port && sock->uid == other->uid)
+		if (sock->options.reuse_port && other->options.reuse_port && sock->uid == other->uid)
 			continue;
 		return true;
 	}
@@ -240,7 +242,7 @@ static int tcp_socket_bind(struct socket *base, struct socket_address *address)
 		return -EINVAL;
 	if (sock->family == AF_INET6 && IP_IS_V4(&ip) && sock->v6only)
 		return -EINVAL;
-	if (ip_addr_ismulticast(&ip) || !route_can_bind(&ip))
+	if (ip_addr_ismulticast(&ip) || (!sock->free_bind && !route_can_bind(&ip)))
 		return -EADDRNOTAVAIL;
 	if (port && port < sysctls.unprivileged_port_start && !capable(CAP_NET_BIND_SERVICE))
 		return -EACCES;
@@ -271,24 +273,20 @@ static int tcp_socket_name(struct socket *base, bool peer, struct socket_address
 
 static void inherit(struct inet_socket *child, const struct inet_socket *from)
 {
+	socket_options_inherit(&child->options, &from->options);
+	child->quick_acks = from->quick_acks;
+	child->delay_acks = from->delay_acks;
+	child->user_timeout = from->user_timeout;
+	child->unsent_low = from->unsent_low;
+	child->window_clamp = from->window_clamp;
+	child->max_segment = from->max_segment;
 	child->v6only = from->v6only;
-	child->reuse_address = from->reuse_address;
-	child->reuse_port = from->reuse_port;
-	child->keepalive = from->keepalive;
 	child->nodelay = from->nodelay;
-	child->linger = from->linger;
-	child->linger_seconds = from->linger_seconds;
 	child->keep_idle = from->keep_idle;
 	child->keep_interval = from->keep_interval;
 	child->keep_count = from->keep_count;
-	child->send_buffer = from->send_buffer;
-	child->receive_buffer = from->receive_buffer;
-	child->send_buffer_set = from->send_buffer_set;
-	child->receive_buffer_set = from->receive_buffer_set;
-	child->receive_low = from->receive_low;
 	child->tos = from->tos;
 	child->ttl = from->ttl;
-	child->priority = from->priority;
 	child->base.receive_timeout = from->base.receive_timeout;
 	child->base.send_timeout = from->base.send_timeout;
 }
@@ -307,7 +305,7 @@ static void note_names(struct inet_socket *sock, const struct tcp_pcb *pcb)
  */
 static bool same_group(const struct inet_socket *a, const struct inet_socket *b)
 {
-	return a != b && a->reuse_port && b->reuse_port && a->uid == b->uid && b->state == INET_LISTENING &&
+	return a != b && a->options.reuse_port && b->options.reuse_port && a->uid == b->uid && b->state == INET_LISTENING &&
 	       a->local_port == b->local_port && a->family == b->family && ip_addr_cmp(&a->local, &b->local);
 }
 
@@ -316,7 +314,7 @@ static struct inet_socket *pick_listener(struct inet_socket *holder, uint16_t po
 	struct inet_socket *sock;
 	unsigned count = 1, wanted;
 
-	if (!holder->reuse_port)
+	if (!holder->options.reuse_port)
 		return holder;
 	TAILQ_FOREACH(sock, &inet_sockets, all)
 		count += same_group(holder, sock);
@@ -341,6 +339,38 @@ static bool pass_on(struct inet_socket *holder)
 		return true;
 	}
 	return false;
+}
+
+/* TCP_DEFER_ACCEPT: a connection is to be accepted once it has data, or has waited long enough. */
+static struct inet_socket *first_ready(const struct inet_socket *sock)
+{
+	struct inet_socket *child;
+
+	TAILQ_FOREACH(child, &sock->pending, pending_link)
+		if (!child->listener)
+			return child;
+	return NULL;
+}
+
+void tcp_release_deferred(struct inet_socket *sock)
+{
+	struct inet_socket *listener = sock->listener;
+
+	ktimer_cancel(&sock->defer_timer);
+	sock->listener = NULL;
+	inet_wake(listener, EPOLLIN | EPOLLRDNORM);
+}
+
+static void deferred_long_enough(struct ktimer *timer)
+{
+	tcp_release_deferred(container_of(timer, struct inet_socket, defer_timer));
+}
+
+static void defer(struct inet_socket *child, struct inet_socket *listener)
+{
+	child->listener = listener;
+	ktimer_init(&child->defer_timer, deferred_long_enough);
+	ktimer_start(&child->defer_timer, clock_monotonic() + listener->defer_accept * 1000000000ull);
 }
 
 /* A connection to a listener is established. */
@@ -371,7 +401,10 @@ static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t err)
 	use_large_segments(child->tcp);
 	tcp_backlog_delayed(pcb);
 	TAILQ_INSERT_TAIL(&sock->pending, child, pending_link);
-	inet_wake(sock, EPOLLIN | EPOLLRDNORM);
+	if (sock->defer_accept)
+		defer(child, sock);
+	else
+		inet_wake(sock, EPOLLIN | EPOLLRDNORM);
 	return ERR_OK;
 }
 
@@ -441,14 +474,14 @@ static int tcp_socket_accept(struct socket *base, uint64_t deadline, struct sock
 
 	if (sock->state != INET_LISTENING)
 		return -EINVAL;
-	if (TAILQ_EMPTY(&sock->pending)) {
+	if (!first_ready(sock)) {
 		if (!deadline)
 			return -EAGAIN;
-		rc = wait_event(&sock->wait, !TAILQ_EMPTY(&sock->pending) || sock->state != INET_LISTENING, deadline, true);
+		rc = wait_event(&sock->wait, first_ready(sock) || sock->state != INET_LISTENING, deadline, true);
 	}
 	if (rc)
 		return rc == -ETIMEDOUT ? -EAGAIN : rc;
-	child = TAILQ_FIRST(&sock->pending);
+	child = first_ready(sock);
 	if (!child)
 		return -EINVAL;
 	TAILQ_REMOVE(&sock->pending, child, pending_link);
@@ -484,7 +517,7 @@ static int start_connecting(struct inet_socket *sock, ip_addr_t *to, uint16_t po
 		return rc;
 	pcb = sock->tcp->pcb;
 	ip_addr_copy(from, pcb->local_ip);
-	if (!route_find(to, &from))
+	if (!route_find_for(sock, to, &from, false))
 		return -ENETUNREACH;
 	if (ip_addr_isany(to)) /* as Linux: this host */
 		ip_addr_copy(*to, from);
@@ -592,14 +625,27 @@ static int tcp_socket_connect(struct socket *base, struct socket_address *addres
 
 /* ---- readiness and the end ---- */
 
+void tcp_check_stalled(struct tcp_pcb *pcb, uint64_t now)
+{
+	struct tcp_link *link = tcp_link_of(pcb);
+
+	if (!link || !link->sock || !link->sock->user_timeout || (!pcb->unacked && !pcb->unsent))
+		return;
+	if (!link->stalled_since)
+		link->stalled_since = now;
+	else if (now - link->stalled_since > link->sock->user_timeout * 1000000ull)
+		tcp_abort(pcb);
+}
+
+
 static uint32_t tcp_socket_events(struct socket *base)
 {
 	struct inet_socket *sock = inet_of(base);
 	uint32_t events = sock->error ? EPOLLERR : 0;
-	size_t limit = sock->send_buffer_set ? MIN(sock->send_buffer, TCP_SND_BUF) : TCP_SND_BUF;
+	size_t limit = sock->options.send_buffer_set ? MIN(sock->options.send_buffer, TCP_SND_BUF) : TCP_SND_BUF;
 
 	if (sock->state == INET_LISTENING)
-		return events | (TAILQ_EMPTY(&sock->pending) ? 0 : EPOLLIN | EPOLLRDNORM);
+		return events | (first_ready(sock) ? EPOLLIN | EPOLLRDNORM : 0);
 	if (sock->state == INET_CONNECTING)
 		return events;
 	if (sock->state == INET_IDLE)
@@ -608,7 +654,7 @@ static uint32_t tcp_socket_events(struct socket *base)
 		events |= EPOLLRDHUP | EPOLLIN | EPOLLRDNORM;
 	if (sock->shutdown == (INET_SHUT_RECEIVE | INET_SHUT_SEND) || (sock->rx_end && sock->shutdown & INET_SHUT_SEND))
 		events |= EPOLLHUP;
-	if (sock->rx_bytes >= MIN(sock->receive_low, sock->receive_buffer) && sock->rx_bytes)
+	if (sock->rx_bytes >= MIN(sock->options.receive_low, sock->options.receive_buffer) && sock->rx_bytes)
 		events |= EPOLLIN | EPOLLRDNORM;
 	if (sock->shutdown & INET_SHUT_SEND || tcp_send_room(sock) * 3 >= limit)
 		events |= EPOLLOUT | EPOLLWRNORM;
@@ -659,7 +705,7 @@ static bool sent_all(const struct inet_socket *sock)
 static void close_connection(struct inet_socket *sock)
 {
 	struct tcp_pcb *pcb = sock->tcp->pcb;
-	bool reset = sock->linger && !sock->linger_seconds && pcb->state >= ESTABLISHED && pcb->state <= CLOSE_WAIT;
+	bool reset = sock->options.linger && !sock->options.linger_seconds && pcb->state >= ESTABLISHED && pcb->state <= CLOSE_WAIT;
 
 	if (!sock->rx_bytes)
 		pcb->rcv_wnd = TCP_WND_MAX(pcb); /* else lwIP takes a small window for unread data, and resets */
@@ -675,17 +721,19 @@ static void tcp_socket_close(struct socket *base)
 	struct inet_socket *sock = inet_of(base), *child;
 	bool listening = sock->state == INET_LISTENING;
 
-	if (sock->linger && sock->linger_seconds && sock->state == INET_CONNECTED && !sock->rx_bytes) {
+	if (sock->options.linger && sock->options.linger_seconds && sock->state == INET_CONNECTED && !sock->rx_bytes) {
 		stack_enter();
 		if (sock->tcp->pcb && !(sock->shutdown & INET_SHUT_SEND))
 			(void)tcp_shutdown(sock->tcp->pcb, 0, 1);
 		stack_leave();
 		(void)wait_event(&sock->wait, sent_all(sock),
-			clock_monotonic() + (uint64_t)sock->linger_seconds * 1000000000ull, true);
+			clock_monotonic() + (uint64_t)sock->options.linger_seconds * 1000000000ull, true);
 	}
 	stack_enter();
 	while ((child = TAILQ_FIRST(&sock->pending))) {
 		TAILQ_REMOVE(&sock->pending, child, pending_link);
+		if (child->listener)
+			ktimer_cancel(&child->defer_timer);
 		if (child->tcp->pcb) {
 			struct tcp_pcb *pcb = child->tcp->pcb;
 
@@ -728,6 +776,7 @@ static void tcp_socket_close(struct socket *base)
 		.events = tcp_socket_events,               \
 		.set_option = inet_set_option,             \
 		.get_option = inet_get_option,             \
+		.changed = inet_options_changed,           \
 		.ioctl = inet_ioctl,                       \
 		.close = tcp_socket_close,                 \
 	}

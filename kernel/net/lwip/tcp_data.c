@@ -4,6 +4,8 @@
  * as they come, and the window is opened again by what the program has read.
  */
 #include <linux/eventpoll.h>
+#include <linux/in.h>
+#include <linux/tcp.h>
 
 #include "kernel/net/lwip/internal.h"
 
@@ -13,9 +15,11 @@
 
 /* ---- lwIP's side ---- */
 
-static uint64_t window_limit(const struct inet_socket *sock)
+uint64_t tcp_window_limit(const struct inet_socket *sock)
 {
-	return sock->receive_buffer_set ? MIN(sock->receive_buffer, TCP_WND) : TCP_WND;
+	uint64_t limit = sock->options.receive_buffer_set ? MIN(sock->options.receive_buffer, TCP_WND) : TCP_WND;
+
+	return sock->window_clamp ? MIN(limit, (uint64_t)sock->window_clamp) : limit;
 }
 
 err_t tcp_on_receive(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err)
@@ -24,6 +28,10 @@ err_t tcp_on_receive(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err)
 	struct inet_socket *sock = link->sock;
 	struct pbuf *last;
 
+	if (sock->listener)
+		tcp_release_deferred(sock);
+	if (sock->quick_acks)
+		tcp_ack_now(pcb);
 	if (!p) {
 		sock->rx_end = true;
 		inet_wake(sock, EPOLLIN | EPOLLRDNORM | EPOLLRDHUP);
@@ -47,6 +55,7 @@ err_t tcp_on_sent(void *arg, struct tcp_pcb *pcb, u16_t len)
 	struct tcp_chunk *chunk;
 
 	link->acked += len;
+	link->stalled_since = 0;
 	while ((chunk = TAILQ_FIRST(&link->chunks)) && chunk->end <= link->acked) {
 		TAILQ_REMOVE(&link->chunks, chunk, link);
 		kfree(chunk);
@@ -84,10 +93,12 @@ size_t tcp_send_room(const struct inet_socket *sock)
 
 	if (!pcb || tcp_sndqueuelen(pcb) + QUEUE_SLACK >= TCP_SND_QUEUELEN)
 		return 0;
-	if (!sock->send_buffer_set)
+	if (sock->unsent_low && pcb->snd_lbb - pcb->snd_nxt >= sock->unsent_low)
+		return 0;
+	if (!sock->options.send_buffer_set)
 		return pcb->snd_buf;
 	used = TCP_SND_BUF - pcb->snd_buf;
-	limit = MIN(sock->send_buffer, TCP_SND_BUF);
+	limit = MIN(sock->options.send_buffer, TCP_SND_BUF);
 	return used < limit ? limit - used : 0;
 }
 
@@ -207,8 +218,8 @@ static void open_window(struct inet_socket *sock, size_t n)
 		uint16_t part = (uint16_t)MIN(n, (size_t)0xffff);
 		uint64_t window = pcb->rcv_wnd + sock->rx_bytes;
 
-		if (window < window_limit(sock))
-			tcp_recved(pcb, (u16_t)MIN((uint64_t)part, window_limit(sock) - window));
+		if (window < tcp_window_limit(sock))
+			tcp_recved(pcb, (u16_t)MIN((uint64_t)part, tcp_window_limit(sock) - window));
 		n -= part;
 	}
 	stack_leave();
@@ -229,7 +240,7 @@ static int wait_to_receive(struct inet_socket *sock, uint64_t deadline, size_t w
 		return -ENOTCONN;
 	if (!can_receive(sock, wanted))
 		rc = deadline ? wait_event(&sock->wait, can_receive(sock, wanted), deadline, true) : -EAGAIN;
-	if (sock->rx_bytes && (!rc || deadline))
+	if (sock->rx_bytes) /* fewer than wanted, if no more come in time */
 		return 1;
 	if (rc)
 		return rc == -ETIMEDOUT ? -EAGAIN : rc;
@@ -281,8 +292,8 @@ int64_t tcp_socket_receive(struct socket *base, struct socket_receive *receive)
 	while (done < receive->len || !receive->len) {
 		size_t wanted = receive->flags & MSG_PEEK ? done + 1 : 1;
 
-		if (!done && sock->receive_low > 1)
-			wanted = MIN((size_t)sock->receive_low, receive->len);
+		if (!done && sock->options.receive_low > 1)
+			wanted = MIN((size_t)sock->options.receive_low, receive->len);
 		rc = wait_to_receive(sock, receive->deadline, wanted);
 		if (rc <= 0 || !receive->len)
 			break;
@@ -299,5 +310,10 @@ int64_t tcp_socket_receive(struct socket *base, struct socket_receive *receive)
 	}
 	if (receive->address)
 		receive->address->len = 0;
+	if (sock->report_queue && receive->control && (done || !rc)) {
+		int left = (int)sock->rx_bytes;
+
+		receive->control(receive, IPPROTO_TCP, TCP_CM_INQ, &left, sizeof(left));
+	}
 	return done ? (int64_t)done : rc > 0 ? 0 : rc;
 }

@@ -1,0 +1,26 @@
+/*
+ * SOL_SOCKET's options (socket(7)), for every family: setting and getting them, and the control messages that they ask for.
+ *
+ * vfs/anon/socket.c calls the first two, the families the others. An option is taken when it has its effect here, or when
+ * it has none on Linux either; the rest answers ENOPROTOOPT. Kernel lock; nothing sleeps.
+ */
+#ifndef KERNEL_NET_OPTIONS_H
+#define KERNEL_NET_OPTIONS_H
+
+#include "kernel/net/socket.h"
+
+/* The defaults of a new socket, zeroed before; its buffers hold `buffer` bytes. */
+void socket_options_init(struct socket_options *options, uint32_t buffer);
+/* What an accepted socket has from its listener: all of them. */
+void socket_options_inherit(struct socket_options *to, const struct socket_options *from);
+void socket_options_drop(struct socket_options *options); /* the socket ends */
+
+/* 0 or -errno as setsockopt(2). len bytes of value, at most SOCKET_OPTION_MAX. */
+int socket_option_set(struct socket *sock, int option, const void *value, unsigned len);
+/* 0 with *len bytes written (room for SOCKET_OPTION_MAX), -errno, or 1: the family's own. */
+int socket_option_get(struct socket *sock, int option, void *value, unsigned *len);
+
+/* When a message came (ns since 1970; 0: now) and how many were dropped before it, if the receiver asked for it. */
+void socket_report(const struct socket_options *options, struct socket_receive *receive, int64_t time, uint32_t drops);
+
+#endif
