@@ -1,6 +1,7 @@
 /* `ringfence events [--stats] [--interval D] ID`: statistics, and what happens to the container, as runc prints them. */
 #include <poll.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #include "cli/cli.h"
@@ -53,7 +54,7 @@ static int parse_interval(const char *text)
 static int take_reply(int fd, const char *id)
 {
 	struct control_reply reply;
-	struct control_stats stats;
+	struct control_stats stats = {0};
 	struct control_event event;
 	int error = control_get(fd, CONTROL_FOREVER, &reply), result = 0;
 
@@ -62,15 +63,17 @@ static int take_reply(int fd, const char *id)
 	if (reply.error) {
 		cli_error("%s", control_reason(reply.error, &reply));
 		result = -1;
-	} else if (reply.number == REQUEST_STATS && reply.length >= sizeof(stats)) {
-		memcpy(&stats, reply.payload, sizeof(stats));
+	} else if (reply.number == REQUEST_STATS) {
+		memcpy(&stats, reply.payload, reply.length < sizeof(stats) ? reply.length : sizeof(stats)); /* an older one knows less */
 		print_stats(id, &stats);
 	} else if (reply.number == REQUEST_EVENTS && reply.length >= sizeof(event)) {
 		memcpy(&event, reply.payload, sizeof(event));
-		if (event.kind == CONTROL_EVENT_OOM) {
+		if (event.kind == CONTROL_EVENT_OOM)
 			printf("{\"type\":\"oom\",\"id\":\"%s\"}\n", id);
-			fflush(stdout);
-		}
+		else if (event.kind == CONTROL_EVENT_EXIT)
+			printf("{\"type\":\"exit\",\"id\":\"%s\",\"data\":{\"pid\":%u,\"status\":%d}}\n", id, event.pid,
+				WIFSIGNALED(event.status) ? 128 + WTERMSIG(event.status) : WEXITSTATUS(event.status));
+		fflush(stdout);
 	}
 	control_reply_free(&reply);
 	return result;

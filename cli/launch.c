@@ -25,7 +25,7 @@
 #define FIXED_FDS 5u
 
 /* Beside the command (the build tree), or where it is installed, which is known from the command's own place. */
-static int open_image(void)
+int sandbox_open_image(void)
 {
 	static const char *const places[] = {"sentry.elf", RF_LIBEXEC "/sentry.elf"};
 	char path[4096];
@@ -188,7 +188,7 @@ int sandbox_launch(struct sandbox *sandbox, const struct container *container, c
 
 	if (geteuid() != 0)
 		return cli_error("must be run as root: running as another user is not supported yet");
-	if (raise_descriptor_limit() || (image = open_image()) < 0 || cli_open_debug_log(&log_fd) ||
+	if (raise_descriptor_limit() || (image = sandbox_open_image()) < 0 || cli_open_debug_log(&log_fd) ||
 	    (config = write_config(container)) < 0)
 		return 1;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, lifeline) < 0)

@@ -54,4 +54,7 @@ pid_t sandbox_fork(void);
  */
 void sandbox_become(const int *fds, unsigned count, char **argv);
 
+/* sentry.elf, from beside the command or where it is installed: a descriptor, or -1 after a message. */
+int sandbox_open_image(void);
+
 #endif

@@ -43,6 +43,7 @@ static int fill_state(struct state *state, const struct container *container, co
 	state->owner = container_copy(owner);
 	state->annotations = container->annotations;
 	state->terminal = container->terminal;
+	state->debug_log = global.debug_log || global.debug || global.strace;
 	state->recorded = STATE_CREATING;
 	snprintf(from, sizeof(from), "%s/config.json", bundle);
 	state_path(state, "config.json", path, sizeof(path));

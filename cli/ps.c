@@ -109,8 +109,12 @@ int command_ps(int argc, char **argv)
 		{"format", 'f', "table|json", "json: the numbers that the host knows (table)", .value = &format}, {0}};
 	char **words;
 
-	if (options_parse(argc, argv, options, 1, 1, &words))
+	if (options_parse(argc, argv, options, 1, -1, &words))
 		return 1;
+	for (char **option = words + 1; *option; option++) {
+		if (strcmp(*option, "-ef") != 0)
+			return cli_error("%.100s: not supported: the host's ps(1) does not see the processes; -ef is", *option);
+	}
 	if (strcmp(format, "table") != 0 && strcmp(format, "json") != 0)
 		return cli_error("invalid format option: %s", format);
 	if (state_open(&state, words[0], STATE_LOOK))

@@ -33,6 +33,7 @@ struct state {
 	struct strings annotations; /* key, value, key, value... */
 	struct strings cgroups;     /* directories that were made for it, outermost first */
 	bool terminal;
+	bool debug_log;        /* its sandbox has one */
 	char *sandbox;         /* the ID of the container in whose sandbox this one runs; NULL: its own */
 	uint32_t container;    /* its number there */
 };

@@ -51,6 +51,18 @@ void container_set_state(struct container *c, enum container_state state)
 	control_container_changed(c);
 }
 
+static void count_exit(struct container *c, const struct process *process)
+{
+	if (process->oom_killed)
+		c->exits_oom++;
+	else if (process->exit_status & 0x7f)
+		c->exits_signal++;
+	else if (process->exit_status)
+		c->exits_failure++;
+	else
+		c->exits_success++;
+}
+
 void container_process_ended(struct process *process)
 {
 	struct container *c = process->container;
@@ -60,6 +72,7 @@ void container_process_ended(struct process *process)
 	c->page_faults += process->min_flt + process->maj_flt;
 	c->major_faults += process->maj_flt;
 	c->switches += process->nvcsw + process->nivcsw;
+	count_exit(c, process);
 	control_process_ended(process);
 	waitq_wake_all(&c->waiters);
 	if (c->init == process) {

@@ -45,6 +45,7 @@ struct container {
 	uint64_t user_ns, system_ns, page_faults, major_faults, switches; /* of processes that have ended */
 	uint64_t tasks, tasks_limit; /* limit 0: none */
 	uint64_t oom_kills, started;
+	uint64_t exits_success, exits_failure, exits_signal, exits_oom; /* of its processes, as in struct control_stats */
 	uint64_t memory_peak; /* bytes, as far as somebody asked */
 };
 

@@ -197,6 +197,7 @@ void control_container_changed(struct container *c)
 void control_oom(struct container *c, struct process *victim)
 {
 	c->oom_kills++;
+	victim->oom_killed = true;
 	send_event(c, CONTROL_EVENT_OOM, (uint32_t)process_number(victim, c), 0);
 }
 

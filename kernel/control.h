@@ -21,8 +21,11 @@ void control_refuse(const struct control_target *to, int error, const char *why)
 /* control_info.c. None of them sleeps. */
 void control_list_processes(const struct control_target *to);
 void control_fill_stats(struct container *c, struct control_stats *stats);
-void control_debug(const struct control_target *to, const char *what, uint32_t len);
 int control_kill_process(struct container *c, const struct control_kill *order); /* 0 or -errno */
+struct mm *control_mm_of(const struct process *process); /* without a reference; NULL: it has none any more */
 int process_number(const struct process *process, const struct container *c); /* as the container sees it */
+
+/* control_debug.c. Sleeps when it reads user stacks. */
+void control_debug(const struct control_target *to, const char *what, uint32_t len);
 
 #endif

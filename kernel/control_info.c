@@ -1,6 +1,6 @@
 /*
- * What the control channel tells of a container: its processes, what it uses, the sentry's own state; and kill.
- * See kernel/control.h. Only reading a command line sleeps.
+ * What the control channel tells of a container: its processes and what it uses; and kill. See kernel/control.h.
+ * Only reading a command line sleeps.
  */
 #include <asm/signal.h>
 #include <asm/siginfo.h>
@@ -10,6 +10,7 @@
 #include "kernel/files.h"
 #include "kernel/mm.h"
 #include "kernel/namespaces.h"
+#include "kernel/net/inet.h"
 #include "kernel/process.h"
 #include "ring0/clock.h"
 #include "ring0/lib.h"
@@ -62,7 +63,7 @@ int control_kill_process(struct container *c, const struct control_kill *order)
 
 /* ---- ps ---- */
 
-static struct mm *mm_of(const struct process *process)
+struct mm *control_mm_of(const struct process *process)
 {
 	struct task *task;
 
@@ -93,7 +94,7 @@ static void fill_process(const struct process *process, const struct container *
 {
 	const struct process *parent = process->parent;
 	const struct task *leader = process->leader;
-	const struct mm *mm = mm_of(process);
+	const struct mm *mm = control_mm_of(process);
 	uint64_t user, system;
 
 	memset(out, 0, sizeof(*out));
@@ -128,7 +129,7 @@ static struct process *next_process(const struct container *c, int after)
 
 static uint32_t read_arguments(struct process *process, uint8_t *to)
 {
-	struct mm *mm = mm_of(process);
+	struct mm *mm = control_mm_of(process);
 	int64_t got = 0;
 
 	if (!mm || mm->arg_end <= mm->arg_start)
@@ -179,7 +180,7 @@ static bool shared_with_earlier(const struct process *process, const struct mm *
 	if (mm->refs == 1)
 		return false;
 	while ((earlier = TAILQ_PREV(earlier, process_list, all))) {
-		if (mm_of(earlier) == mm)
+		if (control_mm_of(earlier) == mm)
 			return true;
 	}
 	return false;
@@ -187,7 +188,7 @@ static bool shared_with_earlier(const struct process *process, const struct mm *
 
 static void add_process(const struct process *process, struct control_stats *stats)
 {
-	const struct mm *mm = mm_of(process);
+	const struct mm *mm = control_mm_of(process);
 	const struct task *task;
 	uint64_t user, system;
 
@@ -210,6 +211,31 @@ static void add_process(const struct process *process, struct control_stats *sta
 	stats->memory_file += mm->rss_file * PAGE_SIZE;
 	stats->memory_shared += mm->rss_shmem * PAGE_SIZE;
 	stats->memory_kernel += mm->pt_pages * PAGE_SIZE;
+}
+
+static void add_device(void *arg, const struct inet_device *device)
+{
+	struct control_stats *stats = arg;
+
+	if (device->loopback)
+		return;
+	stats->received_bytes += device->received_bytes;
+	stats->received_packets += device->received;
+	stats->received_dropped += device->receive_dropped;
+	stats->sent_bytes += device->sent_bytes;
+	stats->sent_packets += device->sent;
+	stats->sent_dropped += device->send_dropped;
+}
+
+static void fill_sandbox(struct control_stats *stats)
+{
+	for (unsigned cpu = 0; cpu < cpu_count; cpu++)
+		stats->host_calls += percpus[cpu].host_calls;
+	stats->ring_operations = hostring_counters.requests;
+	stats->gofer_messages = hostring_counters.gofer_messages;
+	stats->gofer_ns = hostring_counters.gofer_ns;
+	memcpy(stats->gofer_latency, hostring_counters.gofer_latency, sizeof(stats->gofer_latency));
+	inet_for_each_device(add_device, stats);
 }
 
 void control_fill_stats(struct container *c, struct control_stats *stats)
@@ -242,108 +268,10 @@ void control_fill_stats(struct container *c, struct control_stats *stats)
 	stats->tasks = c->tasks;
 	stats->tasks_limit = c->tasks_limit;
 	stats->oom_kills = c->oom_kills;
+	stats->exits_success = c->exits_success;
+	stats->exits_failure = c->exits_failure;
+	stats->exits_signal = c->exits_signal;
+	stats->exits_oom = c->exits_oom;
+	fill_sandbox(stats);
 	stats->uptime_ns = c->started ? clock_monotonic() - c->started : 0;
-}
-
-/* ---- debug ---- */
-
-struct text {
-	char *at, *end;
-};
-
-static __attribute__((format(printf, 2, 3))) void put(struct text *text, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	int n = vsnprintf(text->at, (size_t)(text->end - text->at), format, args);
-	va_end(args);
-	if (n > 0)
-		text->at += MIN(n, (int)(text->end - text->at) - 1);
-}
-
-static const char *state_name(const struct task *task)
-{
-	static const char *const names[] = {"new", "runnable", "running", "blocked", "stopped", "zombie", "dead"};
-
-	return task->state < ARRAY_SIZE(names) ? names[task->state] : "?";
-}
-
-static void debug_tasks(struct text *text)
-{
-	const struct process *process;
-	const struct task *task;
-
-	put(text, "%7s %7s %4s %-9s %8s %-16s %s\n", "pid", "tid", "ctr", "state", "cpu ms", "comm", "in call");
-	TAILQ_FOREACH(process, &all_processes, all) {
-		TAILQ_FOREACH(task, &process->tasks, sibling)
-			put(text, "%7d %7d %4u %-9s %8lu %-16s %ld\n", process->pid, task->tid, process->container->id,
-				state_name(task), (unsigned long)(task_cpu_ns(task) / 1000000), task->comm,
-				task->regs && task->state != TASK_RUNNING ? (long)task->regs->orig_rax : -1);
-	}
-}
-
-static void debug_counters(struct text *text)
-{
-	struct mm_counters all;
-
-	mm_counters_read(&all);
-	put(text, "memory: total %lu free %lu anon %lu cached %lu shmem %lu kernel %lu page tables %lu\n",
-		(unsigned long)all.total, (unsigned long)all.free, (unsigned long)all.anon, (unsigned long)all.cached,
-		(unsigned long)all.shmem, (unsigned long)all.kernel, (unsigned long)all.page_tables);
-	size_t room = (size_t)(text->end - text->at);
-	if (machine->counters && room > 256) {
-		machine->counters(text->at, room);
-		text->at += strlen(text->at);
-		put(text, "\n");
-	}
-}
-
-static void set_strace(const struct container *c, bool on)
-{
-	struct process *process;
-	struct task *task;
-
-	first_container.config.strace = on;
-	TAILQ_FOREACH(process, &all_processes, all) {
-		if (process->container != c)
-			continue;
-		TAILQ_FOREACH(task, &process->tasks, sibling) {
-			if (on)
-				task_set_work(task, WORK_STRACE);
-			else
-				__atomic_fetch_and(&task->work, ~WORK_STRACE, __ATOMIC_SEQ_CST);
-		}
-	}
-}
-
-static bool is(const char *what, uint32_t len, const char *name)
-{
-	return len == strlen(name) && memcmp(what, name, len) == 0;
-}
-
-void control_debug(const struct control_target *to, const char *what, uint32_t len)
-{
-	char *buffer = kmalloc(CHUNK);
-	struct text text = {buffer, buffer + CHUNK};
-
-	if (!buffer) {
-		control_refuse(to, -ENOMEM, NULL);
-		return;
-	}
-	if (is(what, len, "tasks")) {
-		debug_tasks(&text);
-	} else if (is(what, len, "mounts") && to->container->ns && to->container->ns->mnt) {
-		text.at += files_show_mounts(to->container->ns->mnt, text.at, CHUNK);
-	} else if (is(what, len, "counters")) {
-		debug_counters(&text);
-	} else if (is(what, len, "strace on") || is(what, len, "strace off")) {
-		set_strace(to->container, is(what, len, "strace on"));
-	} else {
-		kfree(buffer);
-		control_refuse(to, -EOPNOTSUPP, "known are: tasks, mounts, counters, strace on, strace off");
-		return;
-	}
-	control_reply(to, 0, 0, buffer, (uint32_t)(text.at - buffer));
-	kfree(buffer);
 }

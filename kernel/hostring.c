@@ -12,6 +12,7 @@
 #include "kernel/task.h"
 #include "kernel/tty_events.h"
 #include "kernel/wait.h"
+#include "ring0/clock.h"
 #include "ring0/lib.h"
 #include "ring0/machine.h"
 #include "ring0/memory.h"
@@ -24,6 +25,7 @@ struct slot {
 static struct abi_ring *ring;
 static struct slot slots[ABI_RING_ENTRIES];
 static unsigned in_flight, next_slot;
+struct hostring_counters hostring_counters;
 static struct waitq slot_waiters = WAITQ_INIT(slot_waiters);
 
 struct sync_request {
@@ -43,6 +45,7 @@ int hostring_submit(const struct abi_sqe *sqe, struct hostring_request *request)
 	slots[next_slot].busy = true;
 	slots[next_slot].request = request;
 	in_flight++;
+	hostring_counters.requests++;
 
 	uint32_t tail = ring->sq_tail;
 	ring->sq[tail % ABI_RING_ENTRIES] = *sqe;
@@ -90,9 +93,22 @@ static void wait_for_host(void)
 	schedule();
 }
 
+static void count_gofer(uint64_t began)
+{
+	uint64_t ns = clock_monotonic() - began, limit = CONTROL_LATENCY_FIRST_NS;
+	unsigned bucket = 0;
+
+	for (; bucket < CONTROL_LATENCY_BUCKETS - 1 && ns > limit; bucket++)
+		limit *= 2;
+	hostring_counters.gofer_messages++;
+	hostring_counters.gofer_ns += ns;
+	hostring_counters.gofer_latency[bucket]++;
+}
+
 int64_t hostring_call(const struct abi_sqe *sqe, uint64_t *extra)
 {
 	struct sync_request request = {.base.done = sync_done, .task = current};
+	uint64_t began = sqe->op == ABI_RING_p9 ? clock_monotonic() : 0;
 
 	while (hostring_submit(sqe, &request.base) == -EAGAIN) {
 		struct waiter waiter;
@@ -106,6 +122,8 @@ int64_t hostring_call(const struct abi_sqe *sqe, uint64_t *extra)
 	hostring_poll();
 	while (!request.done)
 		wait_for_host();
+	if (began)
+		count_gofer(began);
 	if (extra)
 		*extra = request.extra;
 	return request.res;

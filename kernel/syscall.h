@@ -28,4 +28,7 @@ static inline int64_t syscall_dispatch(struct regs *regs)
 void strace_entry(struct regs *regs);
 void strace_exit(struct regs *regs);
 
+/* "openat", or NULL: no call has this number. */
+const char *syscall_name(uint64_t number);
+
 #endif

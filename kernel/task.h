@@ -111,6 +111,7 @@ struct process {
 	int oom_score_adj;
 	uint32_t personality;
 	bool dumpable_cleared;
+	bool oom_killed; /* by the sandbox' OOM killer */
 	struct container *container; /* for ever the one it was started in */
 	struct sem_undo *sem_undos;  /* ipc_sem.c */
 	bool ns_init;                /* the first of its pid namespace: signals without a handler do not reach it */

@@ -25,6 +25,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "platform/abi/control.h"
+
 struct task;
 struct waitq;
 
@@ -133,6 +135,11 @@ void kwork_queue(struct kwork *work);
  */
 struct abi_sqe;
 int64_t hostring_call(const struct abi_sqe *sqe, uint64_t *extra);
+/* What the ring was used for. */
+struct hostring_counters {
+	uint64_t requests, gofer_messages, gofer_ns, gofer_latency[CONTROL_LATENCY_BUCKETS];
+};
+extern struct hostring_counters hostring_counters;
 /* Asynchronous: done() runs under the kernel lock when the completion arrives; it must not sleep. 0 or -EAGAIN. */
 struct hostring_request {
 	void (*done)(struct hostring_request *request, int64_t res, uint64_t extra);

@@ -34,6 +34,7 @@ struct percpu {
 	void *machine_private;     /* ring0/guest or ring0/hosted */
 	void *kernel_private;      /* kernel/sched.c */
 	uint64_t ticks;
+	uint64_t host_calls; /* made by this CPU; the machine counts them */
 } __attribute__((aligned(64)));
 
 _Static_assert(offsetof(struct percpu, kernel_stack) == 0x08, "entry.S");

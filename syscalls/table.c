@@ -36,6 +36,11 @@ enum syscall_numbers_once {
 };
 #undef SYSCALL
 
+const char *syscall_name(uint64_t number)
+{
+	return number < SYSCALL_COUNT ? syscall_infos[number].name : NULL;
+}
+
 int64_t syscall_unknown(struct regs *regs)
 {
 	static uint8_t logged[SYSCALL_COUNT];

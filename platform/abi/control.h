@@ -64,7 +64,10 @@ enum control_op {
 	CONTROL_RESIZE = 10,
 	/* struct control_update. What is not marked stays. */
 	CONTROL_UPDATE = 11,
-	/* A line of text: "tasks", "stacks", "mounts", "counters", "strace on", "strace off". Answered with text. */
+	/*
+	 * A line of text: "tasks", "stacks", "mounts", "counters", "memory", "strace on", "strace off". Answered with text,
+	 * CONTROL_MORE as needed. A kernel address in it is written sentry+0xOFFSET, from the start of the image.
+	 */
 	CONTROL_DEBUG = 12,
 	/*
 	 * A further container: its whole configuration, CONFIG_CONTAINER with a number that is free in it.
@@ -129,16 +132,26 @@ struct control_process {
 };
 _Static_assert(sizeof(struct control_process) == 72, "control channel");
 
+#define CONTROL_LATENCY_BUCKETS 10u /* of gofer messages: at most 16, 32, 64 … 4096 microseconds, and longer */
+#define CONTROL_LATENCY_FIRST_NS 16000u
+
 struct control_stats {
 	uint64_t user_ns, system_ns;                    /* CPU time of the container's tasks */
 	uint64_t memory, memory_peak, memory_limit;     /* bytes; limit 0: none */
 	uint64_t memory_anon, memory_file, memory_kernel, memory_shared;
 	uint64_t tasks, tasks_limit;
 	uint64_t oom_kills;
-	uint64_t syscalls, page_faults, major_faults;
+	uint64_t page_faults, major_faults;
 	uint64_t context_switches;
 	uint64_t uptime_ns;
-	uint64_t host_calls, ring_operations, gofer_messages; /* of the whole sandbox */
+	/* Processes that have ended: with status 0, with another, by a signal, by the OOM killer (not counted in the third). */
+	uint64_t exits_success, exits_failure, exits_signal, exits_oom;
+	/* From here on of the whole sandbox. */
+	uint64_t host_calls, ring_operations, gofer_messages;
+	uint64_t gofer_ns; /* from the request to its answer, of all messages */
+	uint64_t gofer_latency[CONTROL_LATENCY_BUCKETS];
+	uint64_t received_bytes, received_packets, received_dropped; /* all links but loopback */
+	uint64_t sent_bytes, sent_packets, sent_dropped;
 };
 
 struct control_resize {

@@ -33,6 +33,7 @@ static int64_t guest_host_call(uint32_t op, uint64_t a0, uint64_t a1, uint64_t a
 {
 	struct abi_call *call = this_cpu()->call;
 
+	this_cpu()->host_calls++;
 	call->op = op;
 	call->arg[0] = a0;
 	call->arg[1] = a1;

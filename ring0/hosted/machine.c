@@ -64,6 +64,7 @@ static int64_t hosted_host_call(uint32_t op, uint64_t a0, uint64_t a1, uint64_t 
 {
 	struct abi_call call = {.op = op, .arg = {a0, a1, a2, a3}};
 
+	this_cpu()->host_calls++;
 	return HOST2(call, &call, 0);
 }
 
