@@ -10,6 +10,8 @@
 set -u
 cd "$(dirname "$0")/.." || exit 1
 top=$PWD
+# In a chroot that is no mount, namespaces cannot be made private: everything then runs where "/" is one.
+mountpoint -q / || exec sh "$top/test/suite/own-mounts.sh" bash "$top/test/run.sh" "$@"
 all=
 [ "${1:-}" = --all ] && all=1
 cache=${RF_CACHE:-/var/cache/ringfence}
