@@ -14,7 +14,6 @@
 #include "syscalls/syscalls.h"
 #include "vfs/vfs.h"
 
-#define IOV_MAX_COUNT 1024u
 
 int64_t sys_mmap(struct regs *regs)
 {
@@ -168,101 +167,6 @@ int64_t sys_membarrier(struct regs *regs)
 	default:
 		return -EINVAL;
 	}
-}
-
-/* ---- process_vm_readv(2) ---- */
-
-struct user_iovec {
-	uint64_t base, len;
-};
-
-struct iov_walk {
-	uaddr_t vector;
-	uint64_t left; /* vectors not yet fetched */
-	struct user_iovec now;
-};
-
-/* The next bytes of a vector list: 1, 0 at the end, -EFAULT. */
-static int iov_next(struct iov_walk *walk)
-{
-	while (walk->now.len == 0) {
-		if (walk->left == 0)
-			return 0;
-		if (copy_from_user(&walk->now, walk->vector, sizeof(walk->now)) < 0)
-			return -EFAULT;
-		if ((int64_t)walk->now.len < 0)
-			return -EINVAL;
-		walk->vector = uaddr_add(walk->vector, sizeof(walk->now));
-		walk->left--;
-	}
-	return 1;
-}
-
-static int64_t vm_copy(struct mm *mm, struct iov_walk *local, struct iov_walk *remote, bool write, char *buffer)
-{
-	int64_t done = 0;
-	int rc;
-
-	while ((rc = iov_next(local)) > 0 && (rc = iov_next(remote)) > 0) {
-		uint64_t part = MIN(local->now.len, remote->now.len);
-		int64_t got;
-
-		part = MIN(part, PAGE_SIZE - (remote->now.base & ~PAGE_MASK));
-		if (write && copy_from_user(buffer, UADDR(local->now.base), part) < 0)
-			return done ? done : -EFAULT;
-		got = mm_access(mm, remote->now.base, buffer, part, write, false);
-		if (got < 0)
-			return done ? done : got;
-		if (!write && copy_to_user(UADDR(local->now.base), buffer, (size_t)got) < 0)
-			return done ? done : -EFAULT;
-		done += got;
-		if ((uint64_t)got < part)
-			return done;
-		local->now.base += part;
-		local->now.len -= part;
-		remote->now.base += part;
-		remote->now.len -= part;
-	}
-	return done ? done : rc;
-}
-
-static int64_t process_vm(struct regs *regs, bool write)
-{
-	struct iov_walk local = {.vector = PTR1(regs), .left = ARG2(regs)};
-	struct iov_walk remote = {.vector = PTR3(regs), .left = ARG4(regs)};
-	struct task *task;
-	struct mm *mm;
-	char *buffer;
-	int64_t result;
-
-	if (ARG5(regs))
-		return -EINVAL;
-	if (local.left > IOV_MAX_COUNT || remote.left > IOV_MAX_COUNT)
-		return -EINVAL;
-	task = task_find(INT0(regs));
-	if (!task || !task->mm)
-		return -ESRCH;
-	mm = task->mm;
-	if (ptrace_may_access(task, PTRACE_BY_REAL_IDS))
-		return -EPERM;
-	buffer = kmalloc(PAGE_SIZE);
-	if (!buffer)
-		return -ENOMEM;
-	mm_get(mm);
-	result = vm_copy(mm, &local, &remote, write, buffer);
-	mm_put(mm);
-	kfree(buffer);
-	return result;
-}
-
-int64_t sys_process_vm_readv(struct regs *regs)
-{
-	return process_vm(regs, false);
-}
-
-int64_t sys_process_vm_writev(struct regs *regs)
-{
-	return process_vm(regs, true);
 }
 
 int64_t sys_shmget(struct regs *regs)

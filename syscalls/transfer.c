@@ -1,5 +1,5 @@
 /*
- * System calls that move data between descriptors: sendfile, splice, tee, copy_file_range.
+ * System calls that move data between descriptors: sendfile, splice, vmsplice, tee, copy_file_range.
  */
 #include <linux/errno.h>
 #include <linux/fcntl.h>
@@ -10,6 +10,7 @@
 #include "syscalls/syscalls.h"
 #include "vfs/pipe/pipe.h"
 #include "vfs/transfer.h"
+#include "vfs/vector.h"
 
 #define SPLICE_F_ALL 15u
 #define RW_MAX 0x7ffff000ull
@@ -111,6 +112,28 @@ int64_t sys_splice(struct regs *regs)
 	if (!rc)
 		rc = transfer(&e, PTR1(regs), PTR3(regs), ARG4(regs), (unsigned)ARG5(regs));
 	ends_put(&e);
+	return rc;
+}
+
+int64_t sys_vmsplice(struct regs *regs)
+{
+	struct file *file;
+	struct vector v;
+	int64_t rc;
+
+	if (ARG3(regs) & ~(uint64_t)SPLICE_F_ALL)
+		return -EINVAL;
+	file = fd_file(INT0(regs));
+	if (!file || !pipe_is(file)) {
+		if (file)
+			file_put(file);
+		return -EBADF;
+	}
+	rc = vector_get(&v, PTR1(regs), ARG2(regs));
+	if (!rc)
+		rc = vfs_splice_user(file, &v, (unsigned)ARG3(regs));
+	vector_put(&v);
+	file_put(file);
 	return rc;
 }
 

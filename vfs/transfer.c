@@ -1,5 +1,5 @@
 /*
- * sendfile(2), splice(2), tee(2), copy_file_range(2): one loop that reads into a buffer
+ * sendfile(2), splice(2), vmsplice(2), tee(2), copy_file_range(2): one loop that reads into a buffer
  * of the sentry and writes from it. A stream that was read cannot be put back, so the
  * destination is asked first whether it will take something.
  */
@@ -7,10 +7,12 @@
 #include <linux/eventpoll.h>
 #include <linux/fcntl.h>
 
+#include "ring0/usercopy.h"
 #include "vfs/internal.h"
 #include "vfs/pipe/pipe.h"
 #include "vfs/poll.h"
 #include "vfs/transfer.h"
+#include "vfs/vector.h"
 
 #define CHUNK 65536u
 #define CHUNK_NONBLOCK 4096u /* what a pipe that is writable takes at once */
@@ -104,6 +106,22 @@ int64_t vfs_copy_data(struct file *in, uint64_t *in_pos, struct file *out, uint6
 	return rc;
 }
 
+/* Until the file is ready for what is asked: 0, -EAGAIN, -ERESTARTSYS or -ENOMEM. */
+static int64_t wait_ready(struct file *file, uint32_t events, unsigned flags)
+{
+	while (!ready(file, events)) {
+		struct poll_item item = {.file = file, .events = events};
+		int rc;
+
+		if (flags & TRANSFER_NONBLOCK || file->flags & O_NONBLOCK)
+			return -EAGAIN;
+		rc = poll_wait_items(&item, 1, DEADLINE_NONE);
+		if (rc < 0)
+			return rc == -EINTR ? -ERESTARTSYS : rc;
+	}
+	return 0;
+}
+
 int64_t vfs_tee(struct file *in, struct file *out, uint64_t n, unsigned flags)
 {
 	char *buffer;
@@ -111,15 +129,9 @@ int64_t vfs_tee(struct file *in, struct file *out, uint64_t n, unsigned flags)
 
 	if (!pipe_is(in) || !pipe_is(out) || in->inode == out->inode)
 		return -EINVAL;
-	while (!ready(in, EPOLLIN)) {
-		struct poll_item item = {.file = in, .events = EPOLLIN};
-
-		if (flags & TRANSFER_NONBLOCK || in->flags & O_NONBLOCK)
-			return -EAGAIN;
-		got = poll_wait_items(&item, 1, DEADLINE_NONE);
-		if (got < 0)
-			return got == -EINTR ? -ERESTARTSYS : got;
-	}
+	got = wait_ready(in, EPOLLIN, flags);
+	if (got)
+		return got;
 	if (flags & TRANSFER_NONBLOCK && !ready(out, EPOLLOUT))
 		return -EAGAIN;
 	buffer = kmalloc(CHUNK);
@@ -130,4 +142,33 @@ int64_t vfs_tee(struct file *in, struct file *out, uint64_t n, unsigned flags)
 		got = write_all(out, buffer, (size_t)got, &out->pos);
 	kfree(buffer);
 	return got;
+}
+
+int64_t vfs_splice_user(struct file *pipe, const struct vector *v, unsigned flags)
+{
+	bool write = pipe->mode & FILE_WRITE;
+	uint32_t events = write ? EPOLLOUT : EPOLLIN;
+	uint64_t pos = 0, done = 0;
+	int64_t rc = v->total ? wait_ready(pipe, events, flags) : 0;
+
+	if (rc)
+		return rc;
+	for (unsigned i = 0; i < v->count; i++) {
+		uaddr_t at = UADDR((uintptr_t)v->parts[i].iov_base);
+		size_t left = v->parts[i].iov_len;
+
+		while (left) {
+			size_t n = MIN(left, (size_t)CHUNK_NONBLOCK);
+
+			if (done && !ready(pipe, events))
+				return (int64_t)done;
+			rc = write ? vfs_write(pipe, at, n, &pos) : vfs_read(pipe, at, n, &pos);
+			if (rc <= 0)
+				return done ? (int64_t)done : rc;
+			done += (uint64_t)rc;
+			left -= (size_t)rc;
+			at = uaddr_add(at, (uint64_t)rc);
+		}
+	}
+	return (int64_t)done;
 }

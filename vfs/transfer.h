@@ -14,5 +14,11 @@
 int64_t vfs_copy_data(struct file *in, uint64_t *in_pos, struct file *out, uint64_t *out_pos, uint64_t n, unsigned flags);
 /* tee(2): copies what the pipe `in` holds and leaves it there. May sleep. */
 int64_t vfs_tee(struct file *in, struct file *out, uint64_t n, unsigned flags);
+/*
+ * vmsplice(2) between a pipe and user memory, in the direction that the pipe's end is open for: waits until something
+ * can be moved (or not at all with TRANSFER_NONBLOCK: -EAGAIN), then moves what can be moved at once. Bytes or -errno. May sleep.
+ */
+struct vector;
+int64_t vfs_splice_user(struct file *pipe, const struct vector *v, unsigned flags);
 
 #endif
