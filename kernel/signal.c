@@ -189,12 +189,11 @@ static enum fields fields_of(int signo, int code)
 		return FIELDS_FAULT;
 	case SIGCHLD:
 		return FIELDS_CHILD;
-	case SIGPOLL:
-		return FIELDS_POLL;
 	case SIGSYS:
 		return FIELDS_SYSCALL;
 	}
-	return FIELDS_KILL;
+	/* What F_SETSIG sends, whichever signal that is. */
+	return signo == SIGPOLL || code <= POLL_HUP ? FIELDS_POLL : FIELDS_KILL;
 }
 
 static void put(uint8_t *to, size_t offset, const void *value, size_t size)

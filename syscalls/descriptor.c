@@ -12,8 +12,10 @@
 #include "ring0/lib.h"
 #include "ring0/usercopy.h"
 #include "syscalls/syscalls.h"
+#include "vfs/anon/dnotify.h"
 #include "vfs/calls.h"
 #include "vfs/pipe/pipe.h"
+#include "vfs/sigio.h"
 #include "vfs/tmpfs/tmpfs.h"
 #include "vfs/vfs.h"
 
@@ -192,7 +194,7 @@ static int64_t set_owner(struct file *file, int who)
 		return -EINVAL;
 	if (who > 0 && !process_find(who) && !task_find(who))
 		return -ESRCH;
-	file->owner = who < 0 ? -pid_from_user(-who) : pid_from_user(who);
+	file_set_owner(file, who < 0 ? -pid_from_user(-who) : pid_from_user(who));
 	return 0;
 }
 
@@ -237,7 +239,7 @@ static int64_t owner_command(struct file *file, unsigned cmd, uint64_t arg)
 	}
 }
 
-static int64_t fcntl_file(struct file *file, unsigned cmd, uint64_t arg)
+static int64_t fcntl_file(struct file *file, int fd, unsigned cmd, uint64_t arg)
 {
 	switch (cmd) {
 	case F_SETFL:
@@ -263,6 +265,8 @@ static int64_t fcntl_file(struct file *file, unsigned cmd, uint64_t arg)
 	case F_ADD_SEALS:
 	case F_GET_SEALS:
 		return memfd_seals(file, cmd, (unsigned)arg);
+	case F_NOTIFY:
+		return dnotify_set(file, fd, arg);
 	case F_GETLEASE:
 		return F_UNLCK; /* nobody can hold one: F_SETLEASE is refused */
 	default:
@@ -290,7 +294,7 @@ static int64_t fcntl_any(struct file *file, int fd, unsigned cmd, uint64_t arg)
 	case F_GETFL:
 		return file->flags;
 	default:
-		return file->mode & FILE_PATH ? -EBADF : fcntl_file(file, cmd, arg);
+		return file->mode & FILE_PATH ? -EBADF : fcntl_file(file, fd, cmd, arg);
 	}
 }
 

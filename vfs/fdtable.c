@@ -10,6 +10,7 @@
 #include <asm/resource.h>
 
 #include "ring0/usercopy.h"
+#include "vfs/anon/dnotify.h"
 #include "vfs/internal.h"
 
 #define FD_INITIAL 64u
@@ -130,6 +131,21 @@ int fd_install_pair(struct file *files[2], bool cloexec, uaddr_t user)
 	return 0;
 }
 
+static int close_file(struct fd_table *files, struct file *file)
+{
+	int rc = 0;
+
+	if (!(file->mode & FILE_PATH)) {
+		if (file->ops && file->ops->flush)
+			rc = file->ops->flush(file);
+		locks_remove_posix(file, files);
+		if (file->mode & FILE_DNOTIFY)
+			dnotify_closed(file, files);
+	}
+	file_put(file);
+	return rc;
+}
+
 int fd_install_at(struct file *file, bool cloexec, int fd)
 {
 	struct fd_table *files = current->files;
@@ -146,26 +162,9 @@ int fd_install_at(struct file *file, bool cloexec, int fd)
 	}
 	old = files->entries[fd].file;
 	files->entries[fd] = (struct fd_entry){file, cloexec};
-	if (old) {
-		if (old->ops && old->ops->flush)
-			old->ops->flush(old);
-		locks_remove_posix(old, files);
-		file_put(old);
-	}
+	if (old)
+		close_file(files, old);
 	return fd;
-}
-
-static int close_file(struct fd_table *files, struct file *file)
-{
-	int rc = 0;
-
-	if (!(file->mode & FILE_PATH)) {
-		if (file->ops && file->ops->flush)
-			rc = file->ops->flush(file);
-		locks_remove_posix(file, files);
-	}
-	file_put(file);
-	return rc;
 }
 
 static int close_entry(struct fd_table *files, unsigned fd)

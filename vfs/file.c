@@ -6,6 +6,7 @@
 #include <linux/fcntl.h>
 #include <linux/inotify.h>
 
+#include "vfs/anon/dnotify.h"
 #include "vfs/anon/epoll.h"
 #include "vfs/internal.h"
 
@@ -114,6 +115,8 @@ void file_put(struct file *file)
 		epoll_forget(file);
 	if (file->ops)
 		notify_file(file, file->mode & FILE_WRITE ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
+	if (file->mode & FILE_DNOTIFY)
+		dnotify_closed(file, NULL);
 	if (file->mode & FILE_FLOCKED)
 		locks_remove_file(file);
 	if (file->ops && file->ops->release)

@@ -123,6 +123,8 @@ static void rename_notify(const struct renaming *r, struct dentry *moved, struct
 	uint32_t dir = S_ISDIR(moved->inode->mode) ? IN_ISDIR : 0, cookie = next_cookie++;
 
 	notify_inode(r->to.cur.dentry->inode, moved, IN_MOVED_TO | dir, cookie);
+	if (r->from.cur.dentry == r->to.cur.dentry)
+		notify_inode(r->to.cur.dentry->inode, moved, NOTIFY_RENAMED | dir, 0);
 	notify_inode(moved->inode, moved, IN_MOVE_SELF, 0);
 	if (replaced)
 		notify_inode(replaced, NULL, replaced->nlink ? IN_ATTRIB : IN_DELETE_SELF, 0);

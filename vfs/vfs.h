@@ -133,6 +133,7 @@ struct inode_ops {
 };
 
 struct file_lock; /* vfs/locks.c */
+struct inode_watch; /* vfs/anon/notify.h */
 struct pipe;
 
 struct inode {
@@ -154,7 +155,7 @@ struct inode {
 	TAILQ_HEAD(, file_lock) locks;
 	uint32_t writers; /* open for writing; negative count (deny) kept in deny_write */
 	uint32_t deny_write; /* running programs: ETXTBSY */
-	void *watches; /* inotify */
+	struct inode_watch *watches; /* vfs/anon/notify.h */
 };
 
 /* "inode->size" of a regular file with an object is object->size; this returns the right one. */
@@ -385,6 +386,7 @@ struct file_ops {
 #define FILE_COUNTED 64u      /* counted in inode->writers */
 #define FILE_TRUNCATING 256u  /* during open: O_TRUNC follows, so old data need not be kept */
 #define FILE_FLOCKED 128u     /* has held a flock or OFD lock: drop it on release */
+#define FILE_DNOTIFY 512u     /* has been given to F_NOTIFY: ends with a close */
 
 struct file {
 	uint32_t refs;
@@ -397,8 +399,9 @@ struct file {
 	struct mutex pos_lock; /* held over read/write/lseek/getdents of seekable files */
 	void *private;
 	uint64_t version;      /* directories */
-	int owner;             /* F_SETOWN: pid or -pgid */
-	int owner_signal;
+	int owner;             /* F_SETOWN: pid or -pgid (vfs/sigio.h) */
+	int owner_signal;      /* F_SETSIG; 0: SIGIO */
+	uint32_t owner_uid, owner_euid; /* of whoever set the owner */
 	void *epoll_items;     /* vfs/anon/epoll.c */
 	struct cred *cred;     /* of the opener */
 };
@@ -491,7 +494,11 @@ struct file *fd_lookup_table(struct fd_table *files, int fd); /* another task's;
 /* Time stamps: the current coarse time. */
 struct timestamp vfs_now(void);
 
-/* inotify/fanotify hook, called by the core on changes; vfs/anon/inotify.c. */
+/*
+ * Called by the core on changes, for inotify and dnotify; vfs/anon/notify.c. Events are those of inotify(7), and
+ * NOTIFY_RENAMED: an entry got another name in the same directory.
+ */
+#define NOTIFY_RENAMED 0x10000000u
 void notify_inode(struct inode *inode, struct dentry *dentry, uint32_t mask, uint32_t cookie);
 /* Something was done through an open file; cheap when nobody watches it or its directory. */
 static inline void notify_file(struct file *file, uint32_t mask)

@@ -1,11 +1,9 @@
 /*
  * inotify(7): a queue of events about watched inodes.
  *
- * The file layer calls notify_inode() with the object that changed and its dentry: watches on the object get the
- * event without a name, watches on its directory get it with the name. For events about entries (IN_CREATE,
- * IN_DELETE, IN_MOVED_*) it gives the directory and the entry's dentry. A watch holds a reference to its inode until the
- * inode is deleted (IN_DELETE_SELF), the watch is removed or the instance is closed. Invariants:
- *  1. A watch is on its instance's list and on its inode's (inode->watches), or freed.
+ * Events come from notify_inode() (notify.c). A watch lasts until its inode is deleted (IN_DELETE_SELF), the watch is
+ * removed or the instance is closed. Invariants:
+ *  1. A watch is on its instance's list and on its inode's (vfs/anon/notify.h), or freed.
  *  2. The queue holds at most INOTIFY_MAX_QUEUED events, then one IN_Q_OVERFLOW.
  */
 #include <asm/ioctls.h>
@@ -19,12 +17,11 @@
 #include "ring0/lib.h"
 #include "ring0/usercopy.h"
 #include "vfs/anon/anon.h"
+#include "vfs/anon/notify.h"
 
 #define INOTIFY_MAX_QUEUED 16384u
 #define INOTIFY_MAX_WATCHES 65536u
 #define INOTIFY_MAX_INSTANCES 128u /* of one user: fs.inotify.max_user_instances (vfs/proc/sysctl.c) */
-#define INOTIFY_ENTRY_EVENTS (IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO)
-#define INOTIFY_SELF_EVENTS (IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT)
 
 struct queued_event {
 	TAILQ_ENTRY(queued_event) link;
@@ -36,12 +33,10 @@ struct queued_event {
 struct inotify;
 
 struct inotify_watch {
+	struct inode_watch base;
 	TAILQ_ENTRY(inotify_watch) link; /* of the instance */
-	struct inotify_watch *inode_next;
 	struct inotify *instance;
-	struct inode *inode; /* referenced */
 	int number;
-	uint32_t mask;
 };
 
 struct inotify {
@@ -95,64 +90,39 @@ static void queue_event(struct inotify *instance, int wd, uint32_t mask, uint32_
 static void watch_remove(struct inotify_watch *watch)
 {
 	struct inotify *instance = watch->instance;
-	struct inotify_watch **at = (struct inotify_watch **)&watch->inode->watches;
-	struct inode *inode = watch->inode;
 
-	while (*at != watch)
-		at = &(*at)->inode_next;
-	*at = watch->inode_next;
 	TAILQ_REMOVE(&instance->watches, watch, link);
 	instance->watch_count--;
 	queue_event(instance, watch->number, IN_IGNORED, 0, NULL, 0);
+	inode_watch_remove(&watch->base);
 	kfree(watch);
-	inode_put(inode);
 }
 
-static void notify_watches(struct inode *inode, uint32_t mask, uint32_t cookie, const char *name, unsigned len)
+static void watch_event(struct inode_watch *base, uint32_t event, uint32_t cookie, const char *name, unsigned len)
 {
-	struct inotify_watch *watch, *next;
+	struct inotify_watch *watch = container_of(base, struct inotify_watch, base);
 
-	for (watch = inode->watches; watch; watch = next) {
-		uint32_t event = mask & (watch->mask | IN_ISDIR | IN_UNMOUNT);
+	queue_event(watch->instance, watch->number, event, cookie, name, len);
+	if (base->mask & IN_ONESHOT)
+		watch_remove(watch);
+}
 
-		next = watch->inode_next;
-		if (!(event & ~IN_ISDIR))
-			continue;
-		queue_event(watch->instance, watch->number, event, cookie, name, len);
-		if (watch->mask & IN_ONESHOT)
-			watch_remove(watch);
+static void watch_gone(struct inode_watch *base)
+{
+	watch_remove(container_of(base, struct inotify_watch, base));
+}
+
+/* The instance's watch on the inode, or NULL. */
+static struct inotify_watch *watch_find(const struct inotify *instance, const struct inode *inode)
+{
+	struct inotify_watch *watch;
+
+	for (struct inode_watch *base = inode->watches; base; base = base->next) {
+		watch = container_of(base, struct inotify_watch, base);
+		if (base->event == watch_event && watch->instance == instance)
+			return watch;
 	}
-}
-
-/* The directory of an event about an object, or of an entry (then `inode` is the directory itself). */
-static struct inode *event_directory(struct inode *inode, const struct dentry *dentry, uint32_t mask)
-{
-	if (mask & INOTIFY_ENTRY_EVENTS)
-		return inode;
-	if (!dentry || mask & INOTIFY_SELF_EVENTS || !dentry->parent || dentry->parent == dentry)
-		return NULL;
-	return dentry->parent->inode;
-}
-
-void notify_inode(struct inode *inode, struct dentry *dentry, uint32_t mask, uint32_t cookie)
-{
-	struct inode *directory = event_directory(inode, dentry, mask);
-
-	if (!(directory && directory->watches) && !(inode && inode->watches))
-		return;
-	if (!(mask & INOTIFY_ENTRY_EVENTS) && S_ISDIR(inode->mode))
-		mask |= IN_ISDIR;
-	if (directory && directory->watches && dentry)
-		notify_watches(directory, mask, cookie, dentry->name, dentry->name_len);
-	if (mask & INOTIFY_ENTRY_EVENTS)
-		return;
-	notify_watches(inode, mask & INOTIFY_SELF_EVENTS ? mask & ~(uint32_t)IN_ISDIR : mask, cookie, NULL, 0);
-	if (mask & (IN_DELETE_SELF | IN_UNMOUNT)) {
-		inode_get(inode);
-		while (inode->watches)
-			watch_remove(inode->watches);
-		inode_put(inode);
-	}
+	return NULL;
 }
 
 static int64_t inotify_read(struct file *file, uaddr_t to, size_t n, uint64_t *pos)
@@ -229,8 +199,8 @@ static void inotify_show_fdinfo(struct file *file, char *buf, size_t size)
 		if (used + 1 >= size)
 			return;
 		used += (size_t)snprintf(buf + used, size - used, "inotify wd:%x ino:%lx sdev:%lx mask:%x ignored_mask:0\n",
-			(unsigned)watch->number, (unsigned long)watch->inode->ino,
-			(unsigned long)(watch->inode->sb ? watch->inode->sb->dev : 0), watch->mask);
+			(unsigned)watch->number, (unsigned long)watch->base.inode->ino,
+			(unsigned long)(watch->base.inode->sb ? watch->base.inode->sb->dev : 0), watch->base.mask);
 	}
 }
 
@@ -281,12 +251,11 @@ int inotify_watch_add(struct file *file, struct inode *inode, uint32_t mask)
 		return -EINVAL;
 	if (mask & IN_MASK_ADD && mask & IN_MASK_CREATE)
 		return -EINVAL;
-	for (watch = inode->watches; watch; watch = watch->inode_next) {
-		if (watch->instance != instance)
-			continue;
+	watch = watch_find(instance, inode);
+	if (watch) {
 		if (mask & IN_MASK_CREATE)
 			return -EEXIST;
-		watch->mask = mask & IN_MASK_ADD ? watch->mask | events : events;
+		watch->base.mask = mask & IN_MASK_ADD ? watch->base.mask | events : events;
 		return watch->number;
 	}
 	if (instance->watch_count >= INOTIFY_MAX_WATCHES)
@@ -294,13 +263,10 @@ int inotify_watch_add(struct file *file, struct inode *inode, uint32_t mask)
 	watch = kzalloc(sizeof(*watch));
 	if (!watch)
 		return -ENOMEM;
+	watch->base = (struct inode_watch){.mask = events, .event = watch_event, .gone = watch_gone};
 	watch->instance = instance;
-	watch->inode = inode;
-	watch->mask = events;
 	watch->number = instance->next_number++;
-	inode_get(inode);
-	watch->inode_next = inode->watches;
-	inode->watches = watch;
+	inode_watch_add(&watch->base, inode);
 	TAILQ_INSERT_TAIL(&instance->watches, watch, link);
 	instance->watch_count++;
 	return watch->number;

@@ -279,6 +279,7 @@ static const struct pseudo_entry fs_table[] = {
 	TEXT("aio-max-nr", "65536"),
 	FILE_R("aio-nr", show_aio_nr),
 	DIR("epoll", epoll_table),
+	TEXT("dir-notify-enable", "1"),
 	TEXT("file-max", "9223372036854775807"),
 	TEXT("file-nr", "0\t0\t9223372036854775807"),
 	DIR("inotify", inotify_table),

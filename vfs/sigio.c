@@ -1,0 +1,63 @@
+/*
+ * Signals to the owner of a file. See vfs/sigio.h.
+ *
+ * SIGIO without details, or the signal of F_SETSIG with descriptor and reason; where its queue is full, SIGIO. It reaches only whom
+ * the one that set the owner might have signalled, by the user ids that it had then.
+ */
+#include <asm/siginfo.h>
+#include <asm/signal.h>
+#include <linux/eventpoll.h>
+
+#include "kernel/cred.h"
+#include "kernel/task.h"
+#include "vfs/sigio.h"
+
+void file_set_owner(struct file *file, int owner)
+{
+	file->owner = owner;
+	file->owner_uid = current->cred->uid;
+	file->owner_euid = current->cred->euid;
+}
+
+void file_own_if_free(struct file *file)
+{
+	if (!file->owner)
+		file_set_owner(file, current->process->pid);
+}
+
+static bool may_signal(const struct file *file, const struct process *process)
+{
+	const struct cred *to = process->leader ? process->leader->cred : NULL;
+
+	return to && (file->owner_euid == 0 || file->owner_euid == to->suid || file->owner_euid == to->uid ||
+			     file->owner_uid == to->suid || file->owner_uid == to->uid);
+}
+
+/* The poll(2) bits that stand for a reason. */
+static int32_t band_of(int reason)
+{
+	return reason == POLL_MSG ? EPOLLIN | EPOLLRDNORM | EPOLLMSG : EPOLLIN | EPOLLRDNORM;
+}
+
+static void signal_one(const struct file *file, struct process *process, int fd, int reason)
+{
+	struct ksiginfo info = {.signo = file->owner_signal, .code = reason, .band = band_of(reason), .fd = fd};
+
+	if (!may_signal(file, process))
+		return;
+	/* The codes of these signals mean other things: theirs says only that it is about a file. */
+	if (info.signo == SIGILL || info.signo == SIGFPE || info.signo == SIGSEGV || info.signo == SIGBUS || info.signo == SIGTRAP ||
+		info.signo == SIGCHLD || info.signo == SIGSYS)
+		info.code = SI_SIGIO;
+	if (!info.signo || signal_send_process(process, &info))
+		signal_send_kernel(process->leader, SIGIO);
+}
+
+void file_signal_owner(const struct file *file, int fd, int reason)
+{
+	struct process *process;
+
+	TAILQ_FOREACH(process, &all_processes, all)
+		if (file->owner < 0 ? process->pgid == -file->owner : process->pid == file->owner)
+			signal_one(file, process, fd, reason);
+}
