@@ -24,7 +24,7 @@ void file_put(struct file *file); /* last reference closes it; may sleep */
 int64_t file_read_kernel(struct file *file, void *to, size_t n, uint64_t offset);
 /* The object to map, no reference taken; NULL with -ENODEV in *error if it cannot be mapped. */
 struct vm_object *file_vm_object(struct file *file, int *error);
-/* Rights a mapping may have: VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC by open mode and mount flags. */
+/* Rights a mapping may have: VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC by open mode and mount flags; VM_SECRET: it must be. */
 unsigned file_may_map(struct file *file);
 /* Special mappings (/dev/zero, drivers): 0 if plain; else like an object of shmem is used for shared mappings. */
 bool file_maps_anonymous(struct file *file);

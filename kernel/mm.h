@@ -164,6 +164,7 @@ int object_sync(struct vm_object *object, uint64_t start, uint64_t end); /* writ
 #define VM_VDSO 0x1000u
 #define VM_STACK 0x2000u
 #define VM_DONTDUMP 0x4000u
+#define VM_SECRET 0x8000u /* memfd_secret(2): only by the CPU that runs the program, never through mm_get_user_page() */
 
 struct mm;
 
@@ -201,6 +202,7 @@ struct mm {
 	struct vma *vma_last;       /* found last; NULL after a change */
 	uint64_t hole_hint, hole_max; /* where the last top-down search ended; no larger hole above it */
 	bool locked_future;         /* mlockall(MCL_FUTURE) */
+	bool has_secret;            /* some area is, or once was, VM_SECRET */
 	uint64_t new_area;          /* the anonymous area mapped last, until its begin is written to or another follows; or 0 */
 	unsigned eager;             /* how often of late areas were written to soon after they were mapped */
 	unsigned eager_turn;

@@ -1,6 +1,6 @@
 /*
  * System calls on open files: open, close, read and write in all forms, seek, sizes,
- * syncing, advice, flock, memfd_create. Shells only; the work is in vfs/.
+ * syncing, advice, flock, memfd_create, memfd_secret. Shells only; the work is in vfs/.
  */
 #include <linux/errno.h>
 #include <linux/fadvise.h>
@@ -426,6 +426,14 @@ int64_t sys_flock(struct regs *regs)
 	rc = vfs_flock(file, INT1(regs));
 	file_put(file);
 	return rc;
+}
+
+int64_t sys_memfd_secret(struct regs *regs)
+{
+	struct file *file;
+	int rc = secret_open((unsigned)ARG0(regs), &file);
+
+	return rc ? rc : fd_install(file, ARG0(regs) & O_CLOEXEC, 0);
 }
 
 int64_t sys_memfd_create(struct regs *regs)

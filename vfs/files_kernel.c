@@ -40,7 +40,7 @@ unsigned file_may_map(struct file *file)
 		rights |= VM_MAYWRITE;
 	if (file->path.mount && file->path.mount->flags & MS_NOEXEC)
 		rights &= ~VM_MAYEXEC;
-	return memfd_map_rights(file, rights);
+	return memfd_map_rights(file, secret_map_rights(file, rights));
 }
 
 bool file_maps_anonymous(struct file *file)

@@ -538,11 +538,18 @@ int mm_fault(struct mm *mm, uint64_t address, unsigned pf_error)
 		pf_error & PF_WRITE ? FAULT_WRITE : pf_error & PF_FETCH ? FAULT_EXEC : 0);
 }
 
+static bool is_secret(struct mm *mm, uint64_t address)
+{
+	const struct vma *vma = mm_find_vma(mm, address);
+
+	return vma && vma->start <= address && vma->flags & VM_SECRET;
+}
+
 int mm_get_user_page(struct mm *mm, uint64_t address, bool write, bool force, struct page **result)
 {
 	unsigned flags = (write ? FAULT_WRITE : 0) | (force ? FAULT_FORCE : 0);
 
-	if (address >= USER_TOP)
+	if (address >= USER_TOP || (mm->has_secret && is_secret(mm, address)))
 		return -EFAULT;
 	for (unsigned tries = 0; tries < 16; tries++) {
 		pte_t *pte = pt_find(mm, address);

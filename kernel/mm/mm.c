@@ -123,6 +123,7 @@ static int fork_vma(struct mm *parent, struct mm *child, const struct vma *vma, 
 static void fork_fields(const struct mm *from, struct mm *to)
 {
 	to->mmap_base = from->mmap_base;
+	to->has_secret = from->has_secret;
 	to->start_brk = from->start_brk;
 	to->brk = from->brk;
 	to->start_code = from->start_code;

@@ -94,6 +94,10 @@ static int map_file_rights(struct map_request *map)
 		return -EACCES;
 	if (map->prot & PROT_EXEC && !(may & VM_MAYEXEC))
 		return -EPERM;
+	if (may & VM_SECRET && !shared)
+		return -EINVAL;
+	if (may & VM_SECRET)
+		map->vm_flags |= VM_SECRET | VM_LOCKED | VM_DONTDUMP;
 	map->vm_flags |= VM_MAYREAD | (may & VM_MAYEXEC);
 	if (!shared || may & VM_MAYWRITE)
 		map->vm_flags |= VM_MAYWRITE;
@@ -157,7 +161,7 @@ static int map_decode(struct mm *mm, struct map_request *map)
 		if (map->address < MM_MIN_ADDRESS)
 			return -EPERM;
 	}
-	if (mm->locked_future || map->flags & MAP_LOCKED) {
+	if (mm->locked_future || map->flags & MAP_LOCKED || map->vm_flags & VM_LOCKED) {
 		uint64_t limit = mm_rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT;
 
 		map->vm_flags |= VM_LOCKED;
@@ -197,6 +201,7 @@ static int map_perform(struct mm *mm, const struct map_request *map)
 	if (!vma)
 		return -ENOMEM;
 	vma_attach(vma, map->object, map->object ? map->offset : 0, map->file);
+	mm->has_secret |= !!(map->vm_flags & VM_SECRET);
 	vma_insert(vma);
 	vma_merge(vma);
 	return 0;

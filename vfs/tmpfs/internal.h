@@ -84,6 +84,9 @@ void tmpfs_dir_clear(struct tmpfs_inode *dir); /* drops every entry: the superbl
 /* file.c */
 void tmpfs_charge(struct tmpfs_inode *node); /* bring the page count up to date */
 
+/* memfd.c: a file on the internal superblock, open for reading and writing; path as /proc shows it. 0, -ENOMEM. */
+int memfd_file(const char *path, uint32_t mode, const struct file_ops *ops, struct file **file);
+
 /* xattr.c */
 int64_t tmpfs_getxattr(struct inode *inode, const char *name, void *value, size_t size);
 int tmpfs_setxattr(struct inode *inode, const char *name, const void *value, size_t size, int flags);

@@ -1,6 +1,6 @@
 /*
- * memfd_create(2): a nameless tmpfs file on an internal superblock, and its seals
- * (fcntl(2), F_ADD_SEALS).
+ * memfd_create(2): a nameless tmpfs file on an internal superblock (secret.c has another kind),
+ * and its seals (fcntl(2), F_ADD_SEALS).
  */
 #include <linux/fcntl.h>
 #include <linux/memfd.h>
@@ -27,42 +27,50 @@ static int memfd_setup(void)
 	return memfd_mount ? 0 : -ENOMEM;
 }
 
-int memfd_open(const char *name, unsigned flags, struct file **out)
+int memfd_file(const char *path, uint32_t mode, const struct file_ops *ops, struct file **out)
 {
 	struct inode *inode;
 	struct file *file;
-	char *text;
-	int rc;
+	int rc = memfd_setup();
 
-	if (flags & ~(unsigned)(MFD_CLOEXEC | MFD_ALLOW_SEALING) || strlen(name) > MEMFD_NAME_MAX)
-		return -EINVAL;
-	rc = memfd_setup();
 	if (!rc)
-		rc = tmpfs_inode_new(memfd_sb, NULL, S_IFREG | 0777, &inode);
+		rc = tmpfs_inode_new(memfd_sb, NULL, S_IFREG | mode, &inode);
 	if (rc)
 		return rc;
-	inode->nlink = 0;
-	if (flags & MFD_ALLOW_SEALING)
-		tmpfs_of(inode)->seals = 0;
-	file = file_create(&tmpfs_file_ops, inode, O_RDWR | O_LARGEFILE, NULL);
-	text = kmalloc(MEMFD_NAME_MAX + 8);
-	if (!file || !text)
-		goto no_memory;
-	snprintf(text, MEMFD_NAME_MAX + 8, "memfd:%s", name);
-	file->path.dentry = dentry_make_loose(memfd_sb, text, inode);
-	if (!file->path.dentry)
-		goto no_memory;
-	kfree(text);
+	file = file_create(ops, inode, O_RDWR | O_LARGEFILE, NULL);
+	if (file)
+		file->path.dentry = dentry_make_loose(memfd_sb, path, inode);
+	if (!file || !file->path.dentry) {
+		if (file)
+			file_put(file);
+		inode_put(inode);
+		return -ENOMEM;
+	}
 	file->path.mount = memfd_mount;
 	mount_get(memfd_mount);
 	*out = file;
 	return 0;
-no_memory:
-	kfree(text);
-	if (file)
-		file_put(file);
-	inode_put(inode);
-	return -ENOMEM;
+}
+
+int memfd_open(const char *name, unsigned flags, struct file **out)
+{
+	char *path;
+	int rc;
+
+	if (flags & ~(unsigned)(MFD_CLOEXEC | MFD_ALLOW_SEALING) || strlen(name) > MEMFD_NAME_MAX)
+		return -EINVAL;
+	path = kmalloc(MEMFD_NAME_MAX + 8);
+	if (!path)
+		return -ENOMEM;
+	snprintf(path, MEMFD_NAME_MAX + 8, "memfd:%s", name);
+	rc = memfd_file(path, 0777, &tmpfs_file_ops, out);
+	kfree(path);
+	if (rc)
+		return rc;
+	(*out)->inode->nlink = 0;
+	if (flags & MFD_ALLOW_SEALING)
+		tmpfs_of((*out)->inode)->seals = 0;
+	return 0;
 }
 
 static bool is_tmpfs_file(const struct file *file)

@@ -1,6 +1,6 @@
 /*
  * tmpfs: a file system in the sandbox's memory (tmpfs(5)), and the files made of the same
- * stuff that have no name: memfd_create(2). The overlay's upper layer is a tmpfs too.
+ * stuff that have no name: memfd_create(2), memfd_secret(2). The overlay's upper layer is a tmpfs too.
  *
  * tmpfs_register() once at boot, then mount it as any type. Sizes are counted in pages of
  * the files' objects.
@@ -40,5 +40,10 @@ int memfd_open(const char *name, unsigned flags, struct file **file);
 int64_t memfd_seals(struct file *file, unsigned cmd, unsigned seals);
 /* VM_MAY* rights that seals leave to shared mappings. */
 unsigned memfd_map_rights(struct file *file, unsigned rights);
+
+/* memfd_secret(2): flags O_CLOEXEC, which is the caller's to act on. New reference. 0, -EINVAL, -ENOMEM. */
+int secret_open(unsigned flags, struct file **file);
+/* The rights with VM_SECRET, without VM_MAYEXEC, if the file is one of these. */
+unsigned secret_map_rights(const struct file *file, unsigned rights);
 
 #endif
