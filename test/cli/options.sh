@@ -72,10 +72,41 @@ refused "rootless spec" '--rootless: ' $rf spec --rootless
 refused "blkio" '--blkio-weight: ' $rf update --blkio-weight=10 x
 
 # Help: of each command, without doing it
-commands=$($rf help | sed -n 's/^  \([a-z]*\) .*/\1/p' | sort -u)
+commands=$($rf help | sed -n 's/^  \([a-z][a-z]*\) .*/\1/p' | sort -u)
 check "many commands" yes "$([ "$(echo "$commands" | wc -w)" -ge 24 ] && echo yes)"
 for command in $commands; do
 	check "help of $command" "Usage: ringfence [GLOBAL OPTION]... $command" "$($rf "$command" --help | head -1 | cut -d' ' -f1-5)"
 	check "the other help of $command" "$($rf "$command" --help)" "$($rf help "$command")"
+done
+
+# The man page and the completion have each command and option
+top=$here/..
+page=$(sed 's/\\-/-/g; s/\\f[A-Z]//g' "$top/cli/man/ringfence.1")
+complete_line() { # WORD…: what bash would offer for the last one
+	(
+		ringfence() { $rf "$@"; }
+		compopt() { :; }
+		. "$top/cli/completion/ringfence"
+		COMP_WORDS=(ringfence "$@") COMP_CWORD=$#
+		_ringfence
+		printf '%s\n' "${COMPREPLY[@]}"
+	)
+}
+options_of() { # [COMMAND]: the names in its help
+	$rf $1 --help | sed -n 's/^  \(-., \)\{0,1\}\(--[a-z0-9-]*\).*/\2/p'
+}
+for command in "" $commands; do
+	[ -z "$command" ] || grep -Eq "^\.SS .*\b$command\b" <<<"$page" || { echo "man page: no $command"; failed=1; }
+	offered=$(complete_line $command -- | tr -d =)
+	for option in $(options_of "$command"); do
+		grep -q -- "$option" <<<"$page" || { echo "man page: no $option of ${command:-ringfence}"; failed=1; }
+		grep -qx -- "$option" <<<"$offered" || { echo "completion: no $option of ${command:-ringfence}"; failed=1; }
+	done
+done
+check "completion of commands" "$commands" "$(complete_line "" | sort)"
+check "completion of a word" "kvm" "$(complete_line --platform = k)"
+check "completion of a command's word" "json" "$(complete_line list --format = j)"
+for key in $($rf help | sed -n '/^Options/,$s/^  \(-., \)\{0,1\}--\([a-z0-9-]*\).*/\2/p' | grep -Ev '^(help|version|config)$'); do
+	grep -q -- "\b$key\b" "$top/cli/man/ringfence-config.5" || { echo "ringfence-config.5: no $key"; failed=1; }
 done
 exit $failed
