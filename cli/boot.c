@@ -21,7 +21,7 @@
 
 enum { IMAGE_FD = 3, CONFIG_FD, LIFELINE_FD, ERROR_FD };
 enum { OPT_LOG = 256, OPT_LISTEN, OPT_OWNER, OPT_CPUS, OPT_MEMORY, OPT_USER, OPT_STATE, OPT_DEBUG, OPT_DETACHED, OPT_HELD,
-	OPT_CONSOLE, OPT_TREES_FD, OPT_TREES, OPT_NET };
+	OPT_CONSOLE, OPT_TREES_FD, OPT_TREES, OPT_IDS, OPT_NET };
 
 static const struct option options[] = {
 	{"log-fd", required_argument, NULL, OPT_LOG},
@@ -37,6 +37,7 @@ static const struct option options[] = {
 	{"console", no_argument, NULL, OPT_CONSOLE},
 	{"trees-fd", required_argument, NULL, OPT_TREES_FD},
 	{"trees", required_argument, NULL, OPT_TREES},
+	{"ids", required_argument, NULL, OPT_IDS},
 	{"net-fds", required_argument, NULL, OPT_NET},
 	{NULL, 0, NULL, 0},
 };
@@ -46,6 +47,7 @@ struct boot {
 	bool console, held;
 	int trees_fd;      /* the first; the others follow */
 	const char *trees; /* a letter a tree: r read-only, w writable */
+	const char *ids;   /* the container's mappings, for the gofer */
 };
 
 static void set(struct boot *boot, int option)
@@ -97,21 +99,25 @@ static void set(struct boot *boot, int option)
 	case OPT_TREES:
 		boot->trees = optarg;
 		break;
+	case OPT_IDS:
+		boot->ids = optarg;
+		break;
 	}
 }
 
 static void become_gofer(const struct boot *boot, int socket)
 {
-	char words[CONTAINER_MAX_TREES][16];
-	char *argv[CONTAINER_MAX_TREES + 4] = {"ringfence", "gofer", "3"};
+	char words[CONTAINER_MAX_TREES][16], ids[CONTAINER_IDS_TEXT];
+	char *argv[CONTAINER_MAX_TREES + 5] = {"ringfence", "gofer", "3", ids};
 	int fds[CONTAINER_MAX_TREES + 1] = {socket};
 	unsigned count = (unsigned)strlen(boot->trees);
 
 	for (unsigned i = 0; i < count; i++) {
 		snprintf(words[i], sizeof(words[i]), "%u:%s", 4 + i, boot->trees[i] == 'r' ? "ro" : "rw");
-		argv[3 + i] = words[i];
+		argv[4 + i] = words[i];
 		fds[1 + i] = boot->trees_fd + (int)i;
 	}
+	snprintf(ids, sizeof(ids), "ids=%s", boot->ids);
 	signal(SIGPIPE, SIG_IGN);
 	dup2(ERROR_FD, STDERR_FILENO);
 	sandbox_become(fds, count + 1, argv);
@@ -139,7 +145,7 @@ static int start_gofer(struct boot *boot)
 
 int command_boot(int argc, char **argv)
 {
-	struct boot boot = {.trees = "", .vmm = {.platform = global.platform, .image_fd = IMAGE_FD, .gofer_fd = -1,
+	struct boot boot = {.trees = "", .ids = "", .vmm = {.platform = global.platform, .image_fd = IMAGE_FD, .gofer_fd = -1,
 		.log_fd = -1, .control_fd = LIFELINE_FD, .error_fd = ERROR_FD, .listen_fd = -1, .stdio = {0, 1, 2}}};
 	int option;
 	struct stat st;

@@ -14,6 +14,8 @@
 #include "cli/network.h"
 #include "platform/abi/config.h"
 
+#define CONTAINER_MAX_ID_MAPS 32 /* of users and of groups: gofer/gofer.h */
+#define CONTAINER_IDS_TEXT 3072  /* bytes that container_ids() may need */
 #define CONTAINER_MAX_TREES 100 /* the root and the bind mounts */
 
 struct strings {
@@ -87,6 +89,9 @@ struct container {
 	struct strings readonly_paths, masked_paths, sysctls;
 	struct hook_list hooks[HOOK_KINDS];
 	char *hook_state; /* what those that run inside read; NULL: none run */
+	bool user_namespace; /* a new one, with these: */
+	struct config_id_map id_maps[2 * CONTAINER_MAX_ID_MAPS];
+	size_t id_map_count;
 	struct container_device *devices;
 	size_t device_count;
 	uint32_t personality, io_priority; /* 0: the default */
@@ -116,6 +121,9 @@ void strings_add(struct strings *strings, const char *text);
 void strings_end(struct strings *strings);
 char *container_copy(const char *text);
 struct container_mount *container_mount_add(struct container *container);
+
+/* Its mappings as the gofer takes them: an argument. oci_ids.c */
+void container_ids(const struct container *container, char *text, size_t size);
 
 /* config_blob.c: the records of platform/abi/config.h; malloc'ed. Always succeeds or ends the command. */
 void *config_blob(const struct container *container, size_t *length);

@@ -7,17 +7,37 @@
 #include "cli/cli.h"
 #include "gofer/gofer.h"
 
-/* gofer SOCKET-FD [FD:ro|rw]...: tree N is the N-th of these. */
+/* "ids=u:INSIDE:HOST:SIZE,g:...": the mappings of the container's user namespace; none: "ids=". */
+static int parse_ids(const char *text, struct gofer_options *options)
+{
+	struct gofer_id_map map;
+	char kind;
+	int length;
+
+	if (strncmp(text, "ids=", 4) != 0)
+		return 1;
+	for (text += 4; *text; text += length + (text[length] == ',')) {
+		if (sscanf(text, "%c:%u:%u:%u%n", &kind, &map.inside, &map.host, &map.size, &length) != 4)
+			return 1;
+		struct gofer_id_maps *maps = kind == 'u' ? &options->uids : &options->gids;
+		if (maps->count == GOFER_MAX_ID_MAPS)
+			return 1;
+		maps->at[maps->count++] = map;
+	}
+	return 0;
+}
+
+/* gofer SOCKET-FD ids=... [FD:ro|rw]...: tree N is the N-th of these. */
 int command_gofer(int argc, char **argv)
 {
 	static struct gofer_tree trees[GOFER_MAX_TREES];
 	static char names[GOFER_MAX_TREES][12];
 	struct gofer_options options = {.trees = trees};
 
-	if (argc < 2 || argc - 2 > GOFER_MAX_TREES)
+	if (argc < 3 || argc - 3 > GOFER_MAX_TREES || parse_ids(argv[2], &options))
 		return cli_error("internal command: `ringfence run` starts it");
 	options.socket_fd = atoi(argv[1]);
-	for (int i = 2; i < argc; i++) {
+	for (int i = 3; i < argc; i++) {
 		size_t n = options.tree_count++;
 		const char *mode = strchr(argv[i], ':');
 		snprintf(names[n], sizeof(names[n]), "%zu", n);

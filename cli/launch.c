@@ -125,6 +125,7 @@ static void become_boot(const struct container *c, const struct launch_options *
 {
 	int fds[CONTAINER_MAX_TREES + FIXED_FDS + 2 + CONFIG_NETWORK_LINKS];
 	char words[12][48], state[4120], trees[CONTAINER_MAX_TREES + 16] = "--trees=", root[4096];
+	char ids[CONTAINER_IDS_TEXT + 2] = "--";
 	char *argv[24] = {"ringfence"};
 	unsigned count = 4, argc = 1, word = 0;
 
@@ -155,6 +156,8 @@ static void become_boot(const struct container *c, const struct launch_options *
 		strcat(trees, c->trees[i].readonly ? "r" : "w");
 	}
 	argv[argc++] = trees;
+	container_ids(c, ids + 2, sizeof(ids) - 2);
+	argv[argc++] = ids;
 	if (global.debug)
 		argv[argc++] = "--debug";
 	if (options->held)

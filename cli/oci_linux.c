@@ -63,7 +63,7 @@ static int check_namespaces(struct oci *oci, yajl_val linux_part)
 		if (path && path[0] && !join(oci->container, type, path))
 			return json_error(&oci->json, "linux.namespaces.path", "%s: not supported yet", path);
 		if (strcmp(type, "user") == 0)
-			return json_error(&oci->json, "linux.namespaces", "user: not supported yet");
+			oci->container->user_namespace = true;
 	}
 	return 0;
 }
@@ -88,7 +88,7 @@ static int load_sysctls(struct oci *oci, yajl_val linux_part)
 
 int oci_load_linux(struct oci *oci)
 {
-	static const char *const refused[] = {"uidMappings", "gidMappings", "mountLabel", "intelRdt",
+	static const char *const refused[] = {"mountLabel", "intelRdt",
 		"timeOffsets", "netDevices", "memoryPolicy", NULL};
 	struct container *c = oci->container;
 	char *propagation = NULL;
@@ -98,7 +98,8 @@ int oci_load_linux(struct oci *oci)
 		return 1;
 	if (!v)
 		return json_error(&oci->json, "linux", "missing");
-	if (oci_refuse(oci, v, refused, "linux.") || check_namespaces(oci, v) || oci_load_devices(oci, v) || oci_load_personality(oci, v) ||
+	if (oci_refuse(oci, v, refused, "linux.") || check_namespaces(oci, v) || oci_load_ids(oci, v) || oci_check_user(oci) ||
+	    oci_load_devices(oci, v) || oci_load_personality(oci, v) ||
 	    oci_load_resources(oci, v) || oci_load_seccomp(oci, v) || load_sysctls(oci, v) ||
 	    json_strings(&oci->json, v, "maskedPaths", "linux.maskedPaths", &c->masked_paths) ||
 	    json_strings(&oci->json, v, "readonlyPaths", "linux.readonlyPaths", &c->readonly_paths) ||

@@ -20,6 +20,8 @@ int oci_load_process(struct oci *oci, yajl_val process);
 int oci_load_hooks(struct oci *oci);
 int oci_load_seccomp(struct oci *oci, yajl_val linux_part);
 int oci_load_mounts(struct oci *oci);
+int oci_load_ids(struct oci *oci, yajl_val linux_part);
+int oci_check_user(struct oci *oci); /* the process's, by the mappings */
 int oci_load_devices(struct oci *oci, yajl_val linux_part);
 int oci_load_schedule(struct oci *oci, yajl_val process);
 int oci_load_personality(struct oci *oci, yajl_val linux_part);

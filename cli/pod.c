@@ -73,16 +73,17 @@ int pod_check(struct state *state, const struct container *container, const char
 /* In the proxy: the container's own gofer. Its socket, or -1 after a message. */
 static int start_gofer(const struct container *c, pid_t *pid)
 {
-	char words[CONTAINER_MAX_TREES][16];
-	char *argv[CONTAINER_MAX_TREES + 4] = {"ringfence", "gofer", "3"};
+	char words[CONTAINER_MAX_TREES][16], ids[CONTAINER_IDS_TEXT];
+	char *argv[CONTAINER_MAX_TREES + 5] = {"ringfence", "gofer", "3", ids};
 	int fds[CONTAINER_MAX_TREES + 1], p9[2];
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, p9) < 0)
 		return cli_error("socketpair: %s", strerror(errno)), -1;
+	container_ids(c, ids, sizeof(ids));
 	fds[0] = p9[0];
 	for (size_t i = 0; i < c->tree_count; i++) {
 		snprintf(words[i], sizeof(words[i]), "%zu:%s", 4 + i, c->trees[i].readonly ? "ro" : "rw");
-		argv[3 + i] = words[i];
+		argv[4 + i] = words[i];
 		fds[1 + i] = c->trees[i].fd;
 	}
 	*pid = sandbox_fork();

@@ -74,9 +74,13 @@ int gofer_tsetattr(struct gofer *g, struct p9_reader *in, struct p9_writer *out)
 		return -EACCES;
 	link = gofer_fd_name(fid->node->fd);
 	if (t.valid & (P9_SETATTR_UID | P9_SETATTR_GID)) {
-		uid_t uid = t.valid & P9_SETATTR_UID ? t.uid : (uid_t)-1;
-		gid_t gid = t.valid & P9_SETATTR_GID ? t.gid : (gid_t)-1;
+		uid_t uid = (uid_t)-1;
+		gid_t gid = (gid_t)-1;
 
+		if (t.valid & P9_SETATTR_UID && gofer_id_outside(&g->uids, t.uid, &uid))
+			return -EINVAL;
+		if (t.valid & P9_SETATTR_GID && gofer_id_outside(&g->gids, t.gid, &gid))
+			return -EINVAL;
 		if (fchownat(fid->node->fd, "", uid, gid, AT_EMPTY_PATH))
 			return -errno;
 	}

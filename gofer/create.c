@@ -32,6 +32,10 @@ static int give_away(struct gofer *g, int fd, uint32_t mode, uint32_t uid, uint3
 {
 	struct statx stx;
 
+	if (uid == KEEP_ID && g->uids.count)
+		uid = 0; /* ourselves would be nobody in the container: its root */
+	if ((uid != KEEP_ID && gofer_id_outside(&g->uids, uid, &uid)) || (gid != KEEP_ID && gofer_id_outside(&g->gids, gid, &gid)))
+		return -EINVAL;
 	if (statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &stx))
 		return -errno;
 	if ((uid != KEEP_ID && uid != stx.stx_uid) || (gid != KEEP_ID && gid != stx.stx_gid)) {

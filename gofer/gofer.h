@@ -22,10 +22,23 @@ struct gofer_tree {
 	bool readonly;
 };
 
+/* A range of ids, as a line of /proc/PID/uid_map: `size` from `inside` on are `host` and up outside. */
+struct gofer_id_map {
+	uint32_t inside, host, size;
+};
+
+#define GOFER_MAX_ID_MAPS 32
+
+struct gofer_id_maps {
+	struct gofer_id_map at[GOFER_MAX_ID_MAPS];
+	size_t count; /* 0: ids are the same on both sides */
+};
+
 struct gofer_options {
 	int socket_fd; /* SOCK_SEQPACKET (one message a packet) or SOCK_STREAM */
 	const struct gofer_tree *trees;
 	size_t tree_count;
+	struct gofer_id_maps uids, gids; /* of the container */
 	uint32_t uid, gid; /* run as, in the jail; 0: stay what we are */
 	bool no_jail;      /* tests only: serve without giving anything up */
 };

@@ -37,6 +37,7 @@ struct tree {
 	const char *name;
 	int fd;
 	bool readonly;
+	const struct gofer_id_maps *uids, *gids; /* the gofer's */
 	/* Devices seen under this tree, to make qid.path unique; [0] is the root's. */
 	uint64_t devices[GOFER_MAX_DEVICES];
 	unsigned device_count;
@@ -80,6 +81,7 @@ struct gofer {
 	uint32_t fid_end; /* no fid from here on was ever used */
 	struct tree trees[GOFER_MAX_TREES];
 	size_t tree_count;
+	struct gofer_id_maps uids, gids;
 	unsigned xattr_count; /* fids with an attribute */
 	size_t pending; /* bytes in `in` (stream) */
 	uint8_t *in, *out;
@@ -132,6 +134,11 @@ int gofer_dir_find(struct gofer *g, uint32_t number, bool for_change, struct nod
 /* node.c: what is done to one object through its descriptor. */
 int gofer_node_lookup(struct node *dir, struct p9_str name, struct node **found); /* one component; ".." too */
 int gofer_node_open(struct gofer *g, const struct node *node, int flags);         /* descriptor or -errno */
+#define GOFER_NO_ID UINT32_MAX
+/* ids.c: an id of the host as the container has it, or GOFER_NO_ID; and back: 0, or -EINVAL: in no mapping. */
+uint32_t gofer_id_inside(const struct gofer_id_maps *maps, uint32_t host);
+int gofer_id_outside(const struct gofer_id_maps *maps, uint32_t inside, uint32_t *host);
+
 int gofer_node_attr(const struct node *node, struct p9_attr *attr);
 int gofer_node_qid(const struct node *node, struct p9_qid *qid);
 struct statx;

@@ -59,7 +59,8 @@ int gofer_jail_prepare(struct gofer *g, const struct gofer_options *options)
 		struct tree *tree = &g->trees[i];
 		int error;
 
-		*tree = (struct tree){.name = options->trees[i].name, .readonly = options->trees[i].readonly};
+		*tree = (struct tree){.name = options->trees[i].name, .readonly = options->trees[i].readonly,
+			.uids = &g->uids, .gids = &g->gids};
 		tree->fd = fcntl(options->trees[i].fd, F_DUPFD_CLOEXEC, 3);
 		if (tree->fd < 0)
 			return fail("take tree", tree->name);

@@ -197,6 +197,8 @@ static int set_up(struct gofer *g, const struct gofer_options *options)
 		setrlimit(RLIMIT_NOFILE, &now);
 	}
 	umask(0);
+	g->uids = options->uids;
+	g->gids = options->gids;
 	g->socket = options->socket_fd;
 	g->stream = type == SOCK_STREAM;
 	g->msize = P9_MAX_MSIZE;

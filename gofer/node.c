@@ -219,8 +219,8 @@ void gofer_attr_from_statx(struct tree *tree, const struct statx *stx, struct p9
 	*attr = (struct p9_attr){
 		.qid = qid_from_statx(tree, stx),
 		.mode = stx->stx_mode,
-		.uid = stx->stx_uid,
-		.gid = stx->stx_gid,
+		.uid = gofer_id_inside(tree->uids, stx->stx_uid),
+		.gid = gofer_id_inside(tree->gids, stx->stx_gid),
 		.nlink = stx->stx_nlink,
 		.rdev = makedev(stx->stx_rdev_major, stx->stx_rdev_minor),
 		.size = stx->stx_size,

@@ -12,7 +12,7 @@
 #include "ring0/lib.h"
 
 struct counts {
-	unsigned args, envs, groups, rlimits, mounts, readonly, masked, sysctls, filters, devices, hooks;
+	unsigned args, envs, groups, rlimits, mounts, readonly, masked, sysctls, filters, devices, hooks, id_maps;
 };
 
 static int refuse(const struct config_record *record, const char *why)
@@ -92,6 +92,9 @@ static int count_record(const struct config_record *record, const uint8_t *paylo
 		break;
 	case CONFIG_HOOK:
 		n->hooks++;
+		break;
+	case CONFIG_ID_MAP:
+		n->id_maps++;
 		break;
 	}
 	return 0;
@@ -270,6 +273,8 @@ static int decode_record(const struct config_record *record, const uint8_t *payl
 		return config->network ? 0 : -ENOMEM;
 	case CONFIG_DEVICE:
 		return decode_device(record, payload, &config->devices[config->device_count++]);
+	case CONFIG_ID_MAP:
+		return fixed(record, payload, &config->id_maps[config->id_map_count++], sizeof(struct config_id_map));
 	case CONFIG_HOOK:
 		return decode_hook(record, payload, &config->hooks[config->hook_count++]);
 	case CONFIG_HOOK_STATE:
@@ -310,7 +315,8 @@ int config_decode(const void *blob, uint64_t len, struct container_config *confi
 	config->filters = kzalloc((n.filters + 1) * sizeof(struct container_filter));
 	config->devices = kzalloc((n.devices + 1) * sizeof(struct container_device));
 	config->hooks = kzalloc((n.hooks + 1) * sizeof(struct container_hook));
-	if (!config->devices || !config->hooks || !config->filters || !config->argv || !config->envp || !config->groups || !config->rlimits || !config->mounts ||
+	config->id_maps = kzalloc((n.id_maps + 1) * sizeof(struct config_id_map));
+	if (!config->devices || !config->hooks || !config->id_maps || !config->filters || !config->argv || !config->envp || !config->groups || !config->rlimits || !config->mounts ||
 		!config->readonly_paths || !config->masked_paths || !config->sysctls)
 		return -ENOMEM;
 	rc = for_each(blob, len, decode_record, config);
@@ -353,6 +359,7 @@ void config_free(struct container_config *config)
 	kfree((void *)(uintptr_t)config->hook_state);
 	kfree(config->devices);
 	kfree(config->hooks);
+	kfree(config->id_maps);
 	kfree(config->filters);
 	kfree(config->mounts);
 	kfree(config->groups);

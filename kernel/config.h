@@ -67,6 +67,8 @@ struct container_config {
 	int oom_score_adj;
 	struct container_device *devices;
 	unsigned device_count;
+	struct config_id_map *id_maps;
+	unsigned id_map_count;
 	struct container_hook *hooks;
 	unsigned hook_count;
 	const char *hook_state; /* or NULL */

@@ -15,6 +15,7 @@
 #include "kernel/exec.h"
 #include "kernel/files.h"
 #include "kernel/hook.h"
+#include "kernel/idmap.h"
 #include "kernel/mm.h"
 #include "kernel/namespaces.h"
 #include "kernel/process.h"
@@ -67,8 +68,15 @@ static const struct container_config *caps_from(const struct launch *launch, con
 static int apply_credentials(const struct launch *launch, const struct container_config *config, struct task *task)
 {
 	const struct container_config *from = caps_from(launch, config);
-	struct cred *cred = cred_copy(task->cred);
+	struct cred *cred;
 
+	if (!uid_is_mapped(config->user.uid) || !gid_is_mapped(config->user.gid))
+		return -EINVAL;
+	for (unsigned i = 0; i < config->group_count; i++) {
+		if (!gid_is_mapped(config->groups[i]))
+			return -EINVAL;
+	}
+	cred = cred_copy(task->cred);
 	if (!cred)
 		return -ENOMEM;
 	if (config->group_count) {

@@ -9,6 +9,7 @@
 #include <linux/securebits.h>
 
 #include "kernel/cred.h"
+#include "kernel/idmap.h"
 #include "kernel/mm.h"
 #include "kernel/task.h"
 #include "ring0/lib.h"
@@ -93,7 +94,7 @@ int64_t sys_setuid(struct regs *regs)
 	uint32_t uid = (uint32_t)ARG0(regs);
 	const struct cred *old = current->cred;
 
-	if (uid == KEEP)
+	if (!uid_is_mapped(uid))
 		return -EINVAL;
 	bool all = capable(CAP_SETUID);
 	if (!all && uid != old->uid && uid != old->suid)
@@ -114,7 +115,7 @@ int64_t sys_setgid(struct regs *regs)
 	uint32_t gid = (uint32_t)ARG0(regs);
 	const struct cred *old = current->cred;
 
-	if (gid == KEEP)
+	if (!gid_is_mapped(gid))
 		return -EINVAL;
 	bool all = capable(CAP_SETGID);
 	if (!all && gid != old->gid && gid != old->sgid)
@@ -134,6 +135,8 @@ int64_t sys_setreuid(struct regs *regs)
 	uint32_t ruid = (uint32_t)ARG0(regs), euid = (uint32_t)ARG1(regs);
 	const struct cred *old = current->cred;
 
+	if ((ruid != KEEP && !uid_is_mapped(ruid)) || (euid != KEEP && !uid_is_mapped(euid)))
+		return -EINVAL;
 	if (!capable(CAP_SETUID)) {
 		if (ruid != KEEP && ruid != old->uid && ruid != old->euid)
 			return -EPERM;
@@ -160,6 +163,8 @@ int64_t sys_setregid(struct regs *regs)
 	uint32_t rgid = (uint32_t)ARG0(regs), egid = (uint32_t)ARG1(regs);
 	const struct cred *old = current->cred;
 
+	if ((rgid != KEEP && !gid_is_mapped(rgid)) || (egid != KEEP && !gid_is_mapped(egid)))
+		return -EINVAL;
 	if (!capable(CAP_SETGID)) {
 		if (rgid != KEEP && rgid != old->gid && rgid != old->egid)
 			return -EPERM;
@@ -185,6 +190,10 @@ int64_t sys_setresuid(struct regs *regs)
 	const uint32_t want[3] = {(uint32_t)ARG0(regs), (uint32_t)ARG1(regs), (uint32_t)ARG2(regs)};
 	const struct cred *old = current->cred;
 
+	for (int i = 0; i < 3; i++) {
+		if (want[i] != KEEP && !uid_is_mapped(want[i]))
+			return -EINVAL;
+	}
 	for (int i = 0; i < 3 && !capable(CAP_SETUID); i++) {
 		if (want[i] != KEEP && !one_of_uids(old, want[i]))
 			return -EPERM;
@@ -209,6 +218,10 @@ int64_t sys_setresgid(struct regs *regs)
 	const uint32_t want[3] = {(uint32_t)ARG0(regs), (uint32_t)ARG1(regs), (uint32_t)ARG2(regs)};
 	const struct cred *old = current->cred;
 
+	for (int i = 0; i < 3; i++) {
+		if (want[i] != KEEP && !gid_is_mapped(want[i]))
+			return -EINVAL;
+	}
 	for (int i = 0; i < 3 && !capable(CAP_SETGID); i++) {
 		if (want[i] != KEEP && !one_of_gids(old, want[i]))
 			return -EPERM;
@@ -255,7 +268,7 @@ int64_t sys_setfsuid(struct regs *regs)
 	const struct cred *old = current->cred;
 	uint32_t before = old->fsuid;
 
-	if (uid == KEEP || (!one_of_uids(old, uid) && uid != before && !capable(CAP_SETUID)) || uid == before)
+	if (!uid_is_mapped(uid) || (!one_of_uids(old, uid) && uid != before && !capable(CAP_SETUID)) || uid == before)
 		return before;
 	struct cred *cred = cred_copy(old);
 	if (!cred)
@@ -277,7 +290,7 @@ int64_t sys_setfsgid(struct regs *regs)
 	const struct cred *old = current->cred;
 	uint32_t before = old->fsgid;
 
-	if (gid == KEEP || (!one_of_gids(old, gid) && gid != before && !capable(CAP_SETGID)) || gid == before)
+	if (!gid_is_mapped(gid) || (!one_of_gids(old, gid) && gid != before && !capable(CAP_SETGID)) || gid == before)
 		return before;
 	struct cred *cred = cred_copy(old);
 	if (!cred)
@@ -323,6 +336,12 @@ int64_t sys_setgroups(struct regs *regs)
 			kfree(groups);
 			return -EFAULT;
 		}
+	}
+	for (int i = 0; i < count; i++) {
+		if (gid_is_mapped(groups->gid[i]))
+			continue;
+		kfree(groups);
+		return -EINVAL;
 	}
 	struct cred *cred = cred_copy(current->cred);
 	if (!cred) {

@@ -9,6 +9,7 @@
 
 #include "kernel/files.h"
 #include "kernel/namespaces.h"
+#include "kernel/idmap.h"
 #include "ring0/lib.h"
 #include "ring0/usercopy.h"
 #include "syscalls/syscalls.h"
@@ -109,7 +110,8 @@ static int set_status_flags(struct file *file, unsigned flags)
 	unsigned changed = (file->flags ^ flags) & SETFL_MASK, old = file->flags;
 	int rc;
 
-	if (changed & flags & O_NOATIME && file->inode && current->cred->fsuid != file->inode->uid && !capable(CAP_FOWNER))
+	if (changed & flags & O_NOATIME && file->inode && current->cred->fsuid != file->inode->uid &&
+		(file->inode->uid == ID_NONE || !capable(CAP_FOWNER)))
 		return -EPERM;
 	file->flags ^= changed;
 	if (!file->ops->set_flags)

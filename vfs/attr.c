@@ -10,6 +10,7 @@
 #include <asm/resource.h>
 #include <asm/signal.h>
 
+#include "kernel/idmap.h"
 #include "vfs/internal.h"
 
 static int set_locked(struct inode *inode, struct attr_change *change)
@@ -49,7 +50,7 @@ int vfs_chmod(const struct path *path, uint32_t mode)
 	if (!inode_owner_or_capable(inode))
 		return -EPERM;
 	mode &= 07777;
-	if (!cred_in_fsgroup(inode->gid) && !capable(CAP_FSETID))
+	if (!cred_in_fsgroup(inode->gid) && !capable_over(inode, CAP_FSETID))
 		mode &= ~(uint32_t)S_ISGID;
 	change.mode = (inode->mode & S_IFMT) | mode;
 	return set_attributes(path, &change);
@@ -59,7 +60,9 @@ static int may_chown(const struct inode *inode, uint32_t uid, uint32_t gid)
 {
 	bool owner = current->cred->fsuid == inode->uid;
 
-	if (capable(CAP_CHOWN))
+	if ((uid != UINT32_MAX && !uid_is_mapped(uid)) || (gid != UINT32_MAX && !gid_is_mapped(gid)))
+		return -EINVAL;
+	if (capable_over(inode, CAP_CHOWN))
 		return 0;
 	if (uid != UINT32_MAX && (!owner || uid != inode->uid))
 		return -EPERM;

@@ -6,6 +6,7 @@
 #include <linux/fcntl.h>
 #include <linux/mount.h>
 
+#include "kernel/idmap.h"
 #include "vfs/internal.h"
 #include "vfs/tmpfs/tmpfs.h"
 
@@ -131,6 +132,8 @@ void file_exec_ids(struct file *file, struct exec_ids *ids)
 	*ids = (struct exec_ids){0};
 	if (!inode || (file->path.mount && file->path.mount->flags & MS_NOSUID))
 		return;
+	if (inode->uid == ID_NONE || inode->gid == ID_NONE)
+		return; /* user_namespaces(7): of somebody outside */
 	if (inode->mode & S_ISUID) {
 		ids->setuid = true;
 		ids->uid = inode->uid;

@@ -46,6 +46,7 @@ int walk_last(struct walk *walk, struct path *path);
 /* ---- permission.c ---- */
 int may_create(const struct path *dir);
 int may_delete(const struct path *dir, const struct dentry *victim, bool is_dir);
+bool capable_over(const struct inode *inode, int capability); /* of the current task, over what belongs to that inode's owner */
 bool inode_owner_or_capable(const struct inode *inode);
 bool cred_in_fsgroup(uint32_t gid); /* current: fsgid or supplementary */
 

@@ -5,6 +5,7 @@
 #include <linux/errno.h>
 #include <linux/mount.h>
 
+#include "kernel/idmap.h"
 #include "vfs/internal.h"
 
 bool cred_in_fsgroup(uint32_t gid)
@@ -12,18 +13,24 @@ bool cred_in_fsgroup(uint32_t gid)
 	return cred_in_group(current->cred, gid);
 }
 
+/* A capability counts over what belongs to somebody in the container (user_namespaces(7)). */
+bool capable_over(const struct inode *inode, int capability)
+{
+	return inode->uid != ID_NONE && inode->gid != ID_NONE && capable(capability);
+}
+
 static bool capability_overrides(const struct inode *inode, unsigned mask)
 {
 	if (S_ISDIR(inode->mode)) {
-		if (!(mask & MAY_WRITE) && capable(CAP_DAC_READ_SEARCH))
+		if (!(mask & MAY_WRITE) && capable_over(inode, CAP_DAC_READ_SEARCH))
 			return true;
-		return capable(CAP_DAC_OVERRIDE);
+		return capable_over(inode, CAP_DAC_OVERRIDE);
 	}
-	if (mask == MAY_READ && capable(CAP_DAC_READ_SEARCH))
+	if (mask == MAY_READ && capable_over(inode, CAP_DAC_READ_SEARCH))
 		return true;
 	/* Execution needs at least one x bit. */
 	if (!(mask & MAY_EXEC) || inode->mode & 0111)
-		return capable(CAP_DAC_OVERRIDE);
+		return capable_over(inode, CAP_DAC_OVERRIDE);
 	return false;
 }
 
@@ -48,7 +55,7 @@ int inode_permission(struct inode *inode, unsigned mask)
 
 bool inode_owner_or_capable(const struct inode *inode)
 {
-	return current->cred->fsuid == inode->uid || capable(CAP_FOWNER);
+	return current->cred->fsuid == inode->uid || capable_over(inode, CAP_FOWNER);
 }
 
 int may_create(const struct path *dir)
@@ -69,7 +76,7 @@ int may_delete(const struct path *dir, const struct dentry *victim, bool is_dir)
 	if (rc)
 		return rc;
 	if (parent->mode & S_ISVTX && current->cred->fsuid != inode->uid && current->cred->fsuid != parent->uid &&
-		!capable(CAP_FOWNER))
+		!capable_over(inode, CAP_FOWNER))
 		return -EPERM;
 	if (is_dir && !S_ISDIR(inode->mode))
 		return -ENOTDIR;

@@ -6,6 +6,7 @@
 #include <linux/fcntl.h>
 #include <linux/mount.h>
 
+#include "kernel/idmap.h"
 #include "vfs/internal.h"
 
 int vfs_getattr(struct inode *inode, struct kstat *stat)
@@ -20,8 +21,8 @@ int vfs_getattr(struct inode *inode, struct kstat *stat)
 	stat->ino = inode->ino;
 	stat->mode = inode->mode;
 	stat->nlink = inode->nlink;
-	stat->uid = inode->uid;
-	stat->gid = inode->gid;
+	stat->uid = id_shown(inode->uid);
+	stat->gid = id_shown(inode->gid);
 	stat->rdev = inode->rdev;
 	stat->size = inode_size(inode);
 	stat->blocks = inode->blocks;

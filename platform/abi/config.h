@@ -48,6 +48,7 @@ enum config_type {
 	CONFIG_PERSONALITY = 51,   /* u32 as personality(2) takes it */
 	CONFIG_SCHEDULER = 52,     /* struct config_scheduler */
 	CONFIG_IO_PRIORITY = 53,   /* u32 as ioprio_set(2) takes it */
+	CONFIG_ID_MAP = 54,        /* struct config_id_map: of the container's user namespace; repeated */
 	CONFIG_HOOK = 55,          /* struct config_hook, then its strings, each with its end: run before execve, in order */
 	CONFIG_HOOK_STATE = 56,    /* string: what hooks read on standard input */
 };
@@ -77,6 +78,15 @@ struct config_scheduler {
 	int32_t nice;
 	uint32_t priority;
 	uint32_t flags; /* SCHED_FLAG_RESET_ON_FORK */
+};
+
+/* Ids of the container and of the host: `size` from `inside` on are `host` and up outside. */
+#define CONFIG_ID_MAP_UID 0u
+#define CONFIG_ID_MAP_GID 1u
+
+struct config_id_map {
+	uint32_t kind; /* CONFIG_ID_MAP_* */
+	uint32_t inside, host, size;
 };
 
 /* The path, then the arguments, then the environment follow. */

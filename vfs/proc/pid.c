@@ -8,6 +8,7 @@
 #include <linux/fcntl.h>
 
 #include "ring0/usercopy.h"
+#include "kernel/container.h"
 #include "vfs/anon/anon.h"
 #include "vfs/proc/proc.h"
 
@@ -206,6 +207,34 @@ static int show_oom_score(struct seq *seq, struct pseudo_inode *p)
 	score = 666 + (score + task->process->oom_score_adj) * 2 / 3;
 	seq_printf(seq, "%ld\n", (long)(score < 0 ? 0 : score));
 	return 0;
+}
+
+static int show_id_map(struct seq *seq, struct pseudo_inode *p, uint32_t kind)
+{
+	const struct task *task = pseudo_task(p);
+
+	if (!task)
+		return -ESRCH;
+	const struct container_config *config = &task->process->container->config;
+	for (unsigned i = 0; i < config->id_map_count; i++) {
+		const struct config_id_map *map = &config->id_maps[i];
+
+		if (map->kind == kind)
+			seq_printf(seq, "%10u %10u %10u\n", map->inside, map->host, map->size);
+	}
+	if (!config->id_map_count)
+		seq_puts(seq, "         0          0 4294967295\n");
+	return 0;
+}
+
+static int show_uid_map(struct seq *seq, struct pseudo_inode *p)
+{
+	return show_id_map(seq, p, CONFIG_ID_MAP_UID);
+}
+
+static int show_gid_map(struct seq *seq, struct pseudo_inode *p)
+{
+	return show_id_map(seq, p, CONFIG_ID_MAP_GID);
 }
 
 static int show_personality(struct seq *seq, struct pseudo_inode *p)
@@ -476,7 +505,7 @@ static const struct pseudo_entry ns_table[] = {
 	LINK("cwd", link_cwd), \
 	FILE_R("environ", 0400, show_environ), \
 	LINK("exe", link_exe), \
-	TEXT("gid_map", "         0          0 4294967295\n"), \
+	FILE_R("gid_map", 0444, show_gid_map), \
 	FILE_R("io", 0400, proc_show_io), \
 	FILE_R("limits", 0444, proc_show_limits), \
 	TEXT("loginuid", "4294967295"), \
@@ -501,7 +530,7 @@ static const struct pseudo_entry ns_table[] = {
 	FILE_R("stat", 0444, proc_show_stat), \
 	FILE_R("statm", 0444, proc_show_statm), \
 	FILE_R("status", 0444, proc_show_status), \
-	TEXT("uid_map", "         0          0 4294967295\n"), \
+	FILE_R("uid_map", 0444, show_uid_map), \
 	FILE_R("wchan", 0444, show_wchan), \
 	{.name = "fd", .mode = S_IFDIR | 0500, .iops = &proc_fd_inode_ops, .fops = &proc_fd_file_ops}, \
 	{.name = "fdinfo", .mode = S_IFDIR | 0555, .iops = &proc_fd_inode_ops, .fops = &proc_fd_file_ops}
