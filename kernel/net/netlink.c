@@ -33,7 +33,7 @@ int netlink_create(int type, int protocol, struct socket **out)
 
 	if (type != SOCK_RAW && type != SOCK_DGRAM)
 		return -ESOCKTNOSUPPORT;
-	if (protocol != NETLINK_ROUTE && protocol != NETLINK_KOBJECT_UEVENT)
+	if (protocol != NETLINK_ROUTE && protocol != NETLINK_KOBJECT_UEVENT && protocol != NETLINK_GENERIC)
 		return -EPROTONOSUPPORT;
 	sock = kzalloc(sizeof(*sock));
 	if (!sock)
@@ -228,6 +228,25 @@ void reply_end(struct netlink_reply *reply)
 	reply->message = NULL;
 }
 
+const void *netlink_find_attribute(const struct nlmsghdr *request, size_t len, size_t fixed, unsigned type, size_t *size)
+{
+	size_t at = NLMSG_HDRLEN + NLMSG_ALIGN(fixed);
+
+	while (at < len && len - at >= sizeof(struct nlattr)) {
+		struct nlattr attribute;
+
+		memcpy(&attribute, (const char *)request + at, sizeof(attribute));
+		if (attribute.nla_len < sizeof(attribute) || attribute.nla_len > len - at)
+			return NULL;
+		if ((attribute.nla_type & NLA_TYPE_MASK) == type) {
+			*size = attribute.nla_len - NLA_HDRLEN;
+			return (const char *)request + at + NLA_HDRLEN;
+		}
+		at += NLA_ALIGN(attribute.nla_len);
+	}
+	return NULL;
+}
+
 static void put_error(struct netlink_reply *reply, const struct nlmsghdr *request, int error)
 {
 	struct nlmsgerr *body = reply_begin(reply, NLMSG_ERROR, sizeof(*body));
@@ -247,7 +266,8 @@ static void answer(struct netlink_socket *sock, const struct nlmsghdr *request, 
 	int rc;
 
 	reply.multi = dump;
-	rc = netlink_route_request(&reply, request, len);
+	rc = sock->base.protocol == NETLINK_GENERIC ? netlink_generic_request(&reply, request, len)
+						    : netlink_route_request(&reply, request, len);
 	if (!rc && dump) {
 		int *done = reply_begin(&reply, NLMSG_DONE, sizeof(int));
 
@@ -301,7 +321,7 @@ static int64_t netlink_send(struct socket *base, struct socket_send *send)
 		if (name.nl_pid || name.nl_groups)
 			return name.nl_groups ? -EPERM : -ECONNREFUSED; /* to another program */
 	}
-	if (base->protocol != NETLINK_ROUTE)
+	if (base->protocol == NETLINK_KOBJECT_UEVENT)
 		return -ECONNREFUSED;
 	if (send->len > MAX_REQUEST || send->len > sock->options.send_buffer - 32)
 		return -EMSGSIZE;

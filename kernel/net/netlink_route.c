@@ -37,26 +37,6 @@ static unsigned address_size(unsigned family)
 	return family == AF_INET ? 4 : 16;
 }
 
-/* The value of an attribute, NULL if there is none; *len its bytes. */
-static const void *find_attribute(const struct nlmsghdr *request, size_t len, size_t fixed, unsigned type, size_t *size)
-{
-	size_t at = NLMSG_HDRLEN + NLMSG_ALIGN(fixed);
-
-	while (at < len && len - at >= sizeof(struct nlattr)) {
-		struct nlattr attribute;
-
-		memcpy(&attribute, (const char *)request + at, sizeof(attribute));
-		if (attribute.nla_len < sizeof(attribute) || attribute.nla_len > len - at)
-			return NULL;
-		if ((attribute.nla_type & NLA_TYPE_MASK) == type) {
-			*size = attribute.nla_len - NLA_HDRLEN;
-			return (const char *)request + at + NLA_HDRLEN;
-		}
-		at += NLA_ALIGN(attribute.nla_len);
-	}
-	return NULL;
-}
-
 /* ---- links ---- */
 
 static void put_statistics(struct netlink_reply *reply, const struct inet_device *d)
@@ -104,7 +84,7 @@ static int get_link(struct query *q, const struct nlmsghdr *request, size_t len)
 	if ((request->nlmsg_flags & NLM_F_DUMP) != NLM_F_DUMP) {
 		if (len < NLMSG_LENGTH(sizeof(*info)))
 			return -EINVAL;
-		name = find_attribute(request, len, sizeof(*info), IFLA_IFNAME, &size);
+		name = netlink_find_attribute(request, len, sizeof(*info), IFLA_IFNAME, &size);
 		if (name && (!size || name[size - 1]))
 			return -EINVAL;
 		q->index = info->ifi_index;
@@ -230,7 +210,7 @@ static int get_route(struct query *q, const struct nlmsghdr *request, size_t len
 	}
 	if (len < NLMSG_LENGTH(sizeof(*info)) || (info->rtm_family != AF_INET && info->rtm_family != AF_INET6))
 		return -EINVAL;
-	to = find_attribute(request, len, sizeof(*info), RTA_DST, &size);
+	to = netlink_find_attribute(request, len, sizeof(*info), RTA_DST, &size);
 	if (!to || size != address_size(info->rtm_family))
 		return -EINVAL;
 	rc = inet_route_to(info->rtm_family, to, &route);
