@@ -15,6 +15,7 @@ struct icmp_head {
 
 #define ICMP4_ECHO_REPLY 0
 #define ICMP4_UNREACHABLE 3
+#define ICMP4_TOO_BIG 4 /* a code of ICMP4_UNREACHABLE */
 #define ICMP4_ECHO 8
 #define ICMP6_UNREACHABLE 1
 #define ICMP6_ECHO 128

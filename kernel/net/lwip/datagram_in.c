@@ -350,13 +350,23 @@ static bool inner_ports(struct pbuf *p, uint16_t at, uint8_t protocol, struct ic
 	return true;
 }
 
+/* Frames that the host did not check itself; those of the loopback have none. */
+static bool icmp4_is_good(const struct pbuf *p, uint16_t at, const struct netif *netif)
+{
+	if (netif == &loop_netif || p->len != p->tot_len)
+		return netif == &loop_netif;
+	return at <= p->len && !inet_chksum((const char *)p->payload + at, (u16_t)(p->len - at));
+}
+
 static void icmp4_error(struct pbuf *p, uint16_t at, const struct netif *netif)
 {
 	struct icmp_report report;
 	struct icmp_head icmp;
 	struct ip_hdr inner;
+	uint32_t seq;
 
-	if (pbuf_copy_partial(p, &icmp, sizeof(icmp), at) != sizeof(icmp) || icmp.type != ICMP4_UNREACHABLE)
+	if (pbuf_copy_partial(p, &icmp, sizeof(icmp), at) != sizeof(icmp) || icmp.type != ICMP4_UNREACHABLE ||
+	    !icmp4_is_good(p, at, netif))
 		return;
 	at = (uint16_t)(at + sizeof(icmp));
 	if (pbuf_copy_partial(p, &inner, IP_HLEN, at) != IP_HLEN || IPH_V(&inner) != 4 || IPH_HL_BYTES(&inner) < IP_HLEN)
@@ -366,8 +376,14 @@ static void icmp4_error(struct pbuf *p, uint16_t at, const struct netif *netif)
 	report.error = unreachable_error(icmp.code);
 	report.type = icmp.type;
 	report.code = icmp.code;
-	if (inner_ports(p, (uint16_t)(at + IPH_HL_BYTES(&inner)), IPH_PROTO(&inner), &report))
+	at = (uint16_t)(at + IPH_HL_BYTES(&inner));
+	if (!inner_ports(p, at, IPH_PROTO(&inner), &report))
+		return;
+	if (report.udp || icmp.code != ICMP4_TOO_BIG)
 		report_error(p, &report, netif);
+	else if (pbuf_copy_partial(p, &seq, sizeof(seq), (u16_t)(at + 4)) == sizeof(seq))
+		path_too_big(&report.from, report.from_port, &report.to, report.to_port, __builtin_bswap32(seq),
+			__builtin_bswap16(icmp.sequence));
 }
 
 static void icmp6_error(struct pbuf *p, uint16_t at, const struct netif *netif)

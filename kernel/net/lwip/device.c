@@ -46,8 +46,11 @@ u32_t *lwip_port_tcp_options(struct tcp_hdr *header, const struct tcp_pcb *pcb, 
 	u32_t *mss = (u32_t *)(header + 1);
 	struct netif *netif;
 
+	if (TCPH_FLAGS(header) & TCP_RST)
+		tcp_fix_reset(header);
 	if (!(TCPH_FLAGS(header) & TCP_SYN) || mss == options)
 		return options;
+	tcp_fix_syn(header, pcb);
 	netif = ip_route(&pcb->local_ip, &pcb->remote_ip);
 	if (netif && netif != &loop_netif)
 		*mss = __builtin_bswap32(0x02040000u | (u32_t)(device_mtu(netif) - (IP_IS_V6(&pcb->remote_ip) ? 60 : 40)));
@@ -67,6 +70,18 @@ static uint32_t sum_words(const uint8_t *bytes, size_t len)
 	return sum;
 }
 
+/* Sets DF in an IPv4 header and adds it to the checksum: path.c hears of what is too large. */
+static void forbid_fragments(uint8_t *header)
+{
+	uint32_t sum = (uint32_t)header[10] << 8 | header[11];
+
+	header[6] |= 0x40;
+	sum = (sum ^ 0xffff) + 0x4000;
+	sum = ((sum & 0xffff) + (sum >> 16)) ^ 0xffff;
+	header[10] = (uint8_t)(sum >> 8);
+	header[11] = (uint8_t)sum;
+}
+
 /*
  * A TCP frame's checksum is left to the host, and so is the cutting of what is larger than a packet: the field holds the
  * sum of the pseudo header only.
@@ -84,6 +99,8 @@ static void offload(const struct netif *netif, struct frame_buffer *buffer, size
 	if (len < ETH_HLEN + 40u || (!v6 && (frame[12] != 8 || frame[13])) || frame[ETH_HLEN + (v6 ? 6 : 9)] != IP_PROTO_TCP ||
 	    (!v6 && (frame[ETH_HLEN + 6] & 0x3f || frame[ETH_HLEN + 7])) || len < tcp + TCP_HLEN)
 		return;
+	if (!v6)
+		forbid_fragments(frame + ETH_HLEN);
 	size = len - tcp;
 	sum = sum_words(v6 ? frame + ETH_HLEN + 8 : frame + ETH_HLEN + 12, v6 ? 32 : 8) + __builtin_bswap16(IP_PROTO_TCP) +
 	      __builtin_bswap16((uint16_t)size);

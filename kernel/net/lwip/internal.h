@@ -47,6 +47,8 @@ struct tcp_link {
 	uint64_t written, acked;
 	uint64_t stalled_since; /* ns; what was sent waits to be acknowledged since about then; 0: not known */
 	uint16_t mss; /* what one packet holds; the pcb's may be a multiple, for the host to cut. 0: loopback */
+	uint16_t peer_mss; /* as its SYN said */
+	uint16_t segment;  /* what the pcb's is to be: it must not get below what waits to be sent */
 	TAILQ_HEAD(, tcp_chunk) chunks;
 };
 
@@ -97,6 +99,7 @@ struct inet_socket {
 	TAILQ_ENTRY(inet_socket) pending_link;
 	struct inet_socket *listener; /* accepted, but kept back until it has data (TCP_DEFER_ACCEPT) */
 	struct ktimer defer_timer;
+	unsigned pending_count, backlog;
 	/* datagrams */
 	TAILQ_HEAD(inet_packets, inet_packet) packets, errors;
 	size_t packet_bytes;
@@ -180,6 +183,23 @@ void tcp_release_deferred(struct inet_socket *sock); /* it may be accepted now *
 void tcp_check_stalled(struct tcp_pcb *pcb, uint64_t now); /* TCP_USER_TIMEOUT; may end it */
 uint64_t tcp_window_limit(const struct inet_socket *sock); /* bytes that may be offered */
 unsigned tcp_linux_state(const struct inet_socket *sock);
+
+/* Sizes a connection's segments by its peer's MSS, its options, what the path carries and the peer's window takes. */
+void tcp_use_segments(struct tcp_link *link, uint32_t window);
+void tcp_fix_syn(struct tcp_hdr *header, const struct tcp_pcb *pcb); /* one that lwIP is about to send */
+bool tcp_listener_has_room(struct tcp_link *link, uint16_t port); /* for a connection from that port */
+
+/* ---- segment.c ---- */
+#define TCP_MSS_MIN 48u /* as Linux: net.ipv4.tcp_min_snd_mss */
+/* A packet that came, at whose byte `at` its protocol begins. */
+void tcp_before_input(const struct pbuf *p, uint8_t protocol, unsigned at);
+void tcp_fix_reset(struct tcp_hdr *header); /* one that lwIP is about to send */
+
+/* ---- path.c ---- */
+uint16_t path_carries(const ip_addr_t *to, uint16_t mtu); /* what the path carries, at most the link's mtu */
+/* ICMP says that a segment of ours (ports in host order) is larger than mtu. */
+void path_too_big(const ip_addr_t *from, uint16_t from_port, const ip_addr_t *to, uint16_t to_port, uint32_t seq, uint32_t mtu);
+bool path6_takes(struct pbuf *p, uint8_t protocol, unsigned at); /* then p is of no more use */
 
 /* ---- datagram.c ---- */
 extern const struct socket_ops datagram4_ops, datagram6_ops;

@@ -67,6 +67,7 @@ static void deliver4(struct pbuf *p)
 	ip_data.current_ip_header_tot_len = header_len;
 	if (raw_input(p, &loop_netif) == RAW_INPUT_EATEN)
 		return;
+	tcp_before_input(p, IPH_PROTO(header), header_len);
 	pbuf_remove_header(p, header_len);
 	if (IPH_PROTO(header) == IP_PROTO_TCP)
 		tcp_input(p, &loop_netif);
@@ -92,6 +93,7 @@ static void deliver6(struct pbuf *p)
 	ip_data.current_ip_header_tot_len = IP6_HLEN;
 	if (raw_input(p, &loop_netif) == RAW_INPUT_EATEN)
 		return;
+	tcp_before_input(p, IP6H_NEXTH(header), IP6_HLEN);
 	pbuf_remove_header(p, IP6_HLEN);
 	if (IP6H_NEXTH(header) == IP6_NEXTH_TCP)
 		tcp_input(p, &loop_netif);

@@ -92,13 +92,12 @@
 #define TCP_WND_UPDATE_THRESHOLD (TCP_WND / 4)
 #define LWIP_TCP_SACK_OUT 1
 #define LWIP_TCP_MAX_SACK_NUM 4
-#define LWIP_TCP_TIMESTAMPS 0
+#define LWIP_TCP_TIMESTAMPS 1
 #define LWIP_TCP_KEEPALIVE 1
 #define TCP_QUEUE_OOSEQ 1
 #define TCP_OOSEQ_MAX_BYTES TCP_WND
 #define TCP_OOSEQ_MAX_PBUFS 1024
 #define TCP_TMR_INTERVAL 40 /* ms: delayed acknowledgements, as Linux; twice that is the unit of retransmission */
-#define LWIP_TCP_RTO_TIME 1000
 #define TCP_SYNMAXRTX 6
 #define TCP_MAXRTX 12
 #define TCP_MSL 30000UL /* 60 s of TIME_WAIT, as Linux */
@@ -115,6 +114,7 @@
 #define LWIP_HOOK_IP6_ROUTE(src, dest) lwip_port_ip6_route((src), (dest))
 #define LWIP_HOOK_ETHARP_GET_GW(netif, dest) lwip_port_ip4_gateway((netif), (dest))
 #define LWIP_HOOK_ND6_GET_GW(netif, dest) lwip_port_ip6_gateway((netif), (dest))
+#define LWIP_HOOK_TCP_INPACKET_PCB(pcb, header, len, here, rest, p) lwip_port_tcp_segment((pcb), (header), (len), (here))
 #define LWIP_HOOK_TCP_OUT_TCPOPT_LENGTH(pcb, len) (len)
 #define LWIP_HOOK_TCP_OUT_ADD_TCPOPTS(p, header, pcb, options) lwip_port_tcp_options((header), (pcb), (options))
 #define LWIP_HOOK_TCP_ISN(local, local_port, remote, remote_port) lwip_port_tcp_isn((local), (local_port), (remote), (remote_port))

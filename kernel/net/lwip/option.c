@@ -223,7 +223,7 @@ static int path_mtu(const struct inet_socket *sock)
 	if (!sock->connected)
 		return -ENOTCONN;
 	netif = route_find(&sock->remote, &from);
-	return !netif ? -ENOTCONN : netif == &loop_netif ? LOOPBACK_MTU : device_mtu(netif);
+	return !netif ? -ENOTCONN : netif == &loop_netif ? LOOPBACK_MTU : path_carries(&sock->remote, device_mtu(netif));
 }
 
 static int get_ip(struct inet_socket *sock, int level, int option, int *number)

@@ -39,10 +39,6 @@ void inet_apply_tcp_options(struct inet_socket *sock)
 	pcb->keep_idle = sock->keep_idle * 1000;
 	pcb->keep_intvl = sock->keep_interval * 1000;
 	pcb->keep_cnt = sock->keep_count;
-	if (pcb->state == ESTABLISHED && pcb->rcv_wnd > tcp_window_limit(sock)) {
-		pcb->rcv_wnd = (tcpwnd_size_t)tcp_window_limit(sock);
-		pcb->rcv_ann_wnd = MIN(pcb->rcv_ann_wnd, pcb->rcv_wnd);
-	}
 }
 
 /* TCP_QUICKACK: what is owed is acknowledged now; Linux may delay again later, too. */

@@ -188,34 +188,3 @@ const ip6_addr_t *lwip_port_ip6_gateway(struct netif *netif, const ip6_addr_t *d
 	}
 	return &hop;
 }
-
-/* From a link: nothing that says it comes from ourselves. */
-int lwip_port_ip4_input(struct pbuf *p, struct netif *netif)
-{
-	const struct ip_hdr *header = p->payload;
-	ip4_addr_t from;
-
-	if (p->len < IP_HLEN)
-		goto drop;
-	ip4_addr_copy(from, header->src);
-	if (!is_local4(&from))
-		return 0;
-drop:
-	pbuf_free(p);
-	return 1;
-}
-
-int lwip_port_ip6_input(struct pbuf *p, struct netif *netif)
-{
-	const struct ip6_hdr *header = p->payload;
-	ip6_addr_t from;
-
-	if (p->len < IP6_HLEN)
-		goto drop;
-	ip6_addr_copy_from_packed(from, header->src);
-	if (!is_local6(&from))
-		return 0;
-drop:
-	pbuf_free(p);
-	return 1;
-}

@@ -11,9 +11,11 @@
 #include "kernel/net/lwip/internal.h"
 #include "ring0/clock.h"
 
+#define BACKLOG_MAX 4096u /* net.core.somaxconn */
+#define FIRST_TIMEOUT_MS 1000u /* of a SYN (RFC 6298); lwIP's is 3 s */
+#define TIMEOUT_TICKS_MIN 4 /* 240 to 320 ms */
 #define SEGMENT_PACKETS 16u
 #define SEGMENT_MAX 61440u
-#define MAX_BACKLOG 255u /* what lwIP can count */
 
 /* As Linux numbers the states of tcp(7), by lwIP's. */
 static const uint8_t linux_states[] = {
@@ -61,7 +63,52 @@ static void on_destroyed(u8_t slot, void *data)
 	tcp_link_put(link);
 }
 
-static const struct tcp_ext_arg_callbacks link_callbacks = {.destroy = on_destroyed};
+/* RFC 6298: the handshake is the first measure of the round trip; lwIP would take it for one of many. */
+static void take_first_measure(struct tcp_pcb *pcb)
+{
+	s16_t ticks = (s16_t)MIN(tcp_ticks - pcb->rttest, 0xffu);
+
+	if (!pcb->rttest)
+		return; /* sent more than once: it measures nothing */
+	pcb->rttest = 0;
+	pcb->sa = (s16_t)(ticks << 3);
+	pcb->sv = MAX((s16_t)(2 * ticks), (s16_t)TIMEOUT_TICKS_MIN);
+	pcb->rto = (s16_t)(ticks + pcb->sv);
+}
+
+static void set_first_timeout(struct tcp_pcb *pcb)
+{
+	pcb->rto = pcb->sv = FIRST_TIMEOUT_MS / TCP_SLOW_INTERVAL + 1;
+}
+
+/* SO_RCVBUF and TCP_WINDOW_CLAMP before the connection: once announced, a window is not taken back. */
+static void limit_window(struct tcp_pcb *pcb, const struct inet_socket *sock)
+{
+	if (!sock || pcb->rcv_wnd <= tcp_window_limit(sock))
+		return;
+	pcb->rcv_wnd = pcb->rcv_ann_wnd = (tcpwnd_size_t)tcp_window_limit(sock);
+	pcb->rcv_ann_right_edge = pcb->rcv_nxt + pcb->rcv_wnd;
+}
+
+static err_t on_passive_open(u8_t slot, struct tcp_pcb_listen *listener, struct tcp_pcb *pcb)
+{
+	const struct tcp_link *link = listener->callback_arg;
+
+	set_first_timeout(pcb);
+	limit_window(pcb, link ? link->sock : NULL);
+	return ERR_OK;
+}
+
+/* The window of our SYN: lwIP wants its own number in the control block until the connection stands. */
+void tcp_fix_syn(struct tcp_hdr *header, const struct tcp_pcb *pcb)
+{
+	const struct tcp_link *link = pcb->callback_arg;
+
+	if (pcb->state == SYN_SENT && link && link->sock)
+		header->wnd = __builtin_bswap16((uint16_t)MIN(tcp_window_limit(link->sock), 0xffffull));
+}
+
+static const struct tcp_ext_arg_callbacks link_callbacks = {.destroy = on_destroyed, .passive_open = on_passive_open};
 
 /* What a control block was told to remember; *error is Linux's for it, by how far it had come. */
 static int error_of(const struct inet_socket *sock, err_t err)
@@ -133,23 +180,34 @@ struct tcp_link *tcp_link_of(struct tcp_pcb *pcb)
 
 /*
  * Over a link, segments of many packets: the host cuts them (kernel/net/frames.h). IPv4 only, since lwIP would fragment
- * them itself under IPv6.
+ * them itself under IPv6. lwIP's MSS counts the options of each segment, ours what a packet carries beside them.
  */
-static void use_large_segments(struct tcp_link *link)
+void tcp_use_segments(struct tcp_link *link, uint32_t window)
 {
 	struct tcp_pcb *pcb = link->pcb;
 	struct netif *netif = ip_route(&pcb->local_ip, &pcb->remote_ip);
-	bool v6 = IP_IS_V6(&pcb->remote_ip);
+	bool v6 = IP_IS_V6(&pcb->remote_ip), first = !link->peer_mss;
+	uint16_t options = pcb->flags & TF_TIMESTAMP ? LWIP_TCP_OPT_LEN_TS_OUT : 0, mtu;
+	uint32_t packets = 1;
 
-	if (link->sock->max_segment)
-		pcb->mss = MIN(pcb->mss, link->sock->max_segment);
-	if (!netif || netif == &loop_netif || pcb->mss < 256)
+	if (first) {
+		link->peer_mss = MAX(pcb->mss, (u16_t)TCP_MSS_MIN);
+		if (link->sock && link->sock->max_segment)
+			link->peer_mss = MIN(link->peer_mss, (u16_t)link->sock->max_segment);
+		link->segment = pcb->mss = link->peer_mss;
+	}
+	if (!netif || netif == &loop_netif)
 		return;
-	pcb->mss = MIN(pcb->mss, (u16_t)(device_mtu(netif) - (v6 ? 60 : 40)));
-	link->mss = pcb->mss;
-	if (v6)
-		return;
-	pcb->mss = (u16_t)(pcb->mss * MIN(SEGMENT_PACKETS, SEGMENT_MAX / pcb->mss));
+	mtu = path_carries(&pcb->remote_ip, device_mtu(netif));
+	link->mss = (uint16_t)(MIN(link->peer_mss, (u16_t)(mtu - (v6 ? 60 : 40))) - options);
+	if (!v6)
+		packets = MIN(SEGMENT_PACKETS, (SEGMENT_MAX - options) / link->mss);
+	if (window < 2 * packets * link->mss) /* a segment must fit what the peer takes */
+		packets = MAX(window / 2 / link->mss, 1u);
+	link->segment = (u16_t)(link->mss * packets + options);
+	if (!first)
+		return; /* tcp_data.c takes it over when it may */
+	pcb->mss = link->segment;
 	pcb->cwnd = MAX(pcb->cwnd, 2u * pcb->mss);
 }
 
@@ -170,6 +228,7 @@ static int need_pcb(struct inet_socket *sock)
 		tcp_abort(pcb);
 		return -ENOMEM;
 	}
+	set_first_timeout(pcb);
 	inet_apply_tcp_options(sock);
 	return 0;
 }
@@ -373,6 +432,14 @@ static void defer(struct inet_socket *child, struct inet_socket *listener)
 	ktimer_start(&child->defer_timer, clock_monotonic() + listener->defer_accept * 1000000000ull);
 }
 
+/* As Linux: one more than listen(2) asked for. */
+bool tcp_listener_has_room(struct tcp_link *link, uint16_t port)
+{
+	const struct inet_socket *sock = link && link->sock ? pick_listener(link->sock, port) : NULL;
+
+	return sock && sock->pending_count <= sock->backlog;
+}
+
 /* A connection to a listener is established. */
 static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t err)
 {
@@ -398,9 +465,10 @@ static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t err)
 	child->connected = true;
 	note_names(child, pcb);
 	inet_apply_tcp_options(child);
-	use_large_segments(child->tcp);
-	tcp_backlog_delayed(pcb);
+	tcp_use_segments(child->tcp, UINT32_MAX);
+	take_first_measure(pcb);
 	TAILQ_INSERT_TAIL(&sock->pending, child, pending_link);
+	sock->pending_count++;
 	if (sock->defer_accept)
 		defer(child, sock);
 	else
@@ -408,7 +476,7 @@ static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t err)
 	return ERR_OK;
 }
 
-static int start_listening(struct inet_socket *sock, unsigned backlog, bool joins)
+static int start_listening(struct inet_socket *sock, bool joins)
 {
 	struct tcp_link *link;
 	struct tcp_pcb *pcb;
@@ -428,7 +496,7 @@ static int start_listening(struct inet_socket *sock, unsigned backlog, bool join
 	}
 	link = sock->tcp;
 	link->refs++; /* the block that is replaced lets go of its own */
-	pcb = tcp_listen_with_backlog_and_err(link->pcb, (u8_t)backlog, &err);
+	pcb = tcp_listen_with_backlog_and_err(link->pcb, TCP_DEFAULT_LISTEN_BACKLOG, &err);
 	if (!pcb) {
 		link->refs--;
 		return stack_error(err);
@@ -442,13 +510,12 @@ static int start_listening(struct inet_socket *sock, unsigned backlog, bool join
 static int tcp_socket_listen(struct socket *base, int backlog)
 {
 	struct inet_socket *sock = inet_of(base), *other;
-	unsigned limit = backlog < 0 || (unsigned)backlog >= MAX_BACKLOG ? MAX_BACKLOG : (unsigned)backlog + 1;
+	unsigned limit = MIN((unsigned)backlog, BACKLOG_MAX);
 	bool joins = false;
 	int rc;
 
 	if (sock->state == INET_LISTENING) {
-		if (sock->tcp)
-			tcp_backlog_set((struct tcp_pcb_listen *)sock->tcp->pcb, limit);
+		sock->backlog = limit;
 		return 0;
 	}
 	if (sock->state != INET_IDLE && sock->state != INET_DONE)
@@ -461,8 +528,9 @@ static int tcp_socket_listen(struct socket *base, int backlog)
 			if (other != sock && other->state == INET_LISTENING && other->local_port == sock->local_port &&
 			    overlaps(sock, &sock->local, other))
 				return -EADDRINUSE;
+	sock->backlog = limit;
 	stack_enter();
-	rc = start_listening(sock, limit, joins);
+	rc = start_listening(sock, joins);
 	stack_leave();
 	return rc;
 }
@@ -485,8 +553,7 @@ static int tcp_socket_accept(struct socket *base, uint64_t deadline, struct sock
 	if (!child)
 		return -EINVAL;
 	TAILQ_REMOVE(&sock->pending, child, pending_link);
-	if (child->tcp && child->tcp->pcb)
-		tcp_backlog_accepted(child->tcp->pcb);
+	sock->pending_count--;
 	*out = &child->base;
 	return 0;
 }
@@ -502,7 +569,9 @@ static err_t on_connected(void *arg, struct tcp_pcb *pcb, err_t err)
 		return ERR_OK;
 	sock->state = INET_CONNECTED;
 	inet_apply_tcp_options(sock);
-	use_large_segments(link);
+	tcp_use_segments(link, UINT32_MAX);
+	take_first_measure(pcb);
+	limit_window(pcb, sock);
 	inet_wake(sock, EPOLLOUT | EPOLLWRNORM);
 	return ERR_OK;
 }

@@ -144,6 +144,19 @@ static void push(struct tcp_link *link)
 		tcp_nagle_enable(pcb);
 }
 
+/* lwIP joins new bytes with the last segment that waits, and wants that one to fit its MSS. */
+static void adopt_segment_size(struct tcp_link *link)
+{
+	struct tcp_pcb *pcb = link->pcb;
+	const struct tcp_seg *last = pcb->unsent;
+
+	if (pcb->mss == link->segment)
+		return;
+	while (last && last->next)
+		last = last->next;
+	pcb->mss = MAX(link->segment, last ? (u16_t)(last->len + pcb->unsent_oversize + LWIP_TCP_OPT_LEN_TS_OUT) : 0);
+}
+
 /* Hands a chunk of len bytes to lwIP; takes it over. Bytes are all written, or an error. */
 static int hand_over(struct inet_socket *sock, struct tcp_chunk *chunk, size_t len, bool more)
 {
@@ -152,6 +165,7 @@ static int hand_over(struct inet_socket *sock, struct tcp_chunk *chunk, size_t l
 	err_t err;
 
 	stack_enter();
+	adopt_segment_size(link);
 	err = tcp_write(link->pcb, chunk->data, (u16_t)len, flags);
 	if (err == ERR_OK) {
 		link->written += len;
@@ -221,6 +235,12 @@ static void open_window(struct inet_socket *sock, size_t n)
 		if (window < tcp_window_limit(sock))
 			tcp_recved(pcb, (u16_t)MIN((uint64_t)part, tcp_window_limit(sock) - window));
 		n -= part;
+	}
+	/* lwIP tells of a window by its own size, which is more than a small buffer ever gains. */
+	if (pcb->rcv_nxt + pcb->rcv_wnd - pcb->rcv_ann_right_edge >= MIN(tcp_window_limit(sock) / 2, (uint64_t)TCP_WND_UPDATE_THRESHOLD)) {
+		pcb->rcv_ann_wnd = pcb->rcv_wnd;
+		tcp_ack_now(pcb);
+		(void)tcp_output(pcb);
 	}
 	stack_leave();
 }
