@@ -149,6 +149,8 @@ static int ask(struct wanted *w, unsigned cmd, struct ifreq *request)
 	case SIOCGIFTXQLEN:
 		request->number = 1000;
 		return 0;
+	case SIOCETHTOOL:
+		return -EOPNOTSUPP;
 	case SIOCGIFHWADDR:
 		memset(&request->hardware, 0, sizeof(request->hardware));
 		request->hardware.family = w->device.loopback ? ARPHRD_LOOPBACK : ARPHRD_ETHER;
@@ -197,6 +199,7 @@ int64_t ifreq_ioctl(unsigned cmd, uint64_t arg)
 	case SIOCGIFMETRIC:
 	case SIOCGIFTXQLEN:
 	case SIOCGIFHWADDR:
+	case SIOCETHTOOL: /* no device has such operations */
 		return ask_by_name(cmd, arg);
 	case SIOCSIFFLAGS:
 	case SIOCSIFADDR:

@@ -20,6 +20,7 @@
  *	get_option  no         no           required: these, and of SOL_SOCKET SO_ERROR, SO_ACCEPTCONN and what options.c leaves
  *	changed     no         no           nothing is to be done when an option of SOL_SOCKET was set
  *	ioctl       yes        yes          -ENOTTY
+ *	mapping     no         no           -ENODEV
  *	pair        no         no           -EOPNOTSUPP
  *	close       yes        no           required: the file is closed; frees the object or lets it go
  */
@@ -39,6 +40,7 @@
 struct file;
 struct socket;
 struct socket_filter;
+struct vm_object;
 
 /* A struct sockaddr of any family; one byte more, so that a path can be terminated. */
 struct socket_address {
@@ -102,6 +104,7 @@ struct socket_ops {
 	/* *len: room, at most SOCKET_OPTION_MAX; then what was written. */
 	int (*get_option)(struct socket *sock, int level, int option, void *value, unsigned *len);
 	int64_t (*ioctl)(struct socket *sock, unsigned cmd, uint64_t arg);
+	struct vm_object *(*mapping)(struct socket *sock); /* mmap(2): no reference taken; NULL: nothing to map now */
 	void (*pair)(struct socket *a, struct socket *b);
 	void (*opened)(struct socket *sock); /* sock->ino is known now; may be NULL */
 	void (*close)(struct socket *sock);

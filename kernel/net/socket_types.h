@@ -21,6 +21,7 @@
 #define AF_PACKET 17
 
 #define SOL_SOCKET 1
+#define SOL_PACKET 263
 #define SCM_RIGHTS 1
 #define SCM_CREDENTIALS 2
 #define SCM_PIDFD 4

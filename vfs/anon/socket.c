@@ -15,6 +15,7 @@
 #include "kernel/net/inet.h"
 #include "kernel/net/netlink.h"
 #include "kernel/net/options.h"
+#include "kernel/net/packet.h"
 #include "kernel/signal.h"
 #include "ring0/clock.h"
 #include "ring0/lib.h"
@@ -44,6 +45,8 @@ static int create(int family, int type, int protocol, struct socket **sock)
 	case AF_INET:
 	case AF_INET6:
 		return inet_create(family, type, protocol, sock);
+	case AF_PACKET:
+		return packet_create(type, protocol, sock);
 	case AF_NETLINK:
 		return netlink_create(type, protocol, sock);
 	default:
@@ -289,6 +292,13 @@ static int64_t socket_ioctl(struct file *file, unsigned cmd, uint64_t arg)
 	return rc == -ENOTTY ? ifreq_ioctl(cmd, arg) : rc;
 }
 
+static struct vm_object *socket_mapping(struct file *file)
+{
+	struct socket *sock = file->private;
+
+	return sock->ops->mapping ? sock->ops->mapping(sock) : NULL;
+}
+
 static const struct file_ops socket_file_ops = {
 	.read = socket_read,
 	.write = socket_write,
@@ -296,6 +306,7 @@ static const struct file_ops socket_file_ops = {
 	.write_kernel = socket_write_kernel,
 	.poll = socket_poll,
 	.ioctl = socket_ioctl,
+	.mmap_object = socket_mapping,
 	.release = socket_release,
 };
 
@@ -413,6 +424,8 @@ int socket_get_option(struct file *file, int level, int option, uaddr_t user, ua
 		return get_filter(sock, user, user_len, len);
 	size = MIN(len, SOCKET_OPTION_MAX);
 	memset(value, 0, sizeof(value));
+	if (level == SOL_PACKET && copy_from_user(value, user, MIN(size, sizeof(int)))) /* PACKET_HDRLEN asks with a number */
+		return -EFAULT;
 	timeout = timeout_of(sock, level, option);
 	if (timeout)
 		size = get_timeout(*timeout, value);

@@ -6,6 +6,7 @@
  * their own address.
  */
 #include <linux/if_ether.h>
+#include <linux/if_packet.h>
 #include <lwip/etharp.h>
 #include <lwip/ethip6.h>
 #include <lwip/prot/etharp.h>
@@ -13,6 +14,7 @@
 
 #include "kernel/net/lwip/device.h"
 #include "kernel/net/lwip/hooks.h"
+#include "kernel/net/packet.h"
 
 #define LARGE_MTU 61480u
 #define CHECKSUMS (NETIF_CHECKSUM_ENABLE_ALL & ~NETIF_CHECKSUM_GEN_TCP)
@@ -120,6 +122,43 @@ static void offload(const struct netif *netif, struct frame_buffer *buffer, size
 	out->header_len = (uint16_t)(tcp + header);
 }
 
+/* To packet sockets. */
+static void show(const struct net_device *device, const struct frame_header *header, const uint8_t *frame, size_t len, uint8_t type)
+{
+	packet_seen(&(struct packet_frame){.bytes = frame, .len = len, .index = netif_get_index(&device->netif), .type = type,
+		.checksum_missing = header->flags & FRAME_NEEDS_CHECKSUM});
+}
+
+static uint8_t packet_type(const struct net_device *device, const uint8_t *frame)
+{
+	static const uint8_t everyone[ETH_ALEN] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+
+	if (frame[0] & 1)
+		return memcmp(frame, everyone, ETH_ALEN) ? PACKET_MULTICAST : PACKET_BROADCAST;
+	return memcmp(frame, device->netif.hwaddr, ETH_ALEN) ? PACKET_OTHERHOST : PACKET_HOST;
+}
+
+int inet_send_frame(int index, const void *frame, size_t len, const struct socket *from)
+{
+	if (index == netif_get_index(&loop_netif))
+		return loop_send_frame(frame, len, from);
+	for (unsigned i = 0; i < net_device_count; i++) {
+		struct net_device *device = &net_devices[i];
+		struct frame_buffer *buffer;
+
+		if (device->parent || netif_get_index(&device->netif) != index)
+			continue;
+		buffer = frames_alloc(&device->frames, len);
+		if (!buffer)
+			return -ENOBUFS;
+		memcpy(frames_bytes(buffer), frame, len);
+		packet_seen(&(struct packet_frame){.bytes = frame, .len = len, .index = index, .type = PACKET_OUTGOING, .from = from});
+		frames_send(buffer);
+		return 0;
+	}
+	return -ENXIO;
+}
+
 static err_t output_frame(struct netif *netif, struct pbuf *p)
 {
 	struct net_device *device = device_of(netif);
@@ -130,6 +169,7 @@ static err_t output_frame(struct netif *netif, struct pbuf *p)
 		return ERR_MEM;
 	(void)pbuf_copy_partial(p, frames_bytes(buffer), p->tot_len, 0);
 	offload(netif, buffer, p->tot_len);
+	show(device->parent ? device->parent : device, frames_header(buffer), frames_bytes(buffer), p->tot_len, PACKET_OUTGOING);
 	stack_device_used();
 	frames_send(buffer);
 	return ERR_OK;
@@ -182,7 +222,10 @@ static void receive_frame(struct frames *frames, const struct frame_header *head
 	struct netif *netif;
 	struct pbuf *p;
 
-	if (len < ETH_HLEN || len > UINT16_MAX || (!(frame[0] & 1) && memcmp(frame, device->netif.hwaddr, ETH_ALEN)))
+	if (len < ETH_HLEN)
+		return;
+	show(device, header, frame, len, packet_type(device, frame));
+	if (len > UINT16_MAX || (!(frame[0] & 1) && memcmp(frame, device->netif.hwaddr, ETH_ALEN)))
 		return;
 	p = pbuf_alloc(PBUF_RAW, (u16_t)len, PBUF_RAM);
 	if (!p) {

@@ -127,6 +127,7 @@ int stack_error(err_t err); /* lwIP's as -errno */
 extern struct netif loop_netif;
 void loop_init(void);
 void loop_drain(void);
+int loop_send_frame(const void *frame, size_t len, const struct socket *from); /* inet_send_frame() on it */
 err_t loop_queue(struct pbuf *p); /* a whole IP packet to ourselves: a copy is queued */
 
 /* ---- route.c ---- */

@@ -5,6 +5,8 @@
  * Delivery goes straight to the protocols. There are no checksums (the device says so), no fragments, since its MTU
  * holds any packet, and no extension headers, since only our own stack writes to it.
  */
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
 #include <lwip/icmp.h>
 #include <lwip/icmp6.h>
 #include <lwip/priv/raw_priv.h>
@@ -13,6 +15,7 @@
 #include <lwip/udp.h>
 
 #include "kernel/net/lwip/internal.h"
+#include "kernel/net/packet.h"
 
 #define LOOP_MTU 65535u
 #define LOOP_QUEUE_BYTES (4u * 1024 * 1024)
@@ -21,6 +24,22 @@ struct netif loop_netif;
 static struct pbuf *queue, *queue_tail; /* single pbufs linked by next */
 static size_t queue_bytes;
 static bool draining;
+
+/* To packet sockets: with an Ethernet header that names nobody, as Linux's loopback has. p is one piece. */
+static void show(const struct pbuf *p, uint8_t type, const struct socket *from)
+{
+	bool v4 = p->len && IP_HDR_GET_VERSION(p->payload) == 4;
+	uint8_t *frame = packet_socket_count ? kmalloc(ETH_HLEN + p->len) : NULL;
+	struct ethhdr header = {.h_proto = __builtin_bswap16(v4 ? ETH_P_IP : ETH_P_IPV6)};
+
+	if (!frame)
+		return;
+	memcpy(frame, &header, ETH_HLEN);
+	memcpy(frame + ETH_HLEN, p->payload, p->len);
+	packet_seen(&(struct packet_frame){.bytes = frame, .len = ETH_HLEN + p->len, .index = netif_get_index(&loop_netif),
+		.type = type, .loopback = true, .checksum_missing = true, .from = from});
+	kfree(frame);
+}
 
 err_t loop_queue(struct pbuf *p)
 {
@@ -39,7 +58,44 @@ err_t loop_queue(struct pbuf *p)
 		queue = copy;
 	queue_tail = copy;
 	queue_bytes += copy->len;
+	show(copy, PACKET_OUTGOING, NULL);
 	return ERR_OK;
+}
+
+/* A packet that does not come from the stack may not say that it comes from or goes to 127.0.0.0/8, as on Linux. */
+static bool is_martian(const struct ethhdr *header, const struct pbuf *p)
+{
+	const struct ip_hdr *ip = p->payload;
+
+	if (header->h_proto == __builtin_bswap16(ETH_P_IPV6))
+		return false;
+	return header->h_proto != __builtin_bswap16(ETH_P_IP) || p->len < IP_HLEN || ip4_addr_isloopback(&ip->src) ||
+	       ip4_addr_isloopback(&ip->dest);
+}
+
+int loop_send_frame(const void *frame, size_t len, const struct socket *from)
+{
+	const struct ethhdr *header = frame;
+	struct pbuf *p = len - ETH_HLEN <= UINT16_MAX ? pbuf_alloc(PBUF_RAW, (u16_t)(len - ETH_HLEN), PBUF_RAM) : NULL;
+	struct packet_frame seen = {.bytes = frame, .len = len, .index = netif_get_index(&loop_netif), .loopback = true, .from = from};
+	err_t err = ERR_OK;
+
+	if (!p)
+		return -ENOBUFS;
+	memcpy(p->payload, (const char *)frame + ETH_HLEN, len - ETH_HLEN);
+	if (!is_martian(header, p)) {
+		stack_enter();
+		err = loop_queue(p);
+		stack_leave();
+	} else { /* nobody's but packet sockets' */
+		seen.type = PACKET_OUTGOING;
+		packet_seen(&seen);
+		seen.type = PACKET_HOST;
+		seen.from = NULL;
+		packet_seen(&seen);
+	}
+	pbuf_free(p);
+	return err == ERR_OK ? 0 : -ENOBUFS;
 }
 
 static err_t loop_output4(struct netif *netif, struct pbuf *p, const ip4_addr_t *to)
@@ -135,6 +191,7 @@ void loop_drain(void)
 		queue = p->next;
 		p->next = NULL;
 		queue_bytes -= p->len;
+		show(p, PACKET_HOST, NULL);
 		deliver(p);
 	}
 	draining = false;
