@@ -21,7 +21,7 @@
 
 enum { IMAGE_FD = 3, CONFIG_FD, LIFELINE_FD, ERROR_FD };
 enum { OPT_LOG = 256, OPT_LISTEN, OPT_OWNER, OPT_CPUS, OPT_MEMORY, OPT_USER, OPT_STATE, OPT_DEBUG, OPT_DETACHED, OPT_HELD,
-	OPT_CONSOLE, OPT_TREES_FD, OPT_TREES, OPT_IDS, OPT_NET };
+	OPT_CONSOLE, OPT_TREES_FD, OPT_TREES, OPT_IDS, OPT_OWN_NETWORK };
 
 static const struct option options[] = {
 	{"log-fd", required_argument, NULL, OPT_LOG},
@@ -38,7 +38,7 @@ static const struct option options[] = {
 	{"trees-fd", required_argument, NULL, OPT_TREES_FD},
 	{"trees", required_argument, NULL, OPT_TREES},
 	{"ids", required_argument, NULL, OPT_IDS},
-	{"net-fds", required_argument, NULL, OPT_NET},
+	{"own-network", no_argument, NULL, OPT_OWN_NETWORK},
 	{NULL, 0, NULL, 0},
 };
 
@@ -92,9 +92,8 @@ static void set(struct boot *boot, int option)
 	case OPT_TREES_FD:
 		boot->trees_fd = (int)value;
 		break;
-	case OPT_NET:
-		for (char *count = strchr(optarg, ','); count && vmm->net_count < strtoul(count + 1, NULL, 10); vmm->net_count++)
-			vmm->net_fds[vmm->net_count] = (int)(value + vmm->net_count);
+	case OPT_OWN_NETWORK:
+		vmm->own_network = true;
 		break;
 	case OPT_TREES:
 		boot->trees = optarg;

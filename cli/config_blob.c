@@ -80,24 +80,6 @@ static void put_flag(struct blob *blob, enum config_type type, bool set)
 		put(blob, type, NULL, 0);
 }
 
-static void put_network(struct blob *blob, const struct container_network *network)
-{
-	const struct config_network *n = &network->head;
-	struct config_record record = {CONFIG_NETWORK,
-		(uint32_t)(sizeof(*n) + n->links * sizeof(network->links[0]) + n->addresses * sizeof(network->addresses[0]) +
-			n->routes * sizeof(network->routes[0]) + n->neighbours * sizeof(network->neighbours[0]))};
-
-	if (!n->links)
-		return;
-	put_bytes(blob, &record, sizeof(record));
-	put_bytes(blob, n, sizeof(*n));
-	put_bytes(blob, network->links, n->links * sizeof(network->links[0]));
-	put_bytes(blob, network->addresses, n->addresses * sizeof(network->addresses[0]));
-	put_bytes(blob, network->routes, n->routes * sizeof(network->routes[0]));
-	put_bytes(blob, network->neighbours, n->neighbours * sizeof(network->neighbours[0]));
-	put_padding(blob);
-}
-
 static void put_device(struct blob *blob, const struct container_device *device)
 {
 	struct config_record record = {CONFIG_DEVICE, (uint32_t)(sizeof(device->is) + strlen(device->path))};
@@ -192,7 +174,6 @@ void *config_blob(const struct container *c, size_t *length)
 	put_strings(&blob, CONFIG_SYSCTL, &c->sysctls);
 	if (limits.pids)
 		put(&blob, CONFIG_LIMITS, &limits, sizeof(limits));
-	put_network(&blob, &c->network);
 	for (size_t i = 0; i < c->device_count; i++)
 		put_device(&blob, &c->devices[i]);
 	for (size_t i = 0; i < c->id_map_count; i++)

@@ -11,7 +11,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "cli/network.h"
 #include "platform/abi/config.h"
 
 #define CONTAINER_MAX_ID_MAPS 32 /* of users and of groups: gofer/gofer.h */
@@ -109,8 +108,8 @@ struct container {
 	struct container_limits limits;
 	uint32_t number, share; /* a further container of a sandbox: its number there, CONFIG_SHARE_* */
 	struct strings joined;  /* paths of those namespaces of the pod */
-	char *network_path; /* the network namespace that config.json names; NULL: none */
-	struct container_network network; /* taken over from it; no links: loopback only */
+	bool own_network;   /* config.json asks for a network namespace */
+	char *network_path; /* which; NULL: a new one */
 	struct container_tree trees[CONTAINER_MAX_TREES];
 	size_t tree_count;
 };

@@ -90,7 +90,7 @@ pid_t sandbox_fork(void)
 void sandbox_become(const int *fds, unsigned count, char **argv)
 {
 	int high = FIRST_FD + (int)count;
-	int copies[CONTAINER_MAX_TREES + FIXED_FDS + 4 + CONFIG_NETWORK_LINKS];
+	int copies[CONTAINER_MAX_TREES + FIXED_FDS + 4];
 	sigset_t none;
 
 	/* First out of the way, then into place. */
@@ -123,7 +123,7 @@ static unsigned jail_uid(void)
 /* In the child. `fds`: the image, the configuration, the lifeline, errors, [log], [control], then the trees. */
 static void become_boot(const struct container *c, const struct launch_options *options, const int *fixed, int log_fd)
 {
-	int fds[CONTAINER_MAX_TREES + FIXED_FDS + 2 + CONFIG_NETWORK_LINKS];
+	int fds[CONTAINER_MAX_TREES + FIXED_FDS + 2];
 	char words[12][48], state[4120], trees[CONTAINER_MAX_TREES + 16] = "--trees=", root[4096];
 	char ids[CONTAINER_IDS_TEXT + 2] = "--";
 	char *argv[24] = {"ringfence"};
@@ -142,11 +142,6 @@ static void become_boot(const struct container *c, const struct launch_options *
 		fds[count++] = options->listen_fd;
 		ADD("--owner=%u", (unsigned)geteuid());
 	}
-	if (c->network.head.links) {
-		ADD("--net-fds=%u,%u", FIRST_FD + count, c->network.head.links);
-		for (unsigned i = 0; i < c->network.head.links; i++)
-			fds[count++] = c->network.fds[i];
-	}
 	ADD("--memory=%llu", (unsigned long long)c->memory_limit);
 	ADD("--cpus=%u", c->cpus);
 	ADD("--user=%u", jail_uid());
@@ -162,6 +157,8 @@ static void become_boot(const struct container *c, const struct launch_options *
 		argv[argc++] = "--debug";
 	if (options->held)
 		argv[argc++] = "--held";
+	if (options->own_network)
+		argv[argc++] = "--own-network";
 	if (options->detached)
 		argv[argc++] = "--detached";
 	if (c->terminal && options->console_fd >= 0)

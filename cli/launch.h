@@ -20,6 +20,7 @@
 struct launch_options {
 	bool held;      /* nothing of the container is looked at before sandbox_go() */
 	bool detached;  /* the sandbox is to outlive this command */
+	bool own_network; /* this process has entered the container's network namespace, which the sandbox keeps */
 	int listen_fd;  /* the control channel, or -1 */
 	const struct cgroup *cgroup; /* to run in */
 	int console_fd; /* a terminal to use as standard input, output and error, or -1: this command's own */

@@ -15,6 +15,7 @@
 #include "cli/oci.h"
 #include "cli/files.h"
 #include "cli/hooks.h"
+#include "cli/network.h"
 #include "cli/pod.h"
 
 #define KILL_PATIENCE_MS 10000
@@ -120,6 +121,20 @@ static void run_late_hooks(const struct state *state, enum hook_kind kind, const
 		hooks_run_all(&container.hooks[kind], name, state, status);
 }
 
+/* sandbox_launch() from within the container's network namespace. */
+static int launch_in_network(struct sandbox *sandbox, const struct container *container, struct launch_options *launch)
+{
+	int own;
+
+	if (!container->own_network || strcmp(global.network, "none") == 0)
+		return sandbox_launch(sandbox, container, launch);
+	if (network_enter(container->network_path, &own))
+		return 1;
+	launch->own_network = true;
+	int error = sandbox_launch(sandbox, container, launch);
+	return network_leave(own) || error;
+}
+
 static int start_sandbox(struct state *state, struct container *container, const struct create_options *options,
 	int signals, const struct cgroup *cgroup, struct sandbox *sandbox)
 {
@@ -133,13 +148,10 @@ static int start_sandbox(struct state *state, struct container *container, const
 
 	if (listen_fd < 0)
 		return cli_error("%s/control.sock: %s", state->directory, strerror(errno));
-	if (container->network_path && strcmp(global.network, "none") != 0 &&
-	    network_take_over(container->network_path, &container->network))
-		return 1;
 	if (options->console_socket && console_make(options->console_socket, &console))
 		return 1;
 	launch.console_fd = console;
-	if (sandbox_launch(sandbox, container, &launch))
+	if (launch_in_network(sandbox, container, &launch))
 		return 1;
 	state_set_process(state, sandbox->boot);
 	AUTO_FD int fd = state_connect(state);
@@ -227,6 +239,29 @@ undo:
 	return 1;
 }
 
+/* What is in the sandbox's network namespace by now becomes the sandbox's. 0, or 1 after a message. */
+static int give_network(const struct state *state)
+{
+	static struct container_network network;
+	struct control_request request = {.op = CONTROL_NETWORK, .fds = network.fds};
+	struct control_reply reply;
+
+	if (state->sandbox || strcmp(global.network, "none") == 0)
+		return 0;
+	int error = network_take_over(state->pid, &network);
+	if (!error && network.fd_count) {
+		AUTO_FREE void *payload = network_pack(&network, &request.length);
+		request.payload = payload;
+		request.fd_count = network.fd_count;
+		request.flags = network.resolver ? CONTROL_RESOLVER : 0;
+		error = control_order(state, &request, CONTROL_PATIENCE_MS, "network", &reply);
+		control_reply_free(&reply);
+	}
+	for (unsigned i = 0; i < network.fd_count; i++)
+		close(network.fds[i]);
+	return error;
+}
+
 int lifecycle_start(struct state *state, int signals)
 {
 	static const struct control_request start = {.op = CONTROL_START};
@@ -235,7 +270,7 @@ int lifecycle_start(struct state *state, int signals)
 	struct pollfd fds[2] = {{fd, POLLIN, 0}, {signals, POLLIN, 0}};
 	int error, signal;
 
-	if (fd < 0)
+	if (fd < 0 || give_network(state))
 		return 1;
 	error = control_put(fd, 1, &start);
 	while (!error && !fds[0].revents) { /* a sandbox that never answers must not keep us from being ended */

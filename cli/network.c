@@ -1,247 +1,85 @@
 /*
- * Takes over the network of a namespace for --network=sandbox: reads its links, addresses, routes and permanent
- * neighbours (rtnetlink(7)), opens a packet socket on each link, and then takes the addresses off the host's stack, so
- * that it does not answer for them (its routes go with them). Called once, before the sandbox's processes start, on the
- * command's one thread: it enters the namespace and comes back.
+ * Takes over the network of a namespace for --network=sandbox: see network.h. Opens a packet socket on each link, and a
+ * socket to the resolver that Docker has on networks with names (127.0.0.11, where its rules lead port 53): that one
+ * address and port is all that the sandbox can reach of the namespace's own stack.
  *
- * What cannot be taken over is refused by name: links that are not Ethernet, routes with several next hops.
+ * On the command's one thread: it enters the namespace and comes back.
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
-#include <linux/rtnetlink.h>
 #include <net/if.h>
-#include <net/if_arp.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
 #include "cli/cli.h"
-#include "cli/container.h"
-#include "cli/network.h"
+#include "cli/network_parts.h"
 
 #define SOCKET_BUFFER (4 << 20)
+#define RESOLVER 0x7f00000bu /* 127.0.0.11 */
 
-struct taker {
-	int netlink;
-	uint32_t sequence;
-	struct container_network *network;
-	int indexes[CONFIG_NETWORK_LINKS]; /* the host's, of each link */
-	struct {
-		struct nlmsghdr header;
-		struct ifaddrmsg message;
-		char attributes[256];
-	} remove[CONFIG_NETWORK_ENTRIES]; /* an address each: as it was dumped, to be deleted */
-	unsigned remove_count;
-	bool failed;
-};
+/* ---- namespaces ---- */
 
-static int refuse(struct taker *t, const char *what)
+static bool same_file(int a, int b)
 {
-	t->failed = true;
-	return cli_error("network: %s", what);
+	struct stat one, other;
+
+	return fstat(a, &one) == 0 && fstat(b, &other) == 0 && one.st_dev == other.st_dev && one.st_ino == other.st_ino;
 }
 
-/* The attributes of a message, by type. */
-static void parse(struct rtattr **table, unsigned max, struct rtattr *at, int len)
+/* As runc does: whoever sets a new namespace up expects loopback there. */
+static int raise_loopback(void)
 {
-	memset(table, 0, (max + 1) * sizeof(*table));
-	for (; RTA_OK(at, len); at = RTA_NEXT(at, len))
-		if ((at->rta_type & NLA_TYPE_MASK) <= max)
-			table[at->rta_type & NLA_TYPE_MASK] = at;
-}
+	struct ifreq lo = {.ifr_name = "lo", .ifr_flags = IFF_UP};
+	AUTO_FD int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
-static int link_of(const struct taker *t, int index)
-{
-	for (unsigned i = 0; i < t->network->head.links; i++)
-		if (t->indexes[i] == index)
-			return (int)i;
-	return -1;
-}
-
-static unsigned address_size(unsigned family)
-{
-	return family == AF_INET ? 4 : 16;
-}
-
-static void copy_address(uint8_t *to, const struct rtattr *from, unsigned family)
-{
-	if (from && RTA_PAYLOAD(from) >= address_size(family))
-		memcpy(to, RTA_DATA(from), address_size(family));
-}
-
-/* ---- what is there ---- */
-
-static void take_link(struct taker *t, struct nlmsghdr *message)
-{
-	struct ifinfomsg *info = NLMSG_DATA(message);
-	struct config_link *link = &t->network->links[t->network->head.links];
-	struct rtattr *a[IFLA_MAX + 1];
-	char what[128];
-
-	if (info->ifi_flags & IFF_LOOPBACK || !(info->ifi_flags & IFF_UP))
-		return;
-	parse(a, IFLA_MAX, IFLA_RTA(info), (int)IFLA_PAYLOAD(message));
-	if (!a[IFLA_IFNAME] || !a[IFLA_MTU])
-		return;
-	if (info->ifi_type != ARPHRD_ETHER || !a[IFLA_ADDRESS] || RTA_PAYLOAD(a[IFLA_ADDRESS]) != ETH_ALEN) {
-		snprintf(what, sizeof(what), "%.15s: not an Ethernet link", (char *)RTA_DATA(a[IFLA_IFNAME]));
-		refuse(t, what);
-		return;
-	}
-	if (t->network->head.links == CONFIG_NETWORK_LINKS) {
-		refuse(t, "more links than can be taken over");
-		return;
-	}
-	unsigned mtu = *(unsigned *)RTA_DATA(a[IFLA_MTU]);
-	memset(link, 0, sizeof(*link));
-	snprintf(link->name, sizeof(link->name), "%.15s", (char *)RTA_DATA(a[IFLA_IFNAME]));
-	memcpy(link->mac, RTA_DATA(a[IFLA_ADDRESS]), ETH_ALEN);
-	link->mtu = (uint16_t)(mtu > 61440 ? 61440 : mtu);
-	link->fd = 3 + t->network->head.links;
-	t->indexes[t->network->head.links++] = info->ifi_index;
-}
-
-static void take_address(struct taker *t, struct nlmsghdr *message)
-{
-	struct ifaddrmsg *info = NLMSG_DATA(message);
-	struct config_address *address = &t->network->addresses[t->network->head.addresses];
-	struct rtattr *a[IFA_MAX + 1];
-	int link = link_of(t, (int)info->ifa_index);
-
-	if (link < 0 || (info->ifa_family != AF_INET && info->ifa_family != AF_INET6))
-		return;
-	if (t->network->head.addresses == CONFIG_NETWORK_ENTRIES || message->nlmsg_len > sizeof(t->remove[0])) {
-		refuse(t, "more addresses than can be taken over");
-		return;
-	}
-	parse(a, IFA_MAX, IFA_RTA(info), (int)IFA_PAYLOAD(message));
-	*address = (struct config_address){.link = (uint32_t)link, .family = info->ifa_family, .prefix = info->ifa_prefixlen,
-		.scope = info->ifa_scope};
-	copy_address(address->address, a[IFA_LOCAL] ? a[IFA_LOCAL] : a[IFA_ADDRESS], info->ifa_family);
-	memcpy(&t->remove[t->remove_count++], message, message->nlmsg_len);
-	t->network->head.addresses++;
-}
-
-static void take_route(struct taker *t, struct nlmsghdr *message)
-{
-	struct rtmsg *info = NLMSG_DATA(message);
-	struct config_route *route = &t->network->routes[t->network->head.routes];
-	struct rtattr *a[RTA_MAX + 1];
-	int link;
-
-	if ((info->rtm_family != AF_INET && info->rtm_family != AF_INET6) || info->rtm_type != RTN_UNICAST)
-		return;
-	parse(a, RTA_MAX, RTM_RTA(info), (int)RTM_PAYLOAD(message));
-	if ((a[RTA_TABLE] ? *(uint32_t *)RTA_DATA(a[RTA_TABLE]) : info->rtm_table) != RT_TABLE_MAIN)
-		return;
-	if (a[RTA_MULTIPATH]) {
-		refuse(t, "a route with several next hops: not supported yet");
-		return;
-	}
-	link = a[RTA_OIF] ? link_of(t, *(int *)RTA_DATA(a[RTA_OIF])) : -1;
-	if (link < 0)
-		return;
-	if (t->network->head.routes == CONFIG_NETWORK_ENTRIES) {
-		refuse(t, "more routes than can be taken over");
-		return;
-	}
-	*route = (struct config_route){.link = (uint32_t)link, .family = info->rtm_family, .prefix = info->rtm_dst_len,
-		.scope = info->rtm_scope, .protocol = info->rtm_protocol};
-	copy_address(route->destination, a[RTA_DST], info->rtm_family);
-	copy_address(route->gateway, a[RTA_GATEWAY], info->rtm_family);
-	copy_address(route->source, a[RTA_PREFSRC], info->rtm_family);
-	if (a[RTA_PRIORITY])
-		route->metric = *(uint32_t *)RTA_DATA(a[RTA_PRIORITY]);
-	t->network->head.routes++;
-}
-
-static void take_neighbour(struct taker *t, struct nlmsghdr *message)
-{
-	struct ndmsg *info = NLMSG_DATA(message);
-	struct config_neighbour *neighbour = &t->network->neighbours[t->network->head.neighbours];
-	struct rtattr *a[NDA_MAX + 1];
-	int link = link_of(t, info->ndm_ifindex);
-
-	if (link < 0 || info->ndm_family != AF_INET || !(info->ndm_state & NUD_PERMANENT))
-		return;
-	parse(a, NDA_MAX, (struct rtattr *)((char *)info + NLMSG_ALIGN(sizeof(*info))),
-		(int)(message->nlmsg_len - NLMSG_LENGTH(sizeof(*info))));
-	if (!a[NDA_LLADDR] || RTA_PAYLOAD(a[NDA_LLADDR]) != ETH_ALEN)
-		return;
-	if (t->network->head.neighbours == CONFIG_NETWORK_ENTRIES) {
-		refuse(t, "more neighbours than can be taken over");
-		return;
-	}
-	*neighbour = (struct config_neighbour){.link = (uint32_t)link, .family = AF_INET};
-	copy_address(neighbour->address, a[NDA_DST], AF_INET);
-	memcpy(neighbour->mac, RTA_DATA(a[NDA_LLADDR]), ETH_ALEN);
-	t->network->head.neighbours++;
-}
-
-/* ---- netlink ---- */
-
-/* Every message of a dump to `take`. 0, or 1 after a message. */
-static int dump(struct taker *t, uint16_t type, void (*take)(struct taker *t, struct nlmsghdr *message))
-{
-	struct {
-		struct nlmsghdr header;
-		char body[32]; /* zero: every family, every link */
-	} request = {.header = {.nlmsg_len = NLMSG_LENGTH(sizeof(struct ifinfomsg)), .nlmsg_type = type,
-		.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP, .nlmsg_seq = ++t->sequence}};
-	static _Alignas(8) char buffer[65536];
-
-	if (send(t->netlink, &request, request.header.nlmsg_len, 0) < 0)
-		return cli_error("network: netlink: %s", strerror(errno));
-	for (;;) {
-		ssize_t n = recv(t->netlink, buffer, sizeof(buffer), 0);
-		if (n < 0)
-			return cli_error("network: netlink: %s", strerror(errno));
-		unsigned len = (unsigned)n;
-		for (struct nlmsghdr *m = (void *)buffer; NLMSG_OK(m, len); m = NLMSG_NEXT(m, len)) {
-			if (m->nlmsg_type == NLMSG_DONE)
-				return t->failed;
-			if (m->nlmsg_type == NLMSG_ERROR)
-				return cli_error("network: netlink: %s",
-					strerror(-((struct nlmsgerr *)NLMSG_DATA(m))->error));
-			take(t, m);
-		}
-	}
-}
-
-static int remove_address(struct taker *t, struct nlmsghdr *message)
-{
-	char answer[1024];
-
-	message->nlmsg_type = RTM_DELADDR;
-	message->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
-	message->nlmsg_seq = ++t->sequence;
-	if (send(t->netlink, message, message->nlmsg_len, 0) < 0 || recv(t->netlink, answer, sizeof(answer), 0) < 0)
-		return cli_error("network: netlink: %s", strerror(errno));
-	struct nlmsgerr *error = NLMSG_DATA((struct nlmsghdr *)answer);
-	/* A secondary address goes with its primary one. */
-	if (error->error && error->error != -EADDRNOTAVAIL)
-		return cli_error("network: removing an address: %s", strerror(-error->error));
+	if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &lo) < 0)
+		return cli_error("network: lo: %s", strerror(errno));
 	return 0;
 }
 
-/* The host gives a link an address of IPv6 by itself, soon or later: not any more. A host without IPv6 has no such file. */
-static void stop_ipv6(const char *link)
+static int enter(const char *path, int own)
 {
-	char path[96];
+	if (!path)
+		return unshare(CLONE_NEWNET) < 0 ? cli_error("network: a new namespace: %s", strerror(errno)) : raise_loopback();
+	AUTO_FD int other = open(path, O_RDONLY | O_CLOEXEC);
+	if (other < 0)
+		return cli_error("network: %s: %s", path, strerror(errno));
+	if (same_file(own, other))
+		return cli_error("network: %s: this is the host's own network, which --network=sandbox does not take", path);
+	if (setns(other, CLONE_NEWNET) < 0)
+		return cli_error("network: entering %s: %s", path, strerror(errno));
+	return 0;
+}
 
-	snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/disable_ipv6", link);
-	AUTO_FD int fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd >= 0 && write(fd, "1", 1) < 0)
-		cli_warning("network: %s: %s", path, strerror(errno));
+int network_enter(const char *path, int *own)
+{
+	*own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	if (*own < 0)
+		return cli_error("network: /proc/self/ns/net: %s", strerror(errno));
+	if (enter(path, *own) == 0)
+		return 0;
+	network_leave(*own);
+	*own = -1;
+	return 1;
+}
+
+int network_leave(int own)
+{
+	int error = setns(own, CLONE_NEWNET) < 0 ? cli_error("network: leaving the container's: %s", strerror(errno)) : 0;
+
+	close(own);
+	return error;
 }
 
 /* ---- sockets ---- */
 
-static int open_link(struct taker *t, unsigned i)
+static int open_link(struct network_taker *t, unsigned i)
 {
 	const char *name = t->network->links[i].name;
 	struct sockaddr_ll address = {.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL), .sll_ifindex = t->indexes[i]};
@@ -251,7 +89,7 @@ static int open_link(struct taker *t, unsigned i)
 
 	if (fd < 0)
 		return cli_error("network: packet socket: %s", strerror(errno));
-	t->network->fds[i] = fd;
+	t->network->fds[t->network->fd_count++] = fd;
 	if (setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &one, sizeof(one)) < 0 ||
 	    setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &one, sizeof(one)) < 0 ||
 	    setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &all, sizeof(all)) < 0 ||
@@ -261,42 +99,93 @@ static int open_link(struct taker *t, unsigned i)
 	return 0;
 }
 
-static int take_all(struct taker *t)
+/* The port of a UDP socket that listens at 127.0.0.11 in this namespace (proc(5), /proc/net/udp). 0: there is none. */
+static unsigned resolver_port(void)
+{
+	char line[256];
+	unsigned address, port, found = 0;
+	FILE *file = fopen("/proc/thread-self/net/udp", "re");
+
+	while (file && !found && fgets(line, sizeof(line), file)) {
+		if (sscanf(line, " %*[0-9]: %8X:%4X", &address, &port) == 2 && address == htonl(RESOLVER))
+			found = port;
+	}
+	if (file)
+		fclose(file);
+	return found;
+}
+
+static int open_resolver(struct container_network *network)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)resolver_port()),
+		.sin_addr.s_addr = htonl(RESOLVER)};
+
+	if (!address.sin_port)
+		return 0;
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
+		if (fd >= 0)
+			close(fd);
+		return cli_error("network: the resolver at 127.0.0.11 port %u: %s", ntohs(address.sin_port), strerror(errno));
+	}
+	network->fds[network->fd_count++] = fd;
+	network->resolver = true;
+	return 0;
+}
+
+void *network_pack(const struct container_network *n, size_t *length)
+{
+	const struct {
+		const void *bytes;
+		size_t size;
+	} parts[] = {
+		{&n->head, sizeof(n->head)},
+		{n->links, n->head.links * sizeof(n->links[0])},
+		{n->addresses, n->head.addresses * sizeof(n->addresses[0])},
+		{n->routes, n->head.routes * sizeof(n->routes[0])},
+		{n->neighbours, n->head.neighbours * sizeof(n->neighbours[0])},
+	};
+	char *packed = malloc(sizeof(*n));
+
+	if (!packed)
+		exit(cli_error("out of memory"));
+	*length = 0;
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		memcpy(packed + *length, parts[i].bytes, parts[i].size);
+		*length += parts[i].size;
+	}
+	return packed;
+}
+
+static int take_all(struct network_taker *t)
 {
 	t->netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
 	if (t->netlink < 0)
 		return cli_error("network: netlink: %s", strerror(errno));
-	int error = dump(t, RTM_GETLINK, take_link) || dump(t, RTM_GETADDR, take_address) ||
-		dump(t, RTM_GETROUTE, take_route) || dump(t, RTM_GETNEIGH, take_neighbour);
+	int error = network_read(t);
 	for (unsigned i = 0; !error && i < t->network->head.links; i++)
 		error = open_link(t, i);
-	/* From here on the host's stack loses what the sandbox takes. */
-	for (unsigned i = 0; !error && i < t->remove_count; i++)
-		error = remove_address(t, &t->remove[i].header);
-	for (unsigned i = 0; !error && i < t->network->head.links; i++)
-		stop_ipv6(t->network->links[i].name);
+	if (!error)
+		error = open_resolver(t->network) || network_quiet(t);
 	close(t->netlink);
 	return error;
 }
 
-int network_take_over(const char *path, struct container_network *network)
+int network_take_over(pid_t pid, struct container_network *network)
 {
-	static struct taker taker;
-	struct stat here, there;
-	AUTO_FD int own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-	AUTO_FD int other = open(path, O_RDONLY | O_CLOEXEC);
+	static struct network_taker taker;
+	char path[64];
+	int own;
 
-	if (own < 0 || other < 0)
-		return cli_error("network: %s: %s", other < 0 ? path : "/proc/self/ns/net", strerror(errno));
-	if (fstat(own, &here) < 0 || fstat(other, &there) < 0)
-		return cli_error("network: %s: %s", path, strerror(errno));
-	if (here.st_dev == there.st_dev && here.st_ino == there.st_ino)
-		return cli_error("network: %s: this is the host's own network, which --network=sandbox does not take", path);
-	if (setns(other, CLONE_NEWNET) < 0)
-		return cli_error("network: entering %s: %s", path, strerror(errno));
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)pid);
 	taker.network = network;
+	*network = (struct container_network){0};
+	AUTO_FD int here = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	AUTO_FD int there = open(path, O_RDONLY | O_CLOEXEC);
+	if (here >= 0 && there >= 0 && same_file(here, there))
+		return 0;
+	if (network_enter(path, &own))
+		return 1;
 	int error = take_all(&taker);
-	if (setns(own, CLONE_NEWNET) < 0)
-		error = cli_error("network: leaving %s: %s", path, strerror(errno));
-	return error;
+	return network_leave(own) || error;
 }

@@ -1,10 +1,20 @@
 /*
- * The network that a container gets: taken over from a namespace that somebody (a CNI plug-in, Podman) has set up.
+ * The network that a container gets with --network=sandbox: its namespace on the host, which somebody (a CNI plug-in,
+ * Podman, Docker in a hook) sets up, and what the sandbox takes over from it.
+ *
+ * Order of use: network_enter(), start the sandbox's processes, network_leave(); then hooks and whoever else add
+ * interfaces; network_take_over() just before the container's program starts.
  */
 #ifndef CLI_NETWORK_H
 #define CLI_NETWORK_H
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
 #include "platform/abi/config.h"
+
+#define NETWORK_FDS (CONFIG_NETWORK_LINKS + 1)
 
 struct container_network {
 	struct config_network head;
@@ -12,10 +22,25 @@ struct container_network {
 	struct config_address addresses[CONFIG_NETWORK_ENTRIES];
 	struct config_route routes[CONFIG_NETWORK_ENTRIES];
 	struct config_neighbour neighbours[CONFIG_NETWORK_ENTRIES];
-	int fds[CONFIG_NETWORK_LINKS]; /* a packet socket for each link */
+	bool resolver;        /* an engine's resolver listens at 127.0.0.11 */
+	int fds[NETWORK_FDS]; /* a packet socket for each link, then a socket to the resolver; the receiver's to close */
+	unsigned fd_count;
 };
 
-/* 0, or 1 after a message. The namespace's own stack has no addresses afterwards. */
-int network_take_over(const char *path, struct container_network *network);
+/*
+ * From here on this process is in the namespace at `path`, or for NULL in a new one, until network_leave(*own). 0, or 1
+ * after a message; then it is where it was.
+ */
+int network_enter(const char *path, int *own);
+/* Closes `own`. 0, or 1 after a message. */
+int network_leave(int own);
+/*
+ * What the network namespace of process `pid` has, for the sandbox; the host's stack does not answer there afterwards.
+ * Nothing if that is this process' own. 0, or 1 after a message.
+ */
+int network_take_over(pid_t pid, struct container_network *network);
+
+/* As the sandbox wants it (CONTROL_NETWORK): malloc'ed. Always succeeds or ends the command. */
+void *network_pack(const struct container_network *network, size_t *length);
 
 #endif

@@ -56,8 +56,9 @@ static int check_namespaces(struct oci *oci, yajl_val linux_part)
 			return json_error(&oci->json, "linux.namespaces", "%.60s: %s", type,
 				namespace_bit(type) ? "twice" : "no such type");
 		seen |= namespace_bit(type);
-		if (path && path[0] && strcmp(type, "network") == 0) {
-			oci->container->network_path = container_copy(path);
+		if (strcmp(type, "network") == 0) {
+			oci->container->own_network = true;
+			oci->container->network_path = path && path[0] ? container_copy(path) : NULL;
 			continue;
 		}
 		if (path && path[0] && !join(oci->container, type, path))

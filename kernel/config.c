@@ -265,12 +265,6 @@ static int decode_record(const struct config_record *record, const uint8_t *payl
 		return fixed(record, payload, &config->terminal_size, sizeof(config->terminal_size));
 	case CONFIG_WAIT_START:
 		return flag(record, &config->wait_start);
-	case CONFIG_NETWORK:
-		if (config->network)
-			return refuse(record, "a second network");
-		config->network = copy_string(payload, record->len);
-		config->network_len = record->len;
-		return config->network ? 0 : -ENOMEM;
 	case CONFIG_DEVICE:
 		return decode_device(record, payload, &config->devices[config->device_count++]);
 	case CONFIG_ID_MAP:

@@ -56,8 +56,6 @@ struct container_config {
 	unsigned sysctl_count;
 	struct container_filter *filters;
 	unsigned filter_count;
-	void *network; /* CONFIG_NETWORK, or NULL */
-	uint32_t network_len;
 	bool terminal, strace, no_new_privs, debug, wait_start;
 	bool has_terminal_size, has_cwd, has_umask;
 	struct config_winsize terminal_size;

@@ -13,6 +13,7 @@
 #include "kernel/errno_names.h"
 #include "kernel/files.h"
 #include "kernel/mm.h"
+#include "kernel/net/inet.h"
 #include "kernel/process.h"
 #include "kernel/sched.h"
 #include "ring0/clock.h"
@@ -450,6 +451,27 @@ static void do_create(const struct control_header *header, const uint8_t *payloa
 	answer_when_state(&to);
 }
 
+/* The network of the sandbox, before its first program runs. */
+static void do_network(const struct control_target *to, const struct control_header *header, const uint8_t *payload)
+{
+	bool resolver = header->flags & CONTROL_RESOLVER;
+	uint32_t count = 0;
+	int rc = -EINVAL;
+
+	while (count < CONTROL_FDS && header->fds[count] != CONTROL_NO_FD)
+		count++;
+	if (!resolver || count)
+		rc = inet_configure(payload, header->len, header->fds, count - resolver);
+	if (!rc && resolver)
+		rc = inet_use_resolver(header->fds[count - 1]);
+	if (rc) {
+		close_descriptors(header);
+		control_refuse(to, rc, rc == -EINVAL ? "the network's description is wrong" : NULL);
+		return;
+	}
+	control_reply(to, 0, 0, "", 0);
+}
+
 static void do_delete(const struct control_target *to)
 {
 	struct pending *pending, *next;
@@ -523,6 +545,9 @@ static void carry_out(const struct control_target *to, const struct control_head
 		return;
 	case CONTROL_DELETE:
 		do_delete(to);
+		return;
+	case CONTROL_NETWORK:
+		do_network(to, header, payload);
 		return;
 	case CONTROL_EVENTS:
 		defer(to, 0);

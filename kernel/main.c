@@ -179,7 +179,7 @@ void kernel_main(const struct abi_boot *boot)
 	hostring_init(boot);
 	if (config_decode(pa_to_va(boot->config_gpa), boot->config_len, &first_container.config))
 		panic("the container's configuration cannot be used");
-	inet_init(first_container.config.network, first_container.config.network_len);
+	inet_init();
 	TAILQ_INSERT_HEAD(&containers, &first_container, link);
 	control_init();
 	init_start();

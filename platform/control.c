@@ -287,6 +287,8 @@ static int take_fds(struct control *control, struct msghdr *header, struct contr
 				index = -EMFILE;
 			else if (head->op == CONTROL_CREATE && count == 3)
 				index = channel_add(control->vmm->io, fd);
+			else if (head->op == CONTROL_NETWORK)
+				index = fds_add_network(control->vmm, fd);
 			else
 				index = fds_add_stdio(control->vmm, fd);
 			if (index < 0) {
@@ -352,7 +354,7 @@ static int read_request(struct control *control, unsigned index, struct message 
 		memcpy(&head, message->bytes, (size_t)n < sizeof(head) ? (size_t)n : sizeof(head));
 	int error = n > 0 ? take_fds(control, &header, &head) : 0;
 	if (n >= (ssize_t)sizeof(head) && !error && !(header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) &&
-	    head.len == (size_t)n - sizeof(head) && head.op >= CONTROL_CREATED && head.op < CONTROL_CANCEL) {
+	    head.len == (size_t)n - sizeof(head) && head.op >= CONTROL_CREATED && head.op < CONTROL_OPS && head.op != CONTROL_CANCEL) {
 		pthread_mutex_lock(&control->lock);
 		request = open_request(control, index, &head);
 		pthread_mutex_unlock(&control->lock);

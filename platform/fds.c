@@ -1,9 +1,9 @@
 /*
  * The table of descriptors that the sentry names by index: 0, 1 and 2 are the
- * container's stdio, the next ones the sockets of its network, the others were donated by the gofer.
+ * container's stdio, the others were donated by the gofer or by the runtime command.
  *
- * fds_init() once; then fds_add() when a gofer reply carried a descriptor, fds_add_stdio()
- * when the runtime command sent one, fds_get() for each operation, fds_close() by the
+ * fds_init() once; then fds_add() when a gofer reply carried a descriptor, fds_add_stdio() and
+ * fds_add_network() when the runtime command sent one, fds_get() for each operation, fds_close() by the
  * sentry's call. Of the gofer regular files only are accepted. Readers take no lock: a slot is closed by the sentry alone, and a sentry that
  * uses an index while it closes it can at worst reach another file of its own container.
  */
@@ -63,11 +63,6 @@ int fds_init(struct vmm *vmm)
 		table->slots[i].flags = (uint32_t)fcntl(fd, F_GETFL);
 		table->slots[i].fd = fd;
 	}
-	for (uint32_t i = 0; i < vmm->options->net_count; i++) {
-		table->slots[3 + i].kind = ABI_FILE_FRAMES;
-		table->slots[3 + i].fd = vmm->options->net_fds[i];
-	}
-	table->first_free = 3 + vmm->options->net_count;
 	vmm->fds = table;
 	return 0;
 }
@@ -111,6 +106,15 @@ int fds_add_stdio(struct vmm *vmm, int fd)
 	if (kind == 0 || flags < 0 || (flags & O_PATH))
 		return -EBADF;
 	return add(vmm, fd, kind, flags);
+}
+
+int fds_add_network(struct vmm *vmm, int fd)
+{
+	struct stat st;
+
+	if (host_fstat(fd, &st) < 0 || !S_ISSOCK(st.st_mode))
+		return -EBADF;
+	return add(vmm, fd, ABI_FILE_FRAMES, O_RDWR);
 }
 
 int fds_get(struct vmm *vmm, uint32_t index)

@@ -69,10 +69,13 @@ static int private_mounts(void)
 	return error;
 }
 
-/* As root: plain namespaces. Otherwise inside a user namespace, where the own uid is the only one. */
-static void make_namespaces(void)
+/*
+ * The network's is the container's, if the command has put us into that: whoever sets it up finds it by our number. As
+ * root: plain namespaces. Otherwise inside a user namespace, where the own uid is the only one.
+ */
+static void make_namespaces(bool own_network)
 {
-	const int flags = CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS;
+	const int flags = CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | (own_network ? 0 : CLONE_NEWNET);
 	unsigned uid = getuid(), gid = getgid();
 	char map[64];
 
@@ -100,7 +103,7 @@ int jail_prepare(struct vmm *vmm)
 		return fail("RLIMIT_CORE");
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return fail("no_new_privs");
-	make_namespaces();
+	make_namespaces(vmm->options->own_network);
 	return own_mounts ? private_mounts() : 0;
 }
 

@@ -11,7 +11,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define VMM_MAX_NETS 8 /* links of the container's network: CONFIG_NETWORK_LINKS */
 #define VMM_MAX_GOFERS 16 /* one gofer process a container; attach names tell its trees apart */
 
 #define VMM_CONTROL_DETACH 0x100u /* the command goes away, the sandbox goes on */
@@ -33,8 +32,7 @@ struct vmm_options {
 	bool detached;          /* lives on when the process that started it has gone */
 	int control_fd;         /* the command's end: struct vmm_control messages; it closes: the sandbox ends. -1: none */
 	int stdio[3];           /* the container's stdin, stdout, stderr */
-	int net_fds[VMM_MAX_NETS]; /* AF_PACKET sockets, non-blocking: the sentry's descriptors from 3 on */
-	unsigned net_count;
+	bool own_network;       /* this process is in the container's network namespace and stays there */
 	const void *config;     /* platform/abi/config.h records */
 	size_t config_len;
 	unsigned cpus;          /* vCPUs; 0: as many as the affinity mask has, at most ABI_MAX_CPUS */

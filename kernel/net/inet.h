@@ -12,8 +12,15 @@
 
 #include "kernel/net/socket.h"
 
-/* Boot: the stack with its loopback device, and the links of CONFIG_NETWORK, which stays in use. NULL: none. */
-void inet_init(const void *network, uint32_t len);
+/* Boot: the stack with its loopback device. */
+void inet_init(void);
+/*
+ * A struct config_network and its arrays (platform/abi/config.h), once: links, whose `fd` counts in `fds`, with their
+ * addresses, routes and neighbours. 0, -EINVAL with a line in the log, -EEXIST, -ENOMEM.
+ */
+int inet_configure(const void *network, uint32_t len, const uint32_t *fds, uint32_t fd_count);
+/* `fd` leads to the name server that 127.0.0.11, port 53, stands for. 0 or -ENOMEM. */
+int inet_use_resolver(uint32_t fd);
 
 /* socket(2) of these families: 0, or -ESOCKTNOSUPPORT, -EPROTONOSUPPORT, -EPERM, -ENOMEM. Type has no flags. */
 int inet_create(int family, int type, int protocol, struct socket **sock);

@@ -42,7 +42,6 @@ enum config_type {
 	CONFIG_CONTAINER = 22,     /* struct config_container: whose record stream this is; absent: the sandbox's first container */
 	CONFIG_LIMITS = 24,        /* struct config_limits: of this container inside the sandbox */
 	CONFIG_TERMINAL_SIZE = 25, /* struct config_winsize: of the new terminal */
-	CONFIG_NETWORK = 26,       /* struct config_network, then its arrays; absent: loopback only */
 	CONFIG_WAIT_START = 40,    /* no payload: stop before execve until CONTROL_START (control.h) */
 	CONFIG_DEVICE = 50,        /* struct config_device, then its path: a node to make; repeated */
 	CONFIG_PERSONALITY = 51,   /* u32 as personality(2) takes it */
@@ -139,8 +138,8 @@ struct config_winsize {
 };
 
 /*
- * The network that the sandbox takes over: as many of each as the head says, in this order. Addresses are in network
- * order, IPv4 in the first four bytes; families are AF_*. A link's frames go through donated descriptor `fd`, one a read
+ * The network that the sandbox takes over, no record but the payload of CONTROL_NETWORK (control.h): as many of each as the head says, in this order. Addresses are in network
+ * order, IPv4 in the first four bytes; families are AF_*. A link's frames go through the request's descriptor `fd`, one a read
  * or write, each with a struct virtio_net_hdr (10 bytes) before it.
  */
 #define CONFIG_NETWORK_LINKS 8u

@@ -67,13 +67,14 @@ for address in 10.77.0.2 10.77.0.3 fd77::2; do
 	make_namespaces
 	container python3 -u /mnt/peer.py serve $address
 	start run
-	check "addresses on the host's side" "" "$(ip -n $in -o addr show dev eth0 scope global)"
 	ip netns exec $out ping -c 1 -W 2 $address >/dev/null || { echo "no answer to ping at $address"; failed=1; }
 	ip netns exec $out ping -c 1 -W 2 -s 4000 $address >/dev/null || { echo "no answer to a fragmented ping at $address"; failed=1; }
 	check "asking $address" "$asked" "$(ip netns exec $out python3 "$here/peer.py" ask $address 2>&1 | tr '\n' ' ' | sed 's/ $//')"
 	wait $server
 	check "exit status at $address" 0 $?
 	check "served at $address" "$served" "$(tr '\n' ' ' <"$work/server" | sed 's/ $//')"
+	ip -n $out neigh flush all
+	ip netns exec $out ping -c 1 -W 0.5 $address >/dev/null && { echo "the host's stack answers at $address"; failed=1; }
 done
 for address in 10.77.0.1 192.0.2.1 fd77::1; do
 	make_namespaces
@@ -94,4 +95,58 @@ in=../../proc/self/ns/net
 container true
 check "the host's own network" 1 "$(run >"$work/said" 2>&1 </dev/null; echo $?)"
 grep -q "host's own network" "$work/said" || { cat "$work/said"; failed=1; }
+in=rf-in-$$
+# As Docker does it: the namespace is the runtime's; a hook finds it by the state's pid and makes the link, and a resolver
+# at 127.0.0.11; another link comes between create and start.
+make_namespaces
+cat >"$work/resolver.py" <<'END'
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("127.0.0.11", 0))
+while True:
+    query, sender = s.recvfrom(4096)
+    s.sendto(query[:12] + b"answer to " + query[12:], sender)
+END
+cat >"$work/hook" <<END
+#!/bin/sh -e
+pid=\$(jq .pid)
+ip link add rf1 netns $out type veth peer name eth0 netns \$pid
+ip -n $out addr add 10.78.0.1/24 dev rf1
+ip -n $out link set rf1 up
+there() { nsenter -t \$pid -n "\$@"; }
+there ip addr add 10.78.0.2/24 dev eth0
+there ip link set eth0 up
+there ip route add default via 10.78.0.1
+there setsid python3 $work/resolver.py >/dev/null 2>&1 </dev/null &
+echo \$! >$work/resolver.pid
+END
+chmod +x "$work/hook"
+container python3 -c '
+import socket
+for target in ("10.78.0.1", "10.79.0.1"):
+    s = socket.socket()
+    s.settimeout(10)
+    print(s.connect_ex((target, 1)), end=" ")
+asked = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for i in range(3)]
+for i, s in enumerate(asked):
+    s.settimeout(10)
+    s.connect(("127.0.0.11", 53))
+    s.send(b"ID" + bytes(10) + b"%d" % i)
+for s in reversed(asked):
+    print(s.recv(100)[-11:].decode(), end=" ")
+print(s.getpeername())'
+jq --arg hook "$work/hook" '.hooks.prestart = [{path: $hook}] | .linux.namespaces |= map(if .type == "network" then del(.path) else . end)' \
+	"$work/b/config.json" >"$work/new" && mv "$work/new" "$work/b/config.json"
+id=network-$$-late
+"$rf" --platform="${PLATFORM:-ptrace}" create -b "$work/b" --pid-file "$work/pid" $id >"$work/server" 2>&1 </dev/null || cat "$work/server"
+ip link add rf2 netns $out type veth peer name eth1 netns "$(cat "$work/pid")"
+ip -n $out addr add 10.79.0.1/24 dev rf2
+ip -n $out link set rf2 up
+nsenter -t "$(cat "$work/pid")" -n ip addr add 10.79.0.2/24 dev eth1
+nsenter -t "$(cat "$work/pid")" -n ip link set eth1 up
+"$rf" --platform="${PLATFORM:-ptrace}" start $id || failed=1
+timeout -k 5 60 "$rf" wait $id >/dev/null
+"$rf" delete --force $id
+kill "$(cat "$work/resolver.pid")"
+check "a network made after create" "111 111 answer to 2 answer to 1 answer to 0 ('127.0.0.11', 53)" "$(cat "$work/server")"
 exit $failed

@@ -40,7 +40,7 @@ static struct {
 	struct config_route routes[2];
 } network = {
 	.head = {1, 2, 2, 0},
-	.link = {.name = "eth0", .mac = {2, 0, 0, 0, 0, 1}, .mtu = 1500, .fd = 3},
+	.link = {.name = "eth0", .mac = {2, 0, 0, 0, 0, 1}, .mtu = 1500},
 	.addresses = {{.family = AF_INET, .prefix = 24, .address = {10, 0, 0, 2}},
 		{.family = AF_INET6, .prefix = 64, .address = {0xfd, [15] = 2}}},
 	.routes = {{.family = AF_INET, .gateway = {10, 0, 0, 1}}, {.family = AF_INET6, .prefix = 64, .destination = {0xfd}}},
@@ -65,6 +65,7 @@ static struct socket *listener, *datagram4, *datagram6, *raw;
 static void start(void)
 {
 	static struct cred root = {.refs = 1, .cap_effective = UINT64_MAX};
+	const uint32_t fd = 3;
 
 	fake_boot(256, 16);
 	fake_task.cred = &root;
@@ -76,7 +77,9 @@ static void start(void)
 	fuzz_boot.ring_gpa = va_to_pa(kpages_alloc(3));
 	memset(pa_to_va(fuzz_boot.ring_gpa), 0, sizeof(struct abi_ring));
 	hostring_init(&fuzz_boot);
-	inet_init(&network, sizeof(network));
+	inet_init();
+	if (inet_configure(&network, sizeof(network), &fd, 1))
+		abort();
 	listener = open_socket(AF_INET6, SOCK_STREAM, 0, 80);
 	if (listener->ops->listen(listener, 16))
 		abort();

@@ -16,6 +16,7 @@
 #include "kernel/net/lwip/datagram.h"
 #include "ring0/clock.h"
 
+#define DNS_PORT 53u
 #define PACKET_OVERHEAD 256u /* charged for each packet beside its bytes */
 
 /* ---- what lwIP's other files ask of udp.c and raw.c ---- */
@@ -244,6 +245,8 @@ void udp_input(struct pbuf *p, struct netif *netif)
 		deliver_to_all(p, header, netif);
 		return;
 	}
+	if (netif == &loop_netif && resolver_query(p))
+		return;
 	from_port = __builtin_bswap16(header->src);
 	sock = find_udp(ip_current_dest_addr(), __builtin_bswap16(header->dest), ip_current_src_addr(), from_port, netif);
 	if (sock) {
@@ -251,7 +254,9 @@ void udp_input(struct pbuf *p, struct netif *netif)
 		return;
 	}
 	pbuf_header_force(p, (s16_t)ip_current_header_tot_len());
-	send_unreachable(p, netif);
+	/* With an engine's resolver in the namespace, an answer that nobody here waits for is that one's. */
+	if (from_port != DNS_PORT || !resolver_is_there())
+		send_unreachable(p, netif);
 	pbuf_free(p);
 }
 

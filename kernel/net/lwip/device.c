@@ -373,8 +373,13 @@ static const char *check(const struct config_network *head, uint32_t len)
 }
 
 static const char *check_entries(const struct config_network *head, const struct config_address *addresses,
-	const struct config_route *routes, const struct config_neighbour *neighbours)
+	const struct config_route *routes, const struct config_neighbour *neighbours, uint32_t fd_count)
 {
+	const struct config_link *links = (const void *)(head + 1);
+
+	for (uint32_t i = 0; i < head->links; i++)
+		if (links[i].fd >= fd_count)
+			return "a link without its descriptor";
 	for (uint32_t i = 0; i < head->addresses; i++)
 		if (addresses[i].link >= head->links || addresses[i].prefix > (addresses[i].family == AF_INET ? 32 : 128))
 			return "an address of no link, or with a wrong prefix";
@@ -387,10 +392,10 @@ static const char *check_entries(const struct config_network *head, const struct
 	return NULL;
 }
 
-int device_configure(const void *config, uint32_t len)
+int device_configure(void *config, uint32_t len, const uint32_t *fds, uint32_t fd_count)
 {
 	const struct config_network *head = config;
-	const struct config_link *links = (const void *)(head + 1);
+	struct config_link *links = (void *)((struct config_network *)config + 1);
 	const char *wrong = len < sizeof(*head) ? "too short" : check(head, len);
 	const struct config_address *addresses;
 	const struct config_neighbour *neighbours;
@@ -399,15 +404,17 @@ int device_configure(const void *config, uint32_t len)
 		addresses = (const void *)(links + head->links);
 		net_routes = (const void *)(addresses + head->addresses);
 		neighbours = (const void *)(net_routes + head->routes);
-		wrong = check_entries(head, addresses, net_routes, neighbours);
+		wrong = check_entries(head, addresses, net_routes, neighbours, fd_count);
 	}
 	if (wrong) {
 		klog(LOG_ERROR, "network configuration: %s", wrong);
 		return -EINVAL;
 	}
 	net_route_count = head->routes;
-	for (uint32_t i = 0; i < head->links; i++)
+	for (uint32_t i = 0; i < head->links; i++) {
+		links[i].fd = fds[links[i].fd];
 		add_link(&links[i]);
+	}
 	for (uint32_t i = 0; i < head->addresses; i++) {
 		if (addresses[i].family == AF_INET)
 			add_address4(&net_devices[addresses[i].link], &addresses[i]);

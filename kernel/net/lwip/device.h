@@ -23,8 +23,8 @@ extern unsigned net_device_count; /* links first, then aliases */
 extern const struct config_route *net_routes;
 extern unsigned net_route_count;
 
-/* CONFIG_NETWORK: 0, or -errno with a line in the log that says what is wrong. */
-int device_configure(const void *config, uint32_t len);
+/* As inet_configure(); `config` stays in use unless it is refused. In the stack. */
+int device_configure(void *config, uint32_t len, const uint32_t *fds, uint32_t fd_count);
 
 /* The best route to an address of `family`, in network order; NULL: none. */
 const struct config_route *device_route(uint8_t family, const void *to);

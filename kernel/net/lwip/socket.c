@@ -6,6 +6,7 @@
 #include <linux/in.h>
 #include <linux/in6.h>
 
+#include "kernel/net/lwip/datagram.h"
 #include "kernel/net/lwip/device.h"
 #include "kernel/net/lwip/internal.h"
 
@@ -13,11 +14,33 @@
 
 struct inet_list inet_sockets = TAILQ_HEAD_INITIALIZER(inet_sockets);
 
-void inet_init(const void *network, uint32_t len)
+void inet_init(void)
 {
 	stack_init();
-	if (network && device_configure(network, len))
-		panic("the container's network cannot be used");
+}
+
+int inet_configure(const void *network, uint32_t len, const uint32_t *fds, uint32_t fd_count)
+{
+	void *copy;
+	int rc;
+
+	if (net_device_count)
+		return -EEXIST;
+	copy = kmalloc(len);
+	if (!copy)
+		return -ENOMEM;
+	memcpy(copy, network, len);
+	stack_enter();
+	rc = device_configure(copy, len, fds, fd_count);
+	stack_leave();
+	if (rc == -EINVAL)
+		kfree(copy);
+	return rc;
+}
+
+int inet_use_resolver(uint32_t fd)
+{
+	return resolver_start(fd);
 }
 
 struct inet_socket *inet_alloc(int family, int type, int protocol)
