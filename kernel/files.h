@@ -70,6 +70,9 @@ int vfs_boot(struct container *c, struct task *init);
 void files_gofer_gone(uint32_t channel); /* a further container's gofer: its number may come again */
 /* A process started from outside in a container that runs: its root, working directory, standard files. As above. */
 int vfs_enter(struct launch *launch, struct task *task);
+/* An ipc namespace has ended: its message queues lose their names. May sleep. */
+struct superblock;
+void files_ipc_ns_gone(struct superblock *mqueue);
 /* A hook's standard files (kernel/hook.h): one that holds `text`, and the current task's own output. References. May sleep. */
 int vfs_hook_stdio(const char *text, struct file *stdio[3]);
 /* In the hook's own task: its files and root. May sleep. */

@@ -5,6 +5,7 @@
 #include <linux/sched.h>
 
 #include "kernel/container.h"
+#include "kernel/files.h"
 #include "kernel/mm.h"
 #include "kernel/namespaces.h"
 #include "ring0/lib.h"
@@ -55,6 +56,8 @@ void ns_put(struct ns *ns)
 		return;
 	case NS_IPC:
 		ipc_ns_destroy(container_of(ns, struct ipc_ns, ns));
+		if (container_of(ns, struct ipc_ns, ns)->mqueue)
+			files_ipc_ns_gone(container_of(ns, struct ipc_ns, ns)->mqueue);
 		kfree(container_of(ns, struct ipc_ns, ns));
 		return;
 	case NS_UTS:

@@ -37,11 +37,13 @@ struct uts_ns {
 
 struct ipc_ns {
 	struct ns ns; /* its objects point to it: ipc_shm.c, ipc_sem.c, ipc_msg.c */
+	struct superblock *mqueue; /* its POSIX message queues (vfs/mqueue), or NULL: none yet */
 };
 
 #define PID_NS_BUCKETS 64u
 #define PID_NS_LEVELS 32u
 
+struct superblock;
 struct pid_entry;
 struct pid_ns {
 	struct ns ns;

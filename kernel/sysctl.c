@@ -16,6 +16,11 @@ struct sysctls sysctls = {
 	.semmns = 1024000000,
 	.semopm = 500,
 	.semmni = 32000,
+	.mq_queues_max = 256,
+	.mq_msg_max = 10,
+	.mq_msg_default = 10,
+	.mq_msgsize_max = 8192,
+	.mq_msgsize_default = 8192,
 };
 
 bool sysctl_may_ping(void)

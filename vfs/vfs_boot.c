@@ -14,6 +14,7 @@
 #include "vfs/dev/dev.h"
 #include "vfs/fs_init.h"
 #include "vfs/internal.h"
+#include "vfs/mqueue/mqueue.h"
 #include "vfs/overlay/overlay.h"
 #include "vfs/proc/sysctl.h"
 #include "vfs/tmpfs/tmpfs.h"
@@ -43,6 +44,7 @@ static void register_all(void)
 	sysfs_init();
 	devpts_init();
 	tty_devices_init();
+	mqueue_init();
 }
 
 /* ---- the root ---- */
@@ -107,7 +109,7 @@ static int make_context(struct task *init, struct mount *root)
 /* Types that a runtime's default configuration names and that we do without: said, not failed. */
 static bool may_be_left_out(const char *type)
 {
-	return !strcmp(type, "cgroup") || !strcmp(type, "cgroup2") || !strcmp(type, "mqueue");
+	return !strcmp(type, "cgroup") || !strcmp(type, "cgroup2");
 }
 
 static bool is_bind(const struct container_mount *m)

@@ -2,9 +2,9 @@
 # A config.json with every field missing, of another type, huge, negative or doubled: made mechanically from one that has
 # them all. Each must run, or be refused with status 1 and one line that names the file; nothing may crash, hang or be
 # left behind. What is accepted for the type of each field is settled by the specification's own tests (test/oci).
-# Usage: mutations.sh BUILD [EVERY]: only each EVERY-th of them (default 5; 1: all)
+# Usage: mutations.sh BUILD [EVERY]: only each EVERY-th of them (default 29; 1: all)
 set -u
-rf=$1/ringfence every=${2:-5}
+rf=$1/ringfence every=${2:-29}
 here=$(cd "$(dirname "$0")/.." && pwd)
 debian=${ROOT:-/var/cache/ringfence/debian}
 work=$(mktemp -d)

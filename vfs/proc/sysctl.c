@@ -128,6 +128,11 @@ static const struct number numbers[] = {
 	{"msgmax", {&sysctls.msgmax}, 65536},
 	{"msgmnb", {&sysctls.msgmnb}, 1u << 24},
 	{"msgmni", {&sysctls.msgmni}, 32000},
+	{"queues_max", {&sysctls.mq_queues_max}, INT32_MAX},
+	{"msg_max", {&sysctls.mq_msg_max}, 65536},
+	{"msg_default", {&sysctls.mq_msg_default}, 65536},
+	{"msgsize_max", {&sysctls.mq_msgsize_max}, 16u << 20},
+	{"msgsize_default", {&sysctls.mq_msgsize_default}, 16u << 20},
 	{"sem", {&sysctls.semmsl, &sysctls.semmns, &sysctls.semopm, &sysctls.semmni}, INT32_MAX},
 };
 
@@ -275,6 +280,15 @@ static const struct pseudo_entry epoll_table[] = {
 	END,
 };
 
+static const struct pseudo_entry mqueue_table[] = {
+	NUMBER("msg_default"),
+	NUMBER("msg_max"),
+	NUMBER("msgsize_default"),
+	NUMBER("msgsize_max"),
+	NUMBER("queues_max"),
+	END,
+};
+
 static const struct pseudo_entry fs_table[] = {
 	TEXT("aio-max-nr", "65536"),
 	FILE_R("aio-nr", show_aio_nr),
@@ -284,6 +298,7 @@ static const struct pseudo_entry fs_table[] = {
 	TEXT("file-nr", "0\t0\t9223372036854775807"),
 	DIR("inotify", inotify_table),
 	TEXT("lease-break-time", "45"),
+	DIR("mqueue", mqueue_table),
 	TEXT("nr_open", "1048576"),
 	FILE_R("pipe-max-size", show_pipe_max_size),
 	TEXT("protected_hardlinks", "1"),
