@@ -105,7 +105,9 @@ step "build the hostile image" ninja -C build/release escape &&
 	tally < <(timeout 300 bash test/escape/escape.sh "$build" ptrace) &&
 	tally < <(timeout 300 bash test/escape/escape.sh "$build" systrap) &&
 	tally < <(timeout 300 bash test/escape/exhaust.sh "$build" ptrace) &&
-	tally < <(timeout 100 bash test/escape/paths.sh "$build" ptrace)
+	tally < <(timeout 100 bash test/escape/paths.sh "$build" ptrace) &&
+	tally < <(timeout 200 bash test/escape/memory.sh "$build" ptrace) &&
+	tally < <(timeout 200 bash test/escape/memory.sh "$build" systrap)
 step "configure with sanitizers" cmake --preset asan -DRF_TESTS=ON &&
 	step "build with sanitizers" ninja -C build/asan escape &&
 	tally < <(LIMIT=40 timeout 300 bash test/escape/escape.sh "$top/build/asan" ptrace | sed 's/ptrace escape/ptrace escape (sanitizers)/')
@@ -145,6 +147,7 @@ else
 fi
 LIMIT=30 bash test/escape/escape.sh $build kvm '$escapes'
 bash test/escape/paths.sh $build kvm
+bash test/escape/memory.sh $build kvm
 bash test/suite/suite.sh check kvm $out/reference-$key
 echo END
 END

@@ -4,7 +4,7 @@
  * the canaries; nothing here must ever contain one, so they are given masked and compared masked.
  *
  * memory FIRST SECOND PID ADDRESS FIRST SECOND PID ADDRESS TEXT: neighbour, host process; TEXT: 8 bytes of the sentry's image.
- * Each attack prints "tried WHAT N"; whatever is found prints REACHED, and the exit status is 1.
+ * (Without arguments, only the registers at the start are looked at.) Each attack prints "tried WHAT N"; whatever is found prints REACHED, and the exit status is 1.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -303,17 +303,22 @@ static void take_canaries(char **argv)
 	for (int i = 0; i < 4; i++)
 		masked[i] = strtoull(argv[1 + i / 2 * 4 + i % 2], NULL, 16);
 	masked[4] = strtoull(argv[9], NULL, 16);
-	masked[5] = 0x1d2c3b4a59687786ull; /* never unmasked but where it is left behind: memory_left.c */
 }
 
 int main(int argc, char **argv)
 {
 	struct sigaction action = {.sa_handler = on_fault, .sa_flags = SA_NODEFER};
 
+	char *again[] = {argv[0], NULL};
+
+	masked[5] = 0x1d2c3b4a59687786ull; /* never unmasked but where it is left behind: memory_left.c */
+	memory_check_start();
+	if (argc == 1)
+		return reached;
 	if (argc != 10 || pipe2(ends, O_NONBLOCK) < 0)
 		return 2;
 	take_canaries(argv);
-	memory_check_start();
+	memory_check_exec(masked[5], again);
 	zero_fd = open("/dev/zero", O_RDONLY);
 	sigaction(SIGSEGV, &action, NULL);
 	sigaction(SIGBUS, &action, NULL);

@@ -24,6 +24,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -65,6 +66,24 @@ void memory_check_start(void)
 			memory_reached("byte %zu of the vector registers is %#x at the start", i, start_xsave[i]);
 			break;
 		}
+}
+
+/* A program that is started where another left the canary in its registers; it runs memory_check_start() too. */
+void memory_check_exec(uint64_t masked, char **argv)
+{
+	pid_t child = fork();
+	int status;
+
+	if (child == 0) {
+		uint64_t canary[2] = {masked ^ CANARY_MASK, masked ^ CANARY_MASK};
+
+		__asm__ volatile("movups %0, %%xmm0; movups %0, %%xmm1; movups %0, %%xmm7; movups %0, %%xmm8; movups %0, %%xmm15; fildll %0"
+			::"m"(canary) : "xmm0", "xmm1", "xmm7", "xmm8", "xmm15");
+		syscall(SYS_execve, "/proc/self/exe", argv, NULL, canary[0], canary[0], canary[0]);
+		_exit(2);
+	}
+	if (waitpid(child, &status, 0) != child || status)
+		memory_reached("the program that was started again ended with %#x", status);
 }
 
 /* ---- pages ---- */
@@ -154,10 +173,12 @@ static void grow_stack(void)
 
 unsigned memory_left_pages(uint64_t masked)
 {
+	static char used[8192];
 	char *grown = pages(4096, MAP_PRIVATE | MAP_ANONYMOUS, -1);
 	unsigned n = 0;
 	int fd, shm;
 
+	memset(used, 0x55, sizeof(used));
 	for (int round = 0; round < 3; round++) {
 		leave_pages(masked);
 		void *p = pages(64 * MIB, MAP_PRIVATE | MAP_ANONYMOUS, -1);
@@ -176,6 +197,7 @@ unsigned memory_left_pages(uint64_t masked)
 		n += fd >= 0 && ftruncate(fd, MIB) == 0 ? check_zero(pages(MIB, MAP_SHARED, fd), MIB, "secret memory") : 0;
 		fd = file(100);
 		n += check_tail(fd, "a file's last page");
+		n += write(fd, used, sizeof(used)) == sizeof(used) && ftruncate(fd, 200) == 0 ? check_tail(fd, "a shortened file's last page") : 0;
 		n += pwrite(fd, "x", 1, 5000) == 1 ? check_tail(fd, "a longer file's last page") : 0;
 		n += check_tail(open("/proc/self/exe", O_RDONLY), "the program's last page");
 		shm = shmget(IPC_PRIVATE, 4 * MIB, 0600);
@@ -213,6 +235,11 @@ static void leave_structures(void)
 	n += syscall(SYS_select, 512, canaries, canaries, canaries, canaries) + syscall(SYS_adjtimex, canaries);
 	n += syscall(SYS_epoll_ctl, ends[0], EPOLL_CTL_ADD, ends[1], canaries) + syscall(SYS_semtimedop, 1, canaries, 100, NULL);
 	n += syscall(SYS_sigaltstack, canaries, NULL) + syscall(SYS_bpf, 0, canaries, 120) + syscall(SYS_io_submit, 0, 100, canaries);
+	n += syscall(SYS_memfd_create, canaries + 4096 - 240, 0x80000000u) + syscall(SYS_rt_sigqueueinfo, getpid(), 0, canaries);
+	n += syscall(SYS_poll, canaries, 40, 0) + syscall(SYS_setitimer, ITIMER_REAL, canaries, NULL) + syscall(SYS_sethostname, canaries, 64);
+	n += syscall(SYS_clock_nanosleep, 0, 0, canaries, NULL) + syscall(SYS_mount, canaries, canaries, canaries + 4000, 0, canaries);
+	n += syscall(SYS_sendmsg, pair[0], canaries, 0) + syscall(SYS_clone3, canaries, 88) + syscall(SYS_statx, 0, canaries, 0, 0, out);
+	n += syscall(SYS_timer_create, 0, canaries, out) + syscall(SYS_waitid, 0, 0, canaries, 0, canaries);
 	n += syscall(SYS_getppid, word, word, word, word, word, word) + syscall(SYS_mincore, word, word, word, word, word, word);
 	(void)n;
 	/* What library calls left in vector registers is ours, not the kernel's. */
