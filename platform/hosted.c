@@ -19,6 +19,9 @@
 #include "platform/hosted.h"
 
 #define CPU_STACK (1024u * 1024u)
+#define MAPPINGS_USUAL 65530u /* vm.max_map_count where it is not told */
+#define MAPPINGS_LEAST 1024u  /* with fewer, stubs are lost now and then */
+#define MAPPINGS_OWN 64u
 
 struct host_cpu host_cpus[ABI_MAX_CPUS];
 __thread struct host_cpu *host_self;
@@ -152,6 +155,19 @@ static void choose_cores(const struct vmm *vmm)
 	}
 }
 
+/* vm.max_map_count, less what a stub has of its own. */
+static uint32_t mappings_limit(void)
+{
+	FILE *file = fopen("/proc/sys/vm/max_map_count", "re");
+	uint32_t limit;
+
+	if (!file || fscanf(file, "%u", &limit) != 1)
+		limit = MAPPINGS_USUAL;
+	if (file)
+		fclose(file);
+	return (limit < MAPPINGS_LEAST ? MAPPINGS_LEAST : limit) - MAPPINGS_OWN;
+}
+
 int hosted_start(struct vmm *vmm, const struct hosted_kind *kind)
 {
 	pthread_attr_t attr;
@@ -177,6 +193,7 @@ int hosted_start(struct vmm *vmm, const struct hosted_kind *kind)
 			return h->error;
 	}
 	vmm->boot->hosted = kind->table;
+	vmm->boot->stub_mappings = mappings_limit();
 	vmm_log(VMM_LOG_INFO, "%s: %u CPUs, %u bytes of FPU state", kind->name, vmm->cpus, vmm->boot->xsave_size);
 	return 0;
 }

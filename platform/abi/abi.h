@@ -140,7 +140,7 @@ struct abi_boot {
 	uint32_t version;
 	uint32_t machine; /* enum abi_machine */
 	uint32_t cpus;    /* vCPUs that exist; CPU 0 runs, the others wait for cpu_start */
-	uint32_t pad;
+	uint32_t stub_mappings; /* hosted: mappings that the host lets a stub have */
 	struct abi_zone kernel;
 	struct abi_zone user;
 	uint64_t kernel_used; /* bytes at the head of the kernel zone already taken (image, this, rings) */

@@ -34,6 +34,7 @@ struct hosted_mirror {
 	bool live;            /* the platform has (or had) a stub for it */
 	bool mapped;          /* something was mapped since it was made */
 	bool refill;          /* it was emptied, or nearly: show the usual windows before it runs */
+	uint32_t mappings;    /* of the host's that it has, at most */
 	uint64_t generation;  /* changes when all it showed is gone: names its entries in hosted_cpu.shown */
 	uint64_t run_end;     /* where the run ended that the last fault showed */
 	uint64_t renewed;     /* the page shown last by mirror_renew() */

@@ -148,6 +148,17 @@ static uint64_t shown_pages(const struct hosted_mirror *m, uint64_t window)
 	return slot->window == window && slot->generation == m->generation ? slot->pages : 0;
 }
 
+/*
+ * Another window of the mirror has the slot: more are in use than can be remembered, so what is around a fault may
+ * well be shown already, and is not likely to be wanted.
+ */
+static bool shown_crowded(const struct hosted_mirror *m, uint64_t window)
+{
+	const struct shown *slot = shown_slot(m, window);
+
+	return slot->window != window && slot->generation == m->generation;
+}
+
 static void shown_set(const struct hosted_mirror *m, uint64_t window, uint64_t pages)
 {
 	*shown_slot(m, window) = (struct shown){window, m->generation, pages};
@@ -198,6 +209,15 @@ static void mirror_queue(struct hosted_mirror *m, uint64_t address, uint64_t len
 	spin_unlock(&m->lock);
 }
 
+/* All that it shows goes. */
+static void mirror_empty(struct hosted_mirror *m)
+{
+	HOST4(unmap, this_cpu()->cpu, m->space->id, 0, USER_TOP);
+	shown_none(m);
+	m->mappings = 0;
+	m->refill = true;
+}
+
 void mirror_drain(struct hosted_mirror *m)
 {
 	unsigned cpu = this_cpu()->cpu;
@@ -206,15 +226,13 @@ void mirror_drain(struct hosted_mirror *m)
 	if (m->live && m->mapped) {
 		bool done = boot_info->hosted->settle; /* flush_now() has unmapped it */
 
-		if (m->overflow) {
-			HOST4(unmap, cpu, m->space->id, 0, USER_TOP);
-			shown_none(m);
-			m->refill = true;
-		}
+		if (m->overflow)
+			mirror_empty(m);
 		for (unsigned i = 0; i < m->count && !m->overflow; i++) {
 			if (!done)
 				HOST4(unmap, cpu, m->space->id, m->range[i].address, m->range[i].length);
 			shown_clear(m, m->range[i].address, m->range[i].length);
+			m->mappings++; /* it may have been taken out of one */
 			m->refill |= m->range[i].length >= REFILL_RANGE;
 		}
 	}
@@ -304,6 +322,7 @@ void mirror_use(struct hosted_mirror *m)
 		if (h->live_count >= MIRRORS_LIVE)
 			mirror_drop(TAILQ_LAST(&h->live, mirror_list));
 		m->live = m->refill = true;
+		m->mappings = 0;
 		shown_none(m);
 		h->live_count++;
 	}
@@ -341,6 +360,18 @@ static void show_run(struct hosted_mirror *m, uint64_t address, unsigned pages, 
 {
 	HOST6(map, this_cpu()->cpu, m->space->id, address, pages * PAGE_SIZE, hosted_user_offset(pte & PTE_ADDR), pte_prot(pte));
 	m->mapped = true;
+	m->mappings++;
+}
+
+/*
+ * Before a window is shown. The host gives a stub so many mappings; one more, and the stub is lost. What it has
+ * is not known exactly, since neighbours that join count as one, but never more than counted here. Emptied, it begins
+ * anew as after a fork: that costs half a microsecond for each mapping made since.
+ */
+static void mirror_room(struct hosted_mirror *m)
+{
+	if (__builtin_expect(m->mappings + 2 * SHOW_RUNS > boot_info->stub_mappings, 0))
+		mirror_empty(m);
 }
 
 /* Whole windows that go on where a run ended at the end of one: the pages of theirs that join it. */
@@ -381,6 +412,7 @@ static unsigned show_large(struct hosted_mirror *m, uint64_t address, uint64_t p
 	hosted_user_offset((pte & PTE_ADDR & ~(size - 1)) + size - 1);
 	HOST6(map, this_cpu()->cpu, m->space->id, address & ~(size - 1), size, offset, pte_prot(pte));
 	m->mapped = true;
+	m->mappings++;
 	return 1;
 }
 
@@ -392,11 +424,11 @@ static unsigned show_window(struct hosted_mirror *m, uint64_t *window, uint64_t 
 {
 	const uint64_t present = PTE_P | PTE_U, same = PTE_W | PTE_NX;
 	uint64_t old = shown_pages(m, start >> WINDOW_SHIFT), shown = old;
-	unsigned runs = 0;
+	unsigned runs = 0, passes = shown_crowded(m, start >> WINDOW_SHIFT) && at < SHOW_PAGES ? 1 : 2;
 
 	if (at < SHOW_PAGES)
 		shown &= again ? 0 : ~(1ull << at);
-	for (unsigned pass = 0; pass < 2; pass++) {
+	for (unsigned pass = 0; pass < passes; pass++) {
 		for (unsigned i = 0, n; i < SHOW_PAGES && runs < SHOW_RUNS; i += n) {
 			uint64_t first = window[i];
 
@@ -437,6 +469,9 @@ unsigned mirror_show(struct space *space, struct hosted_mirror *m, uint64_t addr
 	pte = hosted_pte(space->root, address, &size);
 	if (!pte || (*pte & present) != present)
 		return 0;
+	mirror_room(m);
+	if (again)
+		m->mappings++; /* out of the middle of one */
 	if (size != PAGE_SIZE)
 		return show_large(m, address, *pte, size);
 	at = (unsigned)(address >> PAGE_SHIFT) % SHOW_PAGES;
@@ -458,6 +493,7 @@ static unsigned show_hinted(struct space *space, struct hosted_mirror *m, uint64
 {
 	uint64_t size, *pte = start < USER_TOP ? hosted_pte(space->root, start, &size) : NULL;
 
+	mirror_room(m);
 	return pte && size == PAGE_SIZE ? show_window(m, pte, start, SHOW_PAGES, false) : 0;
 }
 
