@@ -28,6 +28,10 @@
 struct hosted_context {
 	struct regs regs;
 	uint64_t fs_base, gs_base;
+	/* In: where user code goes on instead of regs.rip; 0: at regs.rip. Only where abi_hosted.call_entry is set. */
+	uint64_t resume;
+	/* Out, with TRAP_SYSCALL: it came by a signal, which a jump to call_entry would save. */
+	uint32_t by_signal;
 };
 
 struct abi_hosted {
@@ -48,6 +52,11 @@ struct abi_hosted {
 	 * stub has ended instead.
 	 */
 	int (*settle)(unsigned cpu, uint64_t space);
+	/*
+	 * Optional: user code may jump here instead of making a system call, with the number in rax, the call's return
+	 * address in rcx and where to go on in r11. Its traps come with the registers that SYSCALL leaves.
+	 */
+	uint64_t call_entry;
 	/* 1: a page fault comes with PF_WRITE and PF_FETCH as the CPU gave them. */
 	uint32_t exact_faults;
 	/* Drop this CPU's mirror of `space` (its stub ends). Not an error if there is none. */

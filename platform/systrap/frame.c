@@ -16,6 +16,7 @@
 #include "platform/systrap/internal.h"
 
 #define USER_CS 0x33
+#define RFLAGS_TF 0x100u
 #define USER_SS 0x2b
 #define FRAME_FLAGS 7u /* UC_FP_XSTATE | UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS */
 #define SOFTWARE_AT 464u
@@ -75,11 +76,28 @@ static void *area_at(const struct stub *s, uint32_t offset)
 	return (uint8_t *)s->area + offset;
 }
 
-void strap_frame_init(struct stub *s)
+/* What XSAVE does not write and rt_sigreturn looks for. */
+static void fpu_seal(struct stub *s)
+{
+	const uint32_t magic = FP_XSTATE_MAGIC2;
+	uint8_t *to = area_at(s, s->fpu);
+
+	memcpy(to + SOFTWARE_AT, st_fpu.software, sizeof(st_fpu.software));
+	memcpy(to + st_fpu.size, &magic, sizeof(magic));
+}
+
+static void default_frame(struct stub *s)
 {
 	s->frame = AREA_FRAME_DEFAULT;
 	s->fpu = AREA_FPU_DEFAULT;
-	memcpy(area_at(s, s->fpu + SOFTWARE_AT), st_fpu.software, sizeof(st_fpu.software));
+}
+
+void strap_frame_init(struct stub *s)
+{
+	default_frame(s);
+	s->live = false;
+	s->orders->features = st_fpu.features;
+	fpu_seal(s);
 }
 
 void strap_frame_reset(struct stub *s)
@@ -94,11 +112,53 @@ void strap_frame_reset(struct stub *s)
 	memcpy(s->orders->reset, &f, offsetof(struct st_frame, info));
 }
 
-void strap_frame_write(struct stub *s, const struct hosted_context *context)
+static void bases_write(struct stub *s, const struct hosted_context *context, uint32_t flags)
+{
+	if (!s->bases_known || s->fs_base != context->fs_base)
+		flags |= ST_SET_FS;
+	if (!s->bases_known || s->gs_base != context->gs_base)
+		flags |= ST_SET_GS;
+	if (flags & (ST_SET_FS | ST_SET_GS)) {
+		s->orders->fs_base = s->fs_base = context->fs_base;
+		s->orders->gs_base = s->gs_base = context->gs_base;
+	}
+	s->bases_known = true;
+	if (s->orders->flags != flags)
+		s->orders->flags = flags;
+}
+
+/* Only the result of the call has changed, which is what most calls do. */
+static bool call_same(const struct stub *s, const struct regs *r)
+{
+	const struct regs *c = &s->call;
+
+	return !memcmp(r, c, offsetof(struct regs, rax)) &&
+		!memcmp(&r->rcx, &c->rcx, offsetof(struct regs, orig_rax) - offsetof(struct regs, rcx)) && r->rip == c->rip &&
+		r->rflags == c->rflags && r->rsp == c->rsp;
+}
+
+static void live_write(struct stub *s, const struct hosted_context *context)
+{
+	const struct regs *r = &context->regs;
+	uint32_t flags = ST_BEGIN_LIVE;
+
+	s->orders->rax = r->rax;
+	if (call_same(s, r)) {
+		flags |= ST_BEGIN_SAME;
+	} else {
+		for (unsigned i = 0; i < 15; i++)
+			s->orders->regs[i] = ((const uint64_t *)r)[i];
+		s->orders->rip = context->resume ? context->resume : r->rip;
+		s->orders->rsp = r->rsp;
+		s->orders->rflags = r->rflags;
+	}
+	bases_write(s, context, flags);
+}
+
+static void frame_write(struct stub *s, const struct hosted_context *context)
 {
 	struct st_frame *f = area_at(s, s->frame);
 	const struct regs *r = &context->regs;
-	uint32_t flags = 0;
 
 	f->flags = FRAME_FLAGS;
 	f->link = 0;
@@ -119,20 +179,30 @@ void strap_frame_write(struct stub *s, const struct hosted_context *context)
 	f->gregs[REG_RAX] = r->rax;
 	f->gregs[REG_RCX] = r->rcx;
 	f->gregs[REG_RSP] = r->rsp;
-	f->gregs[REG_RIP] = r->rip;
+	f->gregs[REG_RIP] = context->resume ? context->resume : r->rip;
 	f->gregs[REG_EFL] = r->rflags;
 	f->gregs[REG_CSGSFS] = (uint64_t)USER_SS << 48 | USER_CS;
 	f->fpu = ST_AREA + s->fpu;
 	f->mask = 0;
-	if (!s->bases_known || s->fs_base != context->fs_base)
-		flags |= ST_SET_FS;
-	if (!s->bases_known || s->gs_base != context->gs_base)
-		flags |= ST_SET_GS;
-	s->orders->flags = flags;
-	s->orders->fs_base = s->fs_base = context->fs_base;
-	s->orders->gs_base = s->gs_base = context->gs_base;
-	s->bases_known = true;
+	bases_write(s, context, 0);
 	s->orders->frame = ST_AREA + s->frame;
+}
+
+int strap_context_write(struct stub *s, const struct hosted_context *context)
+{
+	int error;
+
+	/* Without a frame nothing of the stub's own may trap. */
+	if (s->live && !(context->regs.rflags & RFLAGS_TF) && context->regs.rip < USER_TOP) {
+		live_write(s, context);
+		return 0;
+	}
+	error = strap_fpu_settle(s);
+	if (error)
+		return error;
+	s->live = false;
+	frame_write(s, context);
+	return 0;
 }
 
 static void regs_from_frame(struct regs *r, const uint64_t *g)
@@ -177,29 +247,122 @@ static void decode_signal(struct regs *r, int signal, const siginfo_t *info, con
 		hosted_decode_exception(r, signal, info, g[REG_ERR]);
 }
 
-int strap_frame_decode(struct stub *s, struct hosted_context *context)
+/* Where the place of the frame is taken from the area, it is checked; 0 or -EPROTO. */
+static int frame_find(struct stub *s)
 {
-	uint64_t at = s->area->frame - ST_AREA, fpu, g[23];
-	const struct st_frame *f;
-	siginfo_t info;
+	uint64_t at = s->area->frame - ST_AREA, fpu;
 
-	if (at < AREA_STACK_FRAMES || at > ST_AREA_SIZE - sizeof(*f) || at & 7)
+	if (at < AREA_STACK || at > ST_AREA_SIZE - sizeof(struct st_frame) || at & 7)
 		return -EPROTO;
-	f = area_at(s, (uint32_t)at);
-	memcpy(g, f->gregs, sizeof(g));
-	memcpy(&info, &f->info, sizeof(info));
-	fpu = __atomic_load_n(&f->fpu, __ATOMIC_RELAXED) - ST_AREA;
-	if (fpu < AREA_STACK_FRAMES || fpu > ST_AREA_SIZE - st_fpu.size - FP_XSTATE_MAGIC2_SIZE || fpu & 63)
+	fpu = __atomic_load_n(&((const struct st_frame *)area_at(s, (uint32_t)at))->fpu, __ATOMIC_RELAXED) - ST_AREA;
+	if (fpu < AREA_STACK || fpu > ST_AREA_SIZE - st_fpu.size - FP_XSTATE_MAGIC2_SIZE || fpu & 63)
 		return -EPROTO;
 	s->frame = (uint32_t)at;
 	s->fpu = (uint32_t)fpu;
+	s->live = false;
+	return 0;
+}
+
+/* As if SYSCALL had stood where it returns to. */
+static void call_complete(struct regs *r)
+{
+	r->rip = r->rcx;
+	r->r11 = r->rflags;
+	r->cs = USER_CS;
+	r->ss = USER_SS;
+	r->trap = TRAP_SYSCALL;
+	r->orig_rax = r->rax;
+	r->rax = (uint64_t)-ENOSYS;
+	r->error = r->addr = 0;
+}
+
+static void call_from_area(const struct stub *s, struct regs *r)
+{
+	for (unsigned i = 0; i < 15; i++)
+		((uint64_t *)r)[i] = s->area->regs[i];
+	r->rsp = s->area->rsp;
+	r->rflags = s->area->flags;
+	call_complete(r);
+}
+
+/*
+ * A signal on the way from user code to the hand-over of a call by jump: the call has been made.
+ * True: it was, and is decoded.
+ */
+static bool decode_call(const struct stub *s, struct regs *r)
+{
+	uint64_t at = r->rip - ST_CODE;
+#define IN(from, to) (at - (uint64_t)((from) - st_code_begin) < (uint64_t)((to) - (from)))
+
+	if (!IN(st_code_call, st_code_call_end))
+		return false;
+	if (IN(st_code_call_saved, st_code_call_end)) {
+		call_from_area(s, r);
+		return true;
+	}
+	if (IN(st_code_call_stack, st_code_call_end))
+		r->rsp = s->area->rsp;
+	if (IN(st_code_call_flags, st_code_call_end))
+		r->rflags = s->area->flags;
+#undef IN
+	call_complete(r);
+	return true;
+}
+
+static int decode_frame(struct stub *s, struct hosted_context *context)
+{
+	const struct st_frame *f;
+	siginfo_t info;
+	uint64_t g[23];
+	int error = frame_find(s);
+
+	if (error)
+		return error;
+	f = area_at(s, s->frame);
+	memcpy(g, f->gregs, sizeof(g));
+	memcpy(&info, &f->info, sizeof(info));
 	regs_from_frame(&context->regs, g);
-	if (st_fsgsbase) {
+	if (!decode_call(s, &context->regs)) {
+		decode_signal(&context->regs, (int)s->area->signal, &info, g);
+		context->by_signal = context->regs.trap == TRAP_SYSCALL;
+	}
+	return 0;
+}
+
+static void interrupted(struct stub *s, struct hosted_context *context)
+{
+	s->bases_known = false;
+	context->regs.trap = TRAP_INTERRUPT;
+	context->regs.orig_rax = ~0ull;
+}
+
+int strap_frame_decode(struct stub *s, struct hosted_context *context)
+{
+	uint32_t kind = s->area->kind;
+	int error = 0;
+
+	context->by_signal = 0;
+	switch (kind) {
+	case ST_KIND_INTERRUPTED:
+		interrupted(s, context);
+		return 0;
+	case ST_KIND_TURNED:
+		interrupted(s, context);
+		return frame_find(s);
+	case ST_KIND_CALL:
+		default_frame(s);
+		s->live = true;
+		call_from_area(s, &context->regs);
+		s->call = context->regs;
+		break;
+	default:
+		error = decode_frame(s, context);
+	}
+	if (st_fsgsbase && !error) {
 		context->fs_base = s->fs_base = s->area->fs_base;
 		context->gs_base = s->gs_base = s->area->gs_base;
 	}
-	decode_signal(&context->regs, (int)s->area->signal, &info, g);
-	return 0;
+	return error;
 }
 
 void strap_frame_fpu_get(const struct stub *s, void *xsave)
@@ -219,16 +382,13 @@ int strap_frame_fpu_set(struct stub *s, const void *xsave)
 {
 	const uint8_t *from = xsave;
 	const uint64_t *header = (const uint64_t *)(from + XSAVE_HEADER);
-	const uint32_t magic = FP_XSTATE_MAGIC2;
-	uint8_t *to = area_at(s, s->fpu);
 
 	if (*(const uint32_t *)(from + 24) & ~st_fpu.mxcsr_mask || header[0] & ~st_fpu.features)
 		return -EINVAL;
 	for (unsigned i = 1; i < 8; i++)
 		if (header[i])
 			return -EINVAL;
-	memcpy(to, from, st_fpu.size);
-	memcpy(to + SOFTWARE_AT, st_fpu.software, sizeof(st_fpu.software));
-	memcpy(to + st_fpu.size, &magic, sizeof(magic));
+	memcpy(area_at(s, s->fpu), from, st_fpu.size);
+	fpu_seal(s);
 	return 0;
 }

@@ -41,35 +41,45 @@ _Static_assert(sizeof(struct st_order) == ORD_ENTRY, "stub_code.S");
 struct st_orders {
 	volatile uint32_t map_go, map_count, reply_fd;
 	uint32_t pad0[13];
-	volatile uint32_t run_go, flags, kick, spin;
-	volatile uint64_t frame, fs_base, gs_base;
-	volatile uint32_t sleeps, fsgsbase;
-	volatile uint64_t mask;
-	volatile uint32_t need;
+	volatile uint32_t run_go, flags, kick, spin, need, sleeps, save;
 	uint32_t pad1;
+	volatile uint64_t rax, rip, rsp, rflags;
+	volatile uint64_t regs[16];
+	volatile uint64_t frame, fs_base, gs_base, features;
+	volatile uint32_t fsgsbase;
+	uint32_t pad2;
+	volatile uint64_t mask;
 	volatile uint64_t park[2];
-	uint8_t pad2[ORD_RESET - ORD_PARK - 16];
+	uint64_t pad3[8];
 	uint8_t reset[ORD_LIST - ORD_RESET];
 	struct st_order list[ORDER_LIMIT];
 };
 _Static_assert(offsetof(struct st_orders, run_go) == ORD_RUN_GO, "stub_code.S");
+_Static_assert(offsetof(struct st_orders, save) == ORD_SAVE, "stub_code.S");
+_Static_assert(offsetof(struct st_orders, rax) == ORD_RAX, "stub_code.S");
+_Static_assert(offsetof(struct st_orders, regs) == ORD_REGS, "stub_code.S");
 _Static_assert(offsetof(struct st_orders, frame) == ORD_FRAME, "stub_code.S");
-_Static_assert(offsetof(struct st_orders, sleeps) == ORD_SLEEPS, "stub_code.S");
+_Static_assert(offsetof(struct st_orders, features) == ORD_FEATURES, "stub_code.S");
 _Static_assert(offsetof(struct st_orders, mask) == ORD_MASK, "layout.h");
-_Static_assert(offsetof(struct st_orders, need) == ORD_NEED, "stub_code.S");
 _Static_assert(offsetof(struct st_orders, park) == ORD_PARK, "stub_code.S");
+_Static_assert(offsetof(struct st_orders, reset) == ORD_RESET, "stub_code.S");
 _Static_assert(offsetof(struct st_orders, list) == ORD_LIST, "stub_code.S");
 
 struct st_area {
-	volatile uint32_t state, sleeps, seen, kind, signal, tid;
-	volatile uint64_t frame, fs_base, gs_base;
-	volatile uint32_t done;
-	uint8_t pad[AREA_PIDS - 52];
+	volatile uint32_t state, sleeps, tid, done;
+	uint32_t pad0[12];
+	volatile uint32_t seen, kind, signal, live, saved;
+	uint32_t pad1;
+	volatile uint64_t frame, fs_base, gs_base, flags, rsp;
+	volatile uint64_t regs[16];
 	volatile uint32_t pids[STUB_SLOTS];
-	uint8_t rest[ST_AREA_SIZE - AREA_PIDS - 4 * STUB_SLOTS];
+	volatile uint64_t resume;
+	uint8_t rest[ST_AREA_SIZE - AREA_RESUME - 8];
 };
+_Static_assert(offsetof(struct st_area, seen) == AREA_SEEN, "stub_code.S");
 _Static_assert(offsetof(struct st_area, frame) == AREA_FRAME, "stub_code.S");
-_Static_assert(offsetof(struct st_area, done) == AREA_DONE, "stub_code.S");
+_Static_assert(offsetof(struct st_area, regs) == AREA_REGS, "stub_code.S");
+_Static_assert(offsetof(struct st_area, resume) == AREA_RESUME, "stub_code.S");
 _Static_assert(sizeof(struct st_area) == ST_AREA_SIZE, "layout.h");
 
 #define SLOT_SIZE (ST_ORDERS_SIZE + ST_AREA_SIZE)
@@ -89,6 +99,8 @@ struct stub {
 	bool taken;           /* one of these takes something away */
 	int failed;           /* -errno: it may show what it must not, and does not run any more */
 	uint32_t frame, fpu;  /* offsets in area of the frame to begin from and of its FPU state: checked */
+	bool live;            /* its FPU state is in the CPU, if it told the truth; frame and fpu are the default ones */
+	struct regs call;     /* live: the registers that it handed over */
 	uint64_t fs_base, gs_base; /* that its running thread has */
 	bool bases_known;
 	bool apart;  /* its running thread is on another core than the sentry's: both look before they sleep */
@@ -191,7 +203,8 @@ void strap_reap(int signal);
 int strap_frame_learn(void); /* fills st_fpu: 0 or -errno */
 void strap_frame_init(struct stub *s);
 void strap_frame_reset(struct stub *s); /* writes the frame that a running thread comes to rest by */
-void strap_frame_write(struct stub *s, const struct hosted_context *context);
+/* What the stub's next stretch begins from: 0, or -ETIME as strap_fpu_settle(). */
+int strap_context_write(struct stub *s, const struct hosted_context *context);
 /* What the stub handed over: 0, or -EPROTO: it is not what a handler leaves. */
 int strap_frame_decode(struct stub *s, struct hosted_context *context);
 void strap_frame_fpu_get(const struct stub *s, void *xsave);
@@ -205,6 +218,8 @@ int strap_unmap(unsigned cpu, uint64_t space, uint64_t address, uint64_t length)
 int strap_settle(unsigned cpu, uint64_t space);
 int strap_drop(unsigned cpu, uint64_t space);
 void strap_forget(struct st_cpu *c, struct stub *s);
+/* The FPU state of a stub is at s->fpu on return, unless it has ended: 0 or -ETIME. */
+int strap_fpu_settle(struct stub *s);
 int strap_fpu_get(unsigned cpu, uint64_t space, void *xsave);
 int strap_fpu_set(unsigned cpu, uint64_t space, const void *xsave);
 void strap_idle(unsigned cpu, uint64_t deadline);
@@ -218,6 +233,8 @@ void cores_after(struct st_cpu *c, struct stub *s, bool looked, uint64_t ticks);
 
 /* stub_code.S */
 extern const char st_code_begin[], st_code_master[], st_code_handler[], st_code_end[];
+/* A call by jump, from its first instruction until it is handed over. See strap_frame_decode(). */
+extern const char st_code_call[], st_code_call_stack[], st_code_call_flags[], st_code_call_saved[], st_code_call_end[];
 
 static inline long st_futex(volatile uint32_t *word, int op, uint32_t value, const struct timespec *timeout)
 {

@@ -79,10 +79,10 @@ static void make_new(struct st_cpu *c, struct stub *s)
 	s->orders->park[0] = s->orders->park[1] = 0;
 	memset(s->orders->list, 0, sizeof(s->orders->list));
 	s->orders->frame = s->orders->fs_base = s->orders->gs_base = 0;
-	a->frame = a->fs_base = a->gs_base = 0;
-	a->kind = a->signal = 0;
+	s->orders->rax = s->orders->rip = s->orders->rsp = s->orders->rflags = 0;
+	memset((void *)s->orders->regs, 0, sizeof(s->orders->regs));
 	a->done = s->orders->map_go;
-	memset(a->pad, 0, sizeof(*a) - offsetof(struct st_area, pad));
+	memset((void *)&a->kind, 0, sizeof(*a) - offsetof(struct st_area, kind));
 	s->bases_known = false;
 	s->late = 0;
 	strap_frame_init(s);

@@ -16,6 +16,9 @@
 
 #define LATE_NS 100000000l /* a kicked stub is looked at so often ... */
 #define LATE_LIMIT 30u     /* ... and ended after so many: a frozen sandbox counts once */
+#define SAVE_LOOKS 2000u   /* for FPU state that is being saved: at once, on another core ... */
+#define SAVE_TURN_NS 100000l
+#define SAVE_TURNS 2000u   /* ... or when the stub has had its turn */
 
 void strap_interrupt(struct host_cpu *h)
 {
@@ -117,8 +120,9 @@ static int user_run(struct st_cpu *c, struct stub *s, struct hosted_context *con
 {
 	int error;
 
-	strap_frame_write(s, context);
-	error = cores_before(c, s);
+	error = strap_context_write(s, context);
+	if (!error)
+		error = cores_before(c, s);
 	if (!error)
 		error = user_begin(c, s);
 	if (!error)
@@ -128,14 +132,30 @@ static int user_run(struct st_cpu *c, struct stub *s, struct hosted_context *con
 		return error; /* an order failed, so it did not begin: a fresh stub may */
 	if (error)
 		return stub_died(c, s, context, error == -ETIME ? "does not stop" : "has ended");
-	if (s->area->kind == ST_KIND_INTERRUPTED) {
-		s->bases_known = false;
-		interrupted(context);
-		return 0;
-	}
 	if (strap_frame_decode(s, context))
 		return stub_died(c, s, context, "has no frame");
 	return 0;
+}
+
+/*
+ * A stub that came by a call holds the FPU state, and saves it before it sleeps or when it is told to. It may lie
+ * about that as about all else: then the state is what its area holds.
+ */
+int strap_fpu_settle(struct stub *s)
+{
+	if (!s->live || s->area->saved)
+		return 0;
+	s->orders->save = 1;
+	for (unsigned i = 0; !__atomic_load_n(&s->area->saved, __ATOMIC_ACQUIRE); i++) {
+		if (i == SAVE_LOOKS + SAVE_TURNS || s->dead)
+			break;
+		if (i < SAVE_LOOKS)
+			__builtin_ia32_pause();
+		else
+			wake_pause(SAVE_TURN_NS);
+	}
+	s->orders->save = 0;
+	return s->area->saved ? 0 : -ETIME;
 }
 
 /* WRFSBASE in the stub faults with such a base, and no user code can have loaded it. */

@@ -262,8 +262,10 @@ int strap_fpu_get(unsigned cpu, uint64_t space, void *xsave)
 
 	if (!s)
 		return -ENOENT;
+	int error = strap_fpu_settle(s);
+
 	strap_frame_fpu_get(s, xsave);
-	return 0;
+	return error;
 }
 
 int strap_fpu_set(unsigned cpu, uint64_t space, const void *xsave)
@@ -277,7 +279,11 @@ int strap_fpu_set(unsigned cpu, uint64_t space, const void *xsave)
 		s = strap_make_stub(c, space, &error);
 		pthread_mutex_unlock(&c->lock);
 	}
-	return s ? strap_frame_fpu_set(s, xsave) : error;
+	if (!s)
+		return error;
+	error = strap_fpu_settle(s);
+	s->live = false; /* it begins from what is written here */
+	return error ? error : strap_frame_fpu_set(s, xsave);
 }
 
 /* There is time: stubs for the next spaces. */

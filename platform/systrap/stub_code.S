@@ -23,13 +23,28 @@
 #define SYS_SECCOMP 317
 #define ARCH_SET_GS 0x1001
 #define ARCH_SET_FS 0x1002
+#define FRAME_RIP 176 /* in a signal frame: asserted in frame.c */
 
 	.section .rodata
 	.balign 64
 	.globl st_code_begin, st_code_master, st_code_handler, st_code_end
 	.hidden st_code_begin, st_code_master, st_code_handler, st_code_end
+	.globl st_code_call, st_code_call_stack, st_code_call_flags, st_code_call_saved, st_code_call_end
+	.hidden st_code_call, st_code_call_stack, st_code_call_flags, st_code_call_saved, st_code_call_end
 st_code_begin:
 	ud2
+
+	/* FPU state to its place in the area, as in a frame. */
+	.macro SAVE_FPU
+	movl ORD_FEATURES(%rbx), %eax
+	movl ORD_FEATURES + 4(%rbx), %edx
+	xsave64 AREA_FPU_DEFAULT(%rbp)
+	movl $1, AREA_SAVED(%rbp)
+	.endm
+
+/* Words of orders and area as this code reaches them without a register. */
+#define ORD(at) (st_code_begin + (ST_ORDERS - ST_CODE) + (at))(%rip)
+#define AREA(at) (st_code_begin + (ST_AREA - ST_CODE) + (at))(%rip)
 
 	/*
 	 * ---- the running thread, when its space has ended ----
@@ -58,6 +73,7 @@ runner_park:
 	movabsq $ST_AREA, %rbp
 	movl ORD_RUN_GO(%rbx), %eax
 	movl %eax, AREA_SEEN(%rbp)
+	movl $0, AREA_LIVE(%rbp)
 	movl $SYS_WRITE, %eax
 	movl $ST_FD_PARK, %edi
 	leaq ORD_PARK + 8(%rbx), %rsi
@@ -189,6 +205,19 @@ runner_start:
 	movabsq $ST_AREA, %rbp
 	jmp hand_over			/* ready */
 
+	/*
+	 * From here to runner_resume a signal does nothing: what the thread waits for it then finds in orders.
+	 * Signals are blocked unless it came by a call.
+	 */
+runner_handed:
+	cmpl $0, ORD_SLEEPS(%rbx)
+	je runner_wait
+	movl $SYS_FUTEX, %eax
+	leaq AREA_STATE(%rbp), %rdi
+	movl $1, %esi			/* FUTEX_WAKE */
+	movl $1, %edx
+	xorl %r10d, %r10d
+	syscall
 runner_wait:
 	movabsq $ST_ORDERS, %rbx
 	movabsq $ST_AREA, %rbp
@@ -197,12 +226,30 @@ runner_wait:
 1:	movl AREA_SEEN(%rbp), %edx
 	cmpl %edx, ORD_RUN_GO(%rbx)
 	jne 3f
+	cmpl $0, ORD_SAVE(%rbx)
+	jne 5f
 	cmpl %ecx, ORD_SPIN(%rbx)	/* read each time: the sentry may call it off */
 	jbe 2f
 	incl %ecx
 	pause
 	jmp 1b
-2:	movl $1, AREA_SLEEPS(%rbp)
+5:	cmpl $0, AREA_SAVED(%rbp)
+	jne 6f
+	cmpl $0, AREA_LIVE(%rbp)
+	je 6f
+	SAVE_FPU
+6:	incl %ecx
+	cmpl %ecx, ORD_SPIN(%rbx)
+	jbe 2f
+	pause
+	jmp 1b
+2:	cmpl $0, AREA_LIVE(%rbp)
+	je 4f
+	cmpl $0, AREA_SAVED(%rbp)
+	jne 4f
+	SAVE_FPU
+	movl AREA_SEEN(%rbp), %edx
+4:	movl $1, AREA_SLEEPS(%rbp)
 	movl $SYS_FUTEX, %eax
 	leaq ORD_RUN_GO(%rbx), %rdi
 	xorl %esi, %esi
@@ -223,6 +270,7 @@ runner_wait:
 	syscall
 	jmp runner_wait
 
+	/* From here to runner_turned a signal turns back to the sentry. */
 runner_resume:
 	cmpq $0, ORD_PARK(%rbx)
 	jne runner_park
@@ -242,7 +290,12 @@ runner_resume:
 	cmpl $0, ORD_FSGSBASE(%rbx)
 	je 4f
 	wrgsbase %rsi
-2:	movq ORD_FRAME(%rbx), %rsp
+2:	testl $ST_BEGIN_SAME, ORD_FLAGS(%rbx)
+	jnz begin_same
+	testl $ST_BEGIN_LIVE, ORD_FLAGS(%rbx)
+	jnz begin_live
+	movl $0, AREA_LIVE(%rbp)
+	movq ORD_FRAME(%rbx), %rsp
 	addq $8, %rsp			/* as after the handler's return */
 	movl $SYS_SIGRETURN, %eax
 	syscall
@@ -255,36 +308,138 @@ runner_resume:
 	movl $SYS_ARCH_PRCTL, %eax
 	syscall
 	jmp 2b
+begin_live:
+	leaq ORD_RFLAGS(%rbx), %rsp
+	popfq
+	movq ORD_REGS + 0(%rbx), %r15
+	movq ORD_REGS + 8(%rbx), %r14
+	movq ORD_REGS + 16(%rbx), %r13
+	movq ORD_REGS + 24(%rbx), %r12
+	movq ORD_REGS + 32(%rbx), %rbp
+	movq ORD_REGS + 48(%rbx), %r11
+	movq ORD_REGS + 56(%rbx), %r10
+	movq ORD_REGS + 64(%rbx), %r9
+	movq ORD_REGS + 72(%rbx), %r8
+	movq ORD_REGS + 88(%rbx), %rcx
+	movq ORD_REGS + 96(%rbx), %rdx
+	movq ORD_REGS + 104(%rbx), %rsi
+	movq ORD_REGS + 112(%rbx), %rdi
+	movq ORD_REGS + 40(%rbx), %rbx
+	movq ORD(ORD_RAX), %rax
+	movq ORD(ORD_RSP), %rsp
+	jmpq *ORD(ORD_RIP)
+begin_same:
+	leaq AREA_FLAGS(%rbp), %rsp
+	popfq
+	movq ORD_RAX(%rbx), %rax
+	movq AREA_REGS + 40(%rbp), %rbx
+	movq AREA_REGS + 56(%rbp), %r10
+	movq AREA_REGS + 88(%rbp), %rcx
+	movq AREA_REGS + 96(%rbp), %rdx
+	movq AREA_REGS + 104(%rbp), %rsi
+	movq AREA_REGS + 112(%rbp), %rdi
+	movq AREA_FLAGS(%rbp), %r11
+	movq AREA_REGS + 32(%rbp), %rbp
+	movq AREA(AREA_RSP), %rsp
+	jmpq *AREA(AREA_RESUME)
 
 runner_interrupted:
 	movl $ST_KIND_INTERRUPTED, AREA_KIND(%rbp)
-hand_over:
 	movl $1, %eax
 	xchgl %eax, AREA_STATE(%rbp)
-	cmpl $0, ORD_SLEEPS(%rbx)
-	je runner_wait
-	movl $SYS_FUTEX, %eax
-	leaq AREA_STATE(%rbp), %rdi
-	movl $1, %esi			/* FUTEX_WAKE */
-	movl $1, %edx
-	xorl %r10d, %r10d
-	syscall
-	jmp runner_wait
+runner_turned:
+	jmp runner_handed
+
+	/*
+	 * ---- a system call by jump: rcx is its return address, r11 where user code goes on, rax the number ----
+	 *
+	 * Up to st_code_call_saved a signal finds the other registers as user code has them, from there to
+	 * st_code_call_end in the area; it hands the call over instead (strap_frame_decode()).
+	 */
+	.balign 64
+st_code_call:
+	movq %rsp, AREA(AREA_RSP)
+	leaq AREA(AREA_FLAGS + 8), %rsp
+st_code_call_stack:
+	pushfq
+st_code_call_flags:
+	movq %r11, AREA(AREA_RESUME)
+	movq %r15, AREA(AREA_REGS + 0)
+	movq %r14, AREA(AREA_REGS + 8)
+	movq %r13, AREA(AREA_REGS + 16)
+	movq %r12, AREA(AREA_REGS + 24)
+	movq %rbp, AREA(AREA_REGS + 32)
+	movq %rbx, AREA(AREA_REGS + 40)
+	movq %r10, AREA(AREA_REGS + 56)
+	movq %r9, AREA(AREA_REGS + 64)
+	movq %r8, AREA(AREA_REGS + 72)
+	movq %rax, AREA(AREA_REGS + 80)
+	movq %rcx, AREA(AREA_REGS + 88)
+	movq %rdx, AREA(AREA_REGS + 96)
+	movq %rsi, AREA(AREA_REGS + 104)
+	movq %rdi, AREA(AREA_REGS + 112)
+	movl $ST_KIND_CALL, AREA(AREA_KIND)
+	movl $0, AREA(AREA_SAVED)
+	movl $1, AREA(AREA_LIVE)
+	cmpl $0, ORD(ORD_FSGSBASE)
+	je st_code_call_saved
+	rdfsbase %r11
+	movq %r11, AREA(AREA_FS)
+	rdgsbase %r11
+	movq %r11, AREA(AREA_GS)
+st_code_call_saved:
+	movabsq $ST_ORDERS, %rbx
+	movabsq $ST_AREA, %rbp
+	cmpl $0, ORD_SPIN(%rbx)
+	jne 1f				/* it may go on before long: saved when somebody asks, or before sleep */
+	SAVE_FPU
+1:	movl $1, %eax
+	xchgl %eax, AREA_STATE(%rbp)
+st_code_call_end:
+	jmp runner_handed
 
 	/* ---- every signal: rdi its number, rsp the frame ---- */
 	.balign 16
 st_code_handler:
 	movabsq $ST_ORDERS, %rbx
 	movabsq $ST_AREA, %rbp
-	movl %edi, AREA_SIGNAL(%rbp)
+	movq FRAME_RIP(%rsp), %rax
+	leaq runner_handed(%rip), %rcx
+	subq %rcx, %rax
+	cmpq $(runner_resume - runner_handed), %rax
+	jb 2f
+	cmpq $(runner_turned - runner_handed), %rax
+	jb 3f
+	je 2f
+	cmpq $(st_code_call_end - runner_handed), %rax
+	je 2f				/* it has been handed over */
 	movq %rsp, AREA_FRAME(%rbp)
+	movl %edi, AREA_SIGNAL(%rbp)
 	movl $ST_KIND_SIGNAL, AREA_KIND(%rbp)
+	movl $0, AREA_LIVE(%rbp)
+	subq $(st_code_call_saved - runner_handed), %rax
+	cmpq $(st_code_call_end - st_code_call_saved), %rax
+	jb hand_over			/* the bases are there, too */
 	cmpl $0, ORD_FSGSBASE(%rbx)
 	je hand_over
 	rdfsbase %rax
 	movq %rax, AREA_FS(%rbp)
 	rdgsbase %rax
 	movq %rax, AREA_GS(%rbp)
+hand_over:
+	movl $1, %eax
+	xchgl %eax, AREA_STATE(%rbp)
+	jmp runner_handed
+2:	addq $8, %rsp
+	movl $SYS_SIGRETURN, %eax
+	syscall
+	ud2
+3:	movl $0, AREA_LIVE(%rbp)
+	movq %rsp, AREA_FRAME(%rbp)
+	movl $ST_KIND_TURNED, AREA_KIND(%rbp)
+	testl $(ST_BEGIN_LIVE | ST_BEGIN_SAME), ORD_FLAGS(%rbx)
+	jnz hand_over
+	movl $ST_KIND_INTERRUPTED, AREA_KIND(%rbp)
 	jmp hand_over
 	.balign 8
 stack_description:

@@ -22,7 +22,7 @@ struct st_cpu st_cpus[ABI_MAX_CPUS];
 bool st_fsgsbase;
 pid_t st_own_pid;
 
-static const struct abi_hosted systrap_hosted = {
+static struct abi_hosted systrap_hosted = {
 	.call = hosted_call,
 	.ring_notify = hosted_ring_notify,
 	.run = strap_run,
@@ -96,6 +96,7 @@ static int systrap_start(struct vmm *vmm)
 	int error;
 
 	st_own_pid = getpid();
+	systrap_hosted.call_entry = ST_CODE + (uint64_t)(st_code_call - st_code_begin);
 	st_fsgsbase = getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE_BIT;
 	error = st_fpu.size ? 0 : strap_frame_learn();
 	if (!error)
