@@ -29,6 +29,7 @@
 #define STRING_MAX (32u * 4096u) /* MAX_ARG_STRLEN, with the terminator */
 #define STACK_INITIAL (132ull << 10)
 #define PIE_BASE 0x555555554000ull
+#define NEAR_STATIC 0x200000ull /* below where such programs are linked to */
 #define RANDOM_PAGES_MMAP 28
 #define RANDOM_PAGES_STACK 22
 #define AUXV_PAIRS 24
@@ -371,7 +372,8 @@ static int exec_load(struct exec *x)
 	}
 	if (x->entry >= USER_TOP)
 		return -EINVAL;
-	return vdso_map(mm);
+	/* The machine's own code is to be within 2 GiB of the program's: libraries', or that of a program without any. */
+	return vdso_map(mm, image->header.e_type == ET_DYN || image->interpreter ? 0 : NEAR_STATIC);
 }
 
 /* ---- the vectors and auxv ---- */
@@ -564,6 +566,7 @@ static int exec_commit(struct exec *x)
 	x->mm->dumpable = !x->secure;
 	task->mm = x->mm;
 	x->mm = NULL;
+	ptrace_new_mm(task);
 	machine->space_switch(&task->mm->space);
 	if (old) {
 		uint64_t rss = MAX(old->hiwater_rss, old->rss_anon + old->rss_file + old->rss_shmem);

@@ -47,6 +47,7 @@ enum page_zone { PAGE_KERNEL = 0, PAGE_USER = 1 };
 #define PAGE_SHMEM 512u   /* in the tree of an object of shared memory */
 #define PAGE_ACCESSED 1024u /* used since reclaim last looked */
 #define PAGE_TABLE 2048u  /* a page table */
+#define PAGE_HELD 4096u   /* in the cache, by kernel_page_hold(): the machine is told before it is something else */
 
 struct vm_object;
 

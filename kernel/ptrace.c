@@ -47,11 +47,18 @@ bool ptrace_allows_privileges(const struct task *task)
 
 /* ---- who traces whom ---- */
 
+void ptrace_new_mm(struct task *task)
+{
+	if (task->ptrace.tracer && task->mm && machine->space_plain)
+		machine->space_plain(&task->mm->space);
+}
+
 static void link_to(struct task *task, struct task *tracer, bool seized, uint64_t options)
 {
 	task->ptrace = (struct ptrace){.tracer = tracer, .seized = seized, .options = (uint32_t)options};
 	LIST_INSERT_HEAD(&tracer->tracees, task, ptrace.link);
 	task_set_work(task, WORK_PTRACE);
+	ptrace_new_mm(task);
 }
 
 /* The trap flag was the tracer's: it is seen neither by the tracer nor by a handler. */

@@ -93,6 +93,7 @@ bool ptrace_syscall_enter(struct task *task, struct regs *regs);
 void ptrace_syscall_exit(struct task *task, struct regs *regs);
 /* A program was executed: tell of it. old_tid: the number the thread had before. */
 void ptrace_exec(struct task *task, int old_tid);
+void ptrace_new_mm(struct task *task); /* its mm was set, or it came to be traced: who traces sees the program's own code */
 /* A handler was set up for a task that is being stepped: stop at its first instruction. */
 void ptrace_handler_entered(struct task *task);
 

@@ -13,6 +13,8 @@
  *   space_switch    kernel lock       no          no
  *   space_flush     kernel lock       spins for other CPUs
  *   space_show      kernel lock       no          no
+ *   space_plain     kernel lock       no          no
+ *   text_…, page_changes  kernel lock no          no
  *   copy_*          kernel lock       YES (page faults may read files)   yes
  *   fpu_*           kernel lock       no          no
  *   idle            none              yes         no
@@ -20,7 +22,7 @@
  *   cpu_init        none              no          no  (once on each CPU, before any other op there)
  *   flush_serve     any               no          no  (cpu_relax() calls it while percpu.flush_pending is set)
  *
- * All members are required but counters.
+ * All members are required but counters, and the last four, which go together.
  */
 #ifndef RING0_MACHINE_H
 #define RING0_MACHINE_H
@@ -45,6 +47,8 @@ struct space {
 	uint64_t root;     /* physical address of the PML4 */
 	uint64_t cpus;     /* bit N: CPU N may hold translations (TLB or mirror) */
 	uint64_t running;  /* bit N: CPU N is in user mode in this space */
+	uint64_t text;     /* user address of the machine's own code (text_size()), or 0: it may not be used */
+	bool plain;        /* user code runs as it stands in memory: see space_plain() */
 	void *private;     /* of the machine */
 };
 
@@ -108,6 +112,14 @@ struct machine {
 	int (*cpu_start)(unsigned cpu);     /* 0 or -errno; idempotent */
 	/* One line for the debug log: what the machine counted. Optional: absent, it counts nothing. Kernel lock. */
 	void (*counters)(char *line, size_t size);
+
+	/* Pages of code of the machine's own that each program has to have above its vDSO; 0: none. */
+	unsigned (*text_size)(void);
+	void (*text_page)(unsigned index, uint64_t pa); /* each, once made: user zone, zeroed, for ever */
+	/* A page with kernel_page_hold() has changed, or may be written to by user code from now on. */
+	void (*page_changes)(uint64_t pa);
+	/* From now on user code is executed as it stands in memory, instruction by instruction (it is traced). */
+	void (*space_plain)(struct space *space);
 };
 
 extern const struct machine *machine; /* set once at boot */

@@ -34,4 +34,14 @@ void kernel_interrupt(void);
 uint64_t kernel_alloc_table(void);
 void kernel_free_table(uint64_t pa);
 
+/* A page of the user zone with undefined contents; 0 if none. Kernel lock held. */
+uint64_t kernel_user_page_alloc(void);
+void kernel_user_page_free(uint64_t pa);
+/*
+ * A page of a file, which no mapping lets programs write to: it is kept, and machine->page_changes() is called when
+ * that is over or it was written to otherwise. False: it is no such page. Kernel lock held.
+ */
+bool kernel_page_hold(uint64_t pa);
+void kernel_page_release(uint64_t pa);
+
 #endif

@@ -374,6 +374,8 @@ static void map_around(struct vma *vma, uint64_t address, pte_t *pte)
 
 			if (!page || !(page->flags & PAGE_UPTODATE) || PTE_USED(slot[i]))
 				continue;
+			if (bits & PTE_W)
+				page_changed(page);
 			page->flags |= PAGE_ACCESSED;
 			page->refs++;
 			slot[i] = user_page_pa(page) | bits;
@@ -440,6 +442,8 @@ static int fault_object(struct vma *vma, uint64_t address, pte_t *pte, unsigned 
 			object_set_dirty(object, page);
 		if (vma->flags & VM_WRITE && (flags & FAULT_WRITE || needs_no_dirty(object)))
 			bits |= PTE_W;
+		if (bits & PTE_W)
+			page_changed(page);
 	}
 	install(vma, pte, page, bits);
 	if (!(flags & FAULT_WRITE))
@@ -457,6 +461,7 @@ static int fault_present(struct vma *vma, uint64_t address, pte_t *pte, unsigned
 	if (!(vma->flags & VM_SHARED))
 		return fault_copy(vma, address & PAGE_MASK, pte, flags);
 	page = pte_page(*pte);
+	page_changed(page);
 	object_set_dirty(vma->object, page);
 	if (vma->flags & VM_WRITE)
 		*pte |= PTE_W;

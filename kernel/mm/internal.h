@@ -65,6 +65,12 @@ static inline struct page *pte_page(pte_t pte)
 	DEBUG_BUG_ON((pte & PTE_ADDR) - user_base >= user_size);
 	return user_map + (((pte & PTE_ADDR) - user_base) >> PAGE_SHIFT);
 }
+/* It was written to, or a mapping is about to allow it. */
+static inline void page_changed(struct page *page)
+{
+	if (__builtin_expect(page->flags & PAGE_HELD, 0))
+		machine->page_changes(page_to_pa(page));
+}
 static inline uint64_t user_page_pa(const struct page *page)
 {
 	return user_base + ((uint64_t)(page - user_map) << PAGE_SHIFT);

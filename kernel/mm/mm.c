@@ -136,6 +136,8 @@ static void fork_fields(const struct mm *from, struct mm *to)
 	to->env_start = from->env_start;
 	to->env_end = from->env_end;
 	to->vdso = from->vdso;
+	to->space.text = from->space.text;
+	to->space.plain = from->space.plain;
 	to->dumpable = from->dumpable;
 	to->membarrier = from->membarrier;
 	to->hole_hint = from->hole_hint;

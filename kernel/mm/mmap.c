@@ -321,6 +321,15 @@ static void unmap_areas(struct mm *mm, uint64_t start, uint64_t end)
 		file_put(files[--count]);
 }
 
+/* The program takes away or changes what the machine runs of its own there. */
+static void text_given_up(struct mm *mm, uint64_t start, uint64_t end)
+{
+	uint64_t text = mm->space.text;
+
+	if (text && start < text + machine->text_size() * PAGE_SIZE && end > text)
+		machine->space_plain(&mm->space);
+}
+
 int mm_unmap_locked(struct mm *mm, uint64_t start, uint64_t end)
 {
 	struct vma *vma = mm_find_vma(mm, start), *above, *below;
@@ -334,6 +343,7 @@ int mm_unmap_locked(struct mm *mm, uint64_t start, uint64_t end)
 	if (rc < 0)
 		return rc;
 	/* From here nothing may fail. */
+	text_given_up(mm, start, end);
 	vma = mm_find_vma(mm, start);
 	below = vma ? vma_prev(vma) : NULL;
 	above = mm_find_vma(mm, end);
@@ -429,6 +439,7 @@ static void protect_perform(struct mm *mm, uint64_t start, uint64_t end, unsigne
 	struct unmap flush;
 	struct vma *vma;
 
+	text_given_up(mm, start, end);
 	unmap_begin(&flush, mm);
 	for (vma = mm_find_vma(mm, start); vma && vma->start < end; vma = vma_next(vma)) {
 		int64_t pages = (int64_t)((vma->end - vma->start) >> PAGE_SHIFT);

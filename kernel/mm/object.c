@@ -10,6 +10,7 @@
  * the tree during any sleep (truncation, reclaim): a reference keeps only the page.
  */
 #include "kernel/mm/tree.h"
+#include "ring0/upcall.h"
 #include "ring0/usercopy.h"
 
 #define FILL_RANDOM 16u     /* an aligned block around a lone miss */
@@ -320,6 +321,7 @@ int64_t object_write(struct vm_object *object, uint64_t offset, const void *from
 		if (rc < 0)
 			return done ? (int64_t)done : rc;
 		memcpy((char *)page_address(page) + in, (const char *)from + done, part);
+		page_changed(page);
 		object_set_dirty(object, page);
 		page_put(page);
 		done += part;
@@ -370,8 +372,10 @@ int64_t object_write_user(struct vm_object *object, uint64_t offset, uaddr_t fro
 		if (rc < 0)
 			return done ? (int64_t)done : rc;
 		left = copy_from_user_partial((char *)page_address(page) + in, uaddr_add(from, done), part);
-		if (left < part)
+		if (left < part) {
+			page_changed(page);
 			object_set_dirty(object, page);
+		}
 		page_put(page);
 		done += part - left;
 		if (left)
@@ -410,8 +414,10 @@ void object_truncate(struct vm_object *object, uint64_t size)
 		return;
 	object_unmap(object, first, UINT64_MAX & PAGE_MASK, true);
 	object_drop_pages(object, first >> PAGE_SHIFT, UINT64_MAX);
-	if (shrinks && size & ~PAGE_MASK && (page = tree_find(object, size >> PAGE_SHIFT)) != NULL)
+	if (shrinks && size & ~PAGE_MASK && (page = tree_find(object, size >> PAGE_SHIFT)) != NULL) {
 		memset((char *)page_address(page) + (size & ~PAGE_MASK), 0, PAGE_SIZE - (size & ~PAGE_MASK));
+		page_changed(page);
+	}
 	waitq_wake_all(&object->waiters);
 }
 
@@ -434,6 +440,7 @@ void object_drop_range(struct vm_object *object, uint64_t start, uint64_t end)
 		page = tree_find(object, from >> PAGE_SHIFT);
 		if (page && (page->flags & PAGE_UPTODATE)) {
 			memset((char *)page_address(page) + (from & ~PAGE_MASK), 0, to - from);
+			page_changed(page);
 			object_set_dirty(object, page);
 		}
 	}
@@ -503,6 +510,27 @@ int object_sync(struct vm_object *object, uint64_t start, uint64_t end)
 		waitq_wake_all(&object->waiters);
 	}
 	return result;
+}
+
+bool kernel_page_hold(uint64_t pa)
+{
+	struct page *page = pa_to_page(pa);
+	struct vma *vma;
+
+	if ((page->flags & (PAGE_CACHED | PAGE_UPTODATE)) != (PAGE_CACHED | PAGE_UPTODATE))
+		return false;
+	TAILQ_FOREACH(vma, &page->object->vmas, object_link)
+		if ((vma->flags & (VM_SHARED | VM_WRITE)) == (VM_SHARED | VM_WRITE))
+			return false;
+	page_get(page);
+	page->flags |= PAGE_HELD;
+	return true;
+}
+
+/* PAGE_HELD stays: another may hold it, and a needless word to the machine costs little. */
+void kernel_page_release(uint64_t pa)
+{
+	page_put(pa_to_page(pa));
 }
 
 bool object_evict(struct page *page)

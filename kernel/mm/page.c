@@ -309,6 +309,18 @@ void kernel_free_table(uint64_t pa)
 	page_put(pa_to_page(pa));
 }
 
+uint64_t kernel_user_page_alloc(void)
+{
+	struct page *page = page_alloc(PAGE_USER, 0);
+
+	return page ? page_to_pa(page) : 0;
+}
+
+void kernel_user_page_free(uint64_t pa)
+{
+	page_put(pa_to_page(pa));
+}
+
 static void zone_init(struct zone *zone, const struct abi_zone *from, struct page *map, uint64_t first)
 {
 	zone->base = from->base;

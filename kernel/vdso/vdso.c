@@ -12,22 +12,39 @@
 
 static struct vm_object *code_object, *clock_object;
 
-static struct vm_object *pages_create(const char *from, uint64_t size)
+/* `size` bytes as at `from` (NULL: zeros), and so many pages of zeros. */
+static struct vm_object *pages_create(const char *from, uint64_t size, unsigned more)
 {
 	struct vm_object *object = kmalloc(sizeof(*object));
 
 	if (!object)
 		return NULL;
-	object_init(object, NULL, PAGE_ALIGN(size));
-	for (uint64_t at = 0; at < size; at += PAGE_SIZE) {
+	object_init(object, NULL, PAGE_ALIGN(size) + more * PAGE_SIZE);
+	for (uint64_t at = 0; at < object->size; at += PAGE_SIZE) {
 		struct page *page = object_add_zero_page(object, at >> PAGE_SHIFT);
 
 		if (!page) {
 			object_put(object);
 			return NULL;
 		}
-		if (from)
+		if (from && at < size)
 			memcpy(page_address(page), from + at, MIN(PAGE_SIZE, size - at));
+		page_put(page);
+	}
+	return object;
+}
+
+/* The image, and above it what the machine wants of code. */
+static struct vm_object *code_create(void)
+{
+	uint64_t size = (uint64_t)(vdso_image_end - vdso_image_start), first = PAGE_ALIGN(size) >> PAGE_SHIFT;
+	unsigned count = machine->text_size ? machine->text_size() : 0;
+	struct vm_object *object = pages_create(vdso_image_start, size, count);
+
+	for (unsigned i = 0; object && i < count; i++) {
+		struct page *page = object_find_page(object, first + i);
+
+		machine->text_page(i, page_to_pa(page));
 		page_put(page);
 	}
 	return object;
@@ -38,10 +55,10 @@ static int vdso_setup(void)
 	struct page *page;
 
 	if (!code_object)
-		code_object = pages_create(vdso_image_start, (uint64_t)(vdso_image_end - vdso_image_start));
+		code_object = code_create();
 	if (!code_object)
 		return -ENOMEM;
-	clock_object = pages_create(NULL, PAGE_SIZE);
+	clock_object = pages_create(NULL, PAGE_SIZE, 0);
 	if (!clock_object)
 		return -ENOMEM;
 	page = object_find_page(clock_object, 0);
@@ -61,9 +78,9 @@ static int vdso_map_object(struct mm *mm, uint64_t at, struct vm_object *object,
 	return 0;
 }
 
-int vdso_map(struct mm *mm)
+int vdso_map(struct mm *mm, uint64_t near)
 {
-	uint64_t at;
+	uint64_t at, image = PAGE_ALIGN((uint64_t)(vdso_image_end - vdso_image_start));
 	int rc;
 
 	if (!clock_object) {
@@ -71,14 +88,17 @@ int vdso_map(struct mm *mm)
 		if (rc < 0)
 			return rc;
 	}
-	at = mm_place(mm, 0, clock_object->size + code_object->size);
+	at = mm_place(mm, machine->text_size && machine->text_size() ? near : 0, clock_object->size + code_object->size);
 	if (!at)
 		return -ENOMEM;
 	rc = vdso_map_object(mm, at, clock_object, VM_READ | VM_MAYREAD, "[vvar]");
 	if (rc == 0)
 		rc = vdso_map_object(mm, at + clock_object->size, code_object,
 			VM_READ | VM_EXEC | VM_MAYREAD | VM_MAYEXEC | VM_MAYWRITE, "[vdso]");
-	if (rc == 0)
-		mm->vdso = at + clock_object->size;
-	return rc;
+	if (rc < 0)
+		return rc;
+	mm->vdso = at + clock_object->size;
+	if (code_object->size > image)
+		mm->space.text = mm->vdso + image;
+	return 0;
 }

@@ -50,14 +50,26 @@ _Static_assert(sizeof(struct hosted_mirror) <= 256, "15 a page, see hosted_space
 /* Behind struct space.private: in the first of its pages; mirrors from byte 256 of each. */
 struct hosted_space {
 	uint64_t id;
+	struct space *space;            /* NULL: freed */
+	LIST_ENTRY(hosted_space) link;  /* of all that are not freed; kernel lock */
 	uint32_t undropped;         /* freed: CPUs that still have a stub of it; atomic */
 	struct hosted_space *next;  /* freed, all dropped: waits for the kernel lock */
 	uint64_t pages[MIRROR_PAGES];
 };
 _Static_assert(sizeof(struct hosted_space) <= 256, "head of a page");
 
+LIST_HEAD(space_list, hosted_space);
+
 #define HINTS 40u
 #define COPIED 12u
+#define HOT_SLOTS 64u
+
+/* A system call in a space's code that came by signals. */
+struct hot {
+	uint64_t call, text;
+	uint32_t count;
+};
+
 #define SHOWN_SLOTS 1024u
 
 /* Which pages of a window of 64 a mirror shows. A lost entry only costs showing a page again. */
@@ -76,6 +88,11 @@ struct hosted_cpu {
 	struct hosted_mirror *dead; /* of freed spaces: drop these. Any CPU, under dead_lock */
 	volatile uint32_t dead_count;
 	struct shown shown[SHOWN_SLOTS]; /* a cache, by window and generation */
+	struct hot hot[HOT_SLOTS];       /* a cache, by call */
+	/* The last call that came by a jump: while the same task goes on behind it in the same mirror, its stub knows where. */
+	struct machine_task *call_task;
+	struct hosted_mirror *call_mirror;
+	uint64_t call_rip;
 	uint64_t relax_begin, relax_last; /* TSC: the busy wait that cpu_relax() is in */
 	uint64_t copied[COPIED]; /* pages copied for a write to shared ones, the latest first */
 	uint64_t again_addr, again_rip; /* the last fault answered by mirroring alone */
@@ -139,6 +156,25 @@ void hosted_task_save(struct machine_task *task);
 void hosted_task_load(struct machine_task *task);
 void hosted_fpu_sync(struct machine_task *task);
 void hosted_fpu_reload(struct machine_task *task);
+
+/* patch.c: hot calls by a jump instead of a signal. */
+unsigned patch_text_size(void);
+void patch_text_page(unsigned index, uint64_t pa);
+void patch_space_init(struct space *space); /* kernel lock */
+void patch_space_free(struct space *space);
+/* A page of this entry may be shown as another. */
+bool patch_shows(const struct hosted_mirror *m, uint64_t pte);
+uint64_t patch_shadow(const struct hosted_mirror *m, uint64_t address, uint64_t pa); /* what is shown for it, or 0. Kernel lock */
+void patch_seen(const struct regs *regs); /* a call of the current task came by a signal. Takes the kernel lock */
+/*
+ * A trap that is no system call. In a slot: the registers are made what they are in the program, and it may turn out
+ * to be a call after all. True: there was a trap only because of us, user code goes on. Takes the kernel lock.
+ */
+bool patch_leave(struct regs *regs);
+/* Where user code goes on that is to go on at regs->rip, if not there; or 0. Takes the kernel lock. */
+uint64_t patch_resume(const struct regs *regs);
+void hosted_page_changes(uint64_t pa);
+void hosted_space_plain(struct space *space);
 
 /* usercopy.c */
 size_t hosted_copy_from_user(void *to, uaddr_t from, size_t n);

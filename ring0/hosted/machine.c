@@ -121,4 +121,8 @@ const struct machine hosted_machine = {
 	.kick = hosted_kick,
 	.set_timer = hosted_set_timer,
 	.cpu_start = hosted_cpu_start,
+	.text_size = patch_text_size,
+	.text_page = patch_text_page,
+	.page_changes = hosted_page_changes,
+	.space_plain = hosted_space_plain,
 };

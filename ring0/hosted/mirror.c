@@ -87,8 +87,10 @@ int hosted_space_init(struct space *space)
 		mirror_of(space, cpu)->lock.rank = LOCK_MACHINE;
 	}
 	space->root = kernel_alloc_table();
-	if (space->root)
+	if (space->root) {
+		patch_space_init(space);
 		return 0;
+	}
 no_memory:
 	free_pages(s);
 	return -ENOMEM;
@@ -100,6 +102,7 @@ void hosted_space_free(struct space *space)
 
 	if (this_cpu()->space == space)
 		hosted_space_switch(NULL);
+	patch_space_free(space);
 	for (uint64_t cpus = boot_info->hosted->settle ? space->cpus : 0; cpus; cpus &= cpus - 1) {
 		HOST4(unmap, __builtin_ctzll(cpus), space->id, 0, USER_TOP);
 		HOST2(settle, __builtin_ctzll(cpus), space->id);
@@ -356,9 +359,23 @@ static unsigned pte_prot(uint64_t pte)
 	return HOSTED_READ | (pte & PTE_W ? HOSTED_WRITE : 0) | (pte & PTE_NX ? 0 : HOSTED_EXEC);
 }
 
+/* Those of a run that are shown as others. */
+static void show_shadows(struct hosted_mirror *m, uint64_t address, unsigned pages, uint64_t pte)
+{
+	for (unsigned i = 0; i < pages; i++) {
+		uint64_t pa = patch_shadow(m, address + i * PAGE_SIZE, (pte & PTE_ADDR) + i * PAGE_SIZE);
+
+		if (pa)
+			HOST6(map, this_cpu()->cpu, m->space->id, address + i * PAGE_SIZE, PAGE_SIZE, hosted_user_offset(pa),
+				pte_prot(pte));
+	}
+}
+
 static void show_run(struct hosted_mirror *m, uint64_t address, unsigned pages, uint64_t pte)
 {
 	HOST6(map, this_cpu()->cpu, m->space->id, address, pages * PAGE_SIZE, hosted_user_offset(pte & PTE_ADDR), pte_prot(pte));
+	if (patch_shows(m, pte))
+		show_shadows(m, address, pages, pte);
 	m->mapped = true;
 	m->mappings++;
 }

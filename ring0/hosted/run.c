@@ -56,6 +56,10 @@ static int64_t run_once(struct regs *regs)
 	h->context.regs = *regs;
 	h->context.fs_base = task->fs_base;
 	h->context.gs_base = task->gs_base;
+	h->context.resume = 0;
+	if (regs->rip != h->call_rip || h->call_task != task || h->call_mirror != m)
+		h->context.resume = patch_resume(regs);
+	h->call_task = NULL;
 	run_enter(space, m);
 	error = HOST3(run, percpu->cpu, space->id, &h->context);
 	__atomic_and_fetch(&space->running, ~(1ull << percpu->cpu), __ATOMIC_SEQ_CST);
@@ -64,6 +68,11 @@ static int64_t run_once(struct regs *regs)
 	*regs = h->context.regs;
 	task->fs_base = h->context.fs_base;
 	task->gs_base = h->context.gs_base;
+	if (regs->trap == TRAP_SYSCALL && !h->context.by_signal) {
+		h->call_task = task;
+		h->call_mirror = m;
+		h->call_rip = regs->rip;
+	}
 	if (__builtin_expect(regs->trap == TRAP_STUB_DIED, 0))
 		mirror_lost(m);
 	return 0;
@@ -234,6 +243,7 @@ static void prepare_stub(struct regs *regs)
 	kernel_unlock();
 	regs->trap = TRAP_INTERRUPT;
 	regs->orig_rax = ~0ull;
+	patch_leave(regs);
 	trap_dispatch(regs);
 	m = mirror_of(this_cpu()->space, this_cpu()->cpu);
 	mirror_use(m);
@@ -257,6 +267,10 @@ void hosted_loop(struct regs *regs)
 			continue;
 		if (again && regs->error & PF_WRITE)
 			note_copied(fault);
+		if (regs->trap != TRAP_SYSCALL && patch_leave(regs))
+			continue;
+		if (regs->trap == TRAP_SYSCALL && this_hosted()->context.by_signal)
+			patch_seen(regs);
 		trap_dispatch(regs);
 		if (faulted)
 			show_after_fault(fault, again);
