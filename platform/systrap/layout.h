@@ -67,7 +67,7 @@
 #define AREA_SEEN 0x40   /* ORD_RUN_GO of this stretch */
 #define AREA_KIND 0x44   /* ST_KIND_… */
 #define AREA_SIGNAL 0x48
-#define AREA_LIVE 0x4c   /* it came by a call: FPU state is in the CPU, signals are not blocked */
+#define AREA_LIVE 0x4c   /* from a call until user code goes on: FPU state is in the CPU, signals are not blocked */
 #define AREA_SAVED 0x50  /* ... and a copy is at AREA_FPU_DEFAULT */
 #define AREA_FRAME 0x58
 #define AREA_FS 0x60

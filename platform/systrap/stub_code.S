@@ -207,7 +207,7 @@ runner_start:
 
 	/*
 	 * From here to runner_resume a signal does nothing: what the thread waits for it then finds in orders.
-	 * Signals are blocked unless it came by a call.
+	 * Signals are blocked unless it came by a call, which AREA_LIVE tells.
 	 */
 runner_handed:
 	cmpl $0, ORD_SLEEPS(%rbx)
@@ -309,6 +309,7 @@ runner_resume:
 	syscall
 	jmp 2b
 begin_live:
+	movl $0, AREA_LIVE(%rbp)
 	leaq ORD_RFLAGS(%rbx), %rsp
 	popfq
 	movq ORD_REGS + 0(%rbx), %r15
@@ -329,6 +330,7 @@ begin_live:
 	movq ORD(ORD_RSP), %rsp
 	jmpq *ORD(ORD_RIP)
 begin_same:
+	movl $0, AREA_LIVE(%rbp)
 	leaq AREA_FLAGS(%rbp), %rsp
 	popfq
 	movq ORD_RAX(%rbx), %rax
@@ -413,7 +415,7 @@ st_code_handler:
 	je 2f
 	cmpq $(st_code_call_end - runner_handed), %rax
 	je 2f				/* it has been handed over */
-	movq %rsp, AREA_FRAME(%rbp)
+1:	movq %rsp, AREA_FRAME(%rbp)
 	movl %edi, AREA_SIGNAL(%rbp)
 	movl $ST_KIND_SIGNAL, AREA_KIND(%rbp)
 	movl $0, AREA_LIVE(%rbp)
@@ -430,7 +432,9 @@ hand_over:
 	movl $1, %eax
 	xchgl %eax, AREA_STATE(%rbp)
 	jmp runner_handed
-2:	addq $8, %rsp
+2:	cmpl $0, AREA_LIVE(%rbp)
+	je 1b				/* user code jumped there */
+	addq $8, %rsp
 	movl $SYS_SIGRETURN, %eax
 	syscall
 	ud2
