@@ -144,7 +144,8 @@ static int start_gofer(struct boot *boot)
 
 int command_boot(int argc, char **argv)
 {
-	struct boot boot = {.trees = "", .ids = "", .vmm = {.platform = global.platform, .image_fd = IMAGE_FD, .gofer_fd = -1,
+	struct boot boot = {.trees = "", .ids = "", .vmm = {.platform = global.platform, .no_patching = global.no_patching,
+		.image_fd = IMAGE_FD, .gofer_fd = -1,
 		.log_fd = -1, .control_fd = LIFELINE_FD, .error_fd = ERROR_FD, .listen_fd = -1, .stdio = {0, 1, 2}}};
 	int option;
 	struct stat st;

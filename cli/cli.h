@@ -23,6 +23,7 @@ struct global_options {
 	const char *log;       /* path; NULL: messages go to stderr only */
 	bool log_json;
 	bool debug, strace;
+	bool no_patching; /* system calls stay signals on systrap */
 	bool no_cgroups;
 	bool overlay; /* changes of the root stay in the sandbox's memory */
 	const char *operation; /* the subcommand's name, for messages */

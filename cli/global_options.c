@@ -53,6 +53,14 @@ static const char *set_network(const char *value)
 	return NULL;
 }
 
+static const char *set_patching(const char *value)
+{
+	if (!is(value, "on") && !is(value, "off"))
+		return "not on or off";
+	global.no_patching = is(value, "off");
+	return NULL;
+}
+
 static const char *set_root(const char *value)
 {
 	return set_path(&global.root, value);
@@ -141,6 +149,8 @@ static const struct global_option {
 		"auto kvm|systrap kvm|ptrace kvm"},
 	{"network", "sandbox|none", "sandbox (the default): the network namespace that config.json names is\n"
 		"taken over; none, or a container without one: loopback only", set_network, 0, "host sandbox none"},
+	{"systrap-patching", "on|off", "on systrap, hot system calls become jumps in what programs execute,\n"
+		"though not in what they are seen to have in memory (on)", set_patching, 0, "on off"},
 	{"root", "DIR", "where state is kept (/run/ringfence)", set_root, 0, NULL},
 	{"log", "FILE", "errors go there too, for an engine", set_log, 0, NULL},
 	{"log-format", "text|json", "of that file (text)", set_log_format, 0, NULL},
@@ -232,6 +242,8 @@ static const char *current(const char *name)
 		return global.platform;
 	if (is(name, "network"))
 		return global.network;
+	if (is(name, "systrap-patching"))
+		return global.no_patching ? "off" : "on";
 	return global.overlay ? "true" : "false";
 }
 

@@ -132,6 +132,8 @@ static void become_boot(const struct container *c, const struct launch_options *
 	memcpy(fds, fixed, 4 * sizeof(int));
 #define ADD(...) (snprintf(words[word], sizeof(words[0]), __VA_ARGS__), argv[argc++] = words[word++])
 	ADD("--platform=%s", global.platform);
+	if (global.no_patching)
+		argv[argc++] = "--systrap-patching=off";
 	argv[argc++] = "boot";
 	if (log_fd >= 0) {
 		ADD("--log-fd=%u", FIRST_FD + count);

@@ -23,6 +23,7 @@ struct vmm_control {
 
 struct vmm_options {
 	const char *platform;   /* "auto", "kvm" or "ptrace" */
+	bool no_patching;       /* systrap: every system call by a signal */
 	int image_fd;           /* sentry.elf */
 	int gofer_fd;           /* 9P socketpair end; -1: none */
 	int log_fd;             /* debug log; -1: none */

@@ -96,7 +96,8 @@ static int systrap_start(struct vmm *vmm)
 	int error;
 
 	st_own_pid = getpid();
-	systrap_hosted.call_entry = ST_CODE + (uint64_t)(st_code_call - st_code_begin);
+	if (!vmm->options->no_patching)
+		systrap_hosted.call_entry = ST_CODE + (uint64_t)(st_code_call - st_code_begin);
 	st_fsgsbase = getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE_BIT;
 	error = st_fpu.size ? 0 : strap_frame_learn();
 	if (!error)
