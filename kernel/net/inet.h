@@ -27,12 +27,15 @@ int inet_create(int family, int type, int protocol, struct socket **sock);
 
 /* One socket, for /proc/net and netlink. Addresses are in network order: 4 bytes for AF_INET, else 16. */
 struct inet_summary {
+	struct socket *sock; /* NULL: a connection that its socket has left */
 	uint64_t ino;
 	int family, type, protocol;
 	unsigned state; /* TCP_ESTABLISHED and its kin, as Linux numbers them */
 	uint8_t local[16], remote[16];
 	uint16_t local_port, remote_port;
-	uint32_t send_queue, receive_queue, uid;
+	uint32_t send_queue, receive_queue, uid; /* queues of a listener: at most, waiting */
+	uint8_t shutdown, tos;                   /* 1: receiving, 2: sending */
+	bool v6only;
 };
 void inet_for_each(void (*fn)(void *arg, const struct inet_summary *summary), void *arg);
 

@@ -15,7 +15,7 @@
 #include "ring0/lib.h"
 
 #define MAX_REQUEST 32768u
-#define QUEUE_MAX (256u * 1024)
+#define QUEUE_MAX (4u * 1024 * 1024) /* a dump of 10,000 sockets */
 #define DEFAULT_BUFFER 212992u
 #define SOL_NETLINK 270
 
@@ -33,7 +33,7 @@ int netlink_create(int type, int protocol, struct socket **out)
 
 	if (type != SOCK_RAW && type != SOCK_DGRAM)
 		return -ESOCKTNOSUPPORT;
-	if (protocol != NETLINK_ROUTE && protocol != NETLINK_KOBJECT_UEVENT && protocol != NETLINK_GENERIC)
+	if (protocol != NETLINK_ROUTE && protocol != NETLINK_KOBJECT_UEVENT && protocol != NETLINK_GENERIC && protocol != NETLINK_SOCK_DIAG)
 		return -EPROTONOSUPPORT;
 	sock = kzalloc(sizeof(*sock));
 	if (!sock)
@@ -63,6 +63,18 @@ static void netlink_close(struct socket *base)
 	TAILQ_REMOVE(&all_sockets, sock, all);
 	socket_options_drop(&sock->options);
 	kfree(sock);
+}
+
+void netlink_summaries(void (*fn)(void *arg, const struct netlink_summary *summary), void *arg)
+{
+	const struct netlink_socket *sock;
+
+	TAILQ_FOREACH(sock, &all_sockets, all) {
+		struct netlink_summary summary = {sock->base.ino, sock->base.type, sock->base.protocol, sock->port, sock->groups,
+			(uint32_t)sock->queued, sock->options.receive_buffer, sock->options.send_buffer};
+
+		fn(arg, &summary);
+	}
 }
 
 /* ---- names ---- */
@@ -259,6 +271,12 @@ static void put_error(struct netlink_reply *reply, const struct nlmsghdr *reques
 	reply_end(reply);
 }
 
+static int (*request_of(int protocol))(struct netlink_reply *, const struct nlmsghdr *, size_t)
+{
+	return protocol == NETLINK_GENERIC ? netlink_generic_request :
+	       protocol == NETLINK_SOCK_DIAG ? netlink_diag_request : netlink_route_request;
+}
+
 static void answer(struct netlink_socket *sock, const struct nlmsghdr *request, size_t len)
 {
 	struct netlink_reply reply = {.sock = sock, .request = request};
@@ -266,8 +284,7 @@ static void answer(struct netlink_socket *sock, const struct nlmsghdr *request, 
 	int rc;
 
 	reply.multi = dump;
-	rc = sock->base.protocol == NETLINK_GENERIC ? netlink_generic_request(&reply, request, len)
-						    : netlink_route_request(&reply, request, len);
+	rc = request_of(sock->base.protocol)(&reply, request, len);
 	if (!rc && dump) {
 		int *done = reply_begin(&reply, NLMSG_DONE, sizeof(int));
 

@@ -10,4 +10,12 @@
 /* socket(2): 0, or -ESOCKTNOSUPPORT, -EPROTONOSUPPORT, -ENOMEM. */
 int netlink_create(int type, int protocol, struct socket **sock);
 
+/* One socket, for /proc/net/netlink and NETLINK_SOCK_DIAG. */
+struct netlink_summary {
+	uint64_t ino;
+	int type, protocol;
+	uint32_t port, groups, queued, receive_buffer, send_buffer;
+};
+void netlink_summaries(void (*fn)(void *arg, const struct netlink_summary *summary), void *arg);
+
 #endif

@@ -1,5 +1,5 @@
 /*
- * Between netlink.c (sockets, queues), netlink_route.c and netlink_generic.c (what is asked and answered).
+ * Between netlink.c (sockets, queues), netlink_route.c, netlink_diag.c and netlink_generic.c (what is asked and answered).
  *
  * An answer is written into datagrams of at most REPLY_SIZE bytes, since programs read with small buffers: reply_begin()
  * starts a message, reply_put() adds an attribute, reply_end() closes it. Nothing sleeps. A reply that memory was short
@@ -49,6 +49,7 @@ void reply_end(struct netlink_reply *reply);
 
 /* One request of `len` bytes in all: 0 (answered), or -errno for the error message. */
 int netlink_route_request(struct netlink_reply *reply, const struct nlmsghdr *request, size_t len);
+int netlink_diag_request(struct netlink_reply *reply, const struct nlmsghdr *request, size_t len);
 int netlink_generic_request(struct netlink_reply *reply, const struct nlmsghdr *request, size_t len);
 
 /* The value of an attribute behind a fixed part, NULL if there is none; *size its bytes. */

@@ -128,6 +128,9 @@ struct unix_summary {
 	uint64_t ino;
 	unsigned refs, type, state;
 	bool listening;
+	uint8_t shutdown;
+	uint64_t peer; /* its ino; 0: none */
+	uint32_t receive_queue, send_queue, receive_buffer, send_buffer, uid; /* queues of a listener: waiting, at most */
 	const char *name;
 	unsigned name_len;
 };

@@ -365,6 +365,13 @@ void unix_for_each(void (*fn)(void *arg, const struct unix_summary *summary), vo
 			.type = (unsigned)sock->type,
 			.state = sock->state == UNIX_CONNECTED ? SS_CONNECTED : SS_UNCONNECTED,
 			.listening = sock->state == UNIX_LISTENING,
+			.shutdown = (uint8_t)sock->shutdown,
+			.peer = sock->peer ? sock->peer->ino : 0,
+			.receive_queue = sock->state == UNIX_LISTENING ? sock->pending_count : (uint32_t)sock->rx_bytes,
+			.send_queue = sock->state == UNIX_LISTENING ? sock->backlog : (uint32_t)sock->tx_charge,
+			.receive_buffer = sock->options.receive_buffer,
+			.send_buffer = sock->options.send_buffer,
+			.uid = sock->self.cred.uid,
 			.name = sock->name ? sock->name->bytes : NULL,
 			.name_len = sock->name ? sock->name->len - (sock->name->bytes[0] != '\0') : 0,
 		};

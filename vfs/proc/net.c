@@ -2,6 +2,7 @@
  * /proc/PID/net (proc(5)): sockets, devices, addresses, routes and neighbours, from the tables of kernel/net/.
  */
 #include "kernel/net/inet.h"
+#include "kernel/net/netlink.h"
 #include "kernel/net/unix.h"
 #include "ring0/lib.h"
 #include "vfs/proc/proc.h"
@@ -90,6 +91,70 @@ SOCKETS(icmp, AF_INET, SOCK_DGRAM, 1)
 SOCKETS(icmp6, AF_INET6, SOCK_DGRAM, 58)
 SOCKETS(raw, AF_INET, SOCK_RAW, 0)
 SOCKETS(raw6, AF_INET6, SOCK_RAW, 0)
+
+struct socket_counts {
+	int family;
+	unsigned tcp, tcp_left, tcp_waiting, udp, raw;
+};
+
+static void count_socket(void *arg, const struct inet_summary *s)
+{
+	struct socket_counts *counts = arg;
+
+	if (s->family != counts->family)
+		return;
+	if (s->type == SOCK_RAW)
+		counts->raw++;
+	else if (s->type == SOCK_DGRAM)
+		counts->udp += s->local_port != 0;
+	else if (s->state == 6)
+		counts->tcp_waiting++;
+	else if (s->state != 7)
+		*(s->sock ? &counts->tcp : &counts->tcp_left) += 1;
+}
+
+static void count_unix(void *arg, const struct unix_summary *s)
+{
+	++*(unsigned *)arg;
+}
+
+static int show_sockstat(struct seq *seq, struct pseudo_inode *p)
+{
+	struct socket_counts four = {.family = AF_INET}, six = {.family = AF_INET6};
+	unsigned used = 0;
+
+	inet_for_each(count_socket, &four);
+	inet_for_each(count_socket, &six);
+	unix_for_each(count_unix, &used);
+	used += four.tcp + four.udp + four.raw + six.tcp + six.udp + six.raw;
+	seq_printf(seq, "sockets: used %u\nTCP: inuse %u orphan %u tw %u alloc %u mem 0\nUDP: inuse %u mem 0\nUDPLITE: inuse 0\n"
+		"RAW: inuse %u\nFRAG: inuse 0 memory 0\n", used, four.tcp, four.tcp_left + six.tcp_left,
+		four.tcp_waiting + six.tcp_waiting, four.tcp + six.tcp, four.udp, four.raw);
+	return 0;
+}
+
+static int show_sockstat6(struct seq *seq, struct pseudo_inode *p)
+{
+	struct socket_counts six = {.family = AF_INET6};
+
+	inet_for_each(count_socket, &six);
+	seq_printf(seq, "TCP6: inuse %u\nUDP6: inuse %u\nUDPLITE6: inuse 0\nRAW6: inuse %u\nFRAG6: inuse 0 memory 0\n", six.tcp,
+		six.udp, six.raw);
+	return 0;
+}
+
+static void show_netlink_socket(void *seq, const struct netlink_summary *s)
+{
+	seq_printf(seq, "%016lx %-3d %-10u %08x %-8u %-8u 0        2        %-8u %-8lu\n", (unsigned long)s->ino, s->protocol, s->port,
+		s->groups, s->queued, 0u, 0u, (unsigned long)s->ino);
+}
+
+static int show_netlink(struct seq *seq, struct pseudo_inode *p)
+{
+	seq_puts(seq, "sk               Eth Pid        Groups   Rmem     Wmem     Dump  Locks    Drops    Inode\n");
+	netlink_summaries(show_netlink_socket, seq);
+	return 0;
+}
 
 /* ---- devices, addresses, routes, neighbours ---- */
 
@@ -191,14 +256,15 @@ const struct pseudo_entry proc_net_table[] = {
 	SHOW("icmp", show_icmp),
 	SHOW("icmp6", show_icmp6),
 	SHOW("if_inet6", show_if_inet6),
-	TEXT("netlink", "sk               Eth Pid        Groups   Rmem     Wmem     Dump  Locks    Drops    Inode\n"),
+	SHOW("netlink", show_netlink),
 	TEXT("packet", "sk       RefCnt Type Proto  Iface R Rmem   User   Inode\n"),
 	TEXT("protocols", "protocol  size sockets  memory press maxhdr  slab module     cl co di ac io in de sh ss gs se re bi "
 		"br ha uh gp em\n"),
 	SHOW("raw", show_raw),
 	SHOW("raw6", show_raw6),
 	SHOW("route", show_route),
-	TEXT("sockstat", "sockets: used 0\nTCP: inuse 0 orphan 0 tw 0 alloc 0 mem 0\nUDP: inuse 0 mem 0\n"),
+	SHOW("sockstat", show_sockstat),
+	SHOW("sockstat6", show_sockstat6),
 	SHOW("tcp", show_tcp),
 	SHOW("tcp6", show_tcp6),
 	SHOW("udp", show_udp),

@@ -184,6 +184,7 @@ void tcp_release_deferred(struct inet_socket *sock); /* it may be accepted now *
 void tcp_check_stalled(struct tcp_pcb *pcb, uint64_t now); /* TCP_USER_TIMEOUT; may end it */
 uint64_t tcp_window_limit(const struct inet_socket *sock); /* bytes that may be offered */
 unsigned tcp_linux_state(const struct inet_socket *sock);
+unsigned tcp_linux_state_of(const struct tcp_pcb *pcb);
 
 /* Sizes a connection's segments by its peer's MSS, its options, what the path carries and the peer's window takes. */
 void tcp_use_segments(struct tcp_link *link, uint32_t window);

@@ -155,31 +155,69 @@ static void copy_ip(uint8_t *to, int family, const ip_addr_t *ip)
 {
 	struct socket_address address;
 
+	if (ip_addr_isany(ip))
+		return; /* of no family: zeros */
 	address_encode(family, ip, 0, &address);
 	memcpy(to, (const char *)&address + (family == AF_INET ? 4 : 8), family == AF_INET ? 4 : 16);
+}
+
+static void tell_socket(struct inet_socket *sock, void (*fn)(void *arg, const struct inet_summary *summary), void *arg)
+{
+	bool stream = sock->base.type == SOCK_STREAM, listening = sock->state == INET_LISTENING;
+	struct inet_summary summary = {
+		.sock = &sock->base,
+		.ino = sock->base.ino,
+		.family = sock->family,
+		.type = sock->base.type,
+		.protocol = sock->base.protocol,
+		.state = stream ? tcp_linux_state(sock) : sock->connected ? 1 : 7,
+		.local_port = sock->local_port,
+		.remote_port = sock->remote_port,
+		.receive_queue = (uint32_t)(listening ? sock->pending_count : stream ? sock->rx_bytes : sock->packet_bytes),
+		.send_queue = listening ? sock->backlog : sock->tcp ? (uint32_t)(sock->tcp->written - sock->tcp->acked) : 0,
+		.uid = sock->uid,
+		.shutdown = (uint8_t)sock->shutdown,
+		.tos = sock->tos,
+		.v6only = sock->v6only,
+	};
+
+	copy_ip(summary.local, sock->family, &sock->local);
+	copy_ip(summary.remote, sock->family, &sock->remote);
+	fn(arg, &summary);
+}
+
+/* Connections that go on without their socket: closing, or in TIME_WAIT. */
+static void tell_left(struct tcp_pcb *pcb, void (*fn)(void *arg, const struct inet_summary *summary), void *arg)
+{
+	const struct tcp_link *link;
+
+	for (; pcb; pcb = pcb->next) {
+		struct inet_summary summary = {
+			.family = IP_IS_V6(&pcb->remote_ip) ? AF_INET6 : AF_INET,
+			.type = SOCK_STREAM,
+			.protocol = IPPROTO_TCP,
+			.state = tcp_linux_state_of(pcb),
+			.local_port = pcb->local_port,
+			.remote_port = pcb->remote_port,
+			.shutdown = INET_SHUT_RECEIVE | INET_SHUT_SEND,
+			.tos = pcb->tos,
+		};
+
+		link = tcp_link_of(pcb);
+		if (link && link->sock && pcb->state != TIME_WAIT)
+			continue;
+		copy_ip(summary.local, summary.family, &pcb->local_ip);
+		copy_ip(summary.remote, summary.family, &pcb->remote_ip);
+		fn(arg, &summary);
+	}
 }
 
 void inet_for_each(void (*fn)(void *arg, const struct inet_summary *summary), void *arg)
 {
 	struct inet_socket *sock;
 
-	TAILQ_FOREACH(sock, &inet_sockets, all) {
-		struct inet_summary summary = {
-			.ino = sock->base.ino,
-			.family = sock->family,
-			.type = sock->base.type,
-			.protocol = sock->base.protocol,
-			.state = sock->base.type == SOCK_STREAM ? tcp_linux_state(sock) : sock->connected ? 1 : 7,
-			.local_port = sock->local_port,
-			.remote_port = sock->remote_port,
-			.receive_queue = (uint32_t)(sock->base.type == SOCK_STREAM ? sock->rx_bytes : sock->packet_bytes),
-			.uid = sock->uid,
-		};
-
-		if (sock->tcp && sock->state != INET_LISTENING)
-			summary.send_queue = (uint32_t)(sock->tcp->written - sock->tcp->acked);
-		copy_ip(summary.local, sock->family, &sock->local);
-		copy_ip(summary.remote, sock->family, &sock->remote);
-		fn(arg, &summary);
-	}
+	TAILQ_FOREACH(sock, &inet_sockets, all)
+		tell_socket(sock, fn, arg);
+	tell_left(tcp_active_pcbs, fn, arg);
+	tell_left(tcp_tw_pcbs, fn, arg);
 }

@@ -26,9 +26,17 @@ static const uint8_t linux_states[] = {
 static u8_t link_slot;
 static bool have_slot;
 
+unsigned tcp_linux_state_of(const struct tcp_pcb *pcb)
+{
+	return linux_states[pcb->state];
+}
+
+/* A socket whose connection is in TIME_WAIT has none any more. */
 unsigned tcp_linux_state(const struct inet_socket *sock)
 {
-	return sock->tcp && sock->tcp->pcb ? linux_states[sock->tcp->pcb->state] : 7;
+	const struct tcp_pcb *pcb = sock->tcp ? sock->tcp->pcb : NULL;
+
+	return pcb && pcb->state != TIME_WAIT ? tcp_linux_state_of(pcb) : linux_states[CLOSED];
 }
 
 /* ---- the link between a socket and a control block ---- */
