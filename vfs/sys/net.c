@@ -1,5 +1,6 @@
 /*
- * /sys/class/net: a directory for each device. The network is fixed at boot, so the texts are made then.
+ * /sys/class/net: a directory for each device. Links come after boot and may change, so the directory is made anew
+ * whenever it is looked into.
  */
 #include <linux/errno.h>
 
@@ -39,10 +40,24 @@ static void add_number(struct device_files *d, const char *name, const char *for
 	add_file(d, name, text);
 }
 
+/* The place of the next device: entries stay where they are, as inodes point to them. */
+static struct device_files *next_device(void)
+{
+	struct pseudo_entry *entry = &devices[device_count];
+	struct device_files *d;
+
+	if (device_count == DEVICES_MAX)
+		return NULL;
+	d = entry->children ? container_of(entry->children, struct device_files, files[0]) : kzalloc(sizeof(*d));
+	if (d)
+		d->count = 0;
+	return d;
+}
+
 static void add_device(void *arg, const struct inet_device *device)
 {
 	const uint8_t *mac = device->mac;
-	struct device_files *d = device_count < DEVICES_MAX ? kzalloc(sizeof(*d)) : NULL;
+	struct device_files *d = next_device();
 	char text[TEXT_SIZE];
 
 	if (!d)
@@ -63,12 +78,39 @@ static void add_device(void *arg, const struct inet_device *device)
 	devices[device_count++] = (struct pseudo_entry){.name = d->name, .mode = S_IFDIR | 0555, .children = d->files};
 }
 
+static void refresh(void)
+{
+	device_count = 0;
+	inet_for_each_device(add_device, NULL);
+	for (unsigned i = device_count; i < DEVICES_MAX; i++)
+		devices[i].name = NULL;
+}
+
+static int net_lookup(struct inode *dir, struct dentry *dentry, struct inode **inode)
+{
+	refresh();
+	return pseudo_inode_ops.lookup(dir, dentry, inode);
+}
+
+static int net_readdir(struct file *file, struct dir_emitter *emitter)
+{
+	refresh();
+	return pseudo_dir_file_ops.readdir(file, emitter);
+}
+
+const struct inode_ops sysfs_net_inode_ops = {
+	.lookup = net_lookup,
+	.getattr = pseudo_getattr,
+	.setattr = pseudo_setattr,
+	.revalidate = pseudo_revalidate,
+	.destroy = pseudo_destroy,
+};
+
+const struct file_ops sysfs_net_file_ops = {
+	.readdir = net_readdir,
+};
+
 const struct pseudo_entry *sysfs_net_table(void)
 {
 	return devices;
-}
-
-void sysfs_net_init(void)
-{
-	inet_for_each_device(add_device, NULL);
 }

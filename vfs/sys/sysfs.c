@@ -147,8 +147,9 @@ void sysfs_init(void)
 {
 	struct pseudo_entry *entry = cpus_table;
 
-	sysfs_net_init();
 	class_table[CLASS_NET].children = sysfs_net_table();
+	class_table[CLASS_NET].iops = &sysfs_net_inode_ops;
+	class_table[CLASS_NET].fops = &sysfs_net_file_ops;
 
 	while (entry->name)
 		entry++;
