@@ -59,6 +59,17 @@ static int failed(const char *operation, const char *object, int rc)
 	return rc;
 }
 
+/* Without a capital, as runc writes it: Docker and Podman know "permission denied" and give exit status 126. */
+static int exec_failed(const char *name, int rc)
+{
+	char text[80];
+
+	rf_strlcpy(text, errno_text(-rc), sizeof(text));
+	text[0] |= 0x20;
+	launch_explain("exec", name, text);
+	return rc;
+}
+
 /* Of the process itself, else of its container. */
 static const struct container_config *caps_from(const struct launch *launch, const struct container_config *config)
 {
@@ -210,7 +221,7 @@ static int prepare(struct launch *launch, const struct container_config *config,
 	if (rc == -ENOENT && !strchr(name, '/'))
 		launch_explain("exec", name, "executable file not found in $PATH");
 	else if (rc)
-		launch_explain("exec", name, errno_text(-rc));
+		exec_failed(name, rc);
 	return rc;
 }
 
@@ -238,7 +249,7 @@ static int run(struct launch *launch, const struct container_config *config, con
 	if (rc)
 		return rc;
 	rc = exec_program(file, path, &argv, &envp);
-	return rc ? failed("exec", path, rc) : 0;
+	return rc ? exec_failed(path, rc) : 0;
 }
 
 static __attribute__((noreturn)) void start_failed(struct launch *launch, int rc)
