@@ -71,7 +71,7 @@ expect "the program is not executable" '/etc/passwd.*ermission denied' $(run not
 elf() { # NAME: the file is in $work/NAME.bin
 	chmod +x "$work/$1.bin"
 	bundle "$1" . "/mnt/$1.bin"
-	expect "$1" "$1.bin.*([Ee]xec format error|[Ii]nvalid|No such file|Cannot access)" $(run "$1")
+	expect "$1" "$1.bin.*([Ee]xec format error|[Ii]nvalid|[Nn]o such file|[Cc]annot access)" $(run "$1")
 }
 head -c 100 /bin/true >"$work/truncated-elf.bin"; elf truncated-elf
 cp /bin/true "$work/other-machine.bin"; printf '\xb7' | dd of="$work/other-machine.bin" bs=1 seek=18 conv=notrunc status=none; elf other-machine
