@@ -156,7 +156,9 @@ void *config_blob(const struct container *c, size_t *length)
 	struct blob blob = {0};
 	struct config_container id = {c->number, c->share};
 	struct config_root root = {0, c->root_flags};
-	struct config_limits limits = {.pids = c->limits.pids > 0 ? (uint64_t)c->limits.pids : 0};
+	/* The memory of a container with a sandbox of its own is what the sandbox has. */
+	struct config_limits limits = {.memory = c->number && c->limits.memory > 0 ? (uint64_t)c->limits.memory : 0,
+		.pids = c->limits.pids > 0 ? (uint64_t)c->limits.pids : 0};
 
 	if (c->number)
 		put(&blob, CONFIG_CONTAINER, &id, sizeof(id));
@@ -172,7 +174,7 @@ void *config_blob(const struct container *c, size_t *length)
 	put_strings(&blob, CONFIG_READONLY_PATH, &c->readonly_paths);
 	put_strings(&blob, CONFIG_MASKED_PATH, &c->masked_paths);
 	put_strings(&blob, CONFIG_SYSCTL, &c->sysctls);
-	if (limits.pids)
+	if (limits.pids || limits.memory)
 		put(&blob, CONFIG_LIMITS, &limits, sizeof(limits));
 	for (size_t i = 0; i < c->device_count; i++)
 		put_device(&blob, &c->devices[i]);

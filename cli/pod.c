@@ -61,8 +61,8 @@ int pod_check(struct state *state, const struct container *container, const char
 			return cli_error("linux.namespaces.path: %s: not one of the pod's sandbox (process %d)",
 				container->joined.items[i], (int)first.pid);
 	}
-	if (container->limits.memory > 0 || container->limits.quota > 0)
-		return cli_error("linux.resources: memory.limit and cpu.quota of one container of a pod: not supported yet");
+	if (container->limits.quota > 0)
+		return cli_error("linux.resources.cpu.quota of one container of a pod: not supported yet");
 	if (annotations_check_joined(container, &first.annotations))
 		return 1;
 	state->sandbox = container_copy(pod);

@@ -1,7 +1,8 @@
 /*
  * `ringfence update [OPTION]... ID`: other limits for a container that runs. They are set on
- * its control group; the limit of tasks also inside. Memory and CPUs are given to a sandbox
- * once: their limits can be lowered, and raised again up to what it was made with.
+ * its control group; the limit of tasks also inside, and that of memory of a container of a
+ * pod. Memory and CPUs are given to a sandbox once: their limits can be lowered, and raised
+ * again up to what it was made with.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -65,15 +66,22 @@ static int check_memory(const struct container *made, const struct container_lim
 	return 0;
 }
 
-static int set_tasks(const struct state *state, int64_t limit)
+/* What the sentry enforces: tasks, and the memory of a container of a pod. Negative is no limit, 0 as it was. */
+static int set_inside(const struct state *state, const struct container_limits *l)
 {
-	struct control_update order = {.set = CONTROL_UPDATE_PIDS, .pids = limit > 0 ? (uint64_t)limit : 0};
-	struct control_request request = {.op = CONTROL_UPDATE, .payload = &order, .length = sizeof(order)};
+	int64_t memory = state->sandbox ? l->memory : 0;
+	struct control_update order = {
+		.set = (l->pids ? CONTROL_UPDATE_PIDS : 0) | (memory ? CONTROL_UPDATE_MEMORY : 0),
+		.pids = l->pids > 0 ? (uint64_t)l->pids : 0,
+		.memory = memory > 0 ? (uint64_t)memory : 0,
+	};
+	struct control_request request = {.op = CONTROL_UPDATE, .container = state->container, .payload = &order,
+		.length = sizeof(order)};
 	struct control_reply reply;
 
-	if (limit == 0)
+	if (!order.set)
 		return 0;
-	if (control_order(state, &request, CONTROL_PATIENCE_MS, "pids limit", &reply))
+	if (control_order(state, &request, CONTROL_PATIENCE_MS, "limits", &reply))
 		return 1;
 	control_reply_free(&reply);
 	return 0;
@@ -85,17 +93,17 @@ static int update(const struct state *state, struct container *wanted)
 	struct cgroup cgroup;
 	struct strings unused = {0};
 	char path[4200];
-	bool only_tasks = !wanted->limits.memory && !wanted->limits.swap && !wanted->limits.reservation &&
+	bool only_inside = (!wanted->limits.memory || state->sandbox) && !wanted->limits.swap && !wanted->limits.reservation &&
 		wanted->limits.quota == 0 && !wanted->limits.period && !wanted->limits.shares && !wanted->limits.cpus &&
 		!wanted->limits.mems && !wanted->limits.burst && !wanted->limits.idle && !wanted->limits.unified.count;
 
 	state_path(state, "config.json", path, sizeof(path));
-	if (oci_load_limits_file(path, &made) || check_memory(&made, &wanted->limits) ||
+	if (oci_load_limits_file(path, &made) || (!state->sandbox && check_memory(&made, &wanted->limits)) ||
 	    cgroup_plan(&made, state->id, &cgroup, &unused))
 		return 1;
-	if (cgroup.count == 0 && !only_tasks)
+	if (cgroup.count == 0 && !only_inside)
 		return cli_error("container %s has no control group: only its limit of tasks can be changed", state->id);
-	return cgroup_set(&cgroup, &wanted->limits) || set_tasks(state, wanted->limits.pids);
+	return cgroup_set(&cgroup, &wanted->limits) || set_inside(state, &wanted->limits);
 }
 
 int command_update(int argc, char **argv)

@@ -422,9 +422,13 @@ static void do_resize(const struct control_target *to, const struct control_head
 static void do_update(const struct control_target *to, const struct control_header *header, const uint8_t *payload)
 {
 	PAYLOAD(control_update, order);
-	if (order.set & ~(uint64_t)CONTROL_UPDATE_PIDS) {
-		control_refuse(to, -EOPNOTSUPP, "only the limit of tasks can be changed");
+	if (order.set & ~(uint64_t)(CONTROL_UPDATE_PIDS | CONTROL_UPDATE_MEMORY)) {
+		control_refuse(to, -EOPNOTSUPP, "only the limits of tasks and of memory can be changed");
 		return;
+	}
+	if (order.set & CONTROL_UPDATE_MEMORY) {
+		to->container->memory_limit = order.memory;
+		to->container->memory_step = 0; /* count at the next fault */
 	}
 	if (order.set & CONTROL_UPDATE_PIDS)
 		to->container->tasks_limit = order.pids;

@@ -254,6 +254,7 @@ void control_fill_stats(struct container *c, struct control_stats *stats)
 			add_process(process, stats);
 	}
 	mm_counters_read(&all);
+	stats->memory_limit = c->memory_limit;
 	if (TAILQ_NEXT(TAILQ_FIRST(&containers), link) == NULL) {
 		/* Alone in its sandbox: what the sandbox uses is its own, cached files and the sentry's structures too. */
 		stats->memory_anon = all.anon;

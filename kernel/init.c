@@ -201,8 +201,8 @@ static int prepare(struct launch *launch, const struct container_config *config,
 	const char *name = config->argv[0];
 	int rc;
 
-	if (launch->first && (config->limits.memory || (config->id.flags & ~CONFIG_SHARE_ALL))) {
-		launch_explain("limits", name, "a container's own memory limit, or an unknown flag, is not supported");
+	if (launch->first && (config->id.flags & ~CONFIG_SHARE_ALL)) {
+		launch_explain("namespaces", name, "an unknown flag is not supported");
 		return -EOPNOTSUPP;
 	}
 	rc = launch->first ? vfs_boot(launch->container, task) : vfs_enter(launch, task);
@@ -388,6 +388,7 @@ int container_create(uint32_t id, const void *blob, uint64_t len, const uint32_t
 	c->gofer = gofer;
 	memcpy(c->fds, fds, sizeof(c->fds));
 	c->tasks_limit = c->config.limits.pids;
+	c->memory_limit = c->config.limits.memory;
 	waitq_init(&c->waiters);
 	rc = -ENOMEM;
 	c->ns = container_namespaces(c);
@@ -421,6 +422,7 @@ void init_start(void)
 	launch->container = &first_container;
 	launch->first = true;
 	first_container.tasks_limit = first_container.config.limits.pids;
+	first_container.memory_limit = first_container.config.limits.memory;
 	rf_strlcpy(task->comm, "init", sizeof(task->comm));
 	task->context = context_prepare(task->regs, launch_main, launch);
 	sched_new_task(task);

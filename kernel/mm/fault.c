@@ -16,6 +16,7 @@
 
 #include "kernel/files.h"
 #include "kernel/mm/internal.h"
+#include "kernel/mm/limit.h"
 #include "kernel/mm/oom.h"
 #include "kernel/mm/tree.h"
 #include "kernel/signal.h"
@@ -173,6 +174,7 @@ static bool anon_block_order(struct vma *vma, uint64_t address, pte_t *pte, pte_
 	}
 	anon_pages += high - low;
 	vma->mm->rss_anon += high - low;
+	vma->mm->grown += high - low;
 	vma->has_anon = true;
 	if (flush)
 		machine->space_flush(&vma->mm->space, block, size);
@@ -590,6 +592,8 @@ int kernel_user_fault(uint64_t address, unsigned pf_error)
 			task_block(clock_monotonic() + OOM_RETRY_NS, false) == -EINTR)
 			return -EFAULT;
 	}
+	if (rc == 0)
+		limit_check(current->mm);
 	return rc < 0 ? -EFAULT : 0;
 }
 
@@ -597,6 +601,8 @@ int mm_handle_trap(struct regs *regs, struct ksiginfo *info)
 {
 	int rc = current->mm ? mm_fault(current->mm, regs->addr, (unsigned)regs->error) : -EFAULT;
 
+	if (rc == 0 && current->mm)
+		limit_check(current->mm);
 	if (rc == 0 || rc == -EINTR)
 		return 0;
 	if (rc == -ENOMEM) {

@@ -1,7 +1,7 @@
 /*
  * The OOM killer: when user pages are used up and reclaim finds none, the process with
  * the most memory (its oom_score_adj added, as proc(5) tells) gets SIGKILL, and the log
- * says so. The faulting task goes back to user mode and tries again, by when the victim
+ * says so; likewise in one container when that is over its own limit (limit.c). The faulting task goes back to user mode and tries again, by when the victim
  * has freed its pages; so nothing here may sleep or fail.
  */
 #include <asm/signal.h>
@@ -47,38 +47,65 @@ int oom_score(struct process *process)
 	return (int)MIN(points * 1000 / (int64_t)(page_user_total() + 1), 2000);
 }
 
-void oom_kill(void)
+/* Who has most, among all or in one container; NULL: nobody may be killed. *busy: one is dying already. */
+static struct process *choose(const struct container *only, bool *busy)
 {
 	struct process *process, *victim = NULL;
 	int64_t worst = -1;
-	struct mm *mm;
 
-	/* Less than that would only be asked for again at once. */
-	if (reclaim_untouched() > page_user_total() / UNTOUCHED_PART)
-		return;
+	*busy = false;
 	TAILQ_FOREACH(process, &all_processes, all) {
+		struct mm *mm = only && process->container != only ? NULL : oom_process_mm(process);
 		int64_t points;
 
-		mm = oom_process_mm(process);
 		if (!mm)
 			continue;
-		/* One is dying already: let it. */
-		if (process->exiting || signal_fatal_pending(process->leader))
-			return;
+		if (process->exiting || signal_fatal_pending(process->leader)) {
+			*busy = true;
+			return NULL;
+		}
 		points = oom_badness(process, mm);
 		if (points > worst) {
 			worst = points;
 			victim = process;
 		}
 	}
-	if (!victim)
-		victim = current->process;
-	mm = oom_process_mm(victim);
-	klog(LOG_ERROR, "Out of memory: Killed process %d (%s) total-vm:%lukB, anon-rss:%lukB, file-rss:%lukB, "
-		"shmem-rss:%lukB oom_score_adj:%d", victim->pid, victim->leader ? victim->leader->comm : "?",
+	return victim;
+}
+
+static void kill_victim(struct process *victim, const char *whose)
+{
+	struct mm *mm = oom_process_mm(victim);
+
+	klog(LOG_ERROR, "%s: Killed process %d (%s) total-vm:%lukB, anon-rss:%lukB, file-rss:%lukB, "
+		"shmem-rss:%lukB oom_score_adj:%d", whose, victim->pid, victim->leader ? victim->leader->comm : "?",
 		mm ? (unsigned long)mm->total_vm * 4 : 0, mm ? (unsigned long)mm->rss_anon * 4 : 0,
 		mm ? (unsigned long)mm->rss_file * 4 : 0, mm ? (unsigned long)mm->rss_shmem * 4 : 0,
 		victim->oom_score_adj);
 	control_oom(victim->container, victim);
 	signal_send_kernel(victim->leader, SIGKILL);
+}
+
+void oom_kill(void)
+{
+	bool busy;
+
+	/* Less than that would only be asked for again at once. */
+	if (reclaim_untouched() > page_user_total() / UNTOUCHED_PART)
+		return;
+	struct process *victim = choose(NULL, &busy);
+	if (!busy)
+		kill_victim(victim ? victim : current->process, "Out of memory");
+}
+
+void oom_kill_in(struct container *c)
+{
+	bool busy;
+	struct process *victim = choose(c, &busy);
+
+	if (busy)
+		return;
+	if (!victim) /* nobody but its first process, or who must not be */
+		victim = c->init ? c->init : current->process;
+	kill_victim(victim, "Memory limit of the container reached");
 }

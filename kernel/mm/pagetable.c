@@ -188,6 +188,8 @@ static void tables_free_list(struct page_list *list)
 
 void mm_count_page(struct mm *mm, const struct page *page, int64_t n)
 {
+	if (n > 0)
+		mm->grown += (uint64_t)n;
 	if (page->flags & PAGE_ANON)
 		mm->rss_anon += (uint64_t)n;
 	else if (page->flags & PAGE_SHMEM)

@@ -1,0 +1,19 @@
+/*
+ * The memory limit of one container among several in a sandbox (kernel/mm/limit.c): what its processes have in anonymous
+ * and shared pages and in page tables. A page that several of them map counts once; cached files, which can be read
+ * again, and memory file systems do not count: they have the sandbox's limit.
+ */
+#ifndef KERNEL_MM_LIMIT_H
+#define KERNEL_MM_LIMIT_H
+
+#include <stdint.h>
+
+struct container;
+struct mm;
+
+/* Bytes in use by that count. Looks at every page table of the container. Does not sleep. */
+uint64_t limit_used(const struct container *c);
+/* After a fault of the current task was handled: kills in its container if that is over its limit. Does not sleep. */
+void limit_check(struct mm *mm);
+
+#endif
