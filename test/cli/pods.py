@@ -155,5 +155,5 @@ for i in range(4, 12):
     check("status", (0, i << 8), wait(i))
     check("delete", 0, call(DELETE, i)[0])
     gofer.wait(timeout=10)
-check("the first one", 1, struct.unpack("<20Q", call(STATS, 0)[1])[9])
+check("the first one", 1, struct.unpack_from("<20Q", call(STATS, 0)[1])[9])
 sys.exit(failed)
