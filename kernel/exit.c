@@ -240,6 +240,7 @@ static void reparent_children(struct process *process)
 	while ((child = TAILQ_FIRST(&process->children))) {
 		TAILQ_REMOVE(&process->children, child, sibling);
 		child->parent = reaper;
+		task_answers_changed();
 		if (reaper)
 			TAILQ_INSERT_TAIL(&reaper->children, child, sibling);
 		if (child->pdeath_signal && !child->zombie) {
@@ -452,6 +453,7 @@ static void become_leader(struct task *task)
 	task_hash_remove(task);
 	task->tid = process->pid;
 	task->vtid = process->vpid;
+	task_answers_changed();
 	task_hash_insert(task);
 	task_put(task);
 	process->leader = task;

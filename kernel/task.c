@@ -17,6 +17,7 @@
 #include "kernel/rlimit.h"
 #include "ring0/clock.h"
 #include "ring0/lib.h"
+#include "ring0/upcall.h"
 
 #define KERNEL_STACK_ORDER 2
 _Static_assert(KERNEL_STACK_SIZE == PAGE_SIZE << KERNEL_STACK_ORDER, "kernel stacks are one block of pages");
@@ -345,4 +346,23 @@ struct task *task_create_init(struct cred *cred)
 	init_process = first_container.init = first_pid_ns.init = task->process;
 	init_process->ns_init = true;
 	return task;
+}
+
+/* As the handlers of these calls say (syscalls/process.c, cred.c). */
+void kernel_answers(struct hosted_answers *answers)
+{
+	const struct task *task = current;
+	const struct process *process = task->process, *parent = process->parent;
+
+	answers->valid = 0;
+	if (task->work & WORK_SYSCALL_ENTRY)
+		return;
+	answers->value[HOSTED_ANSWER_GETPID] = (uint64_t)process->vpid;
+	answers->value[HOSTED_ANSWER_GETTID] = (uint64_t)task->vtid;
+	answers->value[HOSTED_ANSWER_GETPPID] = parent && parent->pid_ns == process->pid_ns ? (uint64_t)parent->vpid : 0;
+	answers->value[HOSTED_ANSWER_GETUID] = task->cred->uid;
+	answers->value[HOSTED_ANSWER_GETEUID] = task->cred->euid;
+	answers->value[HOSTED_ANSWER_GETGID] = task->cred->gid;
+	answers->value[HOSTED_ANSWER_GETEGID] = task->cred->egid;
+	answers->valid = (2u << HOSTED_ANSWER_GETEGID) - (1u << HOSTED_ANSWER_GETPID);
 }

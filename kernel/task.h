@@ -210,9 +210,17 @@ void process_get(struct process *process);
 void process_put(struct process *process);
 extern struct process_list all_processes;
 extern struct process *init_process;
+/* What kernel_answers() says of some task has changed: its ids, its parent, or who watches its calls. */
+static inline void task_answers_changed(void)
+{
+	if (machine->answers_changed)
+		machine->answers_changed();
+}
 static inline void task_set_work(struct task *task, uint32_t bits)
 {
 	__atomic_fetch_or(&task->work, bits, __ATOMIC_SEQ_CST);
+	if (bits & WORK_SYSCALL_ENTRY)
+		task_answers_changed();
 }
 
 /*

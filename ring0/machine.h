@@ -14,7 +14,7 @@
  *   space_flush     kernel lock       spins for other CPUs
  *   space_show      kernel lock       no          no
  *   space_plain     kernel lock       no          no
- *   text_…, page_changes  kernel lock no          no
+ *   text_…, page_changes, answers_changed  kernel lock  no  no
  *   copy_*          kernel lock       YES (page faults may read files)   yes
  *   fpu_*           kernel lock       no          no
  *   idle            none              yes         no
@@ -22,7 +22,7 @@
  *   cpu_init        none              no          no  (once on each CPU, before any other op there)
  *   flush_serve     any               no          no  (cpu_relax() calls it while percpu.flush_pending is set)
  *
- * All members are required but counters, and the last four, which go together.
+ * All members are required but counters, and the last five, which go together.
  */
 #ifndef RING0_MACHINE_H
 #define RING0_MACHINE_H
@@ -32,6 +32,7 @@
 #include <stdint.h>
 
 #include "platform/abi/abi.h"
+#include "platform/abi/hosted.h"
 #include "platform/abi/regs.h"
 
 /* A user address. Only the copy functions of ring0/usercopy.h take one. */
@@ -65,6 +66,7 @@ struct machine_task {
 	void *fpu;                 /* XSAVE area, boot->xsave_size bytes, 64-byte aligned */
 	uint64_t kernel_stack_top; /* KERNEL_STACK_TOP(stack); regs lie just below it */
 	uint64_t fpu_flags;        /* private to the machine */
+	struct hosted_answers answers; /* of the machine that uses them; see kernel_answers() */
 };
 
 struct machine {
@@ -120,6 +122,8 @@ struct machine {
 	void (*page_changes)(uint64_t pa);
 	/* From now on user code is executed as it stands in memory, instruction by instruction (it is traced). */
 	void (*space_plain)(struct space *space);
+	/* What kernel_answers() said of some task is no longer true. */
+	void (*answers_changed)(void);
 };
 
 extern const struct machine *machine; /* set once at boot */

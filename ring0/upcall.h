@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "platform/abi/abi.h"
+#include "platform/abi/hosted.h"
 #include "platform/abi/regs.h"
 
 /* CPU 0, on its boot stack, once memory layout and the machine are set. Does not return. */
@@ -33,6 +34,9 @@ void kernel_interrupt(void);
 /* Physical pages for page tables and machine structures: zeroed, from the kernel zone. 0 if none. Kernel lock held. */
 uint64_t kernel_alloc_table(void);
 void kernel_free_table(uint64_t pa);
+
+/* What the current task's calls that only read give, if nobody watches them: fills in `valid` and `value`. Kernel lock held. */
+void kernel_answers(struct hosted_answers *answers);
 
 /* A page of the user zone with undefined contents; 0 if none. Kernel lock held. */
 uint64_t kernel_user_page_alloc(void);

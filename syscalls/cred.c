@@ -76,6 +76,7 @@ static void commit(struct cred *cred)
 		current->process->pdeath_signal = 0;
 	}
 	current->cred = cred;
+	task_answers_changed();
 	cred_put(old);
 }
 

@@ -25,11 +25,32 @@
 /* User addresses at or above this belong to the stub's own code; the sentry maps nothing there. */
 #define USER_TOP 0x7ffffff00000ull
 
+/*
+ * What system calls of a task give that only read something: user code gets it without a trap where it comes by a call
+ * to abi_hosted.call_entry. Indices: HOSTED_ANSWER_*.
+ */
+struct hosted_answers {
+	uint64_t serial; /* another for other contents; 0: there are none */
+	uint32_t epoch;  /* *abi_hosted.answers_epoch when this was true */
+	uint32_t valid;  /* bit N: value[N] is the answer. Bit 0 is never set */
+	uint64_t value[8];
+};
+enum hosted_answer {
+	HOSTED_ANSWER_GETPID = 1,
+	HOSTED_ANSWER_GETTID = 2,
+	HOSTED_ANSWER_GETPPID = 3,
+	HOSTED_ANSWER_GETUID = 4,
+	HOSTED_ANSWER_GETEUID = 5,
+	HOSTED_ANSWER_GETGID = 6,
+	HOSTED_ANSWER_GETEGID = 7,
+};
+
 struct hosted_context {
 	struct regs regs;
 	uint64_t fs_base, gs_base;
 	/* In: where user code goes on instead of regs.rip; 0: at regs.rip. Only where abi_hosted.call_entry is set. */
 	uint64_t resume;
+	const struct hosted_answers *answers; /* in; with call_entry only */
 	/* Out, with TRAP_SYSCALL: it came by a signal, which a jump to call_entry would save. */
 	uint32_t by_signal;
 };
@@ -57,6 +78,9 @@ struct abi_hosted {
 	 * address in rcx and where to go on in r11. Its traps come with the registers that SYSCALL leaves.
 	 */
 	uint64_t call_entry;
+	/* With call_entry. Answers may have changed, for whatever task: none of before is given after. Any thread. */
+	void (*answers_drop)(void);
+	const volatile uint32_t *answers_epoch; /* counts these; never 0 */
 	/* 1: a page fault comes with PF_WRITE and PF_FETCH as the CPU gave them. */
 	uint32_t exact_faults;
 	/* Drop this CPU's mirror of `space` (its stub ends). Not an error if there is none. */

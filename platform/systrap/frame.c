@@ -286,7 +286,7 @@ static void call_from_area(const struct stub *s, struct regs *r)
 }
 
 /*
- * A signal on the way from user code to the hand-over of a call by jump: the call has been made.
+ * A signal on the way from user code to the hand-over of a call by jump: the call has been made, or its answer given.
  * True: it was, and is decoded.
  */
 static bool decode_call(const struct stub *s, struct regs *r)
@@ -296,6 +296,13 @@ static bool decode_call(const struct stub *s, struct regs *r)
 
 	if (!IN(st_code_call, st_code_call_end))
 		return false;
+	if (IN(st_code_call_answered, st_code_call_answered_end)) {
+		r->rip = s->area->resume;
+		r->rsp = s->area->rsp;
+		r->rflags = r->r11 = s->area->flags;
+		r->trap = TRAP_INTERRUPT;
+		return true;
+	}
 	if (IN(st_code_call_saved, st_code_call_end)) {
 		call_from_area(s, r);
 		return true;

@@ -50,7 +50,9 @@ struct st_orders {
 	uint32_t pad2;
 	volatile uint64_t mask;
 	volatile uint64_t park[2];
-	uint64_t pad3[8];
+	volatile uint32_t answers;
+	uint32_t pad3;
+	volatile uint64_t answer[7]; /* from index 1 */
 	uint8_t reset[ORD_LIST - ORD_RESET];
 	struct st_order list[ORDER_LIMIT];
 };
@@ -62,6 +64,8 @@ _Static_assert(offsetof(struct st_orders, frame) == ORD_FRAME, "stub_code.S");
 _Static_assert(offsetof(struct st_orders, features) == ORD_FEATURES, "stub_code.S");
 _Static_assert(offsetof(struct st_orders, mask) == ORD_MASK, "layout.h");
 _Static_assert(offsetof(struct st_orders, park) == ORD_PARK, "stub_code.S");
+_Static_assert(offsetof(struct st_orders, answers) == ORD_ANSWERS, "stub_code.S");
+_Static_assert(offsetof(struct st_orders, answer) == ORD_ANSWERS + 8, "stub_code.S");
 _Static_assert(offsetof(struct st_orders, reset) == ORD_RESET, "stub_code.S");
 _Static_assert(offsetof(struct st_orders, list) == ORD_LIST, "stub_code.S");
 
@@ -101,6 +105,7 @@ struct stub {
 	uint32_t frame, fpu;  /* offsets in area of the frame to begin from and of its FPU state: checked */
 	bool live;            /* its FPU state is in the CPU, if it told the truth; frame and fpu are the default ones */
 	struct regs call;     /* live: the registers that it handed over */
+	uint64_t answers;     /* serial of those in its orders; 0: none */
 	uint64_t fs_base, gs_base; /* that its running thread has */
 	bool bases_known;
 	bool apart;  /* its running thread is on another core than the sentry's: both look before they sleep */
@@ -226,6 +231,13 @@ void strap_idle(unsigned cpu, uint64_t deadline);
 int strap_run(unsigned cpu, uint64_t space, struct hosted_context *context);
 void strap_interrupt(struct host_cpu *h);
 
+/* answers.c: what a stub answers without handing over. */
+extern volatile uint32_t st_answers_epoch;
+void strap_answers_give(struct stub *s, const struct hosted_answers *answers); /* before it is st_cpu.running */
+/* After that: they go if they have changed meanwhile. */
+void strap_answers_check(struct stub *s, const struct hosted_answers *answers);
+void strap_answers_drop(void);
+
 /* cores.c: where a stub's running thread stands. Own thread. */
 int cores_before(struct st_cpu *c, struct stub *s); /* user code is about to run; -errno: not in this stub */
 bool cores_look(struct stub *s);                     /* true: it handed over while we looked */
@@ -235,6 +247,7 @@ void cores_after(struct st_cpu *c, struct stub *s, bool looked, uint64_t ticks);
 extern const char st_code_begin[], st_code_master[], st_code_handler[], st_code_end[];
 /* A call by jump, from its first instruction until it is handed over. See strap_frame_decode(). */
 extern const char st_code_call[], st_code_call_stack[], st_code_call_flags[], st_code_call_saved[], st_code_call_end[];
+extern const char st_code_call_answered[], st_code_call_answered_end[];
 
 static inline long st_futex(volatile uint32_t *word, int op, uint32_t value, const struct timespec *timeout)
 {

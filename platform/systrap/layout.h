@@ -48,6 +48,7 @@
 #define ORD_FSGSBASE 0x120 /* the instructions may be used */
 #define ORD_MASK 0x128     /* set of cores that an order names */
 #define ORD_PARK 0x130     /* two numbers; not 0: the running thread is to show that it is in no user code's hands (park.c) */
+#define ORD_ANSWERS 0x140  /* bit N: a call of index N is answered by word N from here */
 #define ORD_RESET 0x180    /* a signal frame that leads to runner_reset with all blocked */
 #define ORD_LIST 0x380
 #define ORD_ENTRY 64

@@ -79,6 +79,9 @@ static void make_new(struct st_cpu *c, struct stub *s)
 	s->orders->park[0] = s->orders->park[1] = 0;
 	memset(s->orders->list, 0, sizeof(s->orders->list));
 	s->orders->frame = s->orders->fs_base = s->orders->gs_base = 0;
+	strap_answers_give(s, NULL);
+	for (unsigned i = 0; i < 7; i++)
+		s->orders->answer[i] = 0;
 	s->orders->rax = s->orders->rip = s->orders->rsp = s->orders->rflags = 0;
 	memset((void *)s->orders->regs, 0, sizeof(s->orders->regs));
 	a->done = s->orders->map_go;

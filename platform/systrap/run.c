@@ -120,6 +120,7 @@ static int user_run(struct st_cpu *c, struct stub *s, struct hosted_context *con
 {
 	int error;
 
+	strap_answers_check(s, context->answers);
 	error = strap_context_write(s, context);
 	if (!error)
 		error = cores_before(c, s);
@@ -173,6 +174,7 @@ static int run_ready(struct st_cpu *c, struct stub *s, struct hosted_context *co
 		context->regs.orig_rax = ~0ull;
 		return 0;
 	}
+	strap_answers_give(s, context->answers);
 	/* Publish, then look: a kick either sees the stub or is seen here. */
 	__atomic_store_n(&c->running, s, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&s->orders->kick, 0, __ATOMIC_SEQ_CST);

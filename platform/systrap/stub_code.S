@@ -30,6 +30,8 @@
 	.globl st_code_begin, st_code_master, st_code_handler, st_code_end
 	.hidden st_code_begin, st_code_master, st_code_handler, st_code_end
 	.globl st_code_call, st_code_call_stack, st_code_call_flags, st_code_call_saved, st_code_call_end
+	.globl st_code_call_answered, st_code_call_answered_end
+	.hidden st_code_call_answered, st_code_call_answered_end
 	.hidden st_code_call, st_code_call_stack, st_code_call_flags, st_code_call_saved, st_code_call_end
 st_code_begin:
 	ud2
@@ -355,7 +357,7 @@ runner_turned:
 	/*
 	 * ---- a system call by jump: rcx is its return address, r11 where user code goes on, rax the number ----
 	 *
-	 * Up to st_code_call_saved a signal finds the other registers as user code has them, from there to
+	 * Up to st_code_call_saved, where answers are not given, a signal finds the other registers as user code has them, from there to
 	 * st_code_call_end in the area; it hands the call over instead (strap_frame_decode()).
 	 */
 	.balign 64
@@ -366,7 +368,25 @@ st_code_call_stack:
 	pushfq
 st_code_call_flags:
 	movq %r11, AREA(AREA_RESUME)
-	movq %r15, AREA(AREA_REGS + 0)
+	cmpq $(answer_index_end - answer_index - 1), %rax
+	ja 1f
+	leaq answer_index(%rip), %r11
+	movzbl (%r11,%rax), %r11d
+	movl ORD(ORD_ANSWERS), %esp
+	btl %r11d, %esp
+	jnc 1f
+	cmpl $0, ORD(ORD_KICK)
+	jne 1f
+	leaq ORD(ORD_ANSWERS), %rsp
+	movq (%rsp,%r11,8), %rax
+st_code_call_answered:			/* it is over: a signal finds the result */
+	leaq AREA(AREA_FLAGS), %rsp
+	popfq
+	movq AREA(AREA_FLAGS), %r11
+	movq AREA(AREA_RSP), %rsp
+	jmpq *AREA(AREA_RESUME)
+st_code_call_answered_end:
+1:	movq %r15, AREA(AREA_REGS + 0)
 	movq %r14, AREA(AREA_REGS + 8)
 	movq %r13, AREA(AREA_REGS + 16)
 	movq %r12, AREA(AREA_REGS + 24)
@@ -445,6 +465,22 @@ hand_over:
 	jnz hand_over
 	movl $ST_KIND_INTERRUPTED, AREA_KIND(%rbp)
 	jmp hand_over
+	/* Which answer each call is (HOSTED_ANSWER_*), by number. */
+answer_index:
+	.fill 39, 1, 0
+	.byte 1				/* getpid */
+	.fill 102 - 40, 1, 0
+	.byte 4				/* getuid */
+	.byte 0
+	.byte 6				/* getgid */
+	.fill 107 - 105, 1, 0
+	.byte 5				/* geteuid */
+	.byte 7				/* getegid */
+	.byte 0
+	.byte 3				/* getppid */
+	.fill 186 - 111, 1, 0
+	.byte 2				/* gettid */
+answer_index_end:
 	.balign 8
 stack_description:
 	.quad ST_AREA + AREA_STACK

@@ -91,6 +91,12 @@ static void hosted_set_timer(uint64_t deadline)
 	HOST2(timer, this_cpu()->cpu, deadline);
 }
 
+static void hosted_answers_changed(void)
+{
+	if (boot_info->hosted->answers_drop)
+		HOST2(answers_drop, 0, 0);
+}
+
 static int hosted_cpu_start(unsigned cpu)
 {
 	return (int)hosted_host_call(ABI_CALL_cpu_start, cpu, 0, 0, 0);
@@ -125,4 +131,5 @@ const struct machine hosted_machine = {
 	.text_page = patch_text_page,
 	.page_changes = hosted_page_changes,
 	.space_plain = hosted_space_plain,
+	.answers_changed = hosted_answers_changed,
 };

@@ -20,6 +20,24 @@
 #define AGAIN_LIMIT 4u
 #define STACK_AHEAD 1024u /* so far below its pointer a stack is about to be written */
 
+/* What the task's stub may answer by itself, up to date. */
+static const struct hosted_answers *answers_now(struct machine_task *task, const struct space *space)
+{
+	static uint64_t serials; /* kernel lock */
+	struct hosted_answers *a = &task->answers;
+
+	if (!space->text || space->plain)
+		return NULL;
+	if (a->epoch != *boot_info->hosted->answers_epoch) {
+		kernel_lock();
+		a->epoch = *boot_info->hosted->answers_epoch;
+		kernel_answers(a);
+		a->serial = ++serials;
+		kernel_unlock();
+	}
+	return a;
+}
+
 /* Ready to run user code: set in `running`, with the queue of ranges seen empty after that. */
 static void run_enter(struct space *space, struct hosted_mirror *m)
 {
@@ -60,6 +78,7 @@ static int64_t run_once(struct regs *regs)
 	if (regs->rip != h->call_rip || h->call_task != task || h->call_mirror != m)
 		h->context.resume = patch_resume(regs);
 	h->call_task = NULL;
+	h->context.answers = answers_now(task, space);
 	run_enter(space, m);
 	error = HOST3(run, percpu->cpu, space->id, &h->context);
 	__atomic_and_fetch(&space->running, ~(1ull << percpu->cpu), __ATOMIC_SEQ_CST);
