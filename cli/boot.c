@@ -21,7 +21,7 @@
 
 enum { IMAGE_FD = 3, CONFIG_FD, LIFELINE_FD, ERROR_FD };
 enum { OPT_LOG = 256, OPT_LISTEN, OPT_OWNER, OPT_CPUS, OPT_MEMORY, OPT_USER, OPT_STATE, OPT_DEBUG, OPT_DETACHED, OPT_HELD,
-	OPT_CONSOLE, OPT_TREES_FD, OPT_TREES, OPT_IDS, OPT_OWN_NETWORK };
+	OPT_CONSOLE, OPT_WATCHDOG, OPT_TREES_FD, OPT_TREES, OPT_IDS, OPT_OWN_NETWORK };
 
 static const struct option options[] = {
 	{"log-fd", required_argument, NULL, OPT_LOG},
@@ -31,6 +31,7 @@ static const struct option options[] = {
 	{"memory", required_argument, NULL, OPT_MEMORY},
 	{"user", required_argument, NULL, OPT_USER},
 	{"state", required_argument, NULL, OPT_STATE},
+	{"watchdog", required_argument, NULL, OPT_WATCHDOG},
 	{"debug", no_argument, NULL, OPT_DEBUG},
 	{"held", no_argument, NULL, OPT_HELD},
 	{"detached", no_argument, NULL, OPT_DETACHED},
@@ -73,6 +74,9 @@ static void set(struct boot *boot, int option)
 		break;
 	case OPT_USER:
 		vmm->uid = vmm->gid = (uint32_t)value;
+		break;
+	case OPT_WATCHDOG:
+		vmm->watchdog = (unsigned)value;
 		break;
 	case OPT_STATE:
 		vmm->state_dir = optarg;

@@ -25,6 +25,7 @@ struct global_options {
 	bool debug, strace;
 	bool no_patching; /* system calls stay signals on systrap */
 	bool no_cgroups;
+	unsigned watchdog; /* seconds, 0: none */
 	bool overlay; /* changes of the root stay in the sandbox's memory */
 	const char *operation; /* the subcommand's name, for messages */
 	const char *id;        /* the container's, once known */

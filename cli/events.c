@@ -73,6 +73,8 @@ static int take_reply(int fd, const char *id)
 		else if (event.kind == CONTROL_EVENT_EXIT)
 			printf("{\"type\":\"exit\",\"id\":\"%s\",\"data\":{\"pid\":%u,\"status\":%d}}\n", id, event.pid,
 				WIFSIGNALED(event.status) ? 128 + WTERMSIG(event.status) : WEXITSTATUS(event.status));
+		else if (event.kind == CONTROL_EVENT_STUCK)
+			printf("{\"type\":\"stuck\",\"id\":\"%s\",\"data\":{\"seconds\":%u,\"task\":%u}}\n", id, event.status, event.pid);
 		fflush(stdout);
 	}
 	control_reply_free(&reply);

@@ -99,6 +99,17 @@ static const char *set_overlay(const char *value)
 	return set_flag(&global.overlay, value);
 }
 
+static const char *set_watchdog(const char *value)
+{
+	char *end;
+	unsigned long seconds = strtoul(value, &end, 10);
+
+	if (end == value || *end || value[0] == '-' || seconds > 86400)
+		return "not a number of seconds up to 86400";
+	global.watchdog = (unsigned)seconds;
+	return NULL;
+}
+
 static const char *set_file_access(const char *value)
 {
 	return is(value, "exclusive") ? NULL : "not supported: exclusive is";
@@ -157,6 +168,7 @@ static const struct global_option {
 	{"debug", NULL, "debug lines in the debug log", set_debug, 0, NULL},
 	{"debug-log", "FILE", "the debug log (%ID% %COMMAND% %TIMESTAMP%) instead of standard error", set_debug_log, 0, NULL},
 	{"strace", NULL, "the container's system calls in the debug log", set_strace, 0, NULL},
+	{"watchdog", "SECONDS", "report a sandbox whose kernel does not answer for so long (60; 0: never)", set_watchdog, 0, NULL},
 	{"overlay", NULL, "changes of the root stay in the sandbox's memory", set_overlay, 0, "false true"},
 	{"file-access", "exclusive", "nobody else changes the container's root meanwhile (the default)", set_file_access, 0, NULL},
 	{"cgroup-manager", "cgroupfs|disabled", "the host's control groups (cgroupfs)", set_cgroup_manager, 0, NULL},

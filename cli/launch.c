@@ -147,6 +147,7 @@ static void become_boot(const struct container *c, const struct launch_options *
 	ADD("--memory=%llu", (unsigned long long)c->memory_limit);
 	ADD("--cpus=%u", c->cpus);
 	ADD("--user=%u", jail_uid());
+	ADD("--watchdog=%u", global.watchdog);
 	ADD("--trees-fd=%u", FIRST_FD + count);
 	for (size_t i = 0; i < c->tree_count; i++) {
 		fds[count++] = c->trees[i].fd;

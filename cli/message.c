@@ -12,7 +12,7 @@
 
 #include "cli/cli.h"
 
-struct global_options global = {.platform = "auto", .network = "sandbox", .operation = "ringfence"};
+struct global_options global = {.platform = "auto", .network = "sandbox", .watchdog = 60, .operation = "ringfence"};
 
 #define LINE_MAX_BYTES 1024
 #define LINES_PASSED_ON 500u

@@ -102,6 +102,8 @@ static void take_event(struct metrics *metrics, struct metrics_container *c, con
 {
 	if (event->kind == CONTROL_EVENT_OOM)
 		metrics->ooms++;
+	if (event->kind == CONTROL_EVENT_STUCK && event->status)
+		metrics->stuck++;
 	if (event->kind != CONTROL_EVENT_EXIT || c->ended)
 		return;
 	c->ended = true;

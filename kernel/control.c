@@ -556,6 +556,9 @@ static void carry_out(const struct control_target *to, const struct control_head
 	case CONTROL_EVENTS:
 		defer(to, 0);
 		return;
+	case CONTROL_PING:
+		control_reply(to, 0, 0, "", 0);
+		return;
 	}
 	control_refuse(to, -ENOSYS, NULL);
 }

@@ -5,7 +5,6 @@
  * container's memory, which may hold anything: a bounded number of frames, each above the one before. That sleeps, so tasks
  * are gone through by number, each with a reference.
  */
-#include <linux/elf.h>
 #include <linux/errno.h>
 
 #include "kernel/control.h"
@@ -22,7 +21,6 @@
 #define FRAMES 24u
 #define SAVED_WORDS 7u /* that context_switch() leaves: r15, r14, r13, r12, rbx, rbp, the return address */
 #define SAVED_RBP 5u
-#define NT_GNU_BUILD_ID 3u
 
 struct text {
 	const struct control_target *to;
@@ -155,20 +153,12 @@ static struct task *next_task(int after)
 	return next;
 }
 
-/* Which image this is, by the build-id note (elf(5)) that lies in its head. */
+/* Which image this is, by its build-id. */
 static void show_image(struct text *text)
 {
-	const Elf64_Ehdr *head = (const Elf64_Ehdr *)boot_info->image_base;
-	const Elf64_Phdr *segment = (const Elf64_Phdr *)((const char *)head + head->e_phoff);
-
 	put(text, "image ");
-	for (unsigned i = 0; i < head->e_phnum; i++) {
-		const Elf64_Nhdr *note = (const Elf64_Nhdr *)((const char *)head + segment[i].p_vaddr);
-		const uint8_t *id = (const uint8_t *)(note + 1) + 4; /* after "GNU" */
-
-		for (uint32_t n = 0; segment[i].p_type == PT_NOTE && note->n_type == NT_GNU_BUILD_ID && n < note->n_descsz; n++)
-			put(text, "%02x", id[n]);
-	}
+	for (unsigned i = 0; i < sizeof(boot_info->image_id); i++)
+		put(text, "%02x", boot_info->image_id[i]);
 	put(text, "\n");
 }
 

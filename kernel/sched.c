@@ -318,6 +318,7 @@ static void switch_to(struct task *prev, struct task *next)
 	if (!prev->kernel_task)
 		machine->task_save(&prev->machine);
 	percpu->running = next;
+	percpu->call->task = (uint32_t)next->tid;
 	percpu->kernel_stack = next->machine.kernel_stack_top;
 	percpu->machine_task = &next->machine;
 	next->state = TASK_RUNNING;

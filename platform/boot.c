@@ -122,6 +122,7 @@ static int fill_boot(struct vmm *vmm)
 		return -errno;
 	fill_fpu(boot);
 	clock_sample(&boot->clock);
+	vmm->calls = vmm_gpa(&vmm->memory, GPA(calls), sizeof(struct abi_call) * ABI_MAX_CPUS);
 	vmm->boot_gpa = boot_gpa;
 	vmm->boot = boot;
 	return 0;

@@ -20,6 +20,7 @@
 
 #include "platform/abi/control.h"
 #include "platform/io.h"
+#include "platform/watchdog.h"
 
 #define CLIENTS 24u
 #define CLIENT_REQUESTS 8u /* open at once, of one client */
@@ -59,6 +60,8 @@ struct control {
 	struct client clients[CLIENTS];
 	/* Everything below: under lock. */
 	pthread_mutex_t lock;
+	struct watchdog watchdog;
+	bool ping; /* is to be sent */
 	pthread_cond_t drained;
 	struct request requests[REQUESTS];
 	struct message incoming[INCOMING], outgoing[OUTGOING];
@@ -121,6 +124,15 @@ static bool make_cancel(struct control *control, uint8_t *to, size_t *length)
 	return false;
 }
 
+static size_t make_ping(uint8_t *to)
+{
+	struct control_header head = {.op = CONTROL_PING, .request = CONTROL_PING_REQUEST};
+
+	memset(head.fds, 0xff, sizeof(head.fds));
+	memcpy(to, &head, sizeof(head));
+	return sizeof(head);
+}
+
 /* Completes the sentry's receive, if it has one and there is something. The lock is held. True: posted. */
 static bool deliver(struct control *control)
 {
@@ -129,7 +141,10 @@ static bool deliver(struct control *control)
 
 	if (!receiver)
 		return false;
-	if (!make_cancel(control, receiver->memory, &length)) {
+	if (control->ping) {
+		control->ping = false;
+		length = make_ping(receiver->memory);
+	} else if (!make_cancel(control, receiver->memory, &length)) {
 		struct message *message = list_pop(&control->ready);
 		if (!message)
 			return false;
@@ -185,6 +200,11 @@ int control_send(struct vmm *vmm, uint64_t gpa, uint64_t length)
 	__asm__ volatile("" : : "r"(&head) : "memory"); /* this copy is what is checked and used */
 	struct request *request = &control->requests[head.request % 256 % REQUESTS];
 	pthread_mutex_lock(&control->lock);
+	if (head.op == CONTROL_PING && head.request == CONTROL_PING_REQUEST) {
+		control->watchdog.answered = control->watchdog.pinged;
+		pthread_mutex_unlock(&control->lock);
+		return 0;
+	}
 	if (!request->used || request->answered || number_of(control, request) != head.request || head.len != length - sizeof(head)) {
 		error = -ESRCH;
 	} else if (request->cancelled) {
@@ -424,20 +444,67 @@ static void send_replies(struct control *control)
 	pthread_mutex_unlock(&control->lock);
 }
 
+/* Tells whoever follows events. The lock is held. */
+static void tell_stuck(struct control *control, unsigned seconds)
+{
+	struct control_event event = {CONTROL_EVENT_STUCK, 0, watchdog_task(control->vmm), seconds};
+
+	for (unsigned i = 0; i < REQUESTS && control->free_outgoing; i++) {
+		const struct request *request = &control->requests[i];
+		struct control_header head = {.op = CONTROL_EVENTS, .request = request->theirs, .flags = CONTROL_MORE, .len = sizeof(event)};
+		if (!request->used || request->cancelled || request->op != CONTROL_EVENTS)
+			continue;
+		struct message *message = control->free_outgoing;
+		control->free_outgoing = message->next;
+		memcpy(message->bytes, &head, sizeof(head));
+		memcpy(message->bytes + sizeof(head), &event, sizeof(event));
+		message->length = sizeof(head) + sizeof(event);
+		message->client = request->client;
+		control->clients[request->client].outgoing++;
+		list_push(&control->unsent, message);
+	}
+}
+
+static void watch(struct control *control)
+{
+	bool posted = false;
+
+	pthread_mutex_lock(&control->lock);
+	switch (watchdog_turn(&control->watchdog, control->vmm)) {
+	case WATCHDOG_PING:
+		control->ping = true;
+		posted = deliver(control);
+		break;
+	case WATCHDOG_STUCK:
+		tell_stuck(control, control->watchdog.seconds);
+		break;
+	case WATCHDOG_ANSWERS:
+		tell_stuck(control, 0);
+		break;
+	case WATCHDOG_NOTHING:
+		break;
+	}
+	pthread_mutex_unlock(&control->lock);
+	if (posted)
+		io_notify(control->vmm->io);
+}
+
 static void control_turn(struct control *control)
 {
 	struct pollfd fds[CLIENTS + 2] = {
 		{control->wake, POLLIN, 0}, {control->vmm->options->listen_fd, POLLIN, 0}};
 	uint64_t count;
 
+	watch(control);
 	pthread_mutex_lock(&control->lock);
 	bool room = control->free_incoming != NULL;
 	for (unsigned i = 0; i < CLIENTS; i++) {
 		const struct client *client = &control->clients[i];
 		fds[i + 2] = (struct pollfd){client->fd, (short)((room ? POLLIN : 0) | (client->outgoing ? POLLOUT : 0)), 0};
 	}
+	int patience = watchdog_patience(&control->watchdog);
 	pthread_mutex_unlock(&control->lock);
-	if (poll(fds, CLIENTS + 2, -1) < 0)
+	if (poll(fds, CLIENTS + 2, patience) < 0)
 		return;
 	if ((fds[0].revents & POLLIN) && read(control->wake, &count, sizeof(count)) < 0)
 		return;
@@ -495,6 +562,7 @@ int control_init(struct vmm *vmm)
 		return -errno;
 	pthread_mutex_init(&control->lock, NULL);
 	pthread_cond_init(&control->drained, NULL);
+	watchdog_init(&control->watchdog, vmm->options->watchdog);
 	for (unsigned i = 0; i < CLIENTS; i++)
 		control->clients[i].fd = -1;
 	control->ready.tail = &control->ready.head;

@@ -39,6 +39,7 @@ struct vmm_options {
 	unsigned cpus;          /* vCPUs; 0: as many as the affinity mask has, at most ABI_MAX_CPUS */
 	uint64_t memory_limit;  /* bytes; 0: 3/4 of the host's memory, at most 64 GiB */
 	uint32_t uid, gid;      /* run as, in the jail; 0: stay */
+	unsigned watchdog;      /* seconds after which a sentry that does not answer is reported; 0: never */
 	const char *state_dir;  /* where the KVM self-test's verdict is kept; opened before the jail. NULL: not kept */
 	bool debug;
 };

@@ -55,6 +55,7 @@ struct vmm {
 	struct fd_table *fds;
 	struct io_service *io;
 	struct control *control; /* NULL: none */
+	struct abi_call *calls; /* abi_call[cpus], which the sentry writes */
 	int exit_status;        /* wait status of the container's init, once `ended` */
 	volatile int ended;
 	void *platform_private; /* kvm/ or ptrace/ */

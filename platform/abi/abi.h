@@ -38,7 +38,7 @@ enum abi_ring_op {
 /* One per CPU, in memory that the VMM reads: the sentry fills it and rings the doorbell. */
 struct abi_call {
 	uint32_t op;
-	uint32_t pad;
+	uint32_t task; /* its number, of whatever this CPU last switched to; 0: none. For the watchdog's report */
 	uint64_t arg[6];
 	int64_t ret;
 };

@@ -81,6 +81,8 @@ enum control_op {
 	CONTROL_EVENTS = 15,
 	/* From the VMM only, payload u32 op, u32 0: the request with this number will not be read any more. */
 	CONTROL_CANCEL = 16,
+	/* From the VMM only, no payload, number CONTROL_PING_REQUEST: answered at once (platform/watchdog.c). */
+	CONTROL_PING = 18,
 	/*
 	 * struct config_network and its arrays (config.h): the network of the sandbox, before its first container starts.
 	 * Descriptors: a packet socket for each link, whose `fd` is its place among them; with CONTROL_RESOLVER one
@@ -90,6 +92,8 @@ enum control_op {
 	CONTROL_NETWORK = 17,
 	CONTROL_OPS
 };
+
+#define CONTROL_PING_REQUEST 0xffu /* no other request has this number */
 
 #define CONTROL_MORE 1u  /* reply: another part follows */
 #define CONTROL_BOUND 2u /* CONTROL_EXEC: the process ends with the connection */
@@ -178,11 +182,13 @@ struct control_update {
 	uint64_t pids;   /* tasks, 0: no limit */
 };
 
-enum control_event_kind { CONTROL_EVENT_OOM = 1, CONTROL_EVENT_EXIT = 2 };
+/* STUCK is the VMM's own: the sandbox's kernel does not answer, or (seconds 0) does again. */
+enum control_event_kind { CONTROL_EVENT_OOM = 1, CONTROL_EVENT_EXIT = 2, CONTROL_EVENT_STUCK = 3 };
 
 struct control_event {
 	uint32_t kind, container;
-	uint32_t pid, status; /* EXIT: wait status of that container's first process; OOM: who was killed */
+	/* EXIT: wait status of that container's first process; OOM: who was killed; STUCK: a task that is on a CPU, and seconds */
+	uint32_t pid, status;
 };
 
 #endif

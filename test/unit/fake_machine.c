@@ -34,6 +34,7 @@ struct process fake_process;
 unsigned long fake_flushes, fake_releases;
 
 static struct abi_boot boot;
+static struct abi_call fake_call;
 static struct start_page page_for_start;
 
 static int64_t fake_host_call(uint32_t op, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3)
@@ -204,6 +205,7 @@ void fake_boot(uint64_t kernel_mib, uint64_t user_mib)
 	start_page = &page_for_start;
 	memset(percpus, 0, sizeof(percpus));
 	percpus[0].self = &percpus[0];
+	percpus[0].call = &fake_call;
 	page_init(&boot);
 	memset(&fake_process, 0, sizeof(fake_process));
 	memset(&fake_task, 0, sizeof(fake_task));
