@@ -14,7 +14,6 @@
 #define APIC_BASE_ENABLE (1ull << 11)
 #define MSR_TSC_DEADLINE 0x6e0u
 #define MSR_X2APIC_TPR 0x808u
-#define MSR_X2APIC_EOI 0x80bu
 #define MSR_X2APIC_SVR 0x80fu
 #define MSR_X2APIC_ICR 0x830u
 #define MSR_X2APIC_LVT_TIMER 0x832u

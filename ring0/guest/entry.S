@@ -190,8 +190,9 @@ guest_trap_common:
 	iretq
 /*
  * Interrupts are open at the HLT of idle alone. But KVM under software emulation now and then delivers one interrupt twice,
- * the second time somewhere on the first one's way to its acknowledgement, where GS may still be the user's. It is dropped:
- * it is not in service a second time, and the first acknowledges.
+ * the second time somewhere on the first one's way to its acknowledgement, where GS may still be the user's. It is acknowledged
+ * and sent again, to come when interrupts are open: if it was a second time, that costs one interrupt without cause; if it
+ * ever were a first time, dropping it would leave it in service, and the CPU deaf for it and all of lower priority.
  */
 guest_kernel_interrupt:
 	leaq guest_idle_hlt(%rip), %rdi
@@ -200,6 +201,19 @@ guest_kernel_interrupt:
 	leaq guest_idle_after(%rip), %rdi
 	cmpq %rdi, 24(%rsp)
 	je 2b
+	pushq %rax
+	pushq %rcx
+	pushq %rdx
+	xorl %eax, %eax
+	xorl %edx, %edx
+	movl $MSR_X2APIC_EOI, %ecx
+	wrmsr
+	movl %esi, %eax
+	movl $MSR_X2APIC_SELF_IPI, %ecx
+	wrmsr
+	popq %rdx
+	popq %rcx
+	popq %rax
 	popq %rsi
 	popq %rdi
 	addq $8, %rsp

@@ -22,6 +22,9 @@
 #define GUEST_VECTOR_FLUSH 0xee
 #define GUEST_VECTOR_SPURIOUS 0xff
 
+#define MSR_X2APIC_EOI 0x80b
+#define MSR_X2APIC_SELF_IPI 0x83f
+
 #define GUEST_IST_NMI 1
 #define GUEST_IST_FATAL 2
 
