@@ -76,6 +76,7 @@ struct task *task_alloc(void)
 		kfree(task);
 		return NULL;
 	}
+	*(uint64_t *)task->kernel_stack = TASK_STACK_END;
 	task->machine.kernel_stack_top = KERNEL_STACK_TOP(task->kernel_stack);
 	task->regs = (struct regs *)(task->machine.kernel_stack_top - sizeof(struct regs));
 	memset(task->regs, 0, sizeof(*task->regs));

@@ -127,6 +127,8 @@ struct process {
 #define WORK_FREEZE 64u /* the container is paused */
 #define WORK_SYSCALL_ENTRY (WORK_STRACE | WORK_SECCOMP | WORK_PTRACE)
 
+#define TASK_STACK_END 0x57ac6e9d00c0ffeeull
+
 struct robust_list_head;
 
 struct task {
@@ -145,7 +147,7 @@ struct task {
 	struct ns_set *ns; /* NULL: kernel task or zombie */
 	struct machine_task machine;
 	uint64_t context; /* saved kernel RSP when not running */
-	void *kernel_stack;
+	void *kernel_stack; /* its lowest word is TASK_STACK_END for ever */
 
 	TAILQ_ENTRY(task) sibling;  /* process->tasks */
 	TAILQ_ENTRY(task) runqueue;
