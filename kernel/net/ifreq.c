@@ -1,5 +1,6 @@
 /*
- * The ioctls of netdevice(7): what they ask is answered from kernel/net/inet.h's tables. Nothing can be set.
+ * The ioctls of netdevice(7): what they ask is answered from kernel/net/inet.h's tables;
+ * what they set (flags, MTU, address, mask) is done by its changes. Routes are netlink's alone.
  */
 #include <linux/capability.h>
 #include <linux/errno.h>
@@ -15,8 +16,10 @@
 #include "ring0/usercopy.h"
 
 #define NAME_SIZE 16
-#define FLAGS_LOOPBACK 0x49   /* IFF_UP | IFF_LOOPBACK | IFF_RUNNING */
-#define FLAGS_ETHERNET 0x1043 /* IFF_UP | IFF_BROADCAST | IFF_RUNNING | IFF_MULTICAST */
+#define FLAG_UP 1             /* IFF_UP */
+#define FLAGS_RUNNING 0x41    /* IFF_UP | IFF_RUNNING */
+#define FLAGS_LOOPBACK 0x8    /* IFF_LOOPBACK */
+#define FLAGS_ETHERNET 0x1002 /* IFF_BROADCAST | IFF_MULTICAST */
 
 struct ifreq {
 	char name[NAME_SIZE];
@@ -135,7 +138,7 @@ static int ask(struct wanted *w, unsigned cmd, struct ifreq *request)
 {
 	switch (cmd) {
 	case SIOCGIFFLAGS:
-		request->flags = w->device.loopback ? FLAGS_LOOPBACK : FLAGS_ETHERNET;
+		request->flags = (short)((w->device.loopback ? FLAGS_LOOPBACK : FLAGS_ETHERNET) | (w->device.up ? FLAGS_RUNNING : 0));
 		return 0;
 	case SIOCGIFMTU:
 		request->number = (int)w->device.mtu;
@@ -183,6 +186,67 @@ static int64_t ask_by_name(unsigned cmd, uint64_t arg)
 	return rc ? rc : copy_to_user(UADDR(arg), &request, sizeof(request));
 }
 
+/* ---- changes ---- */
+
+/* As Linux has it for an address that comes without a mask. */
+static uint8_t class_prefix(uint32_t word)
+{
+	uint8_t first = (uint8_t)word;
+
+	return first < 128 ? 8 : first < 192 ? 16 : first < 224 ? 24 : 32;
+}
+
+static int set_address(struct wanted *w, const struct ifreq *request, bool mask)
+{
+	struct inet_address address = {.index = w->device.index, .family = AF_INET};
+	uint32_t word = request->address.sin_addr.s_addr, host = ~__builtin_bswap32(word);
+	int rc = 0;
+
+	if (request->address.sin_family != AF_INET || (mask && host & (host + 1)))
+		return -EINVAL;
+	inet_for_each_address(match_address, w);
+	if (mask && !w->address.family)
+		return -EADDRNOTAVAIL;
+	if (w->address.family)
+		rc = inet_delete_address(&w->address);
+	if (mask) {
+		memcpy(address.address, w->address.address, sizeof(address.address));
+		address.prefix = (uint8_t)__builtin_popcount(word);
+	} else {
+		memcpy(address.address, &word, sizeof(word));
+		address.prefix = class_prefix(word);
+	}
+	if (rc || (!mask && !word)) /* 0.0.0.0 takes it away */
+		return rc;
+	rc = inet_add_address(&address);
+	return rc || mask ? rc : inet_set_link(w->device.index, true);
+}
+
+static int64_t change_by_name(unsigned cmd, uint64_t arg)
+{
+	struct ifreq request;
+	struct wanted w = {.name = request.name};
+
+	if (get_user(request, UADDR(arg)))
+		return -EFAULT;
+	request.name[NAME_SIZE - 1] = '\0';
+	if (!capable(CAP_NET_ADMIN))
+		return -EPERM;
+	inet_for_each_device(match_device, &w);
+	if (!w.found)
+		return -ENODEV;
+	switch (cmd) {
+	case SIOCSIFFLAGS:
+		if ((request.flags ^ (w.device.loopback ? FLAGS_LOOPBACK : FLAGS_ETHERNET)) & ~FLAGS_RUNNING)
+			return -EOPNOTSUPP;
+		return inet_set_link(w.device.index, request.flags & FLAG_UP);
+	case SIOCSIFMTU:
+		return request.number < 0 ? -EINVAL : inet_set_mtu(w.device.index, (uint32_t)request.number);
+	default: /* SIOCSIFADDR, SIOCSIFNETMASK */
+		return set_address(&w, &request, cmd == SIOCSIFNETMASK);
+	}
+}
+
 int64_t ifreq_ioctl(unsigned cmd, uint64_t arg)
 {
 	switch (cmd) {
@@ -204,8 +268,9 @@ int64_t ifreq_ioctl(unsigned cmd, uint64_t arg)
 	case SIOCSIFFLAGS:
 	case SIOCSIFADDR:
 	case SIOCSIFNETMASK:
-	case SIOCSIFBRDADDR:
 	case SIOCSIFMTU:
+		return change_by_name(cmd, arg);
+	case SIOCSIFBRDADDR:
 	case SIOCSIFHWADDR:
 	case SIOCSIFNAME:
 	case SIOCADDRT:

@@ -44,7 +44,7 @@ void inet_for_each(void (*fn)(void *arg, const struct inet_summary *summary), vo
 struct inet_device {
 	int index;
 	char name[16];
-	bool loopback;
+	bool loopback, up;
 	uint8_t mac[6];
 	uint32_t mtu;
 	uint64_t sent, sent_bytes, send_dropped, received, received_bytes, receive_dropped;
@@ -53,7 +53,8 @@ struct inet_device {
 struct inet_address {
 	int index;
 	uint8_t family, prefix, scope; /* RT_SCOPE_* */
-	bool secondary;
+	bool secondary, broadcast; /* broadcast: it has one, that of its prefix */
+	bool no_route;             /* to add: without the route to its prefix */
 	uint8_t address[16];
 };
 
@@ -69,6 +70,7 @@ struct inet_neighbour {
 	int index;
 	uint8_t family;
 	uint8_t address[16], mac[6];
+	bool permanent;
 };
 
 void inet_for_each_device(void (*fn)(void *arg, const struct inet_device *device), void *arg);
@@ -79,5 +81,18 @@ void inet_for_each_neighbour(void (*fn)(void *arg, const struct inet_neighbour *
 int inet_send_frame(int index, const void *frame, size_t len, const struct socket *from);
 /* The route that a packet would take: 0 or -ENETUNREACH. */
 int inet_route_to(int family, const uint8_t *to, struct inet_route *route);
+
+/*
+ * ---- changes; 0 or -errno as Linux gives for them, and listeners of netlink are told ----
+ * -ENODEV: no such link; -EOPNOTSUPP: not of this one (the loopback stays as it is).
+ */
+int inet_set_link(int index, bool up);
+int inet_set_mtu(int index, uint32_t mtu);                 /* -EINVAL: above what the host's link has */
+int inet_add_address(const struct inet_address *address);    /* -EEXIST, -ENOBUFS */
+int inet_delete_address(const struct inet_address *address); /* prefix 0: any; -EADDRNOTAVAIL */
+/* flags: NLM_F_CREATE, EXCL, REPLACE; index 0: by the gateway. -EEXIST, -ENOENT, -ENETUNREACH, -ENETDOWN, -ENOBUFS */
+int inet_add_route(const struct inet_route *route, unsigned flags);
+int inet_delete_route(const struct inet_route *route); /* what is zero matches any; -ESRCH */
+int inet_set_neighbour(const struct inet_neighbour *neighbour, bool add); /* permanent ones; -ENOENT */
 
 #endif

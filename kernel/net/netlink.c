@@ -16,6 +16,7 @@
 
 #define MAX_REQUEST 32768u
 #define QUEUE_MAX (4u * 1024 * 1024) /* a dump of 10,000 sockets */
+#define ERROR_PAYLOAD_MAX 900u
 #define DEFAULT_BUFFER 212992u
 #define SOL_NETLINK 270
 
@@ -175,7 +176,7 @@ static bool need_datagram(struct netlink_reply *reply)
 	if (!reply->datagram && reply->sock->queued < QUEUE_MAX) {
 		reply->datagram = kmalloc(sizeof(*reply->datagram));
 		if (reply->datagram)
-			reply->datagram->len = 0;
+			reply->datagram->len = reply->datagram->groups = 0;
 	}
 	reply->failed |= !reply->datagram;
 	return reply->datagram;
@@ -259,16 +260,58 @@ const void *netlink_find_attribute(const struct nlmsghdr *request, size_t len, s
 	return NULL;
 }
 
+static const char *reason; /* why the request at hand is refused; NULL: not said */
+
+void netlink_explain(const char *why)
+{
+	reason = why;
+}
+
+/* An error comes with its whole request, unless that is long or nobody wants it. */
 static void put_error(struct netlink_reply *reply, const struct nlmsghdr *request, int error)
 {
-	struct nlmsgerr *body = reply_begin(reply, NLMSG_ERROR, sizeof(*body));
+	size_t more = error && !reply->sock->cap_ack ? request->nlmsg_len - sizeof(*request) : 0;
+	bool capped = more > ERROR_PAYLOAD_MAX || reply->sock->cap_ack;
+	struct nlmsgerr *body;
 
+	if (more > ERROR_PAYLOAD_MAX)
+		more = 0;
+	body = reply_begin(reply, NLMSG_ERROR, sizeof(*body) + more);
 	if (body) {
 		body->error = error;
-		body->msg = *request;
-		reply->message->nlmsg_flags = 0;
+		memcpy(&body->msg, request, sizeof(*request) + more);
+		reply->message->nlmsg_flags = capped ? NLM_F_CAPPED : 0;
+		if (error && reason && reply->sock->ext_ack) {
+			reply->message->nlmsg_flags |= NLM_F_ACK_TLVS;
+			reply_put_string(reply, NLMSGERR_ATTR_MSG, reason);
+		}
 	}
 	reply_end(reply);
+}
+
+void netlink_tell(int protocol, unsigned group, void (*fill)(struct netlink_reply *reply, const void *arg), const void *arg)
+{
+	static const struct nlmsghdr nobody; /* whose request it would be */
+	struct netlink_socket *sock;
+
+	TAILQ_FOREACH(sock, &all_sockets, all) {
+		struct netlink_reply reply = {.sock = sock, .request = &nobody};
+
+		if (sock->base.protocol != protocol || !(sock->groups & 1u << (group - 1)))
+			continue;
+		if (sock->queued >= sock->options.receive_buffer) {
+			reply.failed = true;
+		} else {
+			fill(&reply, arg);
+			if (reply.datagram)
+				reply.datagram->groups = 1u << (group - 1);
+			flush(&reply);
+		}
+		if (reply.failed) {
+			sock->error = ENOBUFS;
+			waitq_wake_all(&sock->wait);
+		}
+	}
 }
 
 static int (*request_of(int protocol))(struct netlink_reply *, const struct nlmsghdr *, size_t)
@@ -284,6 +327,7 @@ static void answer(struct netlink_socket *sock, const struct nlmsghdr *request, 
 	int rc;
 
 	reply.multi = dump;
+	reason = NULL;
 	rc = request_of(sock->base.protocol)(&reply, request, len);
 	if (!rc && dump) {
 		int *done = reply_begin(&reply, NLMSG_DONE, sizeof(int));
@@ -369,6 +413,7 @@ static int64_t netlink_receive(struct socket *base, struct socket_receive *recei
 {
 	struct netlink_socket *sock = netlink_of(base);
 	struct netlink_datagram *datagram;
+	uint32_t groups;
 	size_t full, len;
 	int rc = 0;
 
@@ -388,6 +433,7 @@ static int64_t netlink_receive(struct socket *base, struct socket_receive *recei
 	/* Off the queue while the copy may sleep; a peek puts it back. */
 	TAILQ_REMOVE(&sock->rx, datagram, link);
 	full = datagram->len;
+	groups = datagram->groups;
 	len = MIN(full, receive->len);
 	rc = len ? receive->copy->copy(receive->copy, datagram->bytes, len) : 0;
 	if (receive->flags & MSG_PEEK) {
@@ -398,7 +444,7 @@ static int64_t netlink_receive(struct socket *base, struct socket_receive *recei
 	}
 	receive->out_flags = full > len ? MSG_TRUNC : 0;
 	if (receive->address)
-		fill_name(receive->address, 0, 0);
+		fill_name(receive->address, 0, groups);
 	if (!rc)
 		report(sock, receive);
 	return rc ? rc : (int64_t)(receive->flags & MSG_TRUNC ? full : len);
@@ -424,7 +470,13 @@ static int netlink_set_option(struct socket *base, int level, int option, const 
 	if (level != SOL_NETLINK)
 		return -ENOPROTOOPT;
 	switch (option) {
-	case NETLINK_ADD_MEMBERSHIP: /* nothing changes, so no group ever has news */
+	case NETLINK_CAP_ACK:
+		sock->cap_ack = number;
+		return 0;
+	case NETLINK_EXT_ACK:
+		sock->ext_ack = number;
+		return 0;
+	case NETLINK_ADD_MEMBERSHIP:
 	case NETLINK_DROP_MEMBERSHIP:
 		if (!number || number > 32)
 			return -EINVAL;

@@ -1,6 +1,6 @@
 /*
  * AF_NETLINK sockets (netlink(7)). NETLINK_ROUTE answers dumps of links, addresses, routes, neighbours and rules;
- * NETLINK_GENERIC has the controller and TASKSTATS; NETLINK_KOBJECT_UEVENT can be listened to, and nothing ever happens. What would change something is refused.
+ * NETLINK_GENERIC has the controller and TASKSTATS; NETLINK_KOBJECT_UEVENT can be listened to, and nothing ever happens.
  */
 #ifndef KERNEL_NET_NETLINK_H
 #define KERNEL_NET_NETLINK_H
@@ -9,6 +9,18 @@
 
 /* socket(2): 0, or -ESOCKTNOSUPPORT, -EPROTONOSUPPORT, -ENOMEM. */
 int netlink_create(int type, int protocol, struct socket **sock);
+
+/* Why the request at hand is refused, in words, for who has asked for them (NETLINK_EXT_ACK); a literal. */
+void netlink_explain(const char *why);
+
+/* News for the groups of NETLINK_ROUTE (rtnetlink(7)), from who has changed it. Nothing sleeps. */
+struct inet_address;
+struct inet_neighbour;
+struct inet_route;
+void netlink_route_tell_link(int index);
+void netlink_route_tell_address(const struct inet_address *address, bool added);
+void netlink_route_tell_route(const struct inet_route *route, bool added);
+void netlink_route_tell_neighbour(const struct inet_neighbour *neighbour, bool added);
 
 /* One socket, for /proc/net/netlink and NETLINK_SOCK_DIAG. */
 struct netlink_summary {

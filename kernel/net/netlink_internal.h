@@ -16,7 +16,7 @@
 
 struct netlink_datagram {
 	TAILQ_ENTRY(netlink_datagram) link;
-	uint32_t len;
+	uint32_t len, groups; /* groups: what news are of, as sockaddr_nl says it; 0: an answer */
 	_Alignas(8) char bytes[REPLY_SIZE];
 };
 
@@ -25,6 +25,7 @@ struct netlink_socket {
 	struct socket_options options;
 	struct waitq wait;
 	uint32_t port, groups;
+	bool cap_ack, ext_ack; /* NETLINK_CAP_ACK, NETLINK_EXT_ACK */
 	int error;
 	size_t queued;
 	TAILQ_HEAD(, netlink_datagram) rx;
@@ -49,8 +50,20 @@ void reply_end(struct netlink_reply *reply);
 
 /* One request of `len` bytes in all: 0 (answered), or -errno for the error message. */
 int netlink_route_request(struct netlink_reply *reply, const struct nlmsghdr *request, size_t len);
+int netlink_route_change(const struct nlmsghdr *request, size_t len); /* RTM_NEW* and its like, of who may */
 int netlink_diag_request(struct netlink_reply *reply, const struct nlmsghdr *request, size_t len);
 int netlink_generic_request(struct netlink_reply *reply, const struct nlmsghdr *request, size_t len);
+
+/* A link by its index, or if that is 0 by its name. */
+struct netlink_link {
+	int index;
+	uint32_t mtu;
+	char name[16];
+};
+bool netlink_find_link(int index, const char *name, struct netlink_link *link);
+
+/* Fills in a message of news for the sockets of a group (RTNLGRP_*). */
+void netlink_tell(int protocol, unsigned group, void (*fill)(struct netlink_reply *reply, const void *arg), const void *arg);
 
 /* The value of an attribute behind a fixed part, NULL if there is none; *size its bytes. */
 const void *netlink_find_attribute(const struct nlmsghdr *request, size_t len, size_t fixed, unsigned type, size_t *size);

@@ -1,6 +1,6 @@
 /*
  * NETLINK_ROUTE (rtnetlink(7)): dumps of links, addresses, routes, neighbours and rules, one link by its index or name,
- * and the route to an address. The network is fixed, so there is nothing to change and nothing to announce.
+ * and the route to an address; news of them for the groups. netlink_change.c has the changes.
  */
 #include <linux/capability.h>
 #include <linux/errno.h>
@@ -10,6 +10,7 @@
 #include <linux/rtnetlink.h>
 
 #include "kernel/net/inet.h"
+#include "kernel/net/netlink.h"
 #include "kernel/net/netlink_internal.h"
 #include "kernel/task.h"
 #include "ring0/lib.h"
@@ -22,6 +23,7 @@
 #define IFF_MULTICAST 0x1000u
 #define IFF_LOWER_UP 0x10000u
 #define OPER_UNKNOWN 0
+#define OPER_DOWN 2
 #define OPER_UP 6
 
 struct query {
@@ -29,6 +31,7 @@ struct query {
 	uint8_t family; /* AF_UNSPEC: all */
 	int index;      /* 0: all */
 	const char *name;
+	uint16_t type;  /* of the message, where it is not RTM_NEW… */
 	unsigned found;
 };
 
@@ -61,10 +64,10 @@ static void tell_link(void *arg, const struct inet_device *d)
 		return;
 	info->ifi_type = d->loopback ? ARPHRD_LOOPBACK : ARPHRD_ETHER;
 	info->ifi_index = d->index;
-	info->ifi_flags = IFF_UP | IFF_RUNNING | IFF_LOWER_UP | (d->loopback ? IFF_LOOPBACK : IFF_BROADCAST | IFF_MULTICAST);
+	info->ifi_flags = (d->up ? IFF_UP | IFF_RUNNING | IFF_LOWER_UP : 0) | (d->loopback ? IFF_LOOPBACK : IFF_BROADCAST | IFF_MULTICAST);
 	reply_put_string(q->reply, IFLA_IFNAME, d->name);
 	reply_put_u32(q->reply, IFLA_TXQLEN, 1000);
-	reply_put_u8(q->reply, IFLA_OPERSTATE, d->loopback ? OPER_UNKNOWN : OPER_UP);
+	reply_put_u8(q->reply, IFLA_OPERSTATE, d->loopback ? OPER_UNKNOWN : d->up ? OPER_UP : OPER_DOWN);
 	reply_put_u8(q->reply, IFLA_LINKMODE, 0);
 	reply_put_u32(q->reply, IFLA_MTU, d->mtu);
 	reply_put_u32(q->reply, IFLA_GROUP, 0);
@@ -120,7 +123,7 @@ static void tell_address(void *arg, const struct inet_address *a)
 
 	if ((q->family && q->family != a->family) || (q->index && q->index != a->index))
 		return;
-	info = reply_begin(q->reply, RTM_NEWADDR, sizeof(*info));
+	info = reply_begin(q->reply, q->type ? q->type : RTM_NEWADDR, sizeof(*info));
 	if (!info)
 		return;
 	info->ifa_family = a->family;
@@ -136,7 +139,7 @@ static void tell_address(void *arg, const struct inet_address *a)
 		memcpy(&broadcast, a->address, 4);
 		broadcast |= mask;
 		reply_put(q->reply, IFA_LOCAL, a->address, 4);
-		if (a->scope != RT_SCOPE_HOST && a->prefix < 31)
+		if (a->broadcast && a->prefix < 31)
 			reply_put(q->reply, IFA_BROADCAST, &broadcast, 4);
 		reply_put_string(q->reply, IFA_LABEL, label.name);
 	}
@@ -151,7 +154,7 @@ static void put_route(struct query *q, const struct inet_route *r, unsigned tabl
 {
 	static const uint8_t none[16];
 	unsigned size = address_size(r->family);
-	struct rtmsg *info = reply_begin(q->reply, RTM_NEWROUTE, sizeof(*info));
+	struct rtmsg *info = reply_begin(q->reply, q->type ? q->type : RTM_NEWROUTE, sizeof(*info));
 
 	if (!info)
 		return;
@@ -171,6 +174,8 @@ static void put_route(struct query *q, const struct inet_route *r, unsigned tabl
 	if (memcmp(r->source, none, size))
 		reply_put(q->reply, RTA_PREFSRC, r->source, size);
 	reply_put_u32(q->reply, RTA_OIF, (uint32_t)r->index);
+	if (r->family == AF_INET6)
+		reply_put_u8(q->reply, RTA_PREF, 0); /* medium */
 	reply_end(q->reply);
 }
 
@@ -228,12 +233,12 @@ static void tell_neighbour(void *arg, const struct inet_neighbour *n)
 
 	if (q->family && q->family != n->family)
 		return;
-	info = reply_begin(q->reply, RTM_NEWNEIGH, sizeof(*info));
+	info = reply_begin(q->reply, q->type ? q->type : RTM_NEWNEIGH, sizeof(*info));
 	if (!info)
 		return;
 	info->ndm_family = n->family;
 	info->ndm_ifindex = n->index;
-	info->ndm_state = NUD_REACHABLE;
+	info->ndm_state = n->permanent ? NUD_PERMANENT : NUD_REACHABLE;
 	info->ndm_type = RTN_UNICAST;
 	reply_put(q->reply, NDA_DST, n->address, address_size(n->family));
 	reply_put(q->reply, NDA_LLADDR, n->mac, sizeof(n->mac));
@@ -265,6 +270,98 @@ static void tell_rules(struct query *q)
 	}
 }
 
+/* ---- news ---- */
+
+struct link_query {
+	int index;
+	const char *name;
+	struct netlink_link *link;
+};
+
+static void match_link(void *arg, const struct inet_device *d)
+{
+	struct link_query *q = arg;
+
+	if (q->index ? q->index != d->index : !q->name || strcmp(q->name, d->name))
+		return;
+	q->link->index = d->index;
+	q->link->mtu = d->mtu;
+	memcpy(q->link->name, d->name, sizeof(q->link->name));
+}
+
+bool netlink_find_link(int index, const char *name, struct netlink_link *link)
+{
+	struct link_query q = {index, name, link};
+
+	link->index = 0;
+	inet_for_each_device(match_link, &q);
+	return link->index;
+}
+
+static void fill_link(struct netlink_reply *reply, const void *arg)
+{
+	struct query q = {.reply = reply, .index = *(const int *)arg};
+
+	inet_for_each_device(tell_link, &q);
+}
+
+void netlink_route_tell_link(int index)
+{
+	netlink_tell(NETLINK_ROUTE, RTNLGRP_LINK, fill_link, &index);
+}
+
+struct news {
+	const void *object;
+	bool added;
+};
+
+static void fill_address(struct netlink_reply *reply, const void *arg)
+{
+	const struct news *news = arg;
+	struct query q = {.reply = reply, .type = news->added ? RTM_NEWADDR : RTM_DELADDR};
+
+	tell_address(&q, news->object);
+}
+
+void netlink_route_tell_address(const struct inet_address *address, bool added)
+{
+	struct news news = {address, added};
+
+	netlink_tell(NETLINK_ROUTE, address->family == AF_INET ? RTNLGRP_IPV4_IFADDR : RTNLGRP_IPV6_IFADDR, fill_address, &news);
+}
+
+static void fill_route(struct netlink_reply *reply, const void *arg)
+{
+	const struct news *news = arg;
+	struct query q = {.reply = reply, .type = news->added ? RTM_NEWROUTE : RTM_DELROUTE};
+
+	put_route(&q, news->object, RT_TABLE_MAIN);
+}
+
+void netlink_route_tell_route(const struct inet_route *route, bool added)
+{
+	struct news news = {route, added};
+
+	netlink_tell(NETLINK_ROUTE, route->family == AF_INET ? RTNLGRP_IPV4_ROUTE : RTNLGRP_IPV6_ROUTE, fill_route, &news);
+}
+
+static void fill_neighbour(struct netlink_reply *reply, const void *arg)
+{
+	const struct news *news = arg;
+	struct query q = {.reply = reply, .type = news->added ? RTM_NEWNEIGH : RTM_DELNEIGH};
+
+	tell_neighbour(&q, news->object);
+}
+
+void netlink_route_tell_neighbour(const struct inet_neighbour *neighbour, bool added)
+{
+	struct news news = {neighbour, added};
+
+	netlink_tell(NETLINK_ROUTE, RTNLGRP_NEIGH, fill_neighbour, &news);
+}
+
+/* ---- requests ---- */
+
 int netlink_route_request(struct netlink_reply *reply, const struct nlmsghdr *request, size_t len)
 {
 	struct query q = {.reply = reply};
@@ -276,6 +373,8 @@ int netlink_route_request(struct netlink_reply *reply, const struct nlmsghdr *re
 		return -EOPNOTSUPP;
 	if ((request->nlmsg_type & 3) != 2 && !capable(CAP_NET_ADMIN)) /* not a RTM_GET */
 		return -EPERM;
+	if ((request->nlmsg_type & 3) != 2)
+		return netlink_route_change(request, len);
 	if (len > NLMSG_HDRLEN)
 		q.family = *(const uint8_t *)NLMSG_DATA(request);
 	if (q.family != AF_INET && q.family != AF_INET6)

@@ -40,6 +40,67 @@ static void add_number(struct device_files *d, const char *name, const char *for
 	add_file(d, name, text);
 }
 
+/* ---- what changes: asked for when it is read ---- */
+
+struct found {
+	const char *name;
+	struct inet_device device;
+};
+
+static void match(void *arg, const struct inet_device *device)
+{
+	struct found *found = arg;
+
+	if (!strcmp(device->name, found->name))
+		found->device = *device;
+}
+
+/* An entry's text is its device's name. */
+static struct inet_device device_of(const struct pseudo_inode *p)
+{
+	struct found found = {.name = p->entry->text};
+
+	inet_for_each_device(match, &found);
+	return found.device;
+}
+
+static int show_carrier(struct seq *seq, struct pseudo_inode *p)
+{
+	if (!device_of(p).up)
+		return -EINVAL; /* as Linux of a link that is down */
+	seq_puts(seq, "1\n");
+	return 0;
+}
+
+static int show_flags(struct seq *seq, struct pseudo_inode *p)
+{
+	struct inet_device device = device_of(p);
+
+	seq_printf(seq, "0x%x\n", (device.loopback ? 0x8u : 0x1002u) | device.up);
+	return 0;
+}
+
+static int show_mtu(struct seq *seq, struct pseudo_inode *p)
+{
+	seq_printf(seq, "%u\n", device_of(p).mtu);
+	return 0;
+}
+
+static int show_operstate(struct seq *seq, struct pseudo_inode *p)
+{
+	struct inet_device device = device_of(p);
+
+	seq_puts(seq, device.loopback ? "unknown\n" : device.up ? "up\n" : "down\n");
+	return 0;
+}
+
+static void add_live(struct device_files *d, const char *name, int (*show)(struct seq *seq, struct pseudo_inode *p))
+{
+	d->files[d->count++] = (struct pseudo_entry){.name = name, .mode = S_IFREG | 0444, .show = show, .text = d->name};
+}
+
+/* ---- the directory ---- */
+
 /* The place of the next device: entries stay where they are, as inodes point to them. */
 static struct device_files *next_device(void)
 {
@@ -67,12 +128,12 @@ static void add_device(void *arg, const struct inet_device *device)
 	add_file(d, "address", text);
 	add_file(d, "broadcast", device->loopback ? "00:00:00:00:00:00\n" : "ff:ff:ff:ff:ff:ff\n");
 	add_number(d, "addr_len", "%u\n", 6);
-	add_number(d, "carrier", "%u\n", 1);
-	add_number(d, "flags", "0x%x\n", device->loopback ? 0x9 : 0x1003);
+	add_live(d, "carrier", show_carrier);
+	add_live(d, "flags", show_flags);
 	add_number(d, "ifindex", "%u\n", (unsigned)device->index);
 	add_number(d, "iflink", "%u\n", (unsigned)device->index);
-	add_number(d, "mtu", "%u\n", device->mtu);
-	add_file(d, "operstate", device->loopback ? "unknown\n" : "up\n");
+	add_live(d, "mtu", show_mtu);
+	add_live(d, "operstate", show_operstate);
 	add_number(d, "tx_queue_len", "%u\n", 1000);
 	add_number(d, "type", "%u\n", device->loopback ? 772 : 1);
 	devices[device_count++] = (struct pseudo_entry){.name = d->name, .mode = S_IFDIR | 0555, .children = d->files};

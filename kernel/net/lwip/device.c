@@ -21,7 +21,7 @@
 
 struct net_device net_devices[CONFIG_NETWORK_LINKS + CONFIG_NETWORK_ENTRIES];
 unsigned net_device_count;
-const struct config_route *net_routes;
+struct config_route net_routes[NET_ROUTES_MAX];
 unsigned net_route_count;
 
 /* ---- frames ---- */
@@ -294,30 +294,47 @@ static void add_link(const struct config_link *link)
 	device->frames.fd = link->fd;
 	device->frames.receive = receive_frame;
 	add_netif(device, &none, 0);
-	device->mtu = device->netif.mtu6 = link->mtu;
+	device->mtu = device->mtu_max = device->netif.mtu6 = link->mtu;
 	device->netif.mtu = LARGE_MTU;
 	memcpy(device->netif.hwaddr, link->mac, sizeof(link->mac));
 }
 
-static void add_address4(struct net_device *device, const struct config_address *a)
+struct net_device *device_add_alias(struct net_device *device)
 {
 	struct net_device *alias;
-	ip4_addr_t address, mask, none;
+	ip4_addr_t none;
 
-	memcpy(&address.addr, a->address, 4);
-	if (ip4_addr_isany_val(*netif_ip4_addr(&device->netif))) {
-		ip4_addr_set_zero(&none);
-		prefix_mask(a->prefix, &mask);
-		netif_set_addr(&device->netif, &address, &mask, &none);
-		return;
-	}
+	if (net_device_count == ARRAY_SIZE(net_devices))
+		return NULL;
+	ip4_addr_set_zero(&none);
 	alias = &net_devices[net_device_count++];
 	alias->parent = device;
 	memcpy(alias->name, device->name, sizeof(alias->name));
-	add_netif(alias, &address, a->prefix);
+	add_netif(alias, &none, 32);
 	alias->mtu = alias->netif.mtu6 = device->mtu;
 	alias->netif.mtu = LARGE_MTU;
 	memcpy(alias->netif.hwaddr, device->netif.hwaddr, ETH_ALEN);
+	return alias;
+}
+
+bool device_shares_network(const struct net_device *device, const struct net_device *slot, const ip4_addr_t *address, const ip4_addr_t *mask)
+{
+	return (slot == device || slot->parent == device) && !ip4_addr_isany_val(*netif_ip4_addr(&slot->netif)) &&
+	       ip4_addr_cmp(netif_ip4_netmask(&slot->netif), mask) && ip4_addr_netcmp(netif_ip4_addr(&slot->netif), address, mask);
+}
+
+static void add_address4(struct net_device *device, const struct config_address *a)
+{
+	struct net_device *slot = ip4_addr_isany_val(*netif_ip4_addr(&device->netif)) ? device : device_add_alias(device);
+	ip4_addr_t address, mask, none;
+
+	memcpy(&address.addr, a->address, 4);
+	ip4_addr_set_zero(&none);
+	prefix_mask(a->prefix, &mask);
+	if (!slot)
+		return;
+	slot->broadcast = true;
+	netif_set_addr(&slot->netif, &address, &mask, &none);
 }
 
 static int add_address6(struct net_device *device, const struct config_address *a)
@@ -338,7 +355,7 @@ static int add_address6(struct net_device *device, const struct config_address *
 }
 
 /* Neighbour discovery speaks from a link-local address; the host's may not have been there yet. */
-static void need_link_local(struct net_device *device)
+void device_need_link_local(struct net_device *device)
 {
 	if (!ip6_addr_isinvalid(netif_ip6_addr_state(&device->netif, 0)))
 		return;
@@ -349,14 +366,11 @@ static void need_link_local(struct net_device *device)
 
 static void add_neighbour(const struct config_neighbour *n)
 {
-	struct eth_addr mac;
-	ip4_addr_t address;
+	struct inet_neighbour neighbour = {.index = netif_get_index(&net_devices[n->link].netif), .family = n->family};
 
-	if (n->family != AF_INET)
-		return;
-	memcpy(&mac, n->mac, sizeof(mac));
-	memcpy(&address.addr, n->address, 4);
-	(void)etharp_add_static_entry(&address, &mac);
+	memcpy(neighbour.address, n->address, sizeof(neighbour.address));
+	memcpy(neighbour.mac, n->mac, sizeof(neighbour.mac));
+	(void)inet_set_neighbour(&neighbour, true);
 }
 
 static const char *check(const struct config_network *head, uint32_t len)
@@ -398,18 +412,20 @@ int device_configure(void *config, uint32_t len, const uint32_t *fds, uint32_t f
 	struct config_link *links = (void *)((struct config_network *)config + 1);
 	const char *wrong = len < sizeof(*head) ? "too short" : check(head, len);
 	const struct config_address *addresses;
+	const struct config_route *routes;
 	const struct config_neighbour *neighbours;
 
 	if (!wrong) {
 		addresses = (const void *)(links + head->links);
-		net_routes = (const void *)(addresses + head->addresses);
-		neighbours = (const void *)(net_routes + head->routes);
-		wrong = check_entries(head, addresses, net_routes, neighbours, fd_count);
+		routes = (const void *)(addresses + head->addresses);
+		neighbours = (const void *)(routes + head->routes);
+		wrong = check_entries(head, addresses, routes, neighbours, fd_count);
 	}
 	if (wrong) {
 		klog(LOG_ERROR, "network configuration: %s", wrong);
 		return -EINVAL;
 	}
+	memcpy(net_routes, routes, head->routes * sizeof(*routes));
 	net_route_count = head->routes;
 	for (uint32_t i = 0; i < head->links; i++) {
 		links[i].fd = fds[links[i].fd];
@@ -423,7 +439,7 @@ int device_configure(void *config, uint32_t len, const uint32_t *fds, uint32_t f
 	}
 	for (uint32_t i = 0; i < head->addresses; i++)
 		if (addresses[i].family != AF_INET)
-			need_link_local(&net_devices[addresses[i].link]);
+			device_need_link_local(&net_devices[addresses[i].link]);
 	for (uint32_t i = 0; i < head->neighbours; i++)
 		add_neighbour(&neighbours[i]);
 	for (uint32_t i = 0; i < head->links; i++)

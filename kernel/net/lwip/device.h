@@ -14,17 +14,27 @@ struct net_device {
 	struct net_device *parent; /* an alias: a further IPv4 address of a link; its frames are the link's */
 	struct frames frames;
 	char name[16];
-	uint16_t mtu; /* of the link */
+	bool broadcast; /* its IPv4 address came with one */
+	uint16_t mtu, mtu_max; /* of the link; at most the host's */
 	uint8_t prefix6[LWIP_IPV6_NUM_ADDRESSES];
 };
 
 extern struct net_device net_devices[CONFIG_NETWORK_LINKS + CONFIG_NETWORK_ENTRIES];
 extern unsigned net_device_count; /* links first, then aliases */
-extern const struct config_route *net_routes;
+#define NET_ROUTES_MAX 256u
+extern struct config_route net_routes[NET_ROUTES_MAX];
 extern unsigned net_route_count;
 
 /* As inet_configure(); `config` stays in use unless it is refused. In the stack. */
 int device_configure(void *config, uint32_t len, const uint32_t *fds, uint32_t fd_count);
+
+/* A further IPv4 address of a link, none yet; NULL: there are too many. */
+struct net_device *device_add_alias(struct net_device *device);
+/* Whether `slot` has an address of the link's in this network. */
+bool device_shares_network(const struct net_device *device, const struct net_device *slot, const ip4_addr_t *address, const ip4_addr_t *mask);
+void device_need_link_local(struct net_device *device);
+bool change_neighbour_is_permanent(const uint8_t *address); /* IPv4 */
+void inet_fill_route(const struct config_route *r, struct inet_route *out);
 
 /* The best route to an address of `family`, in network order; NULL: none. */
 const struct config_route *device_route(uint8_t family, const void *to);

@@ -11,6 +11,7 @@ static void fill_device(const struct netif *netif, const struct net_device *devi
 	out->index = netif_get_index(netif);
 	out->loopback = !device;
 	out->mtu = device ? device->mtu : LOOPBACK_MTU;
+	out->up = netif_is_up(netif);
 	rf_strlcpy(out->name, device ? device->name : "lo", sizeof(out->name));
 	if (!device)
 		return;
@@ -42,19 +43,38 @@ static unsigned mask_prefix(const struct netif *netif)
 	return (unsigned)__builtin_popcount(ip4_addr_get_u32(netif_ip4_netmask(netif)));
 }
 
-static void tell_addresses(const struct netif *netif, const struct net_device *device,
+/* Not the first of its network on the link. */
+static bool is_secondary(const struct net_device *slot)
+{
+	const struct net_device *device = slot->parent ? slot->parent : slot;
+
+	for (const struct net_device *other = net_devices; other != slot; other++)
+		if (device_shares_network(device, other, netif_ip4_addr(&slot->netif), netif_ip4_netmask(&slot->netif)))
+			return true;
+	return false;
+}
+
+static void tell_address4(const struct netif *netif, const struct net_device *device,
 	void (*fn)(void *arg, const struct inet_address *address), void *arg)
 {
 	const struct netif *link = device && device->parent ? &device->parent->netif : netif;
-	struct inet_address out = {.index = netif_get_index(link), .family = AF_INET, .secondary = device && device->parent};
+	struct inet_address out = {.index = netif_get_index(link), .family = AF_INET};
 
-	if (!ip4_addr_isany_val(*netif_ip4_addr(netif))) {
-		memcpy(out.address, netif_ip4_addr(netif), 4);
-		out.prefix = (uint8_t)mask_prefix(netif);
-		out.scope = device ? 0 : 254; /* universe, host */
-		fn(arg, &out);
-	}
-	out.family = AF_INET6;
+	if (ip4_addr_isany_val(*netif_ip4_addr(netif)))
+		return;
+	out.secondary = device && is_secondary(device);
+	out.broadcast = device && device->broadcast;
+	memcpy(out.address, netif_ip4_addr(netif), 4);
+	out.prefix = (uint8_t)mask_prefix(netif);
+	out.scope = device ? 0 : 254; /* universe, host */
+	fn(arg, &out);
+}
+
+static void tell_addresses6(const struct netif *netif, const struct net_device *device,
+	void (*fn)(void *arg, const struct inet_address *address), void *arg)
+{
+	struct inet_address out = {.index = netif_get_index(netif), .family = AF_INET6};
+
 	for (unsigned i = 0; i < LWIP_IPV6_NUM_ADDRESSES; i++) {
 		if (!ip6_addr_isvalid(netif_ip6_addr_state(netif, i)))
 			continue;
@@ -67,12 +87,15 @@ static void tell_addresses(const struct netif *netif, const struct net_device *d
 
 void inet_for_each_address(void (*fn)(void *arg, const struct inet_address *address), void *arg)
 {
-	tell_addresses(&loop_netif, NULL, fn, arg);
+	tell_address4(&loop_netif, NULL, fn, arg);
 	for (unsigned i = 0; i < net_device_count; i++)
-		tell_addresses(&net_devices[i].netif, &net_devices[i], fn, arg);
+		tell_address4(&net_devices[i].netif, &net_devices[i], fn, arg);
+	tell_addresses6(&loop_netif, NULL, fn, arg);
+	for (unsigned i = 0; i < net_device_count; i++)
+		tell_addresses6(&net_devices[i].netif, &net_devices[i], fn, arg);
 }
 
-static void fill_route(const struct config_route *r, struct inet_route *out)
+void inet_fill_route(const struct config_route *r, struct inet_route *out)
 {
 	memset(out, 0, sizeof(*out));
 	out->index = netif_get_index(&net_devices[r->link].netif);
@@ -91,7 +114,7 @@ void inet_for_each_route(void (*fn)(void *arg, const struct inet_route *route), 
 	struct inet_route out;
 
 	for (unsigned i = 0; i < net_route_count; i++) {
-		fill_route(&net_routes[i], &out);
+		inet_fill_route(&net_routes[i], &out);
 		fn(arg, &out);
 	}
 }
@@ -119,7 +142,7 @@ int inet_route_to(int family, const uint8_t *to, struct inet_route *out)
 		return -ENETUNREACH;
 	memset(out, 0, sizeof(*out));
 	if (netif != &loop_netif && route)
-		fill_route(route, out);
+		inet_fill_route(route, out);
 	out->index = netif_get_index(netif);
 	out->local = netif == &loop_netif;
 	out->family = (uint8_t)family;
@@ -132,6 +155,13 @@ int inet_route_to(int family, const uint8_t *to, struct inet_route *out)
 	return 0;
 }
 
+static int link_index(const struct netif *netif)
+{
+	const struct net_device *device = netif == &loop_netif ? NULL : container_of(netif, const struct net_device, netif);
+
+	return netif_get_index(device && device->parent ? &device->parent->netif : netif);
+}
+
 void inet_for_each_neighbour(void (*fn)(void *arg, const struct inet_neighbour *neighbour), void *arg)
 {
 	for (unsigned i = 0; i < ARP_TABLE_SIZE; i++) {
@@ -142,9 +172,10 @@ void inet_for_each_neighbour(void (*fn)(void *arg, const struct inet_neighbour *
 
 		if (!etharp_get_entry(i, &address, &netif, &mac))
 			continue;
-		out.index = netif ? netif_get_index(netif) : net_device_count ? netif_get_index(&net_devices[0].netif) : 0;
+		out.index = netif ? link_index(netif) : net_device_count ? netif_get_index(&net_devices[0].netif) : 0;
 		memcpy(out.address, address, 4);
 		memcpy(out.mac, mac, sizeof(out.mac));
+		out.permanent = change_neighbour_is_permanent(out.address);
 		fn(arg, &out);
 	}
 }
