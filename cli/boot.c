@@ -21,7 +21,7 @@
 
 enum { IMAGE_FD = 3, CONFIG_FD, LIFELINE_FD, ERROR_FD };
 enum { OPT_LOG = 256, OPT_LISTEN, OPT_OWNER, OPT_CPUS, OPT_MEMORY, OPT_USER, OPT_STATE, OPT_DEBUG, OPT_DETACHED, OPT_HELD,
-	OPT_CONSOLE, OPT_WATCHDOG, OPT_TREES_FD, OPT_TREES, OPT_IDS, OPT_OWN_NETWORK };
+	OPT_CONSOLE, OPT_WATCHDOG, OPT_TREES_FD, OPT_TREES, OPT_IDS, OPT_OWN_NETWORK, OPT_HOST_NETWORK };
 
 static const struct option options[] = {
 	{"log-fd", required_argument, NULL, OPT_LOG},
@@ -40,6 +40,7 @@ static const struct option options[] = {
 	{"trees", required_argument, NULL, OPT_TREES},
 	{"ids", required_argument, NULL, OPT_IDS},
 	{"own-network", no_argument, NULL, OPT_OWN_NETWORK},
+	{"host-network", required_argument, NULL, OPT_HOST_NETWORK},
 	{NULL, 0, NULL, 0},
 };
 
@@ -98,6 +99,10 @@ static void set(struct boot *boot, int option)
 		break;
 	case OPT_OWN_NETWORK:
 		vmm->own_network = true;
+		break;
+	case OPT_HOST_NETWORK:
+		vmm->host_network = true;
+		vmm->network_caps = (uint32_t)value;
 		break;
 	case OPT_TREES:
 		boot->trees = optarg;

@@ -153,6 +153,7 @@ static void put_process(struct blob *blob, const struct container *c)
 
 void *config_blob(const struct container *c, size_t *length)
 {
+	const uint32_t host_sockets = 3; /* the first descriptor after standard input, output and error */
 	struct blob blob = {0};
 	struct config_container id = {c->number, c->share};
 	struct config_root root = {0, c->root_flags};
@@ -176,6 +177,8 @@ void *config_blob(const struct container *c, size_t *length)
 	put_strings(&blob, CONFIG_SYSCTL, &c->sysctls);
 	if (limits.pids || limits.memory)
 		put(&blob, CONFIG_LIMITS, &limits, sizeof(limits));
+	if (strcmp(global.network, "host") == 0)
+		put(&blob, CONFIG_HOST_SOCKETS, &host_sockets, sizeof(host_sockets));
 	for (size_t i = 0; i < c->device_count; i++)
 		put_device(&blob, &c->devices[i]);
 	for (size_t i = 0; i < c->id_map_count; i++)

@@ -47,8 +47,8 @@ static const char *set_platform(const char *value)
 
 static const char *set_network(const char *value)
 {
-	if (!is(value, "none") && !is(value, "sandbox"))
-		return "not supported yet: none and sandbox are";
+	if (!is(value, "none") && !is(value, "sandbox") && !is(value, "host"))
+		return "not a network: sandbox, host or none";
 	global.network = value;
 	return NULL;
 }
@@ -158,8 +158,8 @@ static const struct global_option {
 } table[] = {
 	{"platform", "auto|kvm|systrap|ptrace", "the machine under the sandbox's kernel (auto)", set_platform, 0,
 		"auto kvm|systrap kvm|ptrace kvm"},
-	{"network", "sandbox|none", "sandbox (the default): the network namespace that config.json names is\n"
-		"taken over; none, or a container without one: loopback only", set_network, 0, "host sandbox none"},
+	{"network", "sandbox|host|none", "sandbox (the default): the network namespace that config.json names is\n"
+		"taken over; host: its sockets are used; none, or a container\nwithout one: loopback only", set_network, 0, "host sandbox none"},
 	{"systrap-patching", "on|off", "on systrap, hot system calls become jumps in what programs execute,\n"
 		"though not in what they are seen to have in memory (on)", set_patching, 0, "on off"},
 	{"root", "DIR", "where state is kept (/run/ringfence)", set_root, 0, NULL},

@@ -1,6 +1,7 @@
 /* Starting the processes of a sandbox: see launch.h. Decode first: every descriptor is open before the child exists. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/close_range.h>
 #include <linux/sched.h>
 #include <signal.h>
@@ -23,6 +24,7 @@
 #define DESCRIPTORS_MIN 256u
 #define GOFER_DESCRIPTORS 132096u /* the gofer keeps one or two for each file that the sentry remembers */
 #define FIXED_FDS 5u
+#define NETWORK_CAPS (1u << CAP_NET_BIND_SERVICE | 1u << CAP_NET_RAW) /* what sockets of the host ask for */
 
 /* Beside the command (the build tree), or where it is installed, which is known from the command's own place. */
 int sandbox_open_image(void)
@@ -144,6 +146,8 @@ static void become_boot(const struct container *c, const struct launch_options *
 		fds[count++] = options->listen_fd;
 		ADD("--owner=%u", (unsigned)geteuid());
 	}
+	if (strcmp(global.network, "host") == 0)
+		ADD("--host-network=%u", (unsigned)c->caps.bounding & NETWORK_CAPS);
 	ADD("--memory=%llu", (unsigned long long)c->memory_limit);
 	ADD("--cpus=%u", c->cpus);
 	ADD("--user=%u", jail_uid());

@@ -1,4 +1,6 @@
 /* `ringfence filters` and `ringfence platform`: what the host side would do here. */
+#include <string.h>
+
 #include "cli/cli.h"
 #include "cli/options.h"
 #include "cli/state.h"
@@ -11,7 +13,7 @@ int command_filters(int argc, char **argv)
 
 	if (options_parse(argc, argv, NULL, 0, 0, &words))
 		return 1;
-	platform_print_filters();
+	platform_print_filters(strcmp(global.network, "host") == 0);
 	gofer_print_filter(stdout);
 	return ferror(stdout) || fflush(stdout) ? 1 : 0;
 }

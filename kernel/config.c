@@ -265,6 +265,8 @@ static int decode_record(const struct config_record *record, const uint8_t *payl
 		return fixed(record, payload, &config->terminal_size, sizeof(config->terminal_size));
 	case CONFIG_WAIT_START:
 		return flag(record, &config->wait_start);
+	case CONFIG_HOST_SOCKETS:
+		return fixed(record, payload, &config->host_sockets, sizeof(config->host_sockets));
 	case CONFIG_DEVICE:
 		return decode_device(record, payload, &config->devices[config->device_count++]);
 	case CONFIG_ID_MAP:

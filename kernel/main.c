@@ -9,6 +9,7 @@
 
 #include "kernel/container.h"
 #include "kernel/mm.h"
+#include "kernel/net/hostnet.h"
 #include "kernel/net/inet.h"
 #include "kernel/sched.h"
 #include "kernel/syscall.h"
@@ -180,6 +181,8 @@ void kernel_main(const struct abi_boot *boot)
 	if (config_decode(pa_to_va(boot->config_gpa), boot->config_len, &first_container.config))
 		panic("the container's configuration cannot be used");
 	inet_init();
+	if (first_container.config.host_sockets)
+		hostnet_init(first_container.config.host_sockets);
 	TAILQ_INSERT_HEAD(&containers, &first_container, link);
 	control_init();
 	init_start();

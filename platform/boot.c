@@ -151,6 +151,8 @@ static int vmm_init(struct vmm *vmm)
 	if (error)
 		return fail("boot information", error);
 	error = fds_init(vmm);
+	if (error == 0)
+		error = sockets_init(vmm);
 	if (error)
 		return fail("descriptor table", error);
 	error = calls_init();

@@ -228,6 +228,6 @@ int64_t vmm_call(struct vmm *vmm, unsigned cpu, const struct abi_call *call)
 	case ABI_CALL_gofer_close:
 		return channel_close(vmm->io, arg[0]);
 	default:
-		return -ENOSYS;
+		return sockets_call(vmm, call);
 	}
 }

@@ -98,6 +98,11 @@ int fds_add(struct vmm *vmm, int fd)
 	return add(vmm, fd, ABI_FILE_REGULAR, flags);
 }
 
+int fds_add_kind(struct vmm *vmm, int fd, uint32_t kind)
+{
+	return add(vmm, fd, kind, O_RDWR);
+}
+
 int fds_add_stdio(struct vmm *vmm, int fd)
 {
 	uint32_t kind = kind_of(fd);
@@ -154,7 +159,7 @@ int fds_close(struct vmm *vmm, uint32_t index)
 	pthread_mutex_unlock(&table->lock);
 	if (fd < 0)
 		return -EBADF;
-	if (kind == ABI_FILE_REGULAR)
+	if (kind == ABI_FILE_REGULAR || kind == ABI_FILE_SOCKET)
 		close(fd);
 	else
 		io_close(vmm, fd);

@@ -29,24 +29,33 @@ struct filter {
 	int argument; /* -1: any arguments */
 	uint64_t value;
 	const char *reason;
+	bool host_network; /* only with --network=host */
 };
 
 static const struct filter filters[] = {
-#define FILTER(roles, call, reason) {roles, SCMP_SYS(call), -1, 0, reason},
-#define FILTER_EQ(roles, call, argument, value, reason) {roles, SCMP_SYS(call), argument, value, reason},
+#define FILTER(roles, call, reason) {roles, SCMP_SYS(call), -1, 0, reason, false},
+#define FILTER_EQ(roles, call, argument, value, reason) {roles, SCMP_SYS(call), argument, value, reason, false},
+#define FILTER_HOST(roles, call, reason) {roles, SCMP_SYS(call), -1, 0, reason, true},
+#define FILTER_HOST_EQ(roles, call, argument, value, reason) {roles, SCMP_SYS(call), argument, value, reason, true},
 #include "platform/filters.def"
 };
 
 #define FILTERS (sizeof(filters) / sizeof(filters[0]))
 
-int filters_load(enum jail_role role)
+/* Which roles a line is for, in this mode. */
+static unsigned roles_of(const struct filter *f, bool host_network)
+{
+	return f->host_network && !host_network ? 0 : f->roles;
+}
+
+int filters_load(enum jail_role role, bool host_network)
 {
 	scmp_filter_ctx context = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	int error = context ? 0 : -ENOMEM;
 
 	for (size_t i = 0; i < FILTERS && error == 0; i++) {
 		const struct filter *f = &filters[i];
-		if (!(f->roles & 1u << role))
+		if (!(roles_of(f, host_network) & 1u << role))
 			continue;
 		if (f->argument < 0)
 			error = seccomp_rule_add(context, SCMP_ACT_ALLOW, f->call, 0);
@@ -65,34 +74,34 @@ int filters_load(enum jail_role role)
 	return error;
 }
 
-static bool is_first(size_t index, unsigned roles)
+static bool is_first(size_t index, unsigned roles, bool host_network)
 {
 	for (size_t i = 0; i < index; i++)
-		if (filters[i].call == filters[index].call && (filters[i].roles & roles))
+		if (filters[i].call == filters[index].call && (roles_of(&filters[i], host_network) & roles))
 			return false;
 	return true;
 }
 
 /* Lines for the roles, and the calls that they name: a call is counted once, however many arguments it may have. */
-static void print_count(const char *name, unsigned roles)
+static void print_count(const char *name, unsigned roles, bool host_network)
 {
 	unsigned lines = 0, calls = 0;
 
 	for (size_t i = 0; i < FILTERS; i++) {
-		if (!(filters[i].roles & roles))
+		if (!(roles_of(&filters[i], host_network) & roles))
 			continue;
 		lines++;
-		calls += is_first(i, roles);
+		calls += is_first(i, roles, host_network);
 	}
 	printf("# %s: %u calls in %u lines\n", name, calls, lines);
 }
 
-static void print_role(const char *name, unsigned role)
+static void print_role(const char *name, unsigned role, bool host_network)
 {
 	for (size_t i = 0; i < FILTERS; i++) {
 		const struct filter *f = &filters[i];
 		char *call = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, f->call);
-		if (!(f->roles & 1u << role))
+		if (!(roles_of(f, host_network) & 1u << role))
 			;
 		else if (f->argument < 0)
 			printf("%-10s %-18s %s\n", name, call, f->reason);
@@ -100,7 +109,7 @@ static void print_role(const char *name, unsigned role)
 			printf("%-10s %s(%d=%#llx) %s\n", name, call, f->argument, (unsigned long long)f->value, f->reason);
 		free(call);
 	}
-	print_count(name, 1u << role);
+	print_count(name, 1u << role, host_network);
 }
 
 /* One kind of thread in a systrap stub. */
@@ -133,15 +142,15 @@ static void print_stubs(void)
 	print_systrap_thread("stub-make", STUB_MASTER);
 }
 
-void platform_print_filters(void)
+void platform_print_filters(bool host_network)
 {
 	static const char *const names[] = {"main", "io", "vcpu", "ptrace-cpu", "systrap-cpu", "control"};
 
 	for (unsigned role = 0; role < JAIL_ROLES; role++)
-		print_role(names[role], role);
-	print_count("VMM with KVM, all threads", MAIN | IO | CONTROL | VCPU);
-	print_count("VMM with ptrace, all threads", MAIN | IO | CONTROL | TRACE);
-	print_count("VMM with systrap, all threads", MAIN | IO | CONTROL | STRAP);
-	print_count("VMM, everything", ALL);
+		print_role(names[role], role, host_network);
+	print_count("VMM with KVM, all threads", MAIN | IO | CONTROL | VCPU, host_network);
+	print_count("VMM with ptrace, all threads", MAIN | IO | CONTROL | TRACE, host_network);
+	print_count("VMM with systrap, all threads", MAIN | IO | CONTROL | STRAP, host_network);
+	print_count("VMM, everything", ALL, host_network);
 	print_stubs();
 }

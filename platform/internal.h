@@ -36,12 +36,18 @@ static inline int host_fstat(int fd, struct stat *st)
 	return (int)syscall(SYS_fstat, fd, st);
 }
 
+/* sockets.c: the host's sockets, with --network=host; else -ENOSYS. */
+#define VMM_EVENT_SET 3 /* the index of the set that tells what became ready */
+int sockets_init(struct vmm *vmm); /* 0 or -errno */
+int64_t sockets_call(struct vmm *vmm, const struct abi_call *call);
+
 /* calls.c: what the calls need open. 0 or -errno. */
 int calls_init(void);
 
 /* fds.c */
 int fds_init(struct vmm *vmm);
 int fds_kind(struct vmm *vmm, uint32_t index);  /* enum abi_file_kind, or -EBADF */
+int fds_add_kind(struct vmm *vmm, int fd, uint32_t kind); /* one of our own. Index or -EMFILE */
 int fds_add_stdio(struct vmm *vmm, int fd);      /* from the runtime command; takes it. Index, -EBADF or -EMFILE */
 /* The same with a socket of its network: a packet socket or the like, non-blocking; one read or write is one packet. */
 int fds_add_network(struct vmm *vmm, int fd);
@@ -68,6 +74,6 @@ int jail_prepare(struct vmm *vmm);
 int jail_walls(struct vmm *vmm);
 
 /* filters.c: load the calling thread's list. 0 or -errno. */
-int filters_load(enum jail_role role);
+int filters_load(enum jail_role role, bool host_network);
 
 #endif

@@ -103,7 +103,7 @@ static void serve_transfer(struct io_service *io, struct io_request *request, co
 {
 	int kind = fds_kind(io->vmm, sqe->fd);
 
-	if (kind < 0) {
+	if (kind < 0 || kind == ABI_FILE_SOCKET) { /* those have calls of their own */
 		io_complete(io, request, -EBADF, 0);
 		return;
 	}

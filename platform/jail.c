@@ -103,7 +103,9 @@ int jail_prepare(struct vmm *vmm)
 		return fail("RLIMIT_CORE");
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return fail("no_new_privs");
-	make_namespaces(vmm->options->own_network);
+	if (vmm->options->network_caps && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0) /* for every thread to come */
+		return fail("PR_SET_KEEPCAPS");
+	make_namespaces(vmm->options->own_network || vmm->options->host_network);
 	return own_mounts ? private_mounts() : 0;
 }
 
@@ -128,13 +130,14 @@ static int empty_root(void)
 	return 0;
 }
 
-static int drop_capabilities(void)
+/* All but those that the host's sockets need (--network=host, and only what the container has). */
+static int drop_capabilities(uint32_t kept)
 {
 	struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
-	struct __user_cap_data_struct none[2] = {{0}};
+	struct __user_cap_data_struct sets[2] = {{.effective = kept, .permitted = kept}};
 
 	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-	return syscall(SYS_capset, &header, none) < 0 ? -errno : 0;
+	return syscall(SYS_capset, &header, sets) < 0 ? -errno : 0;
 }
 
 static int change_user(const struct vmm_options *options)
@@ -187,9 +190,9 @@ int jail_thread(struct vmm *vmm, enum jail_role role)
 	while (!gate_open)
 		pthread_cond_wait(&gate, &gate_lock);
 	pthread_mutex_unlock(&gate_lock);
-	error = drop_capabilities();
+	error = drop_capabilities(role == JAIL_MAIN || role == JAIL_IO || role == JAIL_CONTROL ? 0 : vmm->options->network_caps);
 	if (error == 0)
-		error = filters_load(role);
+		error = filters_load(role, vmm->options->host_network);
 	if (error) {
 		vmm_log(VMM_LOG_ERROR, "boot: jail: filter: %s", strerror(-error));
 		vmm_end(vmm, 255 << 8);

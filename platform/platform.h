@@ -34,6 +34,8 @@ struct vmm_options {
 	int control_fd;         /* the command's end: struct vmm_control messages; it closes: the sandbox ends. -1: none */
 	int stdio[3];           /* the container's stdin, stdout, stderr */
 	bool own_network;       /* this process is in the container's network namespace and stays there */
+	bool host_network;      /* the process stays in its network namespace and serves socket calls there */
+	uint32_t network_caps;  /* of CAP_NET_BIND_SERVICE and CAP_NET_RAW, as bits: kept for that */
 	const void *config;     /* platform/abi/config.h records */
 	size_t config_len;
 	unsigned cpus;          /* vCPUs; 0: as many as the affinity mask has, at most ABI_MAX_CPUS */
@@ -54,7 +56,7 @@ int platform_boot(const struct vmm_options *options);
 int platform_select(const char *requested, const char *state_dir, char *chosen, size_t chosen_size, char *why,
 	size_t why_size);
 
-/* Print the seccomp lists: role, system call, reason; one line each. */
-void platform_print_filters(void);
+/* Print the seccomp lists: role, system call, reason; one line each. host_network: with those for --network=host. */
+void platform_print_filters(bool host_network);
 
 #endif

@@ -90,6 +90,7 @@ struct socket_receive {
 
 struct socket_ops {
 	int family;
+	bool own_options; /* SOL_SOCKET's go to set_option and get_option, too */
 	int (*bind)(struct socket *sock, struct socket_address *address);
 	int (*listen)(struct socket *sock, int backlog);
 	int (*connect)(struct socket *sock, struct socket_address *address, uint64_t deadline);

@@ -105,7 +105,7 @@ struct abi_clock {
 	uint64_t tsc_hz; /* measured rate; 0 if the TSC is unusable */
 };
 
-enum abi_file_kind { ABI_FILE_REGULAR = 1, ABI_FILE_TTY = 2, ABI_FILE_STREAM = 3, ABI_FILE_FRAMES = 4 };
+enum abi_file_kind { ABI_FILE_REGULAR = 1, ABI_FILE_TTY = 2, ABI_FILE_STREAM = 3, ABI_FILE_FRAMES = 4, ABI_FILE_SOCKET = 5 };
 
 struct abi_stat {
 	uint32_t kind;  /* enum abi_file_kind */

@@ -42,6 +42,7 @@ enum config_type {
 	CONFIG_CONTAINER = 22,     /* struct config_container: whose record stream this is; absent: the sandbox's first container */
 	CONFIG_LIMITS = 24,        /* struct config_limits: of this container inside the sandbox */
 	CONFIG_TERMINAL_SIZE = 25, /* struct config_winsize: of the new terminal */
+	CONFIG_HOST_SOCKETS = 27,  /* u32, --network=host: the descriptor that tells what became ready (abi/sockets.h) */
 	CONFIG_WAIT_START = 40,    /* no payload: stop before execve until CONTROL_START (control.h) */
 	CONFIG_DEVICE = 50,        /* struct config_device, then its path: a node to make; repeated */
 	CONFIG_PERSONALITY = 51,   /* u32 as personality(2) takes it */

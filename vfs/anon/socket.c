@@ -11,6 +11,7 @@
 #include "kernel/ktime.h"
 #include "kernel/mm.h"
 #include "kernel/net/filter.h"
+#include "kernel/net/hostnet.h"
 #include "kernel/net/ifreq.h"
 #include "kernel/net/inet.h"
 #include "kernel/net/netlink.h"
@@ -44,7 +45,7 @@ static int create(int family, int type, int protocol, struct socket **sock)
 		return unix_family_create(type, protocol, sock);
 	case AF_INET:
 	case AF_INET6:
-		return inet_create(family, type, protocol, sock);
+		return hostnet_is_on() ? hostnet_create(family, type, protocol, sock) : inet_create(family, type, protocol, sock);
 	case AF_PACKET:
 		return packet_create(type, protocol, sock);
 	case AF_NETLINK:
@@ -345,7 +346,7 @@ static int attach_filter(struct socket *sock, uaddr_t user, unsigned len)
 
 	if (len != sizeof(fprog) || sock->options->filter_locked)
 		return len != sizeof(fprog) ? -EINVAL : -EPERM;
-	if (sock->ops->family != AF_UNIX && sock->type == SOCK_STREAM)
+	if (sock->ops->own_options || (sock->ops->family != AF_UNIX && sock->type == SOCK_STREAM))
 		return -ENOPROTOOPT; /* TCP's segments are not shown to filters */
 	if (copy_from_user(&fprog, user, sizeof(fprog)))
 		return -EFAULT;
@@ -394,7 +395,7 @@ int socket_set_option(struct file *file, int level, int option, uaddr_t user, un
 	len = MIN(len, SOCKET_OPTION_MAX);
 	if (copy_from_user(value, user, len))
 		return -EFAULT;
-	return level == SOL_SOCKET ? socket_option_set(sock, option, value, len) :
+	return level == SOL_SOCKET && !sock->ops->own_options ? socket_option_set(sock, option, value, len) :
 		sock->ops->set_option(sock, level, option, value, len);
 }
 
@@ -430,7 +431,7 @@ int socket_get_option(struct file *file, int level, int option, uaddr_t user, ua
 	if (timeout)
 		size = get_timeout(*timeout, value);
 	else
-		rc = level == SOL_SOCKET ? socket_option_get(sock, option, value, &size) : 1;
+		rc = level == SOL_SOCKET && !sock->ops->own_options ? socket_option_get(sock, option, value, &size) : 1;
 	if (rc > 0)
 		rc = sock->ops->get_option(sock, level, option, value, &size);
 	if (rc)
