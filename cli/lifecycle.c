@@ -246,7 +246,7 @@ static int give_network(const struct state *state)
 	struct control_request request = {.op = CONTROL_NETWORK, .fds = network.fds};
 	struct control_reply reply;
 
-	if (state->sandbox || strcmp(global.network, "none") == 0)
+	if (state->sandbox || strcmp(global.network, "sandbox") != 0)
 		return 0;
 	int error = network_take_over(state->pid, &network);
 	if (!error && network.fd_count) {
