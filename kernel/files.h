@@ -73,6 +73,8 @@ int vfs_enter(struct launch *launch, struct task *task);
 /* An ipc namespace has ended: its message queues lose their names. May sleep. */
 struct superblock;
 void files_ipc_ns_gone(struct superblock *mqueue);
+/* A further descriptor of the current task for a file (a reference is taken): the lowest free one, or `at`. fd or -errno. */
+int files_install_file(struct file *file, int at, bool cloexec);
 /* A hook's standard files (kernel/hook.h): one that holds `text`, and the current task's own output. References. May sleep. */
 int vfs_hook_stdio(const char *text, struct file *stdio[3]);
 /* In the hook's own task: its files and root. May sleep. */

@@ -19,6 +19,7 @@
 #include "kernel/namespaces.h"
 #include "kernel/process.h"
 #include "kernel/seccomp.h"
+#include "kernel/seccomp_notify.h"
 #include "kernel/syscall.h"
 #include "ring0/lib.h"
 
@@ -26,12 +27,14 @@
 #define PATH_MAX_INSNS 32768u  /* of all the filters of a task together */
 #define FILTER_PENALTY 4u
 #define KNOWN_FLAGS                                                                                              \
-	(SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_LOG | SECCOMP_FILTER_FLAG_SPEC_ALLOW | SECCOMP_FILTER_FLAG_TSYNC_ESRCH)
+	(SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_LOG | SECCOMP_FILTER_FLAG_SPEC_ALLOW | SECCOMP_FILTER_FLAG_TSYNC_ESRCH | \
+		SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV)
 
 struct seccomp_filter {
 	uint32_t refs;
 	bool log;
 	struct seccomp_filter *prev;
+	struct seccomp_listener *listener; /* referenced, or NULL */
 	uint64_t always[SYSCALL_COUNT / 64];
 	unsigned count;
 	struct sock_filter program[];
@@ -49,6 +52,9 @@ static void filter_put(struct seccomp_filter *filter)
 	while (filter && --filter->refs == 0) {
 		struct seccomp_filter *prev = filter->prev;
 
+		if (filter->listener)
+			seccomp_listener_filter_gone(filter->listener);
+		seccomp_listener_put(filter->listener);
 		kfree(filter);
 		filter = prev;
 	}
@@ -251,6 +257,7 @@ bool seccomp_action_known(uint32_t action)
 	case SECCOMP_RET_KILL_THREAD:
 	case SECCOMP_RET_TRAP:
 	case SECCOMP_RET_ERRNO:
+	case SECCOMP_RET_USER_NOTIF:
 	case SECCOMP_RET_TRACE:
 	case SECCOMP_RET_LOG:
 	case SECCOMP_RET_ALLOW:
@@ -295,7 +302,16 @@ static int may_share(const struct task *task, unsigned flags)
 	return share_no_new_privs(task) ? 0 : -ENOMEM;
 }
 
-int seccomp_set_filter(const struct sock_filter *program, unsigned count, unsigned flags)
+static bool has_listener(const struct task *task)
+{
+	for (const struct seccomp_filter *filter = task->seccomp.filter; filter; filter = filter->prev) {
+		if (filter->listener)
+			return true;
+	}
+	return false;
+}
+
+int seccomp_set_filter(const struct sock_filter *program, unsigned count, unsigned flags, struct seccomp_listener *listener)
 {
 	struct task *task = current;
 	int rc;
@@ -306,9 +322,15 @@ int seccomp_set_filter(const struct sock_filter *program, unsigned count, unsign
 	if (!filter)
 		return rc;
 	rc = flags & SECCOMP_FILTER_FLAG_TSYNC ? may_share(task, flags) : 0;
+	if (!rc && listener && has_listener(task))
+		rc = -EBUSY;
 	if (rc) {
 		filter_put(filter);
 		return rc;
+	}
+	if (listener) {
+		seccomp_listener_get(listener);
+		filter->listener = listener;
 	}
 	attach(task, filter);
 	if (flags & SECCOMP_FILTER_FLAG_TSYNC)
@@ -354,15 +376,19 @@ static bool load_word(const struct bpf_data *base, uint32_t offset, unsigned siz
 	return true;
 }
 
+static void fill_data(struct seccomp_data *data, const struct regs *regs)
+{
+	*data = (struct seccomp_data){(int)regs->orig_rax, AUDIT_ARCH_X86_64, regs->rip,
+		{regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9}};
+}
+
 /* The strictest of what the filters say; the newest's data where they agree. */
 static uint32_t run_filters(const struct task *task, const struct regs *regs, const struct seccomp_filter **match)
 {
-	struct call_data call = {
-		.base = {load_word, sizeof(struct seccomp_data)},
-		.data = {(int)regs->orig_rax, AUDIT_ARCH_X86_64, regs->rip,
-			{regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9}},
-	};
+	struct call_data call = {.base = {load_word, sizeof(struct seccomp_data)}};
 	uint32_t strictest = SECCOMP_RET_ALLOW;
+
+	fill_data(&call.data, regs);
 
 	for (const struct seccomp_filter *filter = task->seccomp.filter; filter; filter = filter->prev) {
 		uint32_t verdict = bpf_run(filter->program, &call.base);
@@ -419,9 +445,22 @@ static bool strict_enter(struct task *task, const struct regs *regs)
 
 static bool trace(struct task *task, struct regs *regs, uint32_t data);
 
-static bool act(struct task *task, struct regs *regs, uint32_t verdict, bool log)
+static bool notify(struct regs *regs, const struct seccomp_filter *match)
+{
+	struct seccomp_data data;
+
+	if (!match->listener) {
+		skip(regs, (uint64_t)-ENOSYS);
+		return false;
+	}
+	fill_data(&data, regs);
+	return seccomp_notify(match->listener, regs, &data);
+}
+
+static bool act(struct task *task, struct regs *regs, uint32_t verdict, const struct seccomp_filter *match)
 {
 	uint32_t data = verdict & SECCOMP_RET_DATA;
+	bool log = match && match->log;
 
 	switch (verdict & SECCOMP_RET_ACTION_FULL) {
 	case SECCOMP_RET_ALLOW:
@@ -437,8 +476,7 @@ static bool act(struct task *task, struct regs *regs, uint32_t verdict, bool log
 	case SECCOMP_RET_TRACE:
 		return trace(task, regs, data);
 	case SECCOMP_RET_USER_NOTIF:
-		skip(regs, (uint64_t)-ENOSYS);
-		return false;
+		return notify(regs, match);
 	case SECCOMP_RET_TRAP:
 		if (log)
 			log_verdict(task, regs, "trapped");
@@ -467,7 +505,7 @@ static bool trace(struct task *task, struct regs *regs, uint32_t data)
 	if (task->killed || (int64_t)regs->orig_rax == -1)
 		return false;
 	verdict = run_filters(task, regs, &match);
-	return (verdict & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_TRACE || act(task, regs, verdict, match && match->log);
+	return (verdict & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_TRACE || act(task, regs, verdict, match);
 }
 
 bool seccomp_enter(struct task *task, struct regs *regs)
@@ -480,5 +518,5 @@ bool seccomp_enter(struct task *task, struct regs *regs)
 	if (!filter || (number < SYSCALL_COUNT && (filter->always[number / 64] >> number % 64 & 1)))
 		return true;
 	uint32_t verdict = run_filters(task, regs, &match);
-	return act(task, regs, verdict, match && match->log);
+	return act(task, regs, verdict, match);
 }

@@ -12,6 +12,7 @@
 struct regs;
 struct task;
 struct seccomp_filter;
+struct seccomp_listener;
 
 struct seccomp_state {
 	struct seccomp_filter *filter; /* the newest; each refers to the one before it. NULL: none */
@@ -25,9 +26,9 @@ bool seccomp_enter(struct task *task, struct regs *regs);
 int seccomp_set_strict(void);
 /*
  * seccomp(SECCOMP_SET_MODE_FILTER) with the program copied in; the caller frees it. 0, a thread's id (TSYNC, that
- * thread cannot follow), a descriptor (NEW_LISTENER) or -errno.
+ * thread cannot follow) or -errno. listener: of the new filter (a reference is taken), or NULL.
  */
-int seccomp_set_filter(const struct sock_filter *program, unsigned count, unsigned flags);
+int seccomp_set_filter(const struct sock_filter *program, unsigned count, unsigned flags, struct seccomp_listener *listener);
 /* The container's own, at its start: no privilege is asked for. 0 or -errno. */
 int seccomp_install(struct task *task, const struct sock_filter *program, unsigned count, unsigned flags);
 /* May the current task set a filter at all (no_new_privs or CAP_SYS_ADMIN)? */

@@ -144,6 +144,12 @@ void file_exec_ids(struct file *file, struct exec_ids *ids)
 	}
 }
 
+int files_install_file(struct file *file, int at, bool cloexec)
+{
+	file_get(file);
+	return at < 0 ? fd_install(file, cloexec, 0) : fd_install_at(file, cloexec, at);
+}
+
 void files_sync_all(void)
 {
 	int rc = vfs_sync_all();

@@ -37,6 +37,10 @@ int epoll_control(struct file *file, int op, int fd, const struct epoll_event *e
 /* epoll_wait(2): writes at most `max` events to user memory. deadline: monotonic ns, 0: do not wait. -EINTR; -EFAULT. */
 int64_t epoll_wait_events(struct file *file, uaddr_t events, int max, uint64_t deadline);
 
+/* A close-on-exec descriptor for a filter's listener (a reference is taken). fd or -errno. */
+struct seccomp_listener;
+int seccomp_listener_open(struct seccomp_listener *listener);
+
 /* A pidfd on a process (a reference is taken). flags: O_NONBLOCK. May be called with the process already gone. */
 int pidfd_create(struct process *process, unsigned flags, struct file **file);
 /* The process of a pidfd, no reference taken; NULL: no pidfd. */

@@ -210,7 +210,7 @@ static const struct pseudo_entry random_table[] = {
 };
 
 static const struct pseudo_entry seccomp_table[] = {
-	TEXT("actions_avail", "kill_process kill_thread trap errno trace log allow"),
+	TEXT("actions_avail", "kill_process kill_thread trap errno user_notif trace log allow"),
 	TEXT("actions_logged", "kill_process kill_thread log"),
 	END,
 };
