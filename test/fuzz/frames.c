@@ -8,30 +8,9 @@
  */
 #include <linux/in.h>
 #include <linux/in6.h>
-#include <stdlib.h>
 
-#include "kernel/cred.h"
-#include "kernel/net/inet.h"
 #include "kernel/net/lwip/device.h"
-#include "kernel/sched.h"
-#include "platform/abi/config.h"
-#include "test/unit/fake_machine.h"
-
-static struct machine fuzz_machine;
-static struct abi_boot fuzz_boot;
-
-/* Every write is taken, no read completes. */
-static void fuzz_ring_notify(void)
-{
-	struct abi_ring *ring = pa_to_va(fuzz_boot.ring_gpa);
-
-	while (ring->sq_head != ring->sq_tail) {
-		struct abi_sqe sqe = ring->sq[ring->sq_head++ % ABI_RING_ENTRIES];
-
-		if (sqe.op == ABI_RING_write)
-			ring->cq[ring->cq_tail++ % ABI_RING_ENTRIES] = (struct abi_cqe){.cookie = sqe.cookie, .res = (int64_t)sqe.len};
-	}
-}
+#include "test/fuzz/network.h"
 
 static struct {
 	struct config_network head;
@@ -64,22 +43,7 @@ static struct socket *listener, *datagram4, *datagram6, *raw;
 
 static void start(void)
 {
-	static struct cred root = {.refs = 1, .cap_effective = UINT64_MAX};
-	const uint32_t fd = 3;
-
-	fake_boot(256, 16);
-	fake_task.cred = &root;
-	fuzz_machine = *machine;
-	fuzz_machine.ring_notify = fuzz_ring_notify;
-	machine = &fuzz_machine;
-	sched_init();
-	ktimer_subsystem_init();
-	fuzz_boot.ring_gpa = va_to_pa(kpages_alloc(3));
-	memset(pa_to_va(fuzz_boot.ring_gpa), 0, sizeof(struct abi_ring));
-	hostring_init(&fuzz_boot);
-	inet_init();
-	if (inet_configure(&network, sizeof(network), &fd, 1))
-		abort();
+	fuzz_network_start(&network, sizeof(network));
 	listener = open_socket(AF_INET6, SOCK_STREAM, 0, 80);
 	if (listener->ops->listen(listener, 16))
 		abort();
