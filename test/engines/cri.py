@@ -65,10 +65,15 @@ class Runtime:
         return decode(stub(encode(message), timeout=timeout))
 
     @staticmethod
-    def pod_config(name, logs):
-        namespaces = [(1, 2)]  # the node's network
-        return [(1, [(1, name), (2, "uid-" + name), (3, "default")]), (2, name), (3, logs),
-                (8, [(2, [(1, namespaces)])])]
+    def pod_config(name, logs, network=2, ports=()):
+        """network: 2 the node's, 0 the pod's own. ports: (inside, on the node)."""
+        mappings = [(5, [(2, inside), (3, outside)]) for inside, outside in ports]
+        return [(1, [(1, name), (2, "uid-" + name), (3, "default")]), (2, name), (3, logs)] + mappings + \
+               [(8, [(2, [(1, [(1, network)])])])]
+
+    def pod_address(self, pod):
+        status = decode(self.call("PodSandboxStatus", [(1, pod)])[1][0])
+        return decode(status[5][0])[1][0].decode()
 
     def run_pod(self, config, handler):
         return self.call("RunPodSandbox", [(1, config), (2, handler)])[1][0].decode()

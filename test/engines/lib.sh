@@ -4,6 +4,7 @@
 #   containerd_start / containerd_stop / containerd_kill
 #   engine_finish          stops all, says what was left behind, ends with the test's status
 #
+# containerd_inside="nsenter …" puts the daemon somewhere else.
 # RF_RUNTIME=/usr/bin/crun puts another runtime in ringfence's place, to tell the shim's faults from the runtime's.
 image=docker.io/library/ringfence-test:1
 pause_image=docker.io/library/ringfence-pause:1
@@ -93,7 +94,8 @@ image_build() {
 }
 
 containerd_start() {
-	PATH=$bin:$PATH setsid containerd -c "$work/config.toml" >>"$work/containerd.log" 2>&1 &
+	# shellcheck disable=SC2086
+	PATH=$bin:$PATH setsid ${containerd_inside:-} containerd -c "$work/config.toml" >>"$work/containerd.log" 2>&1 &
 	containerd=$!
 	until_ok 15 ctr version || { bad "containerd does not start"; tail -5 "$work/containerd.log"; exit 1; }
 }
