@@ -8,6 +8,8 @@
 #include "cli/signals.h"
 #include "cli/options.h"
 
+#define ENDING_MS 2000
+
 static int send_signal(struct state *state, int number, bool all)
 {
 	struct control_kill order = {.signal = (uint32_t)number, .flags = all ? CONTROL_KILL_ALL : 0};
@@ -15,14 +17,14 @@ static int send_signal(struct state *state, int number, bool all)
 	struct control_reply reply = {0};
 	AUTO_FD int fd = control_open(state);
 
-	if (fd < 0)
-		return 1;
-	int error = control_ask(fd, &request, CONTROL_PATIENCE_MS, &reply);
+	int error = fd < 0 ? -EPIPE : control_ask(fd, &request, CONTROL_PATIENCE_MS, &reply);
+	if (error == -EPIPE) /* it is ending: whoever asks for its state next hears so */
+		lifecycle_wait_gone(state, ENDING_MS);
 	if (error == -ETIMEDOUT && number == SIGKILL && kill(state->pid, SIGKILL) == 0)
 		error = 0; /* stuck: its process goes, and all that is in it */
 	if (error && state_status(state) == STATE_STOPPED)
 		error = number == SIGKILL ? 0 : cli_error("container not running");
-	else if (error)
+	else if (error && fd >= 0)
 		cli_error("signal %d: %s", number, control_reason(error, &reply));
 	control_reply_free(&reply);
 	return error ? 1 : 0;

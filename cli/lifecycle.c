@@ -294,7 +294,7 @@ int lifecycle_start(struct state *state, int signals)
 	return 0;
 }
 
-static bool wait_gone(const struct state *state, int timeout_ms)
+bool lifecycle_wait_gone(const struct state *state, int timeout_ms)
 {
 	AUTO_FD int pidfd = (int)syscall(SYS_pidfd_open, state->pid, 0);
 	struct pollfd ready = {pidfd, POLLIN, 0};
@@ -311,11 +311,11 @@ int lifecycle_kill_all(struct state *state)
 	struct control_reply reply;
 	AUTO_FD int fd = state_connect(state);
 
-	if (fd >= 0 && control_ask(fd, &request, 2000, &reply) == 0 && wait_gone(state, KILL_PATIENCE_MS))
+	if (fd >= 0 && control_ask(fd, &request, 2000, &reply) == 0 && lifecycle_wait_gone(state, KILL_PATIENCE_MS))
 		return 0;
 	if (state_status(state) != STATE_STOPPED && kill(state->pid, SIGKILL) < 0 && errno != ESRCH)
 		return cli_error("kill of process %d: %s", (int)state->pid, strerror(errno));
-	return wait_gone(state, KILL_PATIENCE_MS) ? 0 : cli_error("process %d does not end", (int)state->pid);
+	return lifecycle_wait_gone(state, KILL_PATIENCE_MS) ? 0 : cli_error("process %d does not end", (int)state->pid);
 }
 
 int lifecycle_delete(struct state *state, bool force)

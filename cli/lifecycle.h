@@ -32,6 +32,8 @@ int lifecycle_start(struct state *state, int signals);
 int lifecycle_delete(struct state *state, bool force);
 /* The same whatever is left of it, also where another command is stuck on it or its file is damaged. */
 int lifecycle_delete_forced(const char *id);
+/* Waits until it has stopped, `timeout_ms` at most. False: it has not. */
+bool lifecycle_wait_gone(const struct state *state, int timeout_ms);
 /* Ends its processes: SIGKILL through the sandbox, which writes its files back, then to the sandbox. 0 or 1. */
 int lifecycle_kill_all(struct state *state);
 
