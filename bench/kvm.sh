@@ -18,8 +18,9 @@ cp "$micro" /tmp/micro
 mount -t tmpfs bench build/bench
 cp /tmp/micro "$micro"
 # Nanoseconds, and in the sandbox exits to the kernel and to user space, CR3 loads and bytes of FPU state, of a run of COUNT.
-native() { # COUNT
-	"$micro" "$name" "$1" | awk -v n="$1" '{ print $2 * n, 0, 0, 0, 0 }'
+native() { # COUNT; the least of nine runs, since the machine's own timer falls into some
+	for _ in 1 2 3 4 5 6 7 8 9; do "$micro" "$name" "$1"; done |
+		awk -v n="$1" 'NR == 1 || $2 < least { least = $2 } END { print least * n, 0, 0, 0, 0 }'
 }
 ours() { # COUNT
 	rm -f /tmp/kvm.log

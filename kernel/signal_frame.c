@@ -267,7 +267,8 @@ static int restore_fpu(struct task *task, uint64_t from)
 	bool extended = magic[0] == FP_XSTATE_MAGIC1 && magic[1] == size + 4 &&
 		!get_user(magic2, UADDR(from + size)) && magic2 == FP_XSTATE_MAGIC2;
 	/* Into a buffer first: a fault half way must not leave a state half old. */
-	uint8_t *copy = kzalloc(size < 576 ? 576 : size);
+	uint32_t room = size < 576 ? 576 : size;
+	uint8_t *copy = extended ? kmalloc(room) : kzalloc(room);
 	if (!copy)
 		return -EFAULT;
 	int rc = copy_from_user(copy, UADDR(from), extended ? size : FX_SIZE);
