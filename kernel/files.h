@@ -20,6 +20,9 @@ struct exec_ids;
 
 void file_get(struct file *file);
 void file_put(struct file *file); /* last reference closes it; may sleep */
+unsigned file_references(const struct file *file);
+struct unix_socket;
+struct unix_socket *file_unix_socket(struct file *file); /* no reference; NULL: it is none */
 /* Read at an offset into sentry memory: bytes or -errno. May sleep. */
 int64_t file_read_kernel(struct file *file, void *to, size_t n, uint64_t offset);
 /* The object to map, no reference taken; NULL with -ENODEV in *error if it cannot be mapped. */

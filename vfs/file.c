@@ -6,6 +6,7 @@
 #include <linux/fcntl.h>
 #include <linux/inotify.h>
 
+#include "kernel/net/unix.h"
 #include "vfs/anon/dnotify.h"
 #include "vfs/anon/epoll.h"
 #include "vfs/internal.h"
@@ -99,6 +100,11 @@ struct file *file_create_like(const struct file *model, const struct file_ops *o
 	return file;
 }
 
+unsigned file_references(const struct file *file)
+{
+	return file->refs;
+}
+
 void file_get(struct file *file)
 {
 	file->refs++;
@@ -109,8 +115,11 @@ void file_put(struct file *file)
 	struct inode *inode = file->inode;
 
 	DEBUG_BUG_ON(!file->refs);
-	if (--file->refs)
+	if (--file->refs) {
+		if (unix_gc_needed && file_unix_socket(file)) /* perhaps messages alone hold it now */
+			unix_gc();
 		return;
+	}
 	if (file->epoll_items)
 		epoll_forget(file);
 	if (file->ops)

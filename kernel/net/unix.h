@@ -84,6 +84,11 @@ struct unix_socket {
 	struct waitq wait; /* everything that changes here */
 	uint64_t ino; /* for /proc/net/unix */
 	TAILQ_ENTRY(unix_socket) all;
+	/* unix_gc.c's, while it runs */
+	TAILQ_ENTRY(unix_socket) gc_link;
+	struct file *gc_file; /* one of the queued references to its file */
+	unsigned gc_queued;   /* how many there are */
+	bool gc_reached, gc_waits;
 };
 
 /* unix_socket.c. 0 or -errno as the calls of that name give. */
@@ -121,6 +126,11 @@ struct unix_receive {
 };
 int64_t unix_receive(struct unix_socket *sock, struct unix_receive *receive); /* may sleep */
 void unix_message_free(struct unix_message *message); /* may sleep (files) */
+void unix_for_all(void (*fn)(struct unix_socket *sock, void *arg), void *arg); /* fn does not sleep */
+/* unix_gc.c: a message with files was queued; and: free what only queues hold (may sleep) */
+void unix_gc_note(const struct unix_socket *to, const struct unix_message *message);
+extern bool unix_gc_needed; /* there may be such */
+void unix_gc(void);
 size_t unix_readable(const struct unix_socket *sock); /* FIONREAD */
 
 /* One line of /proc/net/unix. */

@@ -25,8 +25,7 @@
 #define MESSAGE_OVERHEAD 512u /* charged for each message beside its bytes */
 
 /*
- * Files in messages count against the sender's RLIMIT_NOFILE, all of a user's together (unix(7), ETOOMANYREFS): sockets
- * that hold each other in their queues are never found again, so there must not be many.
+ * Files in messages count against the sender's RLIMIT_NOFILE, all of a user's together (unix(7), ETOOMANYREFS).
  */
 struct unix_in_flight {
 	TAILQ_ENTRY(unix_in_flight) link;
@@ -161,6 +160,8 @@ static void message_queue(struct unix_socket *to, struct unix_message *message, 
 	message->in_flight = send->in_flight;
 	send->base->files = NULL;
 	send->base->file_count = 0;
+	if (message->file_count)
+		unix_gc_note(to, message);
 	TAILQ_INSERT_TAIL(&to->rx, message, link);
 	to->rx_bytes += message->len;
 	if (!waitq_empty(&to->wait))

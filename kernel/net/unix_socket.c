@@ -111,6 +111,14 @@ static void peer_gone(struct unix_socket *peer, bool unread)
 	wake(peer);
 }
 
+void unix_for_all(void (*fn)(struct unix_socket *sock, void *arg), void *arg)
+{
+	struct unix_socket *sock;
+
+	TAILQ_FOREACH(sock, &all_sockets, all)
+		fn(sock, arg);
+}
+
 void unix_close(struct unix_socket *sock)
 {
 	struct unix_message *message;

@@ -111,6 +111,13 @@ int socket_family(struct file *file)
 	return sock ? sock->ops->family : -ENOTSOCK;
 }
 
+struct unix_socket *file_unix_socket(struct file *file)
+{
+	struct socket *sock = socket_of(file);
+
+	return sock && sock->ops->family == AF_UNIX ? unix_family_object(sock) : NULL;
+}
+
 /* ---- names and connections ---- */
 
 static uint64_t deadline_of(const struct file *file, unsigned flags, int64_t timeout)

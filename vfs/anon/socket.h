@@ -32,5 +32,6 @@ int socket_get_option(struct file *file, int level, int option, uaddr_t value, u
 
 /* The families, for socket_make(): a new socket in *sock. Type has no flags. vfs/anon/socket_unix.c */
 int unix_family_create(int type, int protocol, struct socket **sock);
+struct unix_socket *unix_family_object(struct socket *sock); /* no reference */
 
 #endif

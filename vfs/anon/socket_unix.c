@@ -67,6 +67,11 @@ int unix_family_create(int type, int protocol, struct socket **out)
 	return *out ? 0 : -ENOMEM;
 }
 
+struct unix_socket *unix_family_object(struct socket *base)
+{
+	return unix_of(base)->sock;
+}
+
 static void family_opened(struct socket *base)
 {
 	unix_of(base)->sock->ino = base->ino;
@@ -88,6 +93,7 @@ static void family_close(struct socket *base)
 	}
 	unix_close(s->sock);
 	kfree(s);
+	unix_gc();
 }
 
 /* /proc/net/unix tells the inode; a socket that waits to be accepted has none. */
