@@ -48,17 +48,23 @@ class Agent:
         self.tell(line)
         return self.answer()
 
-    def memory(self):
-        """Bytes that the far side takes: its processes, and what they have started."""
+    def processes(self):
+        """The command's, and those that they have started."""
         parents = {}
         for stat in glob.glob('/proc/[0-9]*/stat'):
             with contextlib.suppress(OSError), open(stat) as f:
                 fields = f.read().rpartition(')')[2].split()
                 parents.setdefault(int(fields[1]), []).append(int(stat.split('/')[2]))
-        todo, total = [self.process.pid], 0
+        todo, pids = [self.process.pid], []
         while todo:
-            pid = todo.pop()
-            todo += parents.get(pid, [])
+            pids.append(todo.pop())
+            todo += parents.get(pids[-1], [])
+        return pids
+
+    def memory(self):
+        """Bytes that the far side takes."""
+        total = 0
+        for pid in self.processes():
             with contextlib.suppress(OSError), open('/proc/%d/smaps_rollup' % pid) as f:
                 total += sum(int(line.split()[1]) << 10 for line in f if line.startswith('Pss:'))
         return total
