@@ -223,7 +223,7 @@ int strap_unmap(unsigned cpu, uint64_t space, uint64_t address, uint64_t length)
 int strap_settle(unsigned cpu, uint64_t space);
 int strap_drop(unsigned cpu, uint64_t space);
 void strap_forget(struct st_cpu *c, struct stub *s);
-/* The FPU state of a stub is at s->fpu on return, unless it has ended: 0 or -ETIME. */
+/* The FPU state of a stub is at s->fpu on return: 0, or -ETIME: it did not save it, and was killed. */
 int strap_fpu_settle(struct stub *s);
 int strap_fpu_get(unsigned cpu, uint64_t space, void *xsave);
 int strap_fpu_set(unsigned cpu, uint64_t space, const void *xsave);

@@ -18,7 +18,7 @@
 #define LATE_LIMIT 30u     /* ... and ended after so many: a frozen sandbox counts once */
 #define SAVE_LOOKS 2000u   /* for FPU state that is being saved: at once, on another core ... */
 #define SAVE_TURN_NS 100000l
-#define SAVE_TURNS 2000u   /* ... or when the stub has had its turn */
+#define SAVE_TURNS 30000u  /* ... or when the stub has had its turn: three seconds, as above */
 
 void strap_interrupt(struct host_cpu *h)
 {
@@ -140,7 +140,7 @@ static int user_run(struct st_cpu *c, struct stub *s, struct hosted_context *con
 
 /*
  * A stub that came by a call holds the FPU state, and saves it before it sleeps or when it is told to. It may lie
- * about that as about all else: then the state is what its area holds.
+ * about that as about all else: then the state is what its area holds. Without c->lock.
  */
 int strap_fpu_settle(struct stub *s)
 {
@@ -156,7 +156,13 @@ int strap_fpu_settle(struct stub *s)
 			wake_pause(SAVE_TURN_NS);
 	}
 	s->orders->save = 0;
-	return s->area->saved ? 0 : -ETIME;
+	if (s->area->saved)
+		return 0;
+	/* What it would run with is not what it had: it ends, and its process with it. */
+	pthread_mutex_lock(&st_cpus[s->cpu].lock);
+	strap_kill(s);
+	pthread_mutex_unlock(&st_cpus[s->cpu].lock);
+	return -ETIME;
 }
 
 /* WRFSBASE in the stub faults with such a base, and no user code can have loaded it. */

@@ -344,6 +344,7 @@ static void slot_clean(struct stub *s)
 	s->failed = 0;
 	s->dead = 0;
 	s->bases_known = s->apart = false;
+	s->answers = 0;
 	s->shown_count = 0;
 	s->late = 0;
 	strap_frame_init(s);

@@ -10,6 +10,7 @@
  * constant, and everything that outlives a wait is loaded again after it.
  *
  *   wait ── go ──> resume ── rt_sigreturn ──> user code ── signal ──> handler ── hand over ──> wait
+ *                     └───── jump ─────────> user code ── jump ────> call ───── hand over ──> wait
  */
 #include "platform/systrap/layout.h"
 

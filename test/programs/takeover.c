@@ -205,6 +205,8 @@ int main(void)
 	still_works();
 	for (at = PLACE + 0x2000; at < PLACE + 0x2300; at += 7)
 		rash(jump_into, at);
+	for (at = PLACE + 0x2300; at < PLACE + 0x2f00; at += 29)
+		rash(jump_into, at);
 	for (at = PLACE; at < PLACE_END; at += 0x3011)
 		rash(jump_into, at);
 	still_works();
