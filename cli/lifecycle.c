@@ -155,8 +155,13 @@ static int start_sandbox(struct state *state, struct container *container, const
 		return 1;
 	state_set_process(state, sandbox->boot);
 	AUTO_FD int fd = state_connect(state);
-	if (fd < 0 || control_put(fd, 1, &created) < 0)
+	/* The sandbox alone listens from here on: if it ends before it lets us in, the connection ends with it. */
+	close(listen_fd);
+	listen_fd = -1;
+	if (fd < 0)
 		return cli_error("control channel: %s", strerror(errno));
+	if (control_put(fd, 1, &created) < 0)
+		return wait_created(sandbox, fd, signals); /* it has ended, and has said why */
 	if (state_save(state) || (held && run_create_hooks(container, state)))
 		return 1;
 	if (held)
