@@ -58,6 +58,10 @@ void locks_remove_file(struct file *file);
 void fs_types_init(void); /* anonymous superblock */
 bool superblock_is_anon(const struct superblock *sb);
 struct mount *anon_mount(void);
+/* Another mount of the same superblock, from `root` on, in no tree yet. NULL: no memory, or too many. */
+struct mount *mount_clone(const struct mount *from, struct dentry *root);
+/* `at` is in the tree that hangs below the directory `top`. */
+bool path_is_below(const struct path *at, const struct path *top);
 
 /* ---- fdtable.c ---- */
 struct fd_table *fd_table_create(void);

@@ -24,6 +24,7 @@ struct mnt_ns *mnt_ns_create(struct mount *root)
 		return NULL;
 	mnt->ns = (struct ns){.refs = 1, .inum = ns_next_inum(), .kind = NS_MNT};
 	mnt->root = root;
+	mnt->changes = 1;
 	return mnt;
 }
 
@@ -52,12 +53,9 @@ static int copy_mounts(const struct mnt_ns *from)
 	TAILQ_FOREACH(m, &all_mounts, link) {
 		if (m->mnt_ns != from)
 			continue;
-		m->sb->refs++;
-		m->copy = mount_create(m->sb, m->root, m->source, m->flags);
-		if (!m->copy) {
-			superblock_put(m->sb);
+		m->copy = mount_clone(m, m->root);
+		if (!m->copy)
 			return -ENOMEM;
-		}
 	}
 	return 0;
 }
@@ -153,8 +151,7 @@ static bool mount_is_below(const struct mount *mount, const struct mount *top)
 	return mount;
 }
 
-/* `at` is in the tree that hangs below the directory `top`. */
-static bool path_is_below(const struct path *at, const struct path *top)
+bool path_is_below(const struct path *at, const struct path *top)
 {
 	const struct mount *mount = at->mount;
 	const struct dentry *dentry = at->dentry;

@@ -7,6 +7,7 @@
  * MS_SHARED and its kin are accepted as MS_PRIVATE is.
  */
 #include <linux/errno.h>
+#include <linux/eventpoll.h>
 #include <linux/fcntl.h>
 #include <linux/mount.h>
 
@@ -19,14 +20,17 @@
 #define MOUNT_FLAGS                                                                                              \
 	(MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME | MS_RELATIME | MS_STRICTATIME | \
 		MS_NOSYMFOLLOW)
+#define MOUNTS_MAX 20000u /* in the sandbox: finding one walks a list. Linux has 100,000 a namespace */
 #define MOUNT_PROPAGATION (MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE)
 
 struct mount_list all_mounts = TAILQ_HEAD_INITIALIZER(all_mounts);
+struct waitq mounts_waiters = WAITQ_INIT(mounts_waiters);
 static int next_mount_id = 20;
+static unsigned mounts_count;
 
 struct mount *mount_create(struct superblock *sb, struct dentry *root, const char *source, unsigned long flags)
 {
-	struct mount *mount = kzalloc(sizeof(*mount));
+	struct mount *mount = mounts_count < MOUNTS_MAX ? kzalloc(sizeof(*mount)) : NULL;
 
 	if (!mount)
 		return NULL;
@@ -41,6 +45,7 @@ struct mount *mount_create(struct superblock *sb, struct dentry *root, const cha
 	mount->root = root;
 	dentry_get(root);
 	mount->flags = flags & MOUNT_FLAGS;
+	mounts_count++;
 	return mount;
 }
 
@@ -51,16 +56,18 @@ void mount_get(struct mount *mount)
 
 void mount_put(struct mount *mount)
 {
-	if (--mount->refs)
-		return;
-	if (mount->parent)
-		mount_put(mount->parent);
-	if (mount->mountpoint)
-		dentry_put(mount->mountpoint);
-	dentry_put(mount->root);
-	superblock_put(mount->sb);
-	kfree((void *)mount->source);
-	kfree(mount);
+	while (mount && --mount->refs == 0) {
+		struct mount *parent = mount->parent;
+
+		if (mount->mountpoint)
+			dentry_put(mount->mountpoint);
+		dentry_put(mount->root);
+		superblock_put(mount->sb);
+		kfree((void *)mount->source);
+		kfree(mount);
+		mounts_count--;
+		mount = parent;
+	}
 }
 
 void path_get(const struct path *path)
@@ -109,6 +116,14 @@ void path_follow_mounts(struct path *path)
 	}
 }
 
+static void mounts_changed(struct mnt_ns *mnt)
+{
+	if (!mnt)
+		return;
+	mnt->changes++;
+	waitq_wake(&mounts_waiters, UINT32_MAX, EPOLLPRI | EPOLLERR);
+}
+
 int mount_attach(struct mount *mount, const struct path *at)
 {
 	if (at) {
@@ -128,6 +143,7 @@ int mount_attach(struct mount *mount, const struct path *at)
 	}
 	mount->attached = true;
 	TAILQ_INSERT_TAIL(&all_mounts, mount, link);
+	mounts_changed(mount->mnt_ns);
 	return 0;
 }
 
@@ -147,6 +163,7 @@ void mount_detach(struct mount *mount)
 
 	TAILQ_REMOVE(&all_mounts, mount, link);
 	mount->attached = false;
+	mounts_changed(mount->mnt_ns);
 	mount->mnt_ns = NULL;
 	if (point && !dentry_has_mount(point))
 		point->mounted = false;
@@ -195,68 +212,82 @@ int vfs_mount_fs(const struct fs_type *type, const struct mount_args *args, cons
 	return rc;
 }
 
-static int bind_one(const struct mount *from, struct dentry *root, const struct path *at, unsigned long flags)
+struct mount *mount_clone(const struct mount *from, struct dentry *root)
 {
 	struct mount *mount;
-	int rc;
 
 	from->sb->refs++;
-	mount = mount_create(from->sb, root, from->source, flags);
-	if (!mount) {
+	mount = mount_create(from->sb, root, from->source, from->flags);
+	if (!mount)
 		superblock_put(from->sb);
-		return -ENOMEM;
-	}
-	rc = mount_attach(mount, at);
-	if (rc)
-		mount_put(mount);
-	return rc;
+	return mount;
 }
 
-static bool dentry_below(const struct dentry *dentry, const struct dentry *ancestor)
+/* Copies (m->copy) of what is mounted below a place. Before the new mount is in the tree: it is not below itself. */
+static int clone_below(const struct path *from)
 {
-	for (;; dentry = dentry->parent) {
-		if (dentry == ancestor)
-			return true;
-		if (dentry->parent == dentry)
-			return false;
+	struct mount *m;
+
+	TAILQ_FOREACH(m, &all_mounts, link) {
+		struct path at = {m->parent, m->mountpoint};
+
+		if (!m->parent || m->mnt_ns != from->mount->mnt_ns || !path_is_below(&at, from))
+			continue;
+		m->copy = mount_clone(m, m->root);
+		if (!m->copy)
+			return -ENOMEM;
 	}
+	return 0;
 }
 
-/* The copies of the mounts below a bound directory: found by the same names under the new mount. */
-static int bind_children(struct mount *from, struct dentry *root, struct mount *onto)
+/* Hangs the copies on `top` and on each other; with an error before: lets them go. */
+static int attach_clones(const struct mount *from, struct mount *top, int error)
 {
 	struct mount *last = TAILQ_LAST(&all_mounts, mount_list), *m, *next;
-	int rc = 0;
 
-	for (m = TAILQ_FIRST(&all_mounts); m && !rc; m = next) {
-		struct path at = {onto, m->mountpoint};
+	for (m = TAILQ_FIRST(&all_mounts); m; m = next) {
+		struct mount *copy = m->copy;
 
 		next = m == last ? NULL : TAILQ_NEXT(m, link);
-		if (m->parent != from || m == onto || !dentry_below(m->mountpoint, root))
+		if (!copy)
 			continue;
-		rc = bind_one(m, m->root, &at, m->flags);
-		if (!rc)
-			rc = bind_children(m, m->root, TAILQ_LAST(&all_mounts, mount_list));
+		if (!error) {
+			struct path at = {m->parent == from ? top : m->parent->copy, m->mountpoint};
+
+			error = mount_attach(copy, &at);
+			copy->mnt_ns = top->mnt_ns; /* the parent may come later in the list */
+		}
+		if (error)
+			mount_put(copy);
 	}
-	return rc;
+	TAILQ_FOREACH(m, &all_mounts, link)
+		m->copy = NULL;
+	return error;
 }
 
 int vfs_mount_bind(const struct path *from, const struct path *at, bool recursive)
 {
+	struct mount *top;
 	int rc;
 
 	if (superblock_is_anon(from->mount->sb))
 		return -EINVAL;
-	rc = bind_one(from->mount, from->dentry, at, from->mount->flags);
-	if (!rc && recursive)
-		rc = bind_children(from->mount, from->dentry, TAILQ_LAST(&all_mounts, mount_list));
-	return rc;
+	top = mount_clone(from->mount, from->dentry);
+	if (!top)
+		return -ENOMEM;
+	rc = recursive ? clone_below(from) : 0;
+	if (!rc)
+		rc = mount_attach(top, at);
+	if (rc)
+		mount_put(top);
+	return recursive ? attach_clones(from->mount, top, rc) : rc;
 }
 
 int vfs_remount(const struct path *at, unsigned long flags)
 {
 	if (at->dentry != at->mount->root)
 		return -EINVAL;
+	mounts_changed(at->mount->mnt_ns);
 	if (flags & MS_BIND) {
 		at->mount->flags = flags & MOUNT_FLAGS;
 		return 0;
@@ -356,33 +387,26 @@ int vfs_mount(const char *source, const char *target, const char *type, unsigned
 	return rc;
 }
 
-static bool mount_has_children(const struct mount *mount)
+static struct mount *mount_child(const struct mount *mount)
 {
 	struct mount *m;
 
-	TAILQ_FOREACH(m, &all_mounts, link)
+	TAILQ_FOREACH_REVERSE(m, &all_mounts, mount_list, link)
 		if (m->parent == mount)
-			return true;
-	return false;
+			return m;
+	return NULL;
 }
 
 /* Lazy: the mount and everything on it leave the tree; users keep them alive. */
 static void mount_detach_tree(struct mount *mount)
 {
-	struct mount *m;
-	bool found;
+	struct mount *child, *at;
 
 	do {
-		found = false;
-		TAILQ_FOREACH_REVERSE(m, &all_mounts, mount_list, link) {
-			if (m->parent != mount)
-				continue;
-			mount_detach_tree(m);
-			found = true;
-			break;
-		}
-	} while (found);
-	mount_detach(mount);
+		for (at = mount; (child = mount_child(at)); at = child)
+			;
+		mount_detach(at);
+	} while (at != mount);
 }
 
 int vfs_umount(const char *target, int flags)
@@ -409,7 +433,7 @@ int vfs_umount(const char *target, int flags)
 	}
 	rc = -EBUSY;
 	/* The list's reference and ours are the only ones when nobody uses it. */
-	if (mount_has_children(at.mount) || at.mount->refs > 2)
+	if (mount_child(at.mount) || at.mount->refs > 2)
 		goto out;
 	mount_detach(at.mount);
 	rc = 0;

@@ -272,7 +272,9 @@ TAILQ_HEAD(mount_list, mount);
 struct mnt_ns {
 	struct ns ns;
 	struct mount *root;
+	uint64_t changes; /* of its mounts, counted from 1 */
 };
+extern struct waitq mounts_waiters; /* woken when the mounts of any namespace change: EPOLLPRI */
 struct mnt_ns *mnt_ns_create(struct mount *root); /* one reference; NULL: no memory */
 void mount_detach(struct mount *mount); /* out of the tree, with the tree's reference; may sleep */
 void mount_unhang(struct mount *mount); /* from its parent, but stays in the tree's list; may sleep */

@@ -2,6 +2,7 @@
  * mount(2) and umount2(2): tmpfs with its options, bind mounts, remounts, read-only and
  * nodev. On Linux in a mount namespace of its own; skipped without the right to mount.
  */
+#include <poll.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/statfs.h>
@@ -94,6 +95,56 @@ static void test_recursive(void)
 	CHECK(umount("dst/in") == 0 && umount("dst") == 0 && umount("src/in") == 0);
 }
 
+/* Lines of mountinfo whose place begins with this. */
+static int mounts_at(const char *start)
+{
+	char line[4096], place[2048], prefix[4096];
+	FILE *file = fopen("/proc/self/mountinfo", "r");
+	int count = 0;
+
+	if (!file || !getcwd(place, sizeof(place)))
+		return -1;
+	snprintf(prefix, sizeof(prefix), "%s/%s", place, start);
+	while (fgets(line, sizeof(line), file))
+		count += sscanf(line, "%*s %*s %*s %*s %2047s", place) == 1 && strncmp(place, prefix, strlen(prefix)) == 0;
+	fclose(file);
+	return count;
+}
+
+/* A tree bound to a place inside itself, and one that is deep. */
+static void test_trees(void)
+{
+	CHECK(mkdir("top", 0755) == 0 && mount("none", "top", "tmpfs", 0, "") == 0);
+	CHECK(mkdir("top/in", 0755) == 0 && mount("none", "top/in", "tmpfs", 0, "") == 0);
+	CHECK(mkdir("top/in/at", 0755) == 0 && mkdir("top/in/other", 0755) == 0 && mount("none", "top/in/other", "tmpfs", 0, "") == 0);
+	CHECK(mount("top", "top/in/at", NULL, MS_BIND | MS_REC, NULL) == 0);
+	CHECK(mounts_at("top") == 6 && access("top/in/at/in/other", F_OK) == 0 && mounts_at("top/in/at/in/at") == 0);
+	CHECK_ERRNO(umount("top/in"), EBUSY);
+	CHECK(umount2("top", MNT_DETACH) == 0 && mounts_at("top") == 0);
+	CHECK(mount("none", "top", "tmpfs", 0, "") == 0 && chdir("top") == 0);
+	for (int i = 0; i < 200; i++)
+		CHECK(mkdir("n", 0755) == 0 && mount("none", "n", "tmpfs", 0, "") == 0 && chdir("n") == 0);
+	CHECK(chdir(workdir_path) == 0 && mkdir("copy", 0755) == 0 && mounts_at("top") == 201);
+	CHECK(mount("top", "copy", NULL, MS_BIND | MS_REC, NULL) == 0 && mounts_at("copy") == 201);
+	CHECK(umount2("copy", MNT_DETACH) == 0 && umount2("top", MNT_DETACH) == 0 && mounts_at("top") + mounts_at("copy") == 0);
+}
+
+/* poll(2) of /proc/PID/mountinfo tells of changes, once for each look. */
+static void test_watch(void)
+{
+	struct pollfd watch = {.fd = open("/proc/self/mountinfo", O_RDONLY), .events = POLLPRI};
+
+	CHECK(watch.fd >= 0 && poll(&watch, 1, 0) == 0);
+	CHECK(mkdir("seen", 0755) == 0 && mount("none", "seen", "tmpfs", 0, "") == 0);
+	CHECK(poll(&watch, 1, 1000) == 1 && watch.revents == (POLLPRI | POLLERR));
+	CHECK(poll(&watch, 1, 0) == 0);
+	CHECK(umount("seen") == 0 && poll(&watch, 1, 1000) == 1);
+	close(watch.fd);
+	watch.fd = open("/proc/swaps", O_RDONLY);
+	CHECK(watch.fd >= 0 && poll(&watch, 1, 0) == 0);
+	close(watch.fd);
+}
+
 static void test_without_right(void)
 {
 	int status = 0;
@@ -125,6 +176,8 @@ int main(void)
 	RUN(test_bind);
 	RUN(test_flags);
 	RUN(test_recursive);
+	RUN(test_trees);
+	RUN(test_watch);
 	RUN(test_without_right);
 	workdir_leave();
 	return CHECK_RESULT();

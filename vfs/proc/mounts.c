@@ -2,9 +2,11 @@
  * /proc/PID/mounts, mountinfo, mountstats (proc(5)): the mount tree as the reader's root shows it.
  */
 #include <linux/errno.h>
+#include <linux/eventpoll.h>
 #include <linux/mount.h>
 
 #include "vfs/dev/dev.h"
+#include "vfs/poll.h"
 #include "vfs/proc/proc.h"
 
 #define PATH_SIZE 4096u
@@ -150,4 +152,34 @@ int proc_show_mountstats(struct seq *seq, struct pseudo_inode *p)
 	}
 	kfree(buf);
 	return 0;
+}
+
+/* ---- waiting for changes: EPOLLPRI and EPOLLERR, once for each look ---- */
+
+struct file_ops proc_mounts_file_ops, proc_swaps_file_ops;
+
+static uint32_t mounts_poll(struct file *file, struct poll_waiter *waiter)
+{
+	const struct task *task = pseudo_task(pseudo_of(file->inode));
+	uint64_t changes = task && task->ns ? task->ns->mnt->changes : 0;
+	uint32_t events = POLL_ALWAYS_READY;
+
+	poll_add(waiter, &mounts_waiters);
+	if (file->version && file->version != changes)
+		events |= EPOLLPRI | EPOLLERR;
+	file->version = changes;
+	return events;
+}
+
+/* Nothing is ever swapped to: there is nothing to tell. */
+static uint32_t swaps_poll(struct file *file, struct poll_waiter *waiter)
+{
+	return POLL_ALWAYS_READY;
+}
+
+void proc_mounts_init(void)
+{
+	proc_mounts_file_ops = proc_swaps_file_ops = pseudo_file_ops;
+	proc_mounts_file_ops.poll = mounts_poll;
+	proc_swaps_file_ops.poll = swaps_poll;
 }
