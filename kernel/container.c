@@ -1,5 +1,5 @@
 /*
- * The containers of a sandbox as objects: the list, their state, counts and freezing. See kernel/container.h.
+ * The containers of a sandbox as objects: the list, their state and counts. See kernel/container.h.
  */
 #include <linux/errno.h>
 
@@ -10,8 +10,6 @@
 #include "kernel/process.h"
 #include "ring0/clock.h"
 #include "ring0/lib.h"
-
-#define FREEZE_LOOK_NS 500000ull /* how often to look whether the others have stopped */
 
 struct container first_container = {.fds = {0, 1, 2}, .waiters = WAITQ_INIT(first_container.waiters)};
 struct container_list containers = TAILQ_HEAD_INITIALIZER(containers);
@@ -39,6 +37,7 @@ void container_delete(struct container *c)
 		files_gofer_gone(c->gofer);
 	if (c->gofer)
 		(void)machine->host_call(ABI_CALL_gofer_close, c->gofer, 0, 0, 0);
+	cgroup_remove_all(&c->cgroup);
 	config_free(&c->config);
 	kfree(c);
 }
@@ -73,6 +72,7 @@ void container_process_ended(struct process *process)
 	c->major_faults += process->maj_flt;
 	c->switches += process->nvcsw + process->nivcsw;
 	count_exit(c, process);
+	cgroup_leave(process);
 	control_process_ended(process);
 	waitq_wake_all(&c->waiters);
 	if (c->init == process) {
@@ -80,74 +80,4 @@ void container_process_ended(struct process *process)
 		c->wait_status = process->exit_status;
 		container_set_state(c, CONTAINER_ENDED);
 	}
-}
-
-bool container_may_fork(const struct container *c)
-{
-	return !c->tasks_limit || c->tasks < c->tasks_limit;
-}
-
-/* ---- freezing: cgroup v2's freezer: a killed task leaves it, other signals wait ---- */
-
-static bool runs_user_code(const struct container *c)
-{
-	struct process *process;
-	struct task *task;
-
-	TAILQ_FOREACH(process, &all_processes, all) {
-		if (process->container != c)
-			continue;
-		TAILQ_FOREACH(task, &process->tasks, sibling) {
-			if (task->state == TASK_RUNNING && task != current && !task->exiting)
-				return true;
-		}
-	}
-	return false;
-}
-
-void container_freeze(struct container *c)
-{
-	struct process *process;
-	struct task *task;
-
-	c->frozen = true;
-	TAILQ_FOREACH(process, &all_processes, all) {
-		if (process->container != c)
-			continue;
-		TAILQ_FOREACH(task, &process->tasks, sibling) {
-			task_set_work(task, WORK_FREEZE);
-			if (task->state == TASK_RUNNING && task != current)
-				machine->kick(task->cpu);
-		}
-	}
-	/* Whoever is not on a CPU is in the kernel, and comes by the exit path. */
-	while (c->frozen && runs_user_code(c))
-		(void)task_block(clock_monotonic() + FREEZE_LOOK_NS, false);
-}
-
-void container_thaw(struct container *c)
-{
-	struct process *process;
-	struct task *task;
-
-	c->frozen = false;
-	TAILQ_FOREACH(process, &all_processes, all) {
-		if (process->container != c)
-			continue;
-		TAILQ_FOREACH(task, &process->tasks, sibling) {
-			if (task->frozen)
-				task_wake(task);
-		}
-	}
-}
-
-void container_freeze_here(struct task *task)
-{
-	const struct container *c = task->process->container;
-
-	task->frozen = true;
-	while (c->frozen && task_block(DEADLINE_NONE, false) == 0)
-		;
-	task->frozen = false;
-	__atomic_fetch_and(&task->work, ~WORK_FREEZE, __ATOMIC_SEQ_CST);
 }

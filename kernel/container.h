@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "kernel/cgroup.h"
 #include "kernel/config.h"
 #include "kernel/wait.h"
 
@@ -37,13 +38,13 @@ struct container {
 	struct ns_set *ns;         /* of its first process, when that began */
 	struct fs_context *fs;     /* its root, for processes started from outside; NULL before it is mounted */
 	struct console *console;   /* its terminal, or NULL */
-	bool start_ordered, frozen;
+	bool start_ordered;
 	struct waitq waiters;      /* for start_ordered */
 	int wait_status;           /* once it has ended */
 	int error;                 /* why it was not created; the text for people is in why */
 	char why[CONTAINER_WHY];
 	uint64_t user_ns, system_ns, page_faults, major_faults, switches; /* of processes that have ended */
-	uint64_t tasks, tasks_limit; /* limit 0: none */
+	struct cgroup cgroup; /* the top of its control groups: its tasks, their limit, its freezer */
 	uint64_t memory_limit; /* bytes of its own below the sandbox's (kernel/mm/limit.h); 0: none */
 	uint64_t memory_grown, memory_step; /* pages since the last count; the next one is due at so many */
 	uint64_t oom_kills, started;
@@ -63,12 +64,6 @@ void container_delete(struct container *c);
 void container_set_state(struct container *c, enum container_state state);
 /* A process has ended (no thread is left), or its leader is being let go. Does not sleep. */
 void container_process_ended(struct process *process);
-bool container_may_fork(const struct container *c); /* its limit of tasks */
-/* freeze: 0 once no task of it runs user code any more; may sleep. thaw: they go on. */
-void container_freeze(struct container *c);
-void container_thaw(struct container *c);
-/* Exit path, WORK_FREEZE set: sleeps until the container goes on, or the task is killed. */
-void container_freeze_here(struct task *task);
 
 /* ---- init.c: a process being started from outside ---- */
 

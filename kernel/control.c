@@ -431,7 +431,7 @@ static void do_update(const struct control_target *to, const struct control_head
 		to->container->memory_step = 0; /* count at the next fault */
 	}
 	if (order.set & CONTROL_UPDATE_PIDS)
-		to->container->tasks_limit = order.pids;
+		to->container->cgroup.tasks_limit = order.pids ? order.pids : CGROUP_NO_LIMIT;
 	control_reply(to, 0, 0, "", 0);
 }
 
@@ -527,11 +527,11 @@ static void carry_out(const struct control_target *to, const struct control_head
 		control_list_processes(to);
 		return;
 	case CONTROL_PAUSE:
-		container_freeze(to->container);
+		cgroup_set_freeze(&to->container->cgroup, true);
 		control_reply(to, 0, 0, "", 0);
 		return;
 	case CONTROL_RESUME:
-		container_thaw(to->container);
+		cgroup_set_freeze(&to->container->cgroup, false);
 		control_reply(to, 0, 0, "", 0);
 		return;
 	case CONTROL_STATS:

@@ -266,8 +266,8 @@ void control_fill_stats(struct container *c, struct control_stats *stats)
 	stats->memory = stats->memory_anon + stats->memory_file + stats->memory_kernel;
 	c->memory_peak = MAX(c->memory_peak, stats->memory);
 	stats->memory_peak = c->memory_peak;
-	stats->tasks = c->tasks;
-	stats->tasks_limit = c->tasks_limit;
+	stats->tasks = c->cgroup.tasks;
+	stats->tasks_limit = c->cgroup.tasks_limit == CGROUP_NO_LIMIT ? 0 : c->cgroup.tasks_limit;
 	stats->oom_kills = c->oom_kills;
 	stats->exits_success = c->exits_success;
 	stats->exits_failure = c->exits_failure;

@@ -413,7 +413,7 @@ void task_exit(int code)
 	seccomp_drop(task);
 	account_thread(task);
 	process->threads--;
-	process->container->tasks--;
+	cgroup_drop_task(task);
 	task->state = TASK_ZOMBIE;
 	sigpending_flush(process, &task->pending);
 	signal_stop_check(process);

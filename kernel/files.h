@@ -58,6 +58,10 @@ struct process;
 int files_install_pidfd(struct process *process);
 void files_close_fd(int fd); /* undo it; may sleep */
 
+/* A control group's cgroup.events (struct cgroup) says something else now: tells who watches. Does not sleep. */
+struct inode;
+void files_cgroup_changed(struct inode *events);
+
 /* The mounts of a namespace, a line each, as far as there is room: bytes written. Does not sleep. */
 struct mnt_ns;
 size_t files_show_mounts(struct mnt_ns *mnt, char *text, size_t size);

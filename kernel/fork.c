@@ -82,7 +82,7 @@ static int check_process_limit(void)
 	uint64_t limit = rlimit_current(RLIMIT_NPROC), count = 0;
 	struct process *process;
 
-	if (!container_may_fork(current->process->container))
+	if (!cgroup_may_fork(current->process->cgroup))
 		return -EAGAIN;
 	if (limit == UINT64_MAX || current->cred->uid == 0 || capable(CAP_SYS_RESOURCE) || capable(CAP_SYS_ADMIN))
 		return 0;
@@ -281,9 +281,9 @@ static void publish(struct task *task, const struct clone_args *args, bool trace
 	seccomp_inherit(task, current); /* now: another thread may have changed ours while this one slept */
 	TAILQ_INSERT_TAIL(&process->tasks, task, sibling);
 	process->threads++;
-	process->container->tasks++;
-	if (process->container->frozen)
-		task->work |= WORK_FREEZE;
+	if (!(args->flags & CLONE_THREAD))
+		cgroup_enter(current->process->cgroup, process);
+	cgroup_add_task(task);
 	task_hash_insert(task);
 	if (traced)
 		ptrace_follow(task);

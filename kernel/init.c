@@ -334,8 +334,6 @@ int launch_process(struct launch *launch)
 			task->process->ns_init = true;
 		}
 	}
-	if (c->frozen)
-		task_set_work(task, WORK_FREEZE);
 	rf_strlcpy(task->comm, "init", sizeof(task->comm));
 	task->context = context_prepare(task->regs, launch_main, launch);
 	sched_new_task(task);
@@ -381,13 +379,14 @@ int container_create(uint32_t id, const void *blob, uint64_t len, const uint32_t
 	rc = -EEXIST;
 	if (container_find(id))
 		goto fail;
+	cgroup_init(&c->cgroup, c);
 	rc = config_decode(blob, len, &c->config);
 	if (rc)
 		goto fail_config;
 	c->id = id;
 	c->gofer = gofer;
 	memcpy(c->fds, fds, sizeof(c->fds));
-	c->tasks_limit = c->config.limits.pids;
+	c->cgroup.tasks_limit = c->config.limits.pids ? c->config.limits.pids : CGROUP_NO_LIMIT;
 	c->memory_limit = c->config.limits.memory;
 	waitq_init(&c->waiters);
 	rc = -ENOMEM;
@@ -403,6 +402,7 @@ int container_create(uint32_t id, const void *blob, uint64_t len, const uint32_t
 	return 0;
 fail_config:
 	ns_set_put(c->ns);
+	cgroup_remove_all(&c->cgroup);
 	config_free(&c->config);
 fail:
 	kfree(launch);
@@ -421,7 +421,8 @@ void init_start(void)
 	uts_set(first_container.ns->uts, &first_container.config);
 	launch->container = &first_container;
 	launch->first = true;
-	first_container.tasks_limit = first_container.config.limits.pids;
+	if (first_container.config.limits.pids)
+		first_container.cgroup.tasks_limit = first_container.config.limits.pids;
 	first_container.memory_limit = first_container.config.limits.memory;
 	rf_strlcpy(task->comm, "init", sizeof(task->comm));
 	task->context = context_prepare(task->regs, launch_main, launch);

@@ -72,7 +72,7 @@ void task_exit_work(struct task *task, struct regs *regs)
 
 	while ((work = __atomic_load_n(&task->work, __ATOMIC_RELAXED) & ~WORK_SYSCALL_ENTRY)) {
 		if (work & WORK_FREEZE)
-			container_freeze_here(task);
+			cgroup_freeze_here(task);
 		if (work & WORK_RESCHED)
 			sched_resched_if_needed();
 		if (work & WORK_SIGNAL)
@@ -181,6 +181,7 @@ void kernel_main(const struct abi_boot *boot)
 	if (config_decode(pa_to_va(boot->config_gpa), boot->config_len, &first_container.config))
 		panic("the container's configuration cannot be used");
 	inet_init();
+	cgroup_init(&first_container.cgroup, &first_container);
 	if (first_container.config.host_sockets)
 		hostnet_init(first_container.config.host_sockets);
 	TAILQ_INSERT_HEAD(&containers, &first_container, link);

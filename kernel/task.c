@@ -322,9 +322,10 @@ struct task *task_create_process(struct cred *cred, struct container *container,
 	process->exit_signal = SIGCHLD;
 	process->threads = 1;
 	process->container = container;
-	container->tasks++;
 	rlimits_init(process);
 	TAILQ_INSERT_TAIL(&process->tasks, task, sibling);
+	cgroup_enter(&container->cgroup, process);
+	cgroup_add_task(task);
 	TAILQ_INSERT_TAIL(&all_processes, process, all);
 	task_hash_insert(task);
 	return task;

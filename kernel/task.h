@@ -113,6 +113,9 @@ struct process {
 	bool dumpable_cleared;
 	bool oom_killed; /* by the sandbox' OOM killer */
 	struct container *container; /* for ever the one it was started in */
+	struct cgroup *cgroup;       /* cgroup.h; without a reference; a zombie: the container's own */
+	TAILQ_ENTRY(process) cgroup_link;
+	int64_t cgroup_times[2];     /* ns, user and system, that a group left before has kept */
 	struct sem_undo *sem_undos;  /* ipc_sem.c */
 	bool ns_init;                /* the first of its pid namespace: signals without a handler do not reach it */
 };
@@ -124,7 +127,7 @@ struct process {
 #define WORK_SECCOMP 8u
 #define WORK_PTRACE 16u
 #define WORK_RSEQ 32u
-#define WORK_FREEZE 64u /* the container is paused */
+#define WORK_FREEZE 64u /* the control group is frozen: the container paused */
 #define WORK_SYSCALL_ENTRY (WORK_STRACE | WORK_SECCOMP | WORK_PTRACE)
 
 #define TASK_STACK_END 0x57ac6e9d00c0ffeeull
@@ -164,7 +167,7 @@ struct task {
 	char comm[16];
 
 	bool block_interruptible, killed;
-	bool frozen; /* sleeps in container_freeze_here() */
+	bool frozen; /* sleeps in cgroup_freeze_here() */
 	struct ktimer block_timer;
 	bool block_timed_out;
 

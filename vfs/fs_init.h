@@ -8,6 +8,7 @@
 void p9fs_init(void);        /* vfs/p9: type "9p" */
 void procfs_init(void);     /* vfs/proc: type "proc" */
 void sysfs_init(void);      /* vfs/sys: type "sysfs" */
+void cgroupfs_init(void);   /* vfs/cgroup: type "cgroup2" */
 void devpts_init(void);     /* vfs/tty: type "devpts" */
 void tty_devices_init(void); /* vfs/tty: /dev/tty, /dev/console, /dev/ptmx by dev_register() */
 

@@ -42,6 +42,7 @@ static void register_all(void)
 	p9fs_init();
 	procfs_init();
 	sysfs_init();
+	cgroupfs_init();
 	devpts_init();
 	tty_devices_init();
 	mqueue_init();
@@ -106,10 +107,10 @@ static int make_context(struct task *init, struct mount *root)
 
 /* ---- configured mounts ---- */
 
-/* Types that a runtime's default configuration names and that we do without: said, not failed. */
-static bool may_be_left_out(const char *type)
+/* By OCI's name "cgroup" a container asks for what the host has; the sentry has version 2. */
+static const struct fs_type *type_of(const char *name)
 {
-	return !strcmp(type, "cgroup") || !strcmp(type, "cgroup2");
+	return fs_find(!strcmp(name, "cgroup") ? "cgroup2" : name);
 }
 
 static bool is_bind(const struct container_mount *m)
@@ -119,7 +120,7 @@ static bool is_bind(const struct container_mount *m)
 
 static int make_superblock(const struct container_mount *m, struct superblock **sb)
 {
-	const struct fs_type *type = fs_find(is_bind(m) ? "9p" : m->type);
+	const struct fs_type *type = is_bind(m) ? fs_find("9p") : type_of(m->type);
 	struct mount_args args = {.source = m->source, .data = m->data, .flags = m->flags, .gofer = m->gofer};
 
 	if (!type || !type->mount)
@@ -167,12 +168,8 @@ static int mount_one(const struct container_config *config, const struct contain
 	struct superblock *sb;
 	int rc;
 
-	if (!is_bind(m) && !fs_find(m->type)) {
-		if (!may_be_left_out(m->type))
-			return failed("mount of an unknown type", m->type, -ENODEV);
-		klog(LOG_WARNING, "mount: type \"%s\" is not supported: \"%s\" is left out", m->type, m->target);
-		return 0;
-	}
+	if (!is_bind(m) && !type_of(m->type))
+		return failed("mount of an unknown type", m->type, -ENODEV);
 	rc = make_superblock(m, &sb);
 	if (rc)
 		return failed("mount", m->target, rc);

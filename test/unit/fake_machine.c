@@ -216,6 +216,8 @@ void fake_boot(uint64_t kernel_mib, uint64_t user_mib)
 	fake_process.leader = &fake_task;
 	fake_task.process = &fake_process;
 	fake_process.container = &first_container;
+	cgroup_init(&first_container.cgroup, &first_container);
+	fake_process.cgroup = &first_container.cgroup;
 	fake_process.pid_ns = &first_pid_ns;
 	fake_task.tid = fake_task.vtid = fake_process.pid = fake_process.vpid = 1;
 	fake_task.refs = fake_process.refs = 1;

@@ -7,6 +7,7 @@
 #include <linux/errno.h>
 #include <linux/fcntl.h>
 
+#include "kernel/container.h"
 #include "ring0/usercopy.h"
 #include "kernel/container.h"
 #include "vfs/anon/anon.h"
@@ -486,6 +487,18 @@ static int link_ns(struct pseudo_inode *p, struct path *path)
 
 #define LINK(n, get) {.name = (n), .mode = S_IFLNK | 0777, .readlink = readlink_path, .getlink = (get)}
 #define FILE_R(n, m, fn) {.name = (n), .mode = S_IFREG | (m), .show = (fn)}
+static int show_cgroup(struct seq *seq, struct pseudo_inode *p)
+{
+	const struct task *task = pseudo_task(p);
+	char path[512];
+
+	if (!task)
+		return -ESRCH;
+	cgroup_path(task->process->cgroup, &task->process->container->cgroup, path, sizeof(path));
+	seq_printf(seq, "0::%s\n", path);
+	return 0;
+}
+
 #define TEXT(n, s) {.name = (n), .mode = S_IFREG | 0444, .show = pseudo_show_text, .text = (s)}
 #define NS(n) {.name = (n), .mode = S_IFLNK | 0777, .readlink = readlink_ns, .getlink = link_ns}
 
@@ -497,7 +510,7 @@ static const struct pseudo_entry ns_table[] = {
 /* What a process and a thread both have. */
 #define COMMON_ENTRIES \
 	FILE_R("auxv", 0400, show_auxv), \
-	TEXT("cgroup", "0::/\n"), \
+	FILE_R("cgroup", 0444, show_cgroup), \
 	FILE_R("cmdline", 0444, show_cmdline), \
 	{.name = "comm", .mode = S_IFREG | 0644, .show = show_comm, .write = write_comm}, \
 	TEXT("coredump_filter", "00000033\n"), \
@@ -511,8 +524,8 @@ static const struct pseudo_entry ns_table[] = {
 	TEXT("loginuid", "4294967295"), \
 	FILE_R("maps", 0444, proc_show_maps), \
 	{.name = "mem", .mode = S_IFREG | 0600, .iops = &mem_inode_ops, .fops = &mem_file_ops}, \
-	FILE_R("mountinfo", 0444, proc_show_mountinfo), \
-	FILE_R("mounts", 0444, proc_show_mounts), \
+	{.name = "mountinfo", .mode = S_IFREG | 0444, .show = proc_show_mountinfo, .fops = &proc_mounts_file_ops}, \
+	{.name = "mounts", .mode = S_IFREG | 0444, .show = proc_show_mounts, .fops = &proc_mounts_file_ops}, \
 	{.name = "net", .mode = S_IFDIR | 0555, .children = proc_net_table}, \
 	{.name = "ns", .mode = S_IFDIR | 0511, .children = ns_table}, \
 	FILE_R("oom_adj", 0444, show_oom_adj), \

@@ -1,0 +1,153 @@
+"""What the files of a control group do, in the directory that is given: an empty group of version 2.
+
+Prints the same on Linux and in a sandbox. Usage: groups.py DIRECTORY [pids]
+"""
+import ctypes
+import errno
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+
+top = sys.argv[1]
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def read(name):
+	return open(f"{top}/{name}").read().split()
+
+
+def write(name, text):
+	"""0 or the name of the error."""
+	try:
+		fd = os.open(f"{top}/{name}", os.O_WRONLY)
+		try:
+			os.write(fd, text.encode())
+		finally:
+			os.close(fd)
+	except OSError as e:
+		return errno.errorcode[e.errno]
+	return 0
+
+
+def made(name):
+	try:
+		os.mkdir(f"{top}/{name}")
+	except OSError as e:
+		return errno.errorcode[e.errno]
+	return 0
+
+
+def removed(name):
+	try:
+		os.rmdir(f"{top}/{name}")
+	except OSError as e:
+		return errno.errorcode[e.errno]
+	return 0
+
+
+def until(condition):
+	for _ in range(500):
+		if condition():
+			return True
+		time.sleep(0.01)
+	return False
+
+
+def busy():
+	return subprocess.Popen([sys.executable, "-c", "while True: pass"])
+
+
+def cpu(pid):
+	return int(open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()[11])
+
+
+def tree():
+	print("make", made("a"), made("a"), made("a/b"), made("x\ny"))
+	print("new", read("a/cgroup.type"), read("a/cgroup.procs"), read("a/cgroup.events"), read("a/cgroup.stat")[:2])
+	print("remove", removed("a"), removed("a/b"), removed("a"), removed("a"))
+	print("limits", made("a"), write("a/cgroup.max.depth", "1"), made("a/b"), made("a/b/c"), read("a/cgroup.max.depth"))
+	print("limits", write("a/cgroup.max.descendants", "1"), made("a/c"), write("a/cgroup.max.descendants", "max"), made("a/c"))
+	print("wrong", write("a/cgroup.max.depth", "x"), write("a/cgroup.max.depth", "-1"), write("a/cgroup.type", "wrong"),
+		write("a/cgroup.freeze", "2"), write("a/cgroup.freeze", "x"), write("a/cgroup.kill", "0"), write("a/cgroup.procs", "x"),
+		write("a/cgroup.procs", "999999"), write("a/cgroup.subtree_control", "+nonsense"), write("a/cgroup.events", "1"))
+	print("remove", removed("a/b"), removed("a/c"), removed("a"))
+
+
+def members():
+	made("a")
+	made("b")
+	child = subprocess.Popen(["sh", "-c", "read x; sleep 100 & sleep 100 & wait"], stdin=subprocess.PIPE)
+	print("move", write("a/cgroup.procs", str(child.pid)), read("a/cgroup.procs") == [str(child.pid)], read("a/cgroup.events"))
+	print("path", open(f"/proc/{child.pid}/cgroup").read().split("\n")[-2].endswith("/a"))
+	child.stdin.write(b"\n")
+	child.stdin.flush()
+	print("children", until(lambda: len(read("a/cgroup.procs")) == 3), len(read("a/cgroup.threads")))
+	print("back", write("b/cgroup.procs", str(child.pid)), len(read("a/cgroup.procs")), len(read("b/cgroup.procs")), removed("b"))
+	watch = libc.inotify_init1(os.O_NONBLOCK)
+	libc.inotify_add_watch(watch, f"{top}/a/cgroup.events".encode(), 2)
+	events = open(f"{top}/a/cgroup.events")
+	events.read()
+	poll = select.poll()
+	poll.register(events, select.POLLPRI)
+	print("before", poll.poll(0), select.select([watch], [], [], 0)[0])
+	print("kill", write("a/cgroup.kill", "1"), until(lambda: read("a/cgroup.events") == ["populated", "0", "frozen", "0"]))
+	print("after", bool(poll.poll(1000)), bool(select.select([watch], [], [], 1)[0]))
+	print("one left", child.poll(), write("b/cgroup.kill", "1"), child.wait(), until(lambda: "1" not in read("b/cgroup.events")))
+	file = open(f"{top}/b/cgroup.procs")
+	print("remove", removed("a"), removed("b"))
+	try:
+		print("gone", file.read())
+	except OSError as e:
+		print("gone", errno.errorcode[e.errno])
+
+
+def freezer():
+	made("a")
+	made("a/b")
+	child = busy()
+	write("a/b/cgroup.procs", str(child.pid))
+	print("freeze", write("a/cgroup.freeze", "1"), until(lambda: read("a/cgroup.events")[3] == "1"), read("a/b/cgroup.freeze"),
+		until(lambda: read("a/b/cgroup.events")[3] == "1"))
+	before = cpu(child.pid)
+	time.sleep(0.2)
+	print("still", cpu(child.pid) == before)
+	print("thaw", write("a/cgroup.freeze", "0"), until(lambda: cpu(child.pid) > before), read("a/b/cgroup.events"))
+	print("freeze", write("a/cgroup.freeze", "1"), write("a/cgroup.kill", "1"), child.wait())
+	print("cpu", int(read("a/cpu.stat")[1]) > 0, read("a/cpu.stat")[::2][:3])
+	print("remove", until(lambda: removed("a/b") == 0), removed("a"))
+
+
+def pids():
+	"""The controller, which this machine's Linux may have given to version 1."""
+	made("init")
+	for pid in read("cgroup.procs"):
+		print("to init", write("init/cgroup.procs", pid))
+	print("give", write("cgroup.subtree_control", "+pids"), read("cgroup.subtree_control"), write("cgroup.subtree_control", "+memory"))
+	made("a")
+	print("inside", write("a/cgroup.procs", "0"), write("a/cgroup.subtree_control", "+pids"), write("init/cgroup.procs", "0"))
+	print("max", write("a/pids.max", "3"), read("a/pids.max"), write("a/pids.max", "-1"), read("a/pids.current"))
+	child = subprocess.Popen(["sh", "-c", "read x; for i in 1 2 3 4; do sleep 100 & done; sleep 100"], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
+	write("a/cgroup.procs", str(child.pid))
+	child.stdin.write(b"\n")
+	child.stdin.close()
+	print("refused", until(lambda: int(read("a/pids.events")[1]) >= 1), read("a/pids.peak"))
+	write("a/cgroup.kill", "1")
+	child.wait()
+	print("top", write("pids.max", "5"), write("cgroup.freeze", "1"), write("cgroup.kill", "1"))
+	os.chown(f"{top}/a", 1000, 1000)
+	os.chown(f"{top}/a/cgroup.procs", 1000, 1000)
+	print("owner", os.stat(f"{top}/a").st_uid, os.stat(f"{top}/a/cgroup.procs").st_uid, os.stat(f"{top}/a/pids.max").st_uid)
+	print("as another", subprocess.run(["setpriv", "--reuid=1000", "--clear-groups", "sh", "-c",
+		f"mkdir {top}/a/own; echo 0 > {top}/a/own/cgroup.procs; mkdir {top}/other"], capture_output=True).stderr.count(b"denied"))
+	print("taken back", write("cgroup.subtree_control", "-pids"), os.path.exists(f"{top}/a/pids.max"))
+
+
+signal.alarm(60)
+tree()
+members()
+freezer()
+if len(sys.argv) > 2:
+	pids()

@@ -1,0 +1,252 @@
+/*
+ * The file system "cgroup2": a directory a control group, over the tree of kernel/cgroup.c, whose top is the container's own
+ * group. All mounts of a container show one superblock, as on Linux.
+ *
+ * Inodes hold a group's number, not the group: what is left open when a group is removed answers ENODEV. The inode of a group's
+ * cgroup.events is one while anybody has it (group->events), because watches sit on inodes.
+ */
+#include <linux/errno.h>
+#include <linux/magic.h>
+
+#include "kernel/container.h"
+#include "kernel/cred.h"
+#include "kernel/process.h"
+#include "vfs/cgroup/internal.h"
+#include "vfs/fs_init.h"
+
+#define CHILD_COOKIE 1000u /* + number of the group; the files come before */
+
+static const struct pseudo_entry dir_entry;
+
+/* The inode of `entry` in a group (dir_entry: of the group). One reference; NULL: no memory. */
+static struct inode *inode_of(struct superblock *sb, struct cgroup *group, const struct pseudo_entry *entry)
+{
+	int owned = entry == &dir_entry ? CGROUP_OWNED_DIR : cgroup_owned_index(entry);
+	struct inode *inode;
+
+	if (cgroup_is_events(entry) && group->events && group->events->sb == sb) {
+		inode_get(group->events);
+		return group->events;
+	}
+	inode = pseudo_inode_create(sb, entry, NULL, 0, 0);
+	if (!inode)
+		return NULL;
+	pseudo_of(inode)->start = group->number;
+	inode->ino = group->number << 8 | (uint64_t)((owned < 0 ? (uintptr_t)entry >> 4 & 0xff : (unsigned)owned) | 1);
+	if (entry == &dir_entry)
+		inode->ino = group->number << 8;
+	if (owned >= 0) {
+		inode->uid = group->owner[owned][0];
+		inode->gid = group->owner[owned][1];
+	}
+	if (cgroup_is_events(entry))
+		group->events = inode;
+	return inode;
+}
+
+static void destroy(struct inode *inode)
+{
+	struct cgroup *group = cgroup_of(pseudo_of(inode));
+
+	if (group && group->events == inode)
+		group->events = NULL;
+	pseudo_destroy(inode);
+}
+
+static const struct pseudo_entry *find_file(const struct cgroup *group, const char *name, unsigned len)
+{
+	const struct pseudo_entry *entry = pseudo_find(cgroup_core_table, name, len);
+
+	if (!entry && cgroup_has_pids(group))
+		entry = pseudo_find(cgroup_pids_table, name, len);
+	return entry;
+}
+
+static int dir_lookup(struct inode *dir, struct dentry *dentry, struct inode **inode)
+{
+	struct cgroup *group = cgroup_of(pseudo_of(dir)), *child;
+	const struct pseudo_entry *entry;
+
+	if (!S_ISDIR(dir->mode))
+		return -ENOTDIR;
+	if (!group)
+		return -ENOENT;
+	entry = find_file(group, dentry->name, dentry->name_len);
+	child = entry ? NULL : cgroup_find_child(group, dentry->name, dentry->name_len);
+	if (!entry && !child)
+		return -ENOENT;
+	*inode = entry ? inode_of(dir->sb, group, entry) : inode_of(dir->sb, child, &dir_entry);
+	return *inode ? 0 : -ENOMEM;
+}
+
+static int revalidate(struct dentry *dentry)
+{
+	const struct pseudo_inode *p = pseudo_of(dentry->inode);
+	const struct cgroup *group = cgroup_of(p);
+
+	return group && (p->entry == &dir_entry || find_file(group, dentry->name, dentry->name_len));
+}
+
+static int dir_mkdir(struct inode *dir, struct dentry *dentry, uint32_t mode, struct inode **inode)
+{
+	struct cgroup *group = cgroup_of(pseudo_of(dir)), *child;
+	int rc;
+
+	if (!group)
+		return -ENODEV;
+	if (memchr(dentry->name, '\n', dentry->name_len))
+		return -EINVAL;
+	rc = cgroup_create(group, dentry->name, dentry->name_len, &child);
+	if (rc)
+		return rc;
+	for (int i = 0; i < CGROUP_OWNED_COUNT; i++) {
+		child->owner[i][0] = current->cred->fsuid;
+		child->owner[i][1] = current->cred->fsgid;
+	}
+	*inode = inode_of(dir->sb, child, &dir_entry);
+	if (*inode)
+		return 0;
+	cgroup_remove(child);
+	return -ENOMEM;
+}
+
+static int dir_rmdir(struct inode *dir, struct dentry *dentry)
+{
+	struct cgroup *group = cgroup_of(pseudo_of(dentry->inode));
+
+	return group ? cgroup_remove(group) : 0;
+}
+
+/* The owner of a group and of the files by which it is managed may change (delegation); modes may not. */
+static int setattr(struct inode *inode, const struct attr_change *change)
+{
+	struct pseudo_inode *p = pseudo_of(inode);
+	int owned = p->entry == &dir_entry ? CGROUP_OWNED_DIR : cgroup_owned_index(p->entry);
+	struct cgroup *group = cgroup_of(p);
+
+	if (!group)
+		return -ENODEV;
+	if (!(change->valid & (ATTR_UID | ATTR_GID)))
+		return pseudo_setattr(inode, change);
+	if (owned < 0)
+		return -EPERM;
+	if (change->valid & ATTR_UID)
+		group->owner[owned][0] = inode->uid = change->uid;
+	if (change->valid & ATTR_GID)
+		group->owner[owned][1] = inode->gid = change->gid;
+	return 0;
+}
+
+static int dir_readdir(struct file *file, struct dir_emitter *emitter)
+{
+	const struct cgroup *group = cgroup_of(pseudo_of(file->inode)), *child;
+	uint64_t base = PSEUDO_FIRST_COOKIE;
+	unsigned core = 0;
+
+	if (!group || !dir_emit_dots(file, emitter))
+		return 0;
+	while (cgroup_core_table[core].name)
+		core++;
+	if (!pseudo_emit_table(file, emitter, cgroup_core_table, base))
+		return 0;
+	if (cgroup_has_pids(group) && !pseudo_emit_table(file, emitter, cgroup_pids_table, base + core))
+		return 0;
+	TAILQ_FOREACH(child, &group->children, sibling) {
+		uint64_t cookie = CHILD_COOKIE + child->number;
+
+		if (file->pos >= cookie)
+			continue;
+		if (!emitter->emit(emitter, child->name, (unsigned)strlen(child->name), child->number << 8, S_IFDIR >> 12, cookie))
+			return 0;
+		file->pos = cookie;
+	}
+	return 0;
+}
+
+const struct inode_ops cgroup_inode_ops = {
+	.lookup = dir_lookup,
+	.mkdir = dir_mkdir,
+	.rmdir = dir_rmdir,
+	.setattr = setattr,
+	.revalidate = revalidate,
+	.destroy = destroy,
+};
+
+static const struct file_ops dir_file_ops = {
+	.readdir = dir_readdir,
+};
+
+static const struct pseudo_entry dir_entry = {
+	.name = "group",
+	.mode = S_IFDIR | 0755,
+	.iops = &cgroup_inode_ops,
+	.fops = &dir_file_ops,
+};
+
+/* ---- the type ---- */
+
+static void sb_destroy(struct superblock *sb)
+{
+	struct cgroup *top = cgroup_find((uint64_t)(uintptr_t)sb->private);
+
+	if (top && top->superblock == sb)
+		top->superblock = NULL;
+}
+
+static const struct superblock_ops sb_ops = {.destroy = sb_destroy};
+
+/* Linux' options that say how groups behave here anyway. */
+static bool options_known(const char *data)
+{
+	static const char *const known[] = {"nsdelegate", "memory_recursiveprot", "favordynmods", "nofavordynmods", NULL};
+
+	while (*data) {
+		size_t len = 0;
+		unsigned i = 0;
+
+		while (data[len] && data[len] != ',')
+			len++;
+		while (known[i] && (strlen(known[i]) != len || memcmp(known[i], data, len) != 0))
+			i++;
+		if (len && !known[i])
+			return false;
+		data += data[len] ? len + 1 : len;
+	}
+	return true;
+}
+
+static int cgroupfs_mount(const struct fs_type *type, const struct mount_args *args, struct superblock **sb)
+{
+	struct cgroup *top = &current->process->container->cgroup;
+	struct inode *inode;
+
+	if (!options_known(args->data))
+		return -EINVAL;
+	if (top->superblock && top->superblock->refs) {
+		*sb = top->superblock;
+		(*sb)->refs++;
+		return 0;
+	}
+	*sb = superblock_create(type, &sb_ops, CGROUP2_SUPER_MAGIC);
+	if (!*sb)
+		return -ENOMEM;
+	(*sb)->private = (void *)(uintptr_t)top->number;
+	inode = inode_of(*sb, top, &dir_entry);
+	(*sb)->root = inode ? dentry_make_root(*sb, inode) : NULL;
+	if (!(*sb)->root) {
+		if (inode)
+			inode_put(inode);
+		superblock_put(*sb);
+		return -ENOMEM;
+	}
+	top->superblock = *sb;
+	return 0;
+}
+
+static struct fs_type cgroupfs_type = {.name = "cgroup2", .nodev = true, .mount = cgroupfs_mount};
+
+void cgroupfs_init(void)
+{
+	cgroup_files_init();
+	fs_register(&cgroupfs_type);
+}
