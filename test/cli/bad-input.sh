@@ -82,7 +82,7 @@ printf '#!/no/such/interpreter\n' >"$work/bad-script.bin"; elf bad-script
 expect "unknown command" 'bogus' "$rf" bogus
 expect "unknown option" 'bogus' "$rf" --bogus run x
 expect "unknown platform" 'bogus' "$rf" --platform=bogus do -- /bin/true
-expect "unsupported network" 'network' "$rf" --network=host do -- /bin/true
+expect "unsupported network" 'network' "$rf" --network=bogus do -- /bin/true
 expect "no command for do" 'do' "$rf" do
 expect "bad container name" 'name|id|ID' "$rf" run -b "$work/noroot" 'a/b'
 

@@ -43,6 +43,7 @@ refused "no state.json" 'one' $rf start one
 $rf list >/dev/null 2>&1; check "list goes on" 0 $?
 pid=$(jq .pid "$work/good")
 timeout -k 5 60 $rf delete --force one 2>"$work/err"; check "delete --force" 0 $?
+for _ in $(seq 50); do [ "$(grep -c '^State:.[^Z]' "/proc/$pid/status" 2>/dev/null)" = 1 ] || break; sleep 0.1; done # it may be at its end
 [ "$(grep -c ^State:.Z "/proc/$pid/status" 2>/dev/null)" != 0 ] && [ ! -e "$work/root/one" ] || { echo "left of one: $(ls "$work/root")"; failed=1; }
 
 # Several commands at once: one wins, the others say so, or come later.
