@@ -1,4 +1,5 @@
 /* `ringfence events [--stats] [--interval D] ID`: statistics, and what happens to the container, as runc prints them. */
+#include <errno.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -51,13 +52,15 @@ static int parse_interval(const char *text)
 }
 
 /* 1: the sandbox has ended. 0; or -1 after a message. */
-static int take_reply(int fd, const char *id)
+static int take_reply(int fd, const char *id, int patience_ms)
 {
 	struct control_reply reply;
 	struct control_stats stats = {0};
 	struct control_event event;
-	int error = control_get(fd, CONTROL_FOREVER, &reply), result = 0;
+	int error = control_get(fd, patience_ms, &reply), result = 0;
 
+	if (error == -ETIMEDOUT)
+		return cli_error("%s", control_reason(error, &reply)), -1;
 	if (error)
 		return 1;
 	if (reply.error) {
@@ -106,7 +109,7 @@ static int stream(int fd, const char *id, int interval)
 			if (control_put(fd, REQUEST_STATS, &stats) < 0)
 				return 0;
 		} else if (poll(&ready, 1, (int)left) > 0) {
-			result = take_reply(fd, id);
+			result = take_reply(fd, id, CONTROL_FOREVER);
 		}
 	}
 	return result < 0;
@@ -138,6 +141,6 @@ int command_events(int argc, char **argv)
 		return stream(fd, words[0], parse_interval(interval));
 	if (control_put(fd, REQUEST_STATS, &request) < 0)
 		return cli_error("the sandbox has ended");
-	int result = take_reply(fd, words[0]);
+	int result = take_reply(fd, words[0], CONTROL_PATIENCE_MS);
 	return result > 0 ? cli_error("the sandbox has ended") : result < 0;
 }

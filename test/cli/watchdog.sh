@@ -59,7 +59,7 @@ hold "$pid" >"$work/held" & holder=$!
 until_line '^held [1-9]' "$work/held" 5
 until_line "watchdog: the sandbox's kernel has not answered for 2 s; on its CPU 0: (none|task [0-9]+)" "$work/log" 15
 until_line '"type":"stuck","id":"one","data":\{"seconds":2,"task":[0-9]+\}' "$work/events" 5
-sleep 3
+check "statistics do not wait for ever" "ringfence: events: the sandbox does not answer" "$(timeout -k 1 20 $rf events --stats one 2>&1)"
 check "told once" 1 "$(grep -c 'has not answered' "$work/log")"
 kill $holder; wait $holder 2>/dev/null; holder=
 until_line "watchdog: the sandbox's kernel answers again" "$work/log" 10
