@@ -189,6 +189,24 @@ unsigned tcp_linux_state_of(const struct tcp_pcb *pcb);
 /* Sizes a connection's segments by its peer's MSS, its options, what the path carries and the peer's window takes. */
 void tcp_use_segments(struct tcp_link *link, uint32_t window);
 void tcp_fix_syn(struct tcp_hdr *header, const struct tcp_pcb *pcb); /* one that lwIP is about to send */
+
+/* tcp.c's, for its other files */
+int tcp_need_pcb(struct inet_socket *sock); /* 0, -ENOBUFS, -ENOMEM */
+int tcp_bind_to(struct inet_socket *sock, const ip_addr_t *ip, uint16_t port);
+void tcp_unlink_socket(struct inet_socket *sock); /* it lets go of its control block */
+bool tcp_name_overlaps(const struct inet_socket *a, const ip_addr_t *a_ip, const struct inet_socket *b);
+
+/* ---- tcp_tune.c ---- */
+void tcp_set_first_timeout(struct tcp_pcb *pcb);
+void tcp_take_first_measure(struct tcp_pcb *pcb);
+void tcp_limit_window(struct tcp_pcb *pcb, const struct inet_socket *sock);
+
+/* ---- tcp_listen.c ---- */
+void tcp_note_names(struct inet_socket *sock, const struct tcp_pcb *pcb);
+bool tcp_pass_on(struct inet_socket *holder); /* it stops to listen: whether another of its group has taken over */
+struct inet_socket *tcp_first_ready(const struct inet_socket *sock); /* to accept; NULL */
+int tcp_socket_listen(struct socket *base, int backlog);
+int tcp_socket_accept(struct socket *base, uint64_t deadline, struct socket **out);
 bool tcp_listener_has_room(struct tcp_link *link, uint16_t port); /* for a connection from that port */
 
 /* ---- segment.c ---- */

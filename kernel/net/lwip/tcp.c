@@ -11,11 +11,6 @@
 #include "kernel/net/lwip/internal.h"
 #include "ring0/clock.h"
 
-#define BACKLOG_MAX 4096u /* net.core.somaxconn */
-#define FIRST_TIMEOUT_MS 1000u /* of a SYN (RFC 6298); lwIP's is 3 s */
-#define TIMEOUT_TICKS_MIN 4 /* 240 to 320 ms */
-#define SEGMENT_PACKETS 16u
-#define SEGMENT_MAX 61440u
 
 /* As Linux numbers the states of tcp(7), by lwIP's. */
 static const uint8_t linux_states[] = {
@@ -71,49 +66,13 @@ static void on_destroyed(u8_t slot, void *data)
 	tcp_link_put(link);
 }
 
-/* RFC 6298: the handshake is the first measure of the round trip; lwIP would take it for one of many. */
-static void take_first_measure(struct tcp_pcb *pcb)
-{
-	s16_t ticks = (s16_t)MIN(tcp_ticks - pcb->rttest, 0xffu);
-
-	if (!pcb->rttest)
-		return; /* sent more than once: it measures nothing */
-	pcb->rttest = 0;
-	pcb->sa = (s16_t)(ticks << 3);
-	pcb->sv = MAX((s16_t)(2 * ticks), (s16_t)TIMEOUT_TICKS_MIN);
-	pcb->rto = (s16_t)(ticks + pcb->sv);
-}
-
-static void set_first_timeout(struct tcp_pcb *pcb)
-{
-	pcb->rto = pcb->sv = FIRST_TIMEOUT_MS / TCP_SLOW_INTERVAL + 1;
-}
-
-/* SO_RCVBUF and TCP_WINDOW_CLAMP before the connection: once announced, a window is not taken back. */
-static void limit_window(struct tcp_pcb *pcb, const struct inet_socket *sock)
-{
-	if (!sock || pcb->rcv_wnd <= tcp_window_limit(sock))
-		return;
-	pcb->rcv_wnd = pcb->rcv_ann_wnd = (tcpwnd_size_t)tcp_window_limit(sock);
-	pcb->rcv_ann_right_edge = pcb->rcv_nxt + pcb->rcv_wnd;
-}
-
 static err_t on_passive_open(u8_t slot, struct tcp_pcb_listen *listener, struct tcp_pcb *pcb)
 {
 	const struct tcp_link *link = listener->callback_arg;
 
-	set_first_timeout(pcb);
-	limit_window(pcb, link ? link->sock : NULL);
+	tcp_set_first_timeout(pcb);
+	tcp_limit_window(pcb, link ? link->sock : NULL);
 	return ERR_OK;
-}
-
-/* The window of our SYN: lwIP wants its own number in the control block until the connection stands. */
-void tcp_fix_syn(struct tcp_hdr *header, const struct tcp_pcb *pcb)
-{
-	const struct tcp_link *link = pcb->callback_arg;
-
-	if (pcb->state == SYN_SENT && link && link->sock)
-		header->wnd = __builtin_bswap16((uint16_t)MIN(tcp_window_limit(link->sock), 0xffffull));
 }
 
 static const struct tcp_ext_arg_callbacks link_callbacks = {.destroy = on_destroyed, .passive_open = on_passive_open};
@@ -166,7 +125,7 @@ struct tcp_link *tcp_link_new(struct inet_socket *sock, struct tcp_pcb *pcb)
 }
 
 /* The socket lets go of its control block, which goes on by itself or is gone. */
-static void unlink_socket(struct inet_socket *sock)
+void tcp_unlink_socket(struct inet_socket *sock)
 {
 	struct tcp_link *link = sock->tcp;
 
@@ -186,47 +145,14 @@ struct tcp_link *tcp_link_of(struct tcp_pcb *pcb)
 	return have_slot ? tcp_ext_arg_get(pcb, link_slot) : NULL;
 }
 
-/*
- * Over a link, segments of many packets: the host cuts them (kernel/net/frames.h). IPv4 only, since lwIP would fragment
- * them itself under IPv6. lwIP's MSS counts the options of each segment, ours what a packet carries beside them.
- */
-void tcp_use_segments(struct tcp_link *link, uint32_t window)
-{
-	struct tcp_pcb *pcb = link->pcb;
-	struct netif *netif = ip_route(&pcb->local_ip, &pcb->remote_ip);
-	bool v6 = IP_IS_V6(&pcb->remote_ip), first = !link->peer_mss;
-	uint16_t options = pcb->flags & TF_TIMESTAMP ? LWIP_TCP_OPT_LEN_TS_OUT : 0, mtu;
-	uint32_t packets = 1;
-
-	if (first) {
-		link->peer_mss = MAX(pcb->mss, (u16_t)TCP_MSS_MIN);
-		if (link->sock && link->sock->max_segment)
-			link->peer_mss = MIN(link->peer_mss, (u16_t)link->sock->max_segment);
-		link->segment = pcb->mss = link->peer_mss;
-	}
-	if (!netif || netif == &loop_netif)
-		return;
-	mtu = path_carries(&pcb->remote_ip, device_mtu(netif));
-	link->mss = (uint16_t)(MIN(link->peer_mss, (u16_t)(mtu - (v6 ? 60 : 40))) - options);
-	if (!v6)
-		packets = MIN(SEGMENT_PACKETS, (SEGMENT_MAX - options) / link->mss);
-	if (window < 2 * packets * link->mss) /* a segment must fit what the peer takes */
-		packets = MAX(window / 2 / link->mss, 1u);
-	link->segment = (u16_t)(link->mss * packets + options);
-	if (!first)
-		return; /* tcp_data.c takes it over when it may */
-	pcb->mss = link->segment;
-	pcb->cwnd = MAX(pcb->cwnd, 2u * pcb->mss);
-}
-
-static int need_pcb(struct inet_socket *sock)
+int tcp_need_pcb(struct inet_socket *sock)
 {
 	struct tcp_pcb *pcb;
 	u8_t type = IPADDR_TYPE_V4;
 
 	if (sock->tcp && sock->tcp->pcb)
 		return 0;
-	unlink_socket(sock);
+	tcp_unlink_socket(sock);
 	if (sock->family == AF_INET6)
 		type = sock->v6only ? IPADDR_TYPE_V6 : IPADDR_TYPE_ANY;
 	pcb = tcp_new_ip_type(type);
@@ -236,14 +162,14 @@ static int need_pcb(struct inet_socket *sock)
 		tcp_abort(pcb);
 		return -ENOMEM;
 	}
-	set_first_timeout(pcb);
+	tcp_set_first_timeout(pcb);
 	inet_apply_tcp_options(sock);
 	return 0;
 }
 
 /* ---- names ---- */
 
-static bool overlaps(const struct inet_socket *a, const ip_addr_t *a_ip, const struct inet_socket *b)
+bool tcp_name_overlaps(const struct inet_socket *a, const ip_addr_t *a_ip, const struct inet_socket *b)
 {
 	bool a_any = ip_addr_isany(a_ip), b_any = ip_addr_isany(&b->local);
 	bool a_dual = a->family == AF_INET6 && !a->v6only && a_any, b_dual = b->family == AF_INET6 && !b->v6only && b_any;
@@ -262,7 +188,7 @@ bool inet_port_in_use(const struct inet_socket *sock, const ip_addr_t *ip, uint1
 
 	TAILQ_FOREACH(other, &inet_sockets, all) {
 		if (other == sock || other->base.protocol != sock->base.protocol || other->base.type != sock->base.type ||
-		    !other->bound || other->local_port != port || !overlaps(sock, ip, other))
+		    !other->bound || other->local_port != port || !tcp_name_overlaps(sock, ip, other))
 			continue;
 		if (sock->options.reuse_address && other->options.reuse_address && other->state != INET_LISTENING)
 			continue;
@@ -273,10 +199,10 @@ bool inet_port_in_use(const struct inet_socket *sock, const ip_addr_t *ip, uint1
 	return false;
 }
 
-static int bind_to(struct inet_socket *sock, const ip_addr_t *ip, uint16_t port)
+int tcp_bind_to(struct inet_socket *sock, const ip_addr_t *ip, uint16_t port)
 {
 	struct tcp_pcb *pcb;
-	int rc = need_pcb(sock);
+	int rc = tcp_need_pcb(sock);
 
 	if (rc)
 		return rc;
@@ -318,7 +244,7 @@ static int tcp_socket_bind(struct socket *base, struct socket_address *address)
 	if (ip_addr_isany(&ip) && IP_IS_V6(&ip) && !sock->v6only)
 		ip_addr_copy(ip, *IP_ANY_TYPE);
 	stack_enter();
-	rc = bind_to(sock, &ip, port);
+	rc = tcp_bind_to(sock, &ip, port);
 	stack_leave();
 	return rc;
 }
@@ -336,236 +262,6 @@ static int tcp_socket_name(struct socket *base, bool peer, struct socket_address
 	return 0;
 }
 
-/* ---- listening ---- */
-
-static void inherit(struct inet_socket *child, const struct inet_socket *from)
-{
-	socket_options_inherit(&child->options, &from->options);
-	child->quick_acks = from->quick_acks;
-	child->delay_acks = from->delay_acks;
-	child->user_timeout = from->user_timeout;
-	child->unsent_low = from->unsent_low;
-	child->window_clamp = from->window_clamp;
-	child->max_segment = from->max_segment;
-	child->v6only = from->v6only;
-	child->nodelay = from->nodelay;
-	child->keep_idle = from->keep_idle;
-	child->keep_interval = from->keep_interval;
-	child->keep_count = from->keep_count;
-	child->tos = from->tos;
-	child->ttl = from->ttl;
-	child->base.receive_timeout = from->base.receive_timeout;
-	child->base.send_timeout = from->base.send_timeout;
-}
-
-static void note_names(struct inet_socket *sock, const struct tcp_pcb *pcb)
-{
-	ip_addr_copy(sock->local, pcb->local_ip);
-	ip_addr_copy(sock->remote, pcb->remote_ip);
-	sock->local_port = pcb->local_port;
-	sock->remote_port = pcb->remote_port;
-}
-
-/*
- * SO_REUSEPORT: listeners of one user on one name share a control block, which the first of them holds; connections are
- * spread by the client's port. When the holder goes, another takes the block over.
- */
-static bool same_group(const struct inet_socket *a, const struct inet_socket *b)
-{
-	return a != b && a->options.reuse_port && b->options.reuse_port && a->uid == b->uid && b->state == INET_LISTENING &&
-	       a->local_port == b->local_port && a->family == b->family && ip_addr_cmp(&a->local, &b->local);
-}
-
-static struct inet_socket *pick_listener(struct inet_socket *holder, uint16_t port)
-{
-	struct inet_socket *sock;
-	unsigned count = 1, wanted;
-
-	if (!holder->options.reuse_port)
-		return holder;
-	TAILQ_FOREACH(sock, &inet_sockets, all)
-		count += same_group(holder, sock);
-	wanted = (port * 40503u >> 4) % count;
-	TAILQ_FOREACH(sock, &inet_sockets, all)
-		if (same_group(holder, sock) && !wanted--)
-			return sock;
-	return holder;
-}
-
-/* The holder stops to listen: whether another has taken its block over. */
-static bool pass_on(struct inet_socket *holder)
-{
-	struct inet_socket *sock;
-
-	TAILQ_FOREACH(sock, &inet_sockets, all) {
-		if (!same_group(holder, sock))
-			continue;
-		sock->tcp = holder->tcp;
-		sock->tcp->sock = sock;
-		holder->tcp = NULL;
-		return true;
-	}
-	return false;
-}
-
-/* TCP_DEFER_ACCEPT: a connection is to be accepted once it has data, or has waited long enough. */
-static struct inet_socket *first_ready(const struct inet_socket *sock)
-{
-	struct inet_socket *child;
-
-	TAILQ_FOREACH(child, &sock->pending, pending_link)
-		if (!child->listener)
-			return child;
-	return NULL;
-}
-
-void tcp_release_deferred(struct inet_socket *sock)
-{
-	struct inet_socket *listener = sock->listener;
-
-	ktimer_cancel(&sock->defer_timer);
-	sock->listener = NULL;
-	inet_wake(listener, EPOLLIN | EPOLLRDNORM);
-}
-
-static void deferred_long_enough(struct ktimer *timer)
-{
-	tcp_release_deferred(container_of(timer, struct inet_socket, defer_timer));
-}
-
-static void defer(struct inet_socket *child, struct inet_socket *listener)
-{
-	child->listener = listener;
-	ktimer_init(&child->defer_timer, deferred_long_enough);
-	ktimer_start(&child->defer_timer, clock_monotonic() + listener->defer_accept * 1000000000ull);
-}
-
-/* As Linux: one more than listen(2) asked for. */
-bool tcp_listener_has_room(struct tcp_link *link, uint16_t port)
-{
-	const struct inet_socket *sock = link && link->sock ? pick_listener(link->sock, port) : NULL;
-
-	return sock && sock->pending_count <= sock->backlog;
-}
-
-/* A connection to a listener is established. */
-static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t err)
-{
-	struct tcp_link *link = arg;
-	struct inet_socket *sock = link ? link->sock : NULL, *child;
-
-	if (err != ERR_OK || !pcb)
-		return ERR_VAL;
-	if (sock)
-		sock = pick_listener(sock, pcb->remote_port);
-	child = sock ? inet_alloc(sock->family, SOCK_STREAM, IPPROTO_TCP) : NULL;
-	if (!child || !tcp_link_new(child, pcb)) {
-		if (child)
-			inet_free(child);
-		tcp_arg(pcb, NULL);
-		tcp_err(pcb, NULL);
-		tcp_abort(pcb);
-		return ERR_ABRT;
-	}
-	child->base.ops = sock->base.ops;
-	inherit(child, sock);
-	child->state = INET_CONNECTED;
-	child->connected = true;
-	note_names(child, pcb);
-	inet_apply_tcp_options(child);
-	tcp_use_segments(child->tcp, UINT32_MAX);
-	take_first_measure(pcb);
-	TAILQ_INSERT_TAIL(&sock->pending, child, pending_link);
-	sock->pending_count++;
-	if (sock->defer_accept)
-		defer(child, sock);
-	else
-		inet_wake(sock, EPOLLIN | EPOLLRDNORM);
-	return ERR_OK;
-}
-
-static int start_listening(struct inet_socket *sock, bool joins)
-{
-	struct tcp_link *link;
-	struct tcp_pcb *pcb;
-	err_t err;
-	int rc = need_pcb(sock);
-
-	if (!rc && !sock->bound)
-		rc = bind_to(sock, sock->family == AF_INET ? IP4_ADDR_ANY : sock->v6only ? IP6_ADDR_ANY : IP_ANY_TYPE, 0);
-	if (rc)
-		return rc;
-	if (joins) {
-		pcb = sock->tcp->pcb;
-		unlink_socket(sock);
-		(void)tcp_close(pcb);
-		sock->state = INET_LISTENING;
-		return 0;
-	}
-	link = sock->tcp;
-	link->refs++; /* the block that is replaced lets go of its own */
-	pcb = tcp_listen_with_backlog_and_err(link->pcb, TCP_DEFAULT_LISTEN_BACKLOG, &err);
-	if (!pcb) {
-		link->refs--;
-		return stack_error(err);
-	}
-	link->pcb = pcb;
-	tcp_accept(pcb, on_accept);
-	sock->state = INET_LISTENING;
-	return 0;
-}
-
-static int tcp_socket_listen(struct socket *base, int backlog)
-{
-	struct inet_socket *sock = inet_of(base), *other;
-	unsigned limit = MIN((unsigned)backlog, BACKLOG_MAX);
-	bool joins = false;
-	int rc;
-
-	if (sock->state == INET_LISTENING) {
-		sock->backlog = limit;
-		return 0;
-	}
-	if (sock->state != INET_IDLE && sock->state != INET_DONE)
-		return -EINVAL;
-	if (sock->bound)
-		TAILQ_FOREACH(other, &inet_sockets, all)
-			joins |= same_group(sock, other);
-	if (sock->bound && !joins)
-		TAILQ_FOREACH(other, &inet_sockets, all)
-			if (other != sock && other->state == INET_LISTENING && other->local_port == sock->local_port &&
-			    overlaps(sock, &sock->local, other))
-				return -EADDRINUSE;
-	sock->backlog = limit;
-	stack_enter();
-	rc = start_listening(sock, joins);
-	stack_leave();
-	return rc;
-}
-
-static int tcp_socket_accept(struct socket *base, uint64_t deadline, struct socket **out)
-{
-	struct inet_socket *sock = inet_of(base), *child;
-	int rc = 0;
-
-	if (sock->state != INET_LISTENING)
-		return -EINVAL;
-	if (!first_ready(sock)) {
-		if (!deadline)
-			return -EAGAIN;
-		rc = wait_event(&sock->wait, first_ready(sock) || sock->state != INET_LISTENING, deadline, true);
-	}
-	if (rc)
-		return rc == -ETIMEDOUT ? -EAGAIN : rc;
-	child = first_ready(sock);
-	if (!child)
-		return -EINVAL;
-	TAILQ_REMOVE(&sock->pending, child, pending_link);
-	sock->pending_count--;
-	*out = &child->base;
-	return 0;
-}
-
 /* ---- connecting ---- */
 
 static err_t on_connected(void *arg, struct tcp_pcb *pcb, err_t err)
@@ -578,8 +274,8 @@ static err_t on_connected(void *arg, struct tcp_pcb *pcb, err_t err)
 	sock->state = INET_CONNECTED;
 	inet_apply_tcp_options(sock);
 	tcp_use_segments(link, UINT32_MAX);
-	take_first_measure(pcb);
-	limit_window(pcb, sock);
+	tcp_take_first_measure(pcb);
+	tcp_limit_window(pcb, sock);
 	inet_wake(sock, EPOLLOUT | EPOLLWRNORM);
 	return ERR_OK;
 }
@@ -588,7 +284,7 @@ static int start_connecting(struct inet_socket *sock, ip_addr_t *to, uint16_t po
 {
 	ip_addr_t from;
 	struct tcp_pcb *pcb;
-	int rc = need_pcb(sock);
+	int rc = tcp_need_pcb(sock);
 
 	if (rc)
 		return rc;
@@ -609,7 +305,7 @@ static int start_connecting(struct inet_socket *sock, ip_addr_t *to, uint16_t po
 		sock->state = INET_IDLE;
 		return rc == -ENOBUFS || rc == -EADDRINUSE ? -EADDRNOTAVAIL : rc;
 	}
-	note_names(sock, pcb);
+	tcp_note_names(sock, pcb);
 	sock->bound = true;
 	return 0;
 }
@@ -622,7 +318,7 @@ static int disconnect(struct inet_socket *sock)
 	if (sock->tcp && sock->tcp->pcb) {
 		struct tcp_pcb *pcb = sock->tcp->pcb;
 
-		unlink_socket(sock);
+		tcp_unlink_socket(sock);
 		tcp_abort(pcb);
 	}
 	stack_leave();
@@ -644,7 +340,7 @@ static int finish_connecting(struct inet_socket *sock)
 	if (sock->tcp && sock->tcp->pcb) { /* ICMP ended it, lwIP still tries */
 		struct tcp_pcb *pcb = sock->tcp->pcb;
 
-		unlink_socket(sock);
+		tcp_unlink_socket(sock);
 		stack_enter();
 		tcp_abort(pcb);
 		stack_leave();
@@ -722,7 +418,7 @@ static uint32_t tcp_socket_events(struct socket *base)
 	size_t limit = sock->options.send_buffer_set ? MIN(sock->options.send_buffer, TCP_SND_BUF) : TCP_SND_BUF;
 
 	if (sock->state == INET_LISTENING)
-		return events | (first_ready(sock) ? EPOLLIN | EPOLLRDNORM : 0);
+		return events | (tcp_first_ready(sock) ? EPOLLIN | EPOLLRDNORM : 0);
 	if (sock->state == INET_CONNECTING)
 		return events;
 	if (sock->state == INET_IDLE)
@@ -747,7 +443,7 @@ static int tcp_socket_shutdown(struct socket *base, int how)
 		if (!receive)
 			return 0;
 		stack_enter();
-		if (sock->tcp && !pass_on(sock))
+		if (sock->tcp && !tcp_pass_on(sock))
 			tcp_close(sock->tcp->pcb);
 		stack_leave();
 		sock->state = INET_IDLE;
@@ -786,7 +482,7 @@ static void close_connection(struct inet_socket *sock)
 
 	if (!sock->rx_bytes)
 		pcb->rcv_wnd = TCP_WND_MAX(pcb); /* else lwIP takes a small window for unread data, and resets */
-	unlink_socket(sock);
+	tcp_unlink_socket(sock);
 	if (reset)
 		tcp_abort(pcb);
 	else
@@ -814,25 +510,25 @@ static void tcp_socket_close(struct socket *base)
 		if (child->tcp->pcb) {
 			struct tcp_pcb *pcb = child->tcp->pcb;
 
-			unlink_socket(child);
+			tcp_unlink_socket(child);
 			tcp_abort(pcb);
 		} else {
-			unlink_socket(child);
+			tcp_unlink_socket(child);
 		}
 		tcp_drop_received(child);
 		inet_free(child);
 	}
-	if (listening && (!sock->tcp || pass_on(sock))) {
+	if (listening && (!sock->tcp || tcp_pass_on(sock))) {
 		/* the others of its group listen on */
 	} else if (listening) {
 		struct tcp_pcb *pcb = sock->tcp->pcb;
 
-		unlink_socket(sock);
+		tcp_unlink_socket(sock);
 		(void)tcp_close(pcb);
 	} else if (sock->tcp && sock->tcp->pcb) {
 		close_connection(sock);
 	} else {
-		unlink_socket(sock);
+		tcp_unlink_socket(sock);
 	}
 	stack_leave();
 	tcp_drop_received(sock);
