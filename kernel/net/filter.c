@@ -21,7 +21,8 @@ static bool ancillary_is_known(const struct sock_filter *insn)
 {
 	if (BPF_CLASS(insn->code) != BPF_LD || BPF_MODE(insn->code) != BPF_ABS || insn->k < ANCILLARY)
 		return true;
-	return insn->k - ANCILLARY < SKF_AD_MAX && insn->k - ANCILLARY != SKF_AD_NLATTR && insn->k - ANCILLARY != SKF_AD_NLATTR_NEST;
+	return insn->k - ANCILLARY < SKF_AD_MAX && insn->k - ANCILLARY != SKF_AD_NLATTR &&
+	       insn->k - ANCILLARY != SKF_AD_NLATTR_NEST;
 }
 
 int socket_filter_attach(struct socket_options *options, struct sock_filter *program, unsigned count)

@@ -141,6 +141,7 @@ static int wrap(int family, int type, int protocol, int64_t fd, struct socket **
 int hostnet_create(int family, int type, int protocol, struct socket **out)
 {
 	bool ping = type == SOCK_DGRAM && (protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6);
+	int64_t fd;
 
 	if (protocol < 0 || protocol > 255)
 		return -EINVAL;
@@ -150,7 +151,8 @@ int hostnet_create(int family, int type, int protocol, struct socket **out)
 		return -EPERM;
 	if (ping && !sysctl_may_ping())
 		return -EACCES;
-	return wrap(family, type, protocol, machine->host_call(ABI_CALL_socket, (uint64_t)family, (uint64_t)type, (uint64_t)protocol, 0), out);
+	fd = machine->host_call(ABI_CALL_socket, (uint64_t)family, (uint64_t)type, (uint64_t)protocol, 0);
+	return wrap(family, type, protocol, fd, out);
 }
 
 /* SO_LINGER with a time: the host must not wait in close(2), so the wait is here. Its set tells no end of it: looked at often. */
@@ -367,7 +369,8 @@ static void report_control(struct socket_receive *receive, const uint8_t *contro
 		memcpy(&header, control + at, sizeof(header));
 		if (header.len < sizeof(header) || header.len > len - at)
 			return;
-		(void)receive->control(receive, header.level, header.type, control + at + sizeof(header), header.len - sizeof(header));
+		(void)receive->control(receive, header.level, header.type, control + at + sizeof(header),
+			header.len - sizeof(header));
 		at += MIN(CMSG_ALIGNED(header.len), len - at);
 	}
 }
@@ -379,7 +382,8 @@ struct received {
 };
 
 /* One message into `bytes`, its surroundings into *in (with room for ABI_SOCKET_CONTROL). Waits. */
-static int64_t receive_part(struct host_socket *sock, const struct socket_receive *receive, char *bytes, size_t n, struct received *in)
+static int64_t receive_part(struct host_socket *sock, const struct socket_receive *receive, char *bytes, size_t n,
+	struct received *in)
 {
 	struct abi_socket_message *m = &buffer->message;
 
@@ -416,6 +420,8 @@ static int64_t receive_part(struct host_socket *sock, const struct socket_receiv
 static int64_t receive_into(struct host_socket *sock, struct socket_receive *receive, char *bytes, size_t room, struct received *in)
 {
 	bool stream = sock->base.type == SOCK_STREAM;
+	/* Go on until there is all of it; a peek would see the same again. */
+	bool whole = stream && receive->flags & MSG_WAITALL && !(receive->flags & (MSG_PEEK | MSG_ERRQUEUE));
 	size_t done = 0, part, got;
 	int64_t rc;
 
@@ -429,7 +435,7 @@ static int64_t receive_into(struct host_socket *sock, struct socket_receive *rec
 			return done ? (int64_t)done : -EFAULT;
 		report_control(receive, in->control, in->control_len);
 		done += stream ? got : (size_t)rc;
-	} while (stream && rc > 0 && receive->flags & MSG_WAITALL && !(receive->flags & (MSG_PEEK | MSG_ERRQUEUE)) && done < receive->len);
+	} while (whole && rc > 0 && done < receive->len);
 	receive->out_flags = in->flags & (MSG_TRUNC | MSG_EOR | MSG_ERRQUEUE | MSG_OOB);
 	if (receive->address)
 		*receive->address = in->address;
@@ -487,8 +493,11 @@ static int set_linger(struct host_socket *sock, const void *value, unsigned len)
 static int host_set_option(struct socket *base, int level, int option, const void *value, unsigned len)
 {
 	struct host_socket *sock = host_of(base);
-	int rc = level == SOL_SOCKET && option == SO_LINGER ? set_linger(sock, value, len) : (int)ask_option(sock, level, option, true, value, MIN(len, ABI_SOCKET_OPTION));
+	int rc;
 
+	if (level == SOL_SOCKET && option == SO_LINGER)
+		return set_linger(sock, value, len);
+	rc = (int)ask_option(sock, level, option, true, value, MIN(len, ABI_SOCKET_OPTION));
 	if (!rc && level == SOL_SOCKET && option == SO_RCVLOWAT)
 		sock->low = (uint32_t)option_number(sock, SO_RCVLOWAT);
 	return rc;

@@ -10,6 +10,7 @@
 
 #include "kernel/mm.h"
 #include "kernel/net/netlink_internal.h"
+#include "kernel/net/filter.h"
 #include "kernel/net/options.h"
 #include "kernel/task.h"
 #include "ring0/lib.h"
@@ -162,6 +163,8 @@ static void flush(struct netlink_reply *reply)
 	reply->datagram = NULL;
 	if (!datagram)
 		return;
+	if (datagram->len) /* a filter may let nothing through */
+		datagram->len = socket_filter_run_flat(&reply->sock->options, datagram->bytes, datagram->len, 0);
 	if (!datagram->len) {
 		kfree(datagram);
 		return;

@@ -325,7 +325,8 @@ static uint32_t packet_events(struct socket *base)
 /* ---- what goes ---- */
 
 /* Where a message goes: the interface, and for SOCK_DGRAM the header that it gets. */
-static int destination(struct packet_socket *sock, const struct socket_send *send, struct inet_device *device, struct ethhdr *header)
+static int destination(struct packet_socket *sock, const struct socket_send *send, struct inet_device *device,
+	struct ethhdr *header)
 {
 	struct sockaddr_ll to = {.sll_ifindex = sock->index, .sll_protocol = __builtin_bswap16(sock->protocol)};
 	bool dgram = sock->base.type == SOCK_DGRAM;

@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/filter.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -449,6 +451,27 @@ static void filters(void)
 	close(s[1]);
 }
 
+/* A filter that lets nothing through: the answer is lost. */
+static void netlink_filter(void)
+{
+	struct sock_filter nothing[] = {BPF_STMT(BPF_RET | BPF_K, 0)};
+	struct {
+		struct nlmsghdr header;
+		struct rtgenmsg body;
+	} request = {{sizeof(request), RTM_GETLINK, NLM_F_REQUEST | NLM_F_DUMP, 1, 0}, {AF_UNSPEC}};
+	int s = socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
+	char buf[8192];
+
+	CHECK(send(s, &request, sizeof(request), 0) == sizeof(request));
+	CHECK(recv(s, buf, sizeof(buf), MSG_DONTWAIT) > 0);
+	while (recv(s, buf, sizeof(buf), MSG_DONTWAIT) > 0)
+		;
+	attach(s, nothing, 1);
+	CHECK(send(s, &request, sizeof(request), 0) == sizeof(request));
+	CHECK_ERRNO(recv(s, buf, sizeof(buf), MSG_DONTWAIT), EAGAIN);
+	close(s);
+}
+
 /* ---- who the other side is ---- */
 
 static int fdinfo_pid(int pidfd)
@@ -558,6 +581,7 @@ int main(void)
 	RUN(corked);
 	RUN(bound_to_device);
 	RUN(filters);
+	RUN(netlink_filter);
 	RUN(peer_process);
 	ISOLATED(peer_groups);
 	ISOLATED(across_namespaces);
