@@ -33,6 +33,7 @@ struct query {
 	const char *name;
 	uint16_t type;  /* of the message, where it is not RTM_NEW… */
 	unsigned found;
+	bool looked_up; /* the answer to one question: with RTA_CACHEINFO */
 };
 
 static unsigned address_size(unsigned family)
@@ -152,6 +153,7 @@ static void tell_address(void *arg, const struct inet_address *a)
 
 static void put_route(struct query *q, const struct inet_route *r, unsigned table)
 {
+	static const struct rta_cacheinfo fresh;
 	static const uint8_t none[16];
 	unsigned size = address_size(r->family);
 	struct rtmsg *info = reply_begin(q->reply, q->type ? q->type : RTM_NEWROUTE, sizeof(*info));
@@ -167,15 +169,17 @@ static void put_route(struct query *q, const struct inet_route *r, unsigned tabl
 	reply_put_u32(q->reply, RTA_TABLE, table);
 	if (r->prefix)
 		reply_put(q->reply, RTA_DST, r->destination, size);
+	reply_put_u32(q->reply, RTA_OIF, (uint32_t)r->index); /* early, as Linux */
 	if (r->metric)
 		reply_put_u32(q->reply, RTA_PRIORITY, r->metric);
 	if (memcmp(r->gateway, none, size))
 		reply_put(q->reply, RTA_GATEWAY, r->gateway, size);
 	if (memcmp(r->source, none, size))
 		reply_put(q->reply, RTA_PREFSRC, r->source, size);
-	reply_put_u32(q->reply, RTA_OIF, (uint32_t)r->index);
 	if (r->family == AF_INET6)
 		reply_put_u8(q->reply, RTA_PREF, 0); /* medium */
+	if (q->looked_up)
+		reply_put(q->reply, RTA_CACHEINFO, &fresh, sizeof(fresh));
 	reply_end(q->reply);
 }
 
@@ -219,6 +223,7 @@ static int get_route(struct query *q, const struct nlmsghdr *request, size_t len
 	if (!to || size != address_size(info->rtm_family))
 		return -EINVAL;
 	rc = inet_route_to(info->rtm_family, to, &route);
+	q->looked_up = true; /* nmap overlooks the last attribute, which Linux has here */
 	if (!rc)
 		put_route(q, &route, route.local ? RT_TABLE_LOCAL : RT_TABLE_MAIN);
 	return rc;
