@@ -19,33 +19,33 @@ def read(name):
 	return open(f"{top}/{name}").read().split()
 
 
-def write(name, text):
+def tried(call, *args):
 	"""0 or the name of the error."""
 	try:
-		fd = os.open(f"{top}/{name}", os.O_WRONLY)
-		try:
-			os.write(fd, text.encode())
-		finally:
-			os.close(fd)
+		call(*args)
 	except OSError as e:
 		return errno.errorcode[e.errno]
 	return 0
+
+
+def write_at_once(path, text):
+	fd = os.open(path, os.O_WRONLY)
+	try:
+		os.write(fd, text.encode())
+	finally:
+		os.close(fd)
+
+
+def write(name, text):
+	return tried(write_at_once, f"{top}/{name}", text)
 
 
 def made(name):
-	try:
-		os.mkdir(f"{top}/{name}")
-	except OSError as e:
-		return errno.errorcode[e.errno]
-	return 0
+	return tried(os.mkdir, f"{top}/{name}")
 
 
 def removed(name):
-	try:
-		os.rmdir(f"{top}/{name}")
-	except OSError as e:
-		return errno.errorcode[e.errno]
-	return 0
+	return tried(os.rmdir, f"{top}/{name}")
 
 
 def until(condition):
@@ -98,10 +98,7 @@ def members():
 	print("one left", child.poll(), write("b/cgroup.kill", "1"), child.wait(), until(lambda: "1" not in read("b/cgroup.events")))
 	file = open(f"{top}/b/cgroup.procs")
 	print("remove", removed("a"), removed("b"))
-	try:
-		print("gone", file.read())
-	except OSError as e:
-		print("gone", errno.errorcode[e.errno])
+	print("gone", tried(file.read))
 
 
 def freezer():
