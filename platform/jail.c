@@ -148,7 +148,7 @@ static int change_user(const struct vmm_options *options)
 	if (options->uid == 0 || geteuid() != 0)
 		return 0;
 	if (setgroups(0, NULL) < 0)
-		return fail("setgroups");
+		return fail(errno == EPERM ? "setgroups: the user namespace has no user of its own for a sandbox" : "setgroups");
 	/* glibc changes every thread of the process. */
 	if (setresgid(options->gid, options->gid, options->gid) < 0)
 		return fail("setresgid");

@@ -1,6 +1,7 @@
 #!/bin/bash
 # The processes that hold a container's memory: on each platform they are limited in number, have no capabilities and
-# cannot gain any. Usage: stubs.sh BUILD
+# cannot gain any, and none wakes while the container sleeps. Systrap's need nothing that Yama's ptrace_scope or a missing
+# CAP_SYS_PTRACE could forbid: no call of that kind is made, and none is on a list. Usage: stubs.sh BUILD
 set -u
 here=$(cd "$(dirname "$0")/.." && pwd)
 debian=${ROOT:-/var/cache/ringfence/debian}
@@ -8,6 +9,13 @@ work=$(mktemp -d)
 failed=0
 trap '"$1/ringfence" --root="$work/root" delete --force box 2>/dev/null; rm -rf "$work"' EXIT
 sh "$here/suite/bundle.sh" "$work/b" "$debian" "$work" sleep 100
+# switches UID: how often the threads of that user's processes went to sleep, in all
+switches() {
+	local status
+	for status in /proc/[0-9]*/task/[0-9]*/status; do
+		grep -q "^Uid:.$1.$1.$1.$1\$" "$status" 2>/dev/null && grep '^voluntary_ctxt' "$status" 2>/dev/null
+	done | awk '{ sum += $2 } END { print sum + 0 }'
+}
 for platform in ptrace systrap; do
 	rf="$1/ringfence --platform=$platform --network=none --root=$work/root"
 	$rf run -d -b "$work/b" box </dev/null >/dev/null 2>&1 || { echo "$platform: no container"; exit 1; }
@@ -24,6 +32,42 @@ for platform in ptrace systrap; do
 		grep -q '^NoNewPrivs:.1$' "$status" || { echo "$platform: stub: may gain privileges"; failed=1; }
 	done
 	[ $count -gt 0 ] || { echo "$platform: no stub found"; failed=1; }
+	sleep 1
+	before=$(switches "$uid")
+	sleep 3
+	after=$(switches "$uid")
+	[ "$before" = "$after" ] || { echo "$platform: idle, and $((after - before)) times some thread was woken"; failed=1; }
 	$rf delete --force box
 done
+rf="$1/ringfence --platform=systrap --network=none --root=$work/root"
+# without WORD COMMAND…: what runs in a sandbox that COMMAND starts
+without() {
+	local word=$1 said
+	shift
+	said=$("$@" $rf do -- /bin/sh -c "echo $word; /bin/true" 2>&1 </dev/null)
+	[ "$said" = "$word" ] || { echo "systrap without $word: $said"; failed=1; }
+}
+without CAP_SYS_PTRACE setpriv --bounding-set=-sys_ptrace --inh-caps=-sys_ptrace
+# Whoever makes one of these calls is killed.
+cat >"$work/deny.py" <<'EOF'
+import ctypes, os, sys
+lib = ctypes.CDLL("libseccomp.so.2")
+lib.seccomp_init.restype = ctypes.c_void_p
+lib.seccomp_rule_add.argtypes = [ctypes.c_void_p, ctypes.c_uint32, ctypes.c_int, ctypes.c_uint]
+lib.seccomp_load.argtypes = [ctypes.c_void_p]
+rules = lib.seccomp_init(0x7fff0000)
+for name in (b"ptrace", b"process_vm_readv", b"process_vm_writev", b"pidfd_getfd"):
+    assert lib.seccomp_rule_add(rules, 0x80000000, lib.seccomp_syscall_resolve_name(name), 0) == 0
+assert lib.seccomp_load(rules) == 0
+os.execvp(sys.argv[1], sys.argv[1:])
+EOF
+without ptrace python3 "$work/deny.py"
+! python3 "$work/deny.py" "$1/ringfence" --platform=ptrace --network=none --root="$work/root" do -- /bin/true >/dev/null 2>&1 ||
+	{ echo "ptrace works without ptrace: the calls are not denied"; failed=1; }
+"$1/ringfence" filters >"$work/filters"
+! grep -E '^(main|io|control|systrap-cpu|stub-[a-z]*) +(ptrace|process_vm_|pidfd_getfd|open)' "$work/filters" ||
+	{ echo "systrap: such a call is on a list"; failed=1; }
+# One user id, as in a namespace that a plain user makes: refused by name.
+said=$(unshare -Ur $rf do -- /bin/true 2>&1) && { echo "a user namespace with one user: $said"; failed=1; }
+case $said in *"user namespace has no user of its own"*) ;; *) echo "a user namespace with one user: $said"; failed=1 ;; esac
 exit $failed

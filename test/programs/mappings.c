@@ -1,6 +1,6 @@
 /*
  * Memory in more pieces than a process of the host may have: pages read at random over an area of a million,
- * rights that change from page to page, a hundred thousand areas of one page, and a child that has all of it.
+ * rights that change from page to page, a hundred thousand areas of one page (each second is written to), and a child that has all of it.
  * Nothing of this is much for Linux, which sees few areas or a page table; a sandbox may hold each piece in a
  * mapping of its own and has to stay below the host's limit.
  */
@@ -92,10 +92,10 @@ static void map_singles(void)
 	for (unsigned long i = 0; i < SINGLE; i++) {
 		uint8_t *p = map(1, single + scattered(i, SINGLE) * PAGE);
 
-		if (p != MAP_FAILED)
+		if (p != MAP_FAILED && i % 2)
 			p[i % PAGE] = (uint8_t)(i % 251 + 1);
 	}
-	for (unsigned long i = 0; i < SINGLE; i++)
+	for (unsigned long i = 1; i < SINGLE; i += 2)
 		bad += single[scattered(i, SINGLE) * PAGE + i % PAGE] != i % 251 + 1;
 	CHECK(bad == 0);
 }
@@ -109,7 +109,7 @@ static unsigned long look(void)
 		bad += wide[scattered(i, WIDE) * PAGE] != 0;
 	for (unsigned long i = 0; i < STRIPED; i += 16)
 		bad += striped[i * PAGE] != (uint8_t)i;
-	for (unsigned long i = 0; i < SINGLE; i += 16)
+	for (unsigned long i = 1; i < SINGLE; i += 16)
 		bad += single[scattered(i, SINGLE) * PAGE + i % PAGE] != i % 251 + 1;
 	return bad;
 }
