@@ -67,6 +67,12 @@ without ptrace python3 "$work/deny.py"
 "$1/ringfence" filters >"$work/filters"
 ! grep -E '^(main|io|control|systrap-cpu|stub-[a-z]*) +(ptrace|process_vm_|pidfd_getfd|open)' "$work/filters" ||
 	{ echo "systrap: such a call is on a list"; failed=1; }
+# The attack of test/programs/forge.c is still one: it needs the stub's words where they are, and luck.
+for try in 1 2 3; do
+	said=$($rf do -- env FORGE_MUST_RUN=1 "$(realpath "$1")/programs/forge" 2>&1 </dev/null)
+	case $said in *"bad == 0"*) break ;; done) break ;; esac
+done
+[ "$said" = "done" ] || { echo "forge, $try times: $said"; failed=1; }
 # One user id, as in a namespace that a plain user makes: refused by name.
 said=$(unshare -Ur $rf do -- /bin/true 2>&1) && { echo "a user namespace with one user: $said"; failed=1; }
 case $said in *"user namespace has no user of its own"*) ;; *) echo "a user namespace with one user: $said"; failed=1 ;; esac

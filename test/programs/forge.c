@@ -2,8 +2,7 @@
  * A program that knows how systrap's stub hands over, says that it is in pause(), and runs on. Its pages are then
  * taken from it (the file that it has mapped becomes empty) and serve others: nothing that it writes may arrive there.
  * On Linux, and where no such stub is, there is nothing to forge, and pause() is real.
- *
- * The stub's code is found by its bytes; where its words lie is written down here once more, as an attacker would have it.
+ * The stub's code is found by its bytes.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -17,14 +16,17 @@
 #include <time.h>
 
 #include "harness.h"
+#include "../../platform/systrap/layout.h"
 
 #define PAGE 4096ul
-#define CODE 0x7ffffff02000ul
-#define CODE_SIZE 0x3000ul
 #define SHARED 64ul  /* pages of the file */
 #define VICTIM 2048ul /* pages that others get */
 #define ROUNDS 6u
 #define PATTERN 0x6d656e6573212121ul
+
+#define TEXT_OF(x) #x
+#define TEXT(x) TEXT_OF(x)
+#define FRAME(register) TEXT(8 + 40 + 8 * register) "(%%rcx)" /* gregs of the frame, as REG_… of sys/ucontext.h */
 
 static sigjmp_buf back;
 
@@ -37,15 +39,15 @@ static void jump_back(int signo)
 static const uint8_t *find_hand_over(void)
 {
 	static const uint8_t bytes[] = {0xb8, 1, 0, 0, 0, 0x87, 0x45, 0};
-	const uint8_t *volatile at = (const uint8_t *)CODE;
+	const uint8_t *volatile at = (const uint8_t *)ST_CODE;
 
 	signal(SIGSEGV, jump_back);
 	if (sigsetjmp(back, 1))
 		at = NULL;
-	while (at && at < (const uint8_t *)CODE + CODE_SIZE - sizeof(bytes) && memcmp(at, bytes, sizeof(bytes)) != 0)
+	while (at && at < (const uint8_t *)ST_CODE + ST_CODE_SIZE - sizeof(bytes) && memcmp(at, bytes, sizeof(bytes)) != 0)
 		at++;
 	signal(SIGSEGV, SIG_DFL);
-	return at == (const uint8_t *)CODE + CODE_SIZE - sizeof(bytes) ? NULL : at;
+	return at == (const uint8_t *)ST_CODE + ST_CODE_SIZE - sizeof(bytes) ? NULL : at;
 }
 
 /*
@@ -60,17 +62,17 @@ static void __attribute__((noreturn)) forge(const uint8_t *hand_over, volatile u
 	register uint64_t r12 __asm__("r12") = (uint64_t)pages, r13 __asm__("r13") = PATTERN;
 	register const uint8_t *r14 __asm__("r14") = hand_over;
 
-	__asm__ volatile("movabsq $0x7ffffff00000, %%rbx\n\t"
-			 "movq 0x50(%%rbx), %%rcx\n\t"     /* the frame to go on from */
+	__asm__ volatile("movabsq $" TEXT(ST_ORDERS) ", %%rbx\n\t"
+			 "movq " TEXT(ORD_FRAME) "(%%rbx), %%rcx\n\t" /* the frame to go on from */
 			 "leaq 1f(%%rip), %%rax\n\t"
-			 "movq %%rax, 176(%%rcx)\n\t"      /* rip */
-			 "movq $34, 152(%%rcx)\n\t"        /* rax: pause */
-			 "movq %%r12, 80(%%rcx)\n\t"       /* r12 */
-			 "movq %%r13, 88(%%rcx)\n\t"       /* r13 */
-			 "movl 0x40(%%rbx), %%eax\n\t"
+			 "movq %%rax, " FRAME(16) "\n\t" /* rip */
+			 "movq $34, " FRAME(13) "\n\t"   /* rax: pause */
+			 "movq %%r12, " FRAME(4) "\n\t"
+			 "movq %%r13, " FRAME(5) "\n\t"
+			 "movl " TEXT(ORD_RUN_GO) "(%%rbx), %%eax\n\t"
 			 "decl %%eax\n\t"
-			 "movabsq $0x7ffffff10000, %%rcx\n\t"
-			 "movl %%eax, 8(%%rcx)\n\t"        /* seen: not what is asked for */
+			 "movabsq $" TEXT(ST_AREA) ", %%rcx\n\t"
+			 "movl %%eax, " TEXT(AREA_SEEN) "(%%rcx)\n\t" /* seen: not what is asked for */
 			 "movq %%rcx, %%rbp\n\t"
 			 "jmp *%%r14\n"
 			 "1:\tmovq %%r12, %%rax\n"
