@@ -11,7 +11,7 @@ runs() { # ROOT: the command in it runs a program
 	[ "$("$1/bin/ringfence" --platform=ptrace do -- echo it runs 2>&1)" = "it runs" ] ||
 		bad "$1: $("$1/bin/ringfence" --platform=ptrace do -- echo it runs 2>&1 | head -3)"
 	for page in man1/ringfence.1 man5/ringfence-config.5 man8/containerd-shim-ringfence-v1.8; do
-		MANPATH=$1/share/man man --warnings -l "$1/share/man/$page" >/dev/null 2>"$work/man" || bad "$1: no $page"
+		groff -man -Tutf8 -ww -z "$1/share/man/$page" >"$work/man" 2>&1 || bad "$1: no $page"
 		[ -s "$work/man" ] && bad "$page: $(head -3 "$work/man")"
 	done
 	bash -n "$1/share/bash-completion/completions/ringfence" || bad "$1: no completion"
