@@ -324,6 +324,21 @@ static bool leave_slot(struct regs *regs, const struct space *space, const struc
 	return false;
 }
 
+/* A program may have taken the text away, and put code of its own there. */
+static bool text_replaced(const struct space *space, uint64_t offset)
+{
+	uint64_t size, *pte;
+	bool replaced;
+
+	if (!space->plain)
+		return false;
+	kernel_lock();
+	pte = hosted_pte(space->root, space->text + offset, &size);
+	replaced = pte && *pte & PTE_P && (*pte & PTE_ADDR) != text_pa[offset / PAGE_SIZE];
+	kernel_unlock();
+	return replaced;
+}
+
 bool patch_leave(struct regs *regs)
 {
 	const struct space *space = this_cpu()->space;
@@ -333,7 +348,7 @@ bool patch_leave(struct regs *regs)
 	if (!space->text)
 		return false;
 	if (offset < TEXT_SIZE && slot->used)
-		return leave_slot(regs, space, slot, offset % SHAPE_SLOT);
+		return !text_replaced(space, offset) && leave_slot(regs, space, slot, offset % SHAPE_SLOT);
 	return regs->trap == TRAP_INVALID_OPCODE && patch_resume(regs);
 }
 

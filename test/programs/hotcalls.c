@@ -402,6 +402,39 @@ static void stepped(void)
 	sigaction(SIGTRAP, &old, NULL);
 }
 
+/* A program may take away whatever is mapped, [vdso] too, and put its own code there. */
+static void replaced(void)
+{
+	static const uint8_t code[] = {0x0f, 0x0b}; /* ud2 */
+	FILE *maps = fopen("/proc/self/maps", "r");
+	unsigned long start = 0, end = 0;
+	char line[256];
+
+	while (maps && fgets(line, sizeof(line), maps))
+		if (strstr(line, "[vdso]"))
+			CHECK(sscanf(line, "%lx-%lx", &start, &end) == 2);
+	CHECK(maps && end > start);
+	for (unsigned i = 0; i < 200; i++)
+		CHECK(hot_getpgid(0) == getpgrp());
+	CHECK(!munmap((void *)start, end - start));
+	for (unsigned i = 0; i < 200; i++)
+		CHECK(hot_getpgid(0) == getpgrp());
+	signal(SIGILL, SIG_DFL);
+	CHECK(mmap((void *)start, end - start, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) ==
+		(void *)start);
+	for (unsigned long at = start; at < end; at += 8)
+		memcpy((void *)at, code, sizeof(code));
+	fflush(stdout);
+	for (unsigned long at = start; at < end && at < start + 0x3000; at += 56) {
+		pid_t pid = fork();
+		int status;
+
+		if (!pid)
+			((void (*)(void))at)();
+		CHECK(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status) && WTERMSIG(status) == SIGILL);
+	}
+}
+
 static void forked(void)
 {
 	for (unsigned i = 0; i < 20; i++) {
@@ -438,6 +471,7 @@ int main(int argc, char **argv)
 	RUN(seen);
 	RUN(stepped);
 	RUN(forked);
+	ISOLATED(replaced);
 	if (harness_failures)
 		return 1;
 	execv("/proc/self/exe", again);
