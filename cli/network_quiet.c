@@ -7,7 +7,7 @@
  * discovery, multicast reports), so it loses its addresses and is turned off.
  *
  *	0      lookup local          as it was: removed
- *	1      iif LINK udp from port 53 to ports 61000-65534: lookup local    where an engine's resolver asks from here
+ *	1      iif LINK udp from port 53 to ports 61000-65533: lookup local    where an engine's resolver asks from here
  *	2      iif LINK blackhole
  *	3      lookup local
  */
@@ -26,7 +26,7 @@
 #define RULE_LOCAL 3u
 #define DNS_PORT 53u
 #define HOST_PORTS_FIRST 61000u /* the sandbox's own ephemeral ports end below */
-#define HOST_PORTS_LAST 65534u /* a rule takes no more */
+#define HOST_PORTS_LAST 65533u /* rules take no 65535, and ranges shall have ends of different parity */
 
 struct rule {
 	struct nlmsghdr header;

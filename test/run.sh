@@ -150,6 +150,7 @@ LIMIT=30 bash test/escape/escape.sh $build kvm '$escapes'
 bash test/escape/paths.sh $build kvm
 bash test/escape/memory.sh $build kvm
 bash test/suite/suite.sh check kvm $out/reference-$key
+[ -z "$all" ] || { PLATFORM=kvm bash test/cli/network.sh $build && echo PASS kvm network || echo FAIL kvm network; }
 echo END
 END
 tally < <(bash test/machine/run.sh --timeout $time_limit -- bash "$out/kvm.sh" </dev/null | tee "$out/kvm.log")

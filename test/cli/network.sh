@@ -117,7 +117,7 @@ there() { nsenter -t \$pid -n "\$@"; }
 there ip addr add 10.78.0.2/24 dev eth0
 there ip link set eth0 up
 there ip route add default via 10.78.0.1
-there setsid python3 $work/resolver.py >/dev/null 2>&1 </dev/null &
+nsenter -t \$pid -n setsid python3 $work/resolver.py >/dev/null 2>&1 </dev/null &
 echo \$! >$work/resolver.pid
 END
 chmod +x "$work/hook"

@@ -9,7 +9,7 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 cache=${RF_MACHINE_CACHE:-/var/cache/ringfence/machine}
 modules="irqbypass rng-core ccp kvm kvm-amd virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci \
-netfs fscache 9pnet 9pnet_fd 9pnet_virtio 9p overlay"
+netfs fscache 9pnet 9pnet_fd 9pnet_virtio 9p overlay veth"
 
 mkdir -p "$cache"
 exec 9>"$cache/lock"
