@@ -28,14 +28,21 @@ static int find_place(struct gofer *g, uint32_t dfid, struct p9_str name, struct
 	return 0;
 }
 
+/* The ids that a new object is to have, as the host has them. 0, or -EINVAL: in no mapping; then nothing is made. */
+static int map_owner(const struct gofer *g, uint32_t *uid, uint32_t *gid)
+{
+	if (*uid == KEEP_ID && g->uids.count)
+		*uid = 0; /* ourselves would be nobody in the container: its root */
+	if (*uid != KEEP_ID && gofer_id_outside(&g->uids, *uid, uid))
+		return -EINVAL;
+	return *gid != KEEP_ID ? gofer_id_outside(&g->gids, *gid, gid) : 0;
+}
+
+/* uid, gid: the host's. */
 static int give_away(struct gofer *g, int fd, uint32_t mode, uint32_t uid, uint32_t gid)
 {
 	struct statx stx;
 
-	if (uid == KEEP_ID && g->uids.count)
-		uid = 0; /* ourselves would be nobody in the container: its root */
-	if ((uid != KEEP_ID && gofer_id_outside(&g->uids, uid, &uid)) || (gid != KEEP_ID && gofer_id_outside(&g->gids, gid, &gid)))
-		return -EINVAL;
 	if (statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &stx))
 		return -errno;
 	if ((uid != KEEP_ID && uid != stx.stx_uid) || (gid != KEEP_ID && gid != stx.stx_gid)) {
@@ -78,6 +85,9 @@ static int create_file(struct gofer *g, struct node *dir, const struct name_buf 
 	int error;
 
 	*node = NULL;
+	error = map_owner(g, &uid, &gid);
+	if (error)
+		return error;
 	*fd = openat(dir->fd, name->text, how | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, mode & 0777);
 	if (*fd >= 0) {
 		error = adopt_file(g, dir, *fd, mode, uid, gid, node);
@@ -132,15 +142,18 @@ int gofer_tlcreate(struct gofer *g, struct p9_reader *in, struct p9_writer *out)
 /* A file without a name (O_TMPFILE), that Tlink may give one. */
 static int create_nameless(struct gofer *g, const struct p9_tcreatedonate *t, struct node **node, int *fd)
 {
+	uint32_t uid = t->uid, gid = t->gid;
 	struct node *dir;
 	int error = gofer_dir_find(g, t->dfid, true, &dir);
 
+	if (!error)
+		error = map_owner(g, &uid, &gid);
 	if (error)
 		return error;
 	*fd = openat(dir->fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, t->mode & 0777);
 	if (*fd < 0)
 		return -errno;
-	error = adopt_file(g, dir, *fd, t->mode, t->uid, t->gid, node);
+	error = adopt_file(g, dir, *fd, t->mode, uid, gid, node);
 	if (error)
 		close(*fd);
 	return error;
@@ -226,8 +239,11 @@ static int make(struct gofer *g, const struct making *m, struct node **node)
 {
 	struct node *dir;
 	struct name_buf name;
+	uint32_t uid = m->uid, gid = m->gid;
 	int error = find_place(g, m->dfid, m->name, &dir, &name);
 
+	if (!error)
+		error = map_owner(g, &uid, &gid);
 	if (!error)
 		error = make_name(dir, &name, m);
 	if (!error)
@@ -235,7 +251,7 @@ static int make(struct gofer *g, const struct making *m, struct node **node)
 	if (error)
 		return error;
 	/* Another host process may have put something else there: that is not ours to give away. */
-	error = (*node)->mode == (m->mode & S_IFMT) ? give_away(g, (*node)->fd, m->mode, m->uid, m->gid) : -EAGAIN;
+	error = (*node)->mode == (m->mode & S_IFMT) ? give_away(g, (*node)->fd, m->mode, uid, gid) : -EAGAIN;
 	if (error)
 		gofer_node_put(*node);
 	return error;

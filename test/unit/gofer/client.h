@@ -32,6 +32,7 @@ struct client {
 };
 
 static struct client c;
+static struct gofer_id_maps id_maps __attribute__((unused)); /* of users and groups alike, for the gofers started from here on */
 
 static inline void write_file(const char *name, const char *text)
 {
@@ -150,7 +151,8 @@ static inline void start_gofer_as(int type, bool jail)
 	write_file("ro/fixed", "fixed");
 	ck_assert_int_eq(socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, pair), 0);
 	struct gofer_tree trees[] = {{"0", tree_fd("."), false}, {"1", tree_fd("ro"), true}, {"2", tree_fd("file"), false}};
-	struct gofer_options options = {.socket_fd = pair[1], .trees = trees, .tree_count = 3, .no_jail = !jail};
+	struct gofer_options options = {.socket_fd = pair[1], .trees = trees, .tree_count = 3, .no_jail = !jail,
+		.uids = id_maps, .gids = id_maps};
 
 	c.gofer = fork();
 	ck_assert_int_ge(c.gofer, 0);
