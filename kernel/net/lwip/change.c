@@ -319,6 +319,16 @@ static int add_address6(struct netif *netif, uint8_t *prefixes, const struct ine
 	return 0;
 }
 
+/* One host's, on a link. */
+static bool can_be_ours(const struct inet_address *a)
+{
+	static const uint8_t none[16], loopback[16] = {[15] = 1};
+
+	if (a->family == AF_INET)
+		return a->address[0] && a->address[0] != 127 && a->address[0] < 224;
+	return a->address[0] != 0xff && memcmp(a->address, none, sizeof(none)) && memcmp(a->address, loopback, sizeof(loopback));
+}
+
 int inet_add_address(const struct inet_address *a)
 {
 	struct net_device *device = link_by_index(a->index);
@@ -330,6 +340,8 @@ int inet_add_address(const struct inet_address *a)
 		return -ENODEV;
 	if (a->prefix > address_bits(a->family))
 		return -EINVAL;
+	if (!can_be_ours(a))
+		return a->family == AF_INET ? -EINVAL : -EADDRNOTAVAIL;
 	stack_enter();
 	rc = a->family == AF_INET ? add_address4(device, a) : add_address6(&device->netif, device->prefix6, a);
 	stack_leave();
@@ -526,6 +538,8 @@ int inet_set_neighbour(const struct inet_neighbour *n, bool add)
 		return -EOPNOTSUPP;
 	memcpy(&mac, n->mac, sizeof(mac));
 	memcpy(&address.addr, n->address, 4);
+	if (ip4_route(&address) == &loop_netif || ip4_addr_ismulticast(&address) || ip4_addr_get_u32(&address) == IPADDR_BROADCAST)
+		return -EINVAL; /* ours, or nobody's: lwIP takes its word that a link leads there */
 	slot = find_permanent(address.addr);
 	if (add && !slot)
 		slot = find_permanent(0);
