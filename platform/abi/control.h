@@ -81,8 +81,6 @@ enum control_op {
 	CONTROL_EVENTS = 15,
 	/* From the VMM only, payload u32 op, u32 0: the request with this number will not be read any more. */
 	CONTROL_CANCEL = 16,
-	/* From the VMM only, no payload, number CONTROL_PING_REQUEST: answered at once (platform/watchdog.c). */
-	CONTROL_PING = 18,
 	/*
 	 * struct config_network and its arrays (config.h): the network of the sandbox, before its first container starts.
 	 * Descriptors: a packet socket for each link, whose `fd` is its place among them; with CONTROL_RESOLVER one
@@ -90,7 +88,9 @@ enum control_op {
 	 * Answered when the links are there; -EEXIST if they were already.
 	 */
 	CONTROL_NETWORK = 17,
-	CONTROL_OPS
+	CONTROL_OPS,
+	/* From the VMM only, no payload, number CONTROL_PING_REQUEST: answered at once (platform/watchdog.c). */
+	CONTROL_PING = 256,
 };
 
 #define CONTROL_PING_REQUEST 0xffu /* no other request has this number */
