@@ -365,9 +365,11 @@ static void show_shadows(struct hosted_mirror *m, uint64_t address, unsigned pag
 	for (unsigned i = 0; i < pages; i++) {
 		uint64_t pa = patch_shadow(m, address + i * PAGE_SIZE, (pte & PTE_ADDR) + i * PAGE_SIZE);
 
-		if (pa)
-			HOST6(map, this_cpu()->cpu, m->space->id, address + i * PAGE_SIZE, PAGE_SIZE, hosted_user_offset(pa),
-				pte_prot(pte));
+		if (!pa)
+			continue;
+		HOST6(map, this_cpu()->cpu, m->space->id, address + i * PAGE_SIZE, PAGE_SIZE, hosted_user_offset(pa),
+			pte_prot(pte));
+		m->mappings += 2; /* in the middle of one */
 	}
 }
 
@@ -387,7 +389,7 @@ static void show_run(struct hosted_mirror *m, uint64_t address, unsigned pages, 
  */
 static void mirror_room(struct hosted_mirror *m)
 {
-	if (__builtin_expect(m->mappings + 2 * SHOW_RUNS > boot_info->stub_mappings, 0))
+	if (__builtin_expect(m->mappings + 2 * (SHOW_RUNS + SHOW_PAGES) > boot_info->stub_mappings, 0))
 		mirror_empty(m);
 }
 
