@@ -3,11 +3,8 @@
 # error or well, and the container can then be deleted. (lifecycle.sh: a full disk, signals while creating.)
 # Usage: bad-state.sh BUILD
 set -u
-here=$(cd "$(dirname "$0")/.." && pwd)
-debian=${ROOT:-/var/cache/ringfence/debian}
-work=$(mktemp -d)
-rf="$1/ringfence --platform=${PLATFORM:-ptrace} --network=none --cgroup-manager=disabled --root=$work/root"
-. "$here/check.sh"
+. "$(dirname "$0")/../begin.sh" "$1"
+rf="$rf --network=none --cgroup-manager=disabled"
 trap 'rm -rf "$work"' EXIT
 sh "$here/suite/bundle.sh" "$work/b" "$debian" "$work" sleep 1000
 # refused NAME PATTERN COMMAND…: status 1 and a line that matches

@@ -1,11 +1,7 @@
 #!/bin/bash
 # debug, ps, events: what the sentry tells of itself and of a container. Usage: debug.sh BUILD
 set -u
-here=$(cd "$(dirname "$0")/.." && pwd)
-debian=${ROOT:-/var/cache/ringfence/debian}
-work=$(mktemp -d)
-rf="$1/ringfence --platform=${PLATFORM:-ptrace} --root=$work/root"
-. "$(dirname "$0")/../check.sh"
+. "$(dirname "$0")/../begin.sh" "$1"
 trap '$rf delete --force one 2>/dev/null; $rf delete --force two 2>/dev/null; rm -rf "$work"' EXIT
 has() { # NAME PATTERN TEXT
 	grep -Eq -- "$2" <<<"$3" || { echo "$1: no line like '$2' in:"; echo "$3" | head -30; failed=1; }

@@ -2,11 +2,7 @@
 # exec, ps, pause, resume, events in a running container: streams, identity, exit status, terminals, detached
 # processes and whoever waits for them. Usage: exec.sh BUILD
 set -u
-here=$(cd "$(dirname "$0")/.." && pwd)
-debian=${ROOT:-/var/cache/ringfence/debian}
-work=$(mktemp -d)
-rf="$1/ringfence --platform=${PLATFORM:-ptrace} --root=$work/root"
-. "$(dirname "$0")/../check.sh"
+. "$(dirname "$0")/../begin.sh" "$1"
 trap '$rf delete --force box; rm -rf "$work"' EXIT
 fails() { # NAME PATTERN COMMAND…
 	local name=$1 pattern=$2

@@ -2,11 +2,7 @@
 # Hooks: each at its point, in order, with the state on standard input, its own environment, and its timeout.
 # Also the seccomp profile, which fails or ends calls as it says. Usage: hooks.sh BUILD
 set -u
-here=$(cd "$(dirname "$0")/.." && pwd)
-debian=${ROOT:-/var/cache/ringfence/debian}
-work=$(mktemp -d)
-rf="$1/ringfence --platform=${PLATFORM:-ptrace} --root=$work/root"
-. "$(dirname "$0")/../check.sh"
+. "$(dirname "$0")/../begin.sh" "$1"
 trap 'rm -rf "$work"' EXIT
 cat >"$work/hook" <<'END'
 #!/bin/bash

@@ -2,11 +2,7 @@
 # metrics: the text that Prometheus reads, once and by HTTP on a unix socket; events are counted; a sandbox that is stuck holds up
 # nothing. Usage: metrics.sh BUILD
 set -u
-here=$(cd "$(dirname "$0")/.." && pwd)
-debian=${ROOT:-/var/cache/ringfence/debian}
-work=$(mktemp -d)
-rf="$1/ringfence --platform=${PLATFORM:-ptrace} --root=$work/root"
-. "$(dirname "$0")/../check.sh"
+. "$(dirname "$0")/../begin.sh" "$1"
 server=
 finish() {
 	for id in one two three; do $rf delete --force $id 2>/dev/null; done

@@ -6,24 +6,18 @@ set -u
 rf=$1/ringfence
 here=$(cd "$(dirname "$0")" && pwd)
 root=${ROOT:-/var/cache/ringfence/debian}
-. "$(dirname "$0")/../check.sh"
+. "$here/../check.sh"
+. "$here/../veth.sh"
 out=rf-out-$$ in=rf-in-$$
 work=$(mktemp -d)
 trap 'ip netns del $out 2>/dev/null; ip netns del rf-in-$$ 2>/dev/null; rm -rf "$work"' EXIT
 
 make_namespaces() {
-	ip netns del $out 2>/dev/null
-	ip netns del $in 2>/dev/null
-	ip netns add $out && ip netns add $in || { echo "no network namespaces here"; exit 77; }
-	ip link add rf0 netns $out type veth peer name eth0 netns $in || { echo "no veth here"; exit 77; }
+	link_namespaces $out $in
 	ip -n $out addr add 10.77.0.1/24 dev rf0
 	ip -n $out addr add fd77::1/64 dev rf0 nodad
-	ip -n $out link set rf0 up
 	ip -n $out link set lo up
-	ip -n $in addr add 10.77.0.2/24 dev eth0
 	ip -n $in addr add 10.77.0.3/24 dev eth0
-	ip -n $in addr add fd77::2/64 dev eth0 nodad
-	ip -n $in link set eth0 up
 	ip -n $in route add default via 10.77.0.1
 	ip -n $in -6 route add default via fd77::1
 	# Far away: reached by the default route only.

@@ -2,11 +2,8 @@
 # A container of a pod with a memory limit of its own: who goes over it is killed, and nobody else; pages that a fork
 # shares count once; the limit can be changed. Usage: pod-limits.sh BUILD
 set -u
-here=$(cd "$(dirname "$0")/.." && pwd)
-debian=${ROOT:-/var/cache/ringfence/debian}
-work=$(mktemp -d)
-rf="$1/ringfence --platform=${PLATFORM:-ptrace} --network=none --cgroup-manager=disabled --root=$work/root"
-. "$here/check.sh"
+. "$(dirname "$0")/../begin.sh" "$1"
+rf="$rf --network=none --cgroup-manager=disabled"
 trap '$rf delete --force app 2>/dev/null; $rf delete --force pod 2>/dev/null; rm -rf "$work"' EXIT
 bundle() { # NAME TYPE MEMORY COMMAND…
 	sh "$here/suite/bundle.sh" "$work/base" "$debian" "$work" "${@:4}"

@@ -2,11 +2,7 @@
 # The watchdog: CPU threads of a sandbox that are held by ptrace(2) are found and told in the log, as an event and in the metrics, and
 # so is their going on; a sandbox that is idle, paused or stopped as a whole is not. Usage: watchdog.sh BUILD
 set -u
-here=$(cd "$(dirname "$0")/.." && pwd)
-debian=${ROOT:-/var/cache/ringfence/debian}
-work=$(mktemp -d)
-rf="$1/ringfence --platform=${PLATFORM:-ptrace} --root=$work/root"
-. "$(dirname "$0")/../check.sh"
+. "$(dirname "$0")/../begin.sh" "$1"
 holder= follower=
 finish() {
 	[ -z "$holder" ] || kill $holder 2>/dev/null

@@ -13,13 +13,8 @@ out=rf-wo-$$ in=rf-wi-$$
 work=$(mktemp -d)
 trap 'ip netns del $out 2>/dev/null; ip netns del $in 2>/dev/null; rm -rf "$work"' EXIT
 
-ip netns add $out && ip netns add $in || { echo "no network namespaces here"; exit 77; }
-ip link add rf0 netns $out type veth peer name eth0 netns $in || { echo "no veth here"; exit 77; }
-ip -n $out link set rf0 up
-ip -n $in link set lo up
-ip -n $in addr add 10.77.0.2/24 dev eth0
-ip -n $in addr add fd77::2/64 dev eth0 nodad
-ip -n $in link set eth0 up
+. "$cases/../../veth.sh"
+link_namespaces $out $in
 ip netns exec $in python3 "$cases/offloads.py" eth0 || exit 77
 
 program=(ip netns exec $in python3 -u "$cases/agent.py")
