@@ -32,7 +32,6 @@
 
 #define EVENTS_AT_ONCE 64u
 #define CMSG_ALIGNED(n) (((n) + 7u) & ~(size_t)7)
-#define DEFAULT_BUFFER 212992u
 #define LINGER_STEP (10 * 1000000ull) /* ns */
 
 struct host_socket {
@@ -125,12 +124,7 @@ static int wrap(int family, int type, int protocol, int64_t fd, struct socket **
 		return -ENOMEM;
 	}
 	sock->base.ops = family == AF_INET ? &host4_ops : &host6_ops;
-	sock->base.type = type;
-	sock->base.protocol = protocol;
-	sock->base.wait = &sock->wait;
-	sock->base.options = &sock->options;
-	socket_options_init(&sock->options, DEFAULT_BUFFER);
-	waitq_init(&sock->wait);
+	socket_init(&sock->base, type, protocol, &sock->wait, &sock->options);
 	sock->fd = (uint32_t)fd;
 	sock->low = 1;
 	sockets[fd] = sock;

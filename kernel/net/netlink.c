@@ -18,7 +18,6 @@
 #define MAX_REQUEST 32768u
 #define QUEUE_MAX (4u * 1024 * 1024) /* a dump of 10,000 sockets */
 #define ERROR_PAYLOAD_MAX 900u
-#define DEFAULT_BUFFER 212992u
 #define SOL_NETLINK 270
 
 static TAILQ_HEAD(, netlink_socket) all_sockets = TAILQ_HEAD_INITIALIZER(all_sockets);
@@ -41,12 +40,7 @@ int netlink_create(int type, int protocol, struct socket **out)
 	if (!sock)
 		return -ENOMEM;
 	sock->base.ops = &netlink_ops;
-	sock->base.type = type;
-	sock->base.protocol = protocol;
-	sock->base.wait = &sock->wait;
-	sock->base.options = &sock->options;
-	socket_options_init(&sock->options, DEFAULT_BUFFER);
-	waitq_init(&sock->wait);
+	socket_init(&sock->base, type, protocol, &sock->wait, &sock->options);
 	TAILQ_INIT(&sock->rx);
 	TAILQ_INSERT_TAIL(&all_sockets, sock, all);
 	*out = &sock->base;

@@ -18,7 +18,8 @@
 
 #define SEND_BUFFER_MIN 4608u
 #define RECEIVE_BUFFER_MIN 2304u
-#define BUFFER_LIMIT 212992u /* net.core.rmem_max, wmem_max */
+#define BUFFER_DEFAULT 212992u /* net.core.rmem_default, wmem_default */
+#define BUFFER_LIMIT 212992u   /* net.core.rmem_max, wmem_max */
 #define PRIORITY_MAX 6       /* without CAP_NET_ADMIN */
 #define DEVICE_NAME_SIZE 16u
 
@@ -32,10 +33,20 @@ static bool passes_credentials(const struct socket *sock)
 	return sock->ops->family == AF_UNIX || sock->ops->family == AF_NETLINK;
 }
 
-void socket_options_init(struct socket_options *options, uint32_t buffer)
+void socket_options_init(struct socket_options *options)
 {
-	options->send_buffer = options->receive_buffer = buffer;
+	options->send_buffer = options->receive_buffer = BUFFER_DEFAULT;
 	options->receive_low = 1;
+}
+
+void socket_init(struct socket *sock, int type, int protocol, struct waitq *wait, struct socket_options *options)
+{
+	sock->type = type;
+	sock->protocol = protocol;
+	sock->wait = wait;
+	sock->options = options;
+	waitq_init(wait);
+	socket_options_init(options);
 }
 
 void socket_options_inherit(struct socket_options *to, const struct socket_options *from)

@@ -9,8 +9,10 @@
 
 #include "kernel/net/socket.h"
 
-/* The defaults of a new socket, zeroed before; its buffers hold `buffer` bytes. */
-void socket_options_init(struct socket_options *options, uint32_t buffer);
+/* The defaults of a new socket's options, zeroed before. */
+void socket_options_init(struct socket_options *options);
+/* What every family's new socket has, zeroed before: its wait queue and options are the family's own to keep, and made ready here. */
+void socket_init(struct socket *sock, int type, int protocol, struct waitq *wait, struct socket_options *options);
 /* What an accepted socket has from its listener: all of them. */
 void socket_options_inherit(struct socket_options *to, const struct socket_options *from);
 void socket_options_drop(struct socket_options *options); /* the socket ends */

@@ -21,7 +21,6 @@
 #include "ring0/lib.h"
 #include "ring0/usercopy.h"
 
-#define DEFAULT_BUFFER 212992u
 #define FRAME_OVERHEAD 256u /* charged for each frame beside its bytes */
 #define FRAME_MAX_BYTES 65550u
 #define MIN_ADDRESS 12u /* of a struct sockaddr_ll: up to the hardware address */
@@ -73,12 +72,7 @@ int packet_create(int type, int protocol, struct socket **out)
 	if (!sock)
 		return -ENOMEM;
 	sock->base.ops = &packet_ops;
-	sock->base.type = type;
-	sock->base.protocol = protocol;
-	sock->base.wait = &sock->wait;
-	sock->base.options = &sock->options;
-	socket_options_init(&sock->options, DEFAULT_BUFFER);
-	waitq_init(&sock->wait);
+	socket_init(&sock->base, type, protocol, &sock->wait, &sock->options);
 	TAILQ_INIT(&sock->rx);
 	sock->protocol = __builtin_bswap16((uint16_t)protocol);
 	TAILQ_INSERT_TAIL(&all_sockets, sock, all);

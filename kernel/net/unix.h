@@ -24,7 +24,6 @@
 
 #define UNIX_NAME_MAX 108u
 #define UNIX_MAX_FILES 253u      /* SCM_MAX_FD */
-#define UNIX_DEFAULT_BUFFER 212992u
 
 struct file;
 struct unix_socket;

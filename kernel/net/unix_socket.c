@@ -61,7 +61,7 @@ struct unix_socket *unix_create(int type)
 	sock->refs = 1;
 	sock->type = type;
 	identity_of_current(&sock->self);
-	socket_options_init(&sock->options, UNIX_DEFAULT_BUFFER);
+	socket_options_init(&sock->options);
 	TAILQ_INIT(&sock->rx);
 	TAILQ_INIT(&sock->pending);
 	mutex_init(&sock->read_lock);

@@ -10,7 +10,6 @@
 #include "kernel/net/lwip/device.h"
 #include "kernel/net/lwip/internal.h"
 
-#define DEFAULT_BUFFER 212992u
 
 struct inet_list inet_sockets = TAILQ_HEAD_INITIALIZER(inet_sockets);
 
@@ -50,10 +49,7 @@ struct inet_socket *inet_alloc(int family, int type, int protocol)
 	if (!sock)
 		return NULL;
 	sock->family = family;
-	sock->base.type = type;
-	sock->base.protocol = protocol;
-	sock->base.wait = &sock->wait;
-	waitq_init(&sock->wait);
+	socket_init(&sock->base, type, protocol, &sock->wait, &sock->options);
 	mutex_init(&sock->read_lock);
 	TAILQ_INIT(&sock->pending);
 	TAILQ_INIT(&sock->packets);
@@ -62,8 +58,6 @@ struct inet_socket *inet_alloc(int family, int type, int protocol)
 	sock->ttl = IP_DEFAULT_TTL;
 	sock->multicast_ttl = 1;
 	sock->multicast_loop = true;
-	sock->base.options = &sock->options;
-	socket_options_init(&sock->options, DEFAULT_BUFFER);
 	sock->keep_idle = 7200;
 	sock->keep_interval = 75;
 	sock->keep_count = 9;
