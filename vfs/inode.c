@@ -122,6 +122,22 @@ void file_accessed(struct file *file)
 		inode->atime = now;
 }
 
+void inode_take_attributes(struct inode *inode, const struct attr_change *change)
+{
+	if (change->valid & ATTR_MODE)
+		inode->mode = (inode->mode & S_IFMT) | (change->mode & 07777);
+	if (change->valid & ATTR_UID)
+		inode->uid = change->uid;
+	if (change->valid & ATTR_GID)
+		inode->gid = change->gid;
+	if (change->valid & ATTR_ATIME)
+		inode->atime = change->atime;
+	if (change->valid & ATTR_MTIME)
+		inode->mtime = change->mtime;
+	if (change->valid & ATTR_CTIME)
+		inode->ctime = change->ctime;
+}
+
 void inode_modified(struct inode *inode)
 {
 	inode->mtime = inode->ctime = vfs_now();

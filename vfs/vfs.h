@@ -465,6 +465,8 @@ int object_file_fallocate(struct file *file, int mode, uint64_t offset, uint64_t
 int64_t file_seek_generic(struct file *file, int64_t offset, int whence, uint64_t size);
 /* Access time by relatime; cheap when nothing changes. */
 void file_accessed(struct file *file);
+/* Puts owner, permissions and times of a change into the inode, for file systems that keep them nowhere else. Lock held as writer. */
+void inode_take_attributes(struct inode *inode, const struct attr_change *change);
 /* mtime and ctime now, set-id bits dropped as a write does. Lock held as writer. */
 void inode_modified(struct inode *inode);
 

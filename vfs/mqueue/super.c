@@ -112,17 +112,7 @@ static int mqueue_readdir(struct file *file, struct dir_emitter *emitter)
 
 static int mqueue_setattr(struct inode *inode, const struct attr_change *change)
 {
-	if (change->valid & ATTR_MODE)
-		inode->mode = (inode->mode & S_IFMT) | (change->mode & 07777);
-	if (change->valid & ATTR_UID)
-		inode->uid = change->uid;
-	if (change->valid & ATTR_GID)
-		inode->gid = change->gid;
-	if (change->valid & ATTR_ATIME)
-		inode->atime = change->atime;
-	if (change->valid & ATTR_MTIME)
-		inode->mtime = change->mtime;
-	inode->ctime = vfs_now();
+	inode_take_attributes(inode, change);
 	return 0;
 }
 

@@ -62,16 +62,6 @@ void tmpfs_destroy(struct inode *inode)
 	kfree(node);
 }
 
-static void apply_times(struct inode *inode, const struct attr_change *change)
-{
-	if (change->valid & ATTR_ATIME)
-		inode->atime = change->atime;
-	if (change->valid & ATTR_MTIME)
-		inode->mtime = change->mtime;
-	if (change->valid & ATTR_CTIME)
-		inode->ctime = change->ctime;
-}
-
 static int set_size(struct inode *inode, uint64_t size)
 {
 	struct tmpfs_inode *node = tmpfs_of(inode);
@@ -93,13 +83,7 @@ int tmpfs_setattr(struct inode *inode, const struct attr_change *change)
 		if (rc)
 			return rc;
 	}
-	if (change->valid & ATTR_MODE)
-		inode->mode = (inode->mode & S_IFMT) | (change->mode & 07777);
-	if (change->valid & ATTR_UID)
-		inode->uid = change->uid;
-	if (change->valid & ATTR_GID)
-		inode->gid = change->gid;
-	apply_times(inode, change);
+	inode_take_attributes(inode, change);
 	return 0;
 }
 

@@ -150,17 +150,7 @@ static int devpts_setattr(struct inode *inode, const struct attr_change *change)
 {
 	if (change->valid & ATTR_SIZE)
 		return 0; /* O_TRUNC on a device means nothing */
-	if (change->valid & ATTR_MODE)
-		inode->mode = (inode->mode & S_IFMT) | (change->mode & 07777);
-	if (change->valid & ATTR_UID)
-		inode->uid = change->uid;
-	if (change->valid & ATTR_GID)
-		inode->gid = change->gid;
-	if (change->valid & ATTR_ATIME)
-		inode->atime = change->valid & ATTR_ATIME_NOW ? vfs_now() : change->atime;
-	if (change->valid & ATTR_MTIME)
-		inode->mtime = change->valid & ATTR_MTIME_NOW ? vfs_now() : change->mtime;
-	inode->ctime = vfs_now();
+	inode_take_attributes(inode, change);
 	return 0;
 }
 
