@@ -5,9 +5,11 @@
 #include <asm/siginfo.h>
 #include <asm/signal.h>
 #include <asm/socket.h>
+#include <linux/capability.h>
 #include <linux/errno.h>
 #include <linux/fcntl.h>
 
+#include "kernel/cred.h"
 #include "kernel/ktime.h"
 #include "kernel/mm.h"
 #include "kernel/net/filter.h"
@@ -348,12 +350,17 @@ static int64_t *timeout_of(struct socket *sock, int level, int option)
 /* SO_ATTACH_FILTER: a program in the caller's memory. */
 static int attach_filter(struct socket *sock, uaddr_t user, unsigned len)
 {
+	bool tcp = sock->ops->family != AF_UNIX && sock->type == SOCK_STREAM;
 	struct sock_fprog fprog;
 	struct sock_filter *program;
 
+	if (len < sizeof(int))
+		return -EINVAL;
+	if (tcp && !capable(CAP_NET_ADMIN))
+		return -EPERM; /* as Linux 6.18; before, it was anybody's */
 	if (len != sizeof(fprog) || sock->options->filter_locked)
 		return len != sizeof(fprog) ? -EINVAL : -EPERM;
-	if (sock->ops->own_options || (sock->ops->family != AF_UNIX && sock->type == SOCK_STREAM))
+	if (sock->ops->own_options || tcp)
 		return -ENOPROTOOPT; /* TCP's segments are not shown to filters */
 	if (copy_from_user(&fprog, user, sizeof(fprog)))
 		return -EFAULT;
