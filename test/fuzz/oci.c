@@ -9,13 +9,20 @@
 #include <sys/stat.h>
 
 #include "cli/cli.h"
+#include "cli/global_options.h"
 #include "cli/oci.h"
 
-struct global_options global = {.platform = "auto", .operation = "fuzz"};
+struct global_options global = {.platform = "auto", .network = "sandbox", .operation = "fuzz"};
 
 int cli_error(const char *format, ...)
 {
 	return 1;
+}
+
+/* What an annotation may change is a table of the command's, which reads no JSON: every second one is refused. */
+const char *global_tighten(const char *name, const char *value)
+{
+	return strlen(value) & 1 ? "refused" : NULL;
 }
 
 /* A container's strings live as long as the command. */
