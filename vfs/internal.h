@@ -58,6 +58,20 @@ void locks_remove_file(struct file *file);
 void fs_types_init(void); /* anonymous superblock */
 bool superblock_is_anon(const struct superblock *sb);
 struct mount *anon_mount(void);
+/* ---- propagation (vfs/propagation.c) ---- */
+#define MOUNT_PROPAGATION (MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE)
+/* mount(2) with one of those flags, MS_REC: all below too. 0, -EINVAL or -ENOMEM. */
+int mount_set_propagation(struct mount *top, unsigned long flags);
+void mount_follow_groups(struct mount *copy, const struct mount *from);
+void mount_leave_groups(struct mount *mount);
+/* A tree was attached: it appears where its place is seen. 0 or -ENOMEM. */
+int mount_propagate(struct mount *top);
+/* Before a mount goes: its copies go, those with something on them only with `whole` (MNT_DETACH). May sleep. */
+void mount_propagate_detach(struct mount *mount, bool whole);
+
+struct mount *mount_child(const struct mount *mount); /* one that hangs on it; NULL: none */
+/* Lazy: with everything on it; users keep them alive. propagate: also where copies of it are. May sleep. */
+void mount_detach_tree(struct mount *mount, bool propagate);
 /* Another mount of the same superblock, from `root` on, in no tree yet. NULL: no memory, or too many. */
 struct mount *mount_clone(const struct mount *from, struct dentry *root);
 /* `at` is in the tree that hangs below the directory `top`. */

@@ -2,7 +2,7 @@
  * Mount namespaces (mount_namespaces(7)) and pivot_root(2): trees of mounts that are independent of each other.
  *
  * Every attached mount belongs to one tree. A copy has a mount for each of the original's, on the same superblocks
- * and at the same places. Propagation between the trees does not exist. Everything may sleep where a mount's last
+ * and at the same places, and a peer of it if it is shared (propagation.c). Everything may sleep where a mount's last
  * reference goes.
  */
 #include <linux/errno.h>
@@ -174,6 +174,9 @@ static int check_pivot(const struct path *new_root, const struct path *put_old, 
 	const struct mnt_ns *mnt = current->ns->mnt;
 
 	if (new_root->mount->mnt_ns != mnt || put_old->mount->mnt_ns != mnt || root->mount->mnt_ns != mnt)
+		return -EINVAL;
+	if (put_old->mount->group || (new_root->mount->parent && new_root->mount->parent->group) ||
+		(root->mount->parent && root->mount->parent->group))
 		return -EINVAL;
 	if (new_root->mount == root->mount || put_old->mount == root->mount)
 		return -EBUSY;

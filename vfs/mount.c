@@ -3,8 +3,7 @@
  * mount(2) and umount2(2). Boot uses the same functions (vfs_boot.c).
  *
  * A mount references its superblock, its root dentry, its parent and its mountpoint; the
- * tree's list holds one reference to each attached mount. Mount propagation does not exist:
- * MS_SHARED and its kin are accepted as MS_PRIVATE is.
+ * tree's list holds one reference to each attached mount. propagation.c carries what is mounted here to where else it belongs.
  */
 #include <linux/errno.h>
 #include <linux/eventpoll.h>
@@ -21,7 +20,6 @@
 	(MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME | MS_RELATIME | MS_STRICTATIME | \
 		MS_NOSYMFOLLOW)
 #define MOUNTS_MAX 20000u /* in the sandbox: finding one walks a list. Linux has 100,000 a namespace */
-#define MOUNT_PROPAGATION (MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE)
 
 struct mount_list all_mounts = TAILQ_HEAD_INITIALIZER(all_mounts);
 struct waitq mounts_waiters = WAITQ_INIT(mounts_waiters);
@@ -59,6 +57,7 @@ void mount_put(struct mount *mount)
 	while (mount && --mount->refs == 0) {
 		struct mount *parent = mount->parent;
 
+		mount_leave_groups(mount);
 		if (mount->mountpoint)
 			dentry_put(mount->mountpoint);
 		dentry_put(mount->root);
@@ -209,7 +208,7 @@ int vfs_mount_fs(const struct fs_type *type, const struct mount_args *args, cons
 	rc = mount_attach(mount, at);
 	if (rc)
 		mount_put(mount);
-	return rc;
+	return rc ? rc : mount_propagate(mount);
 }
 
 struct mount *mount_clone(const struct mount *from, struct dentry *root)
@@ -218,7 +217,9 @@ struct mount *mount_clone(const struct mount *from, struct dentry *root)
 
 	from->sb->refs++;
 	mount = mount_create(from->sb, root, from->source, from->flags);
-	if (!mount)
+	if (mount)
+		mount_follow_groups(mount, from);
+	else
 		superblock_put(from->sb);
 	return mount;
 }
@@ -231,7 +232,7 @@ static int clone_below(const struct path *from)
 	TAILQ_FOREACH(m, &all_mounts, link) {
 		struct path at = {m->parent, m->mountpoint};
 
-		if (!m->parent || m->mnt_ns != from->mount->mnt_ns || !path_is_below(&at, from))
+		if (!m->parent || m->unbindable || m->mnt_ns != from->mount->mnt_ns || !path_is_below(&at, from))
 			continue;
 		m->copy = mount_clone(m, m->root);
 		if (!m->copy)
@@ -254,6 +255,10 @@ static int attach_clones(const struct mount *from, struct mount *top, int error)
 		if (!error) {
 			struct path at = {m->parent == from ? top : m->parent->copy, m->mountpoint};
 
+			if (!at.mount) { /* on one that is unbindable */
+				mount_put(copy);
+				continue;
+			}
 			error = mount_attach(copy, &at);
 			copy->mnt_ns = top->mnt_ns; /* the parent may come later in the list */
 		}
@@ -270,7 +275,7 @@ int vfs_mount_bind(const struct path *from, const struct path *at, bool recursiv
 	struct mount *top;
 	int rc;
 
-	if (superblock_is_anon(from->mount->sb))
+	if (superblock_is_anon(from->mount->sb) || from->mount->unbindable)
 		return -EINVAL;
 	top = mount_clone(from->mount, from->dentry);
 	if (!top)
@@ -280,7 +285,9 @@ int vfs_mount_bind(const struct path *from, const struct path *at, bool recursiv
 		rc = mount_attach(top, at);
 	if (rc)
 		mount_put(top);
-	return recursive ? attach_clones(from->mount, top, rc) : rc;
+	if (recursive)
+		rc = attach_clones(from->mount, top, rc);
+	return rc ? rc : mount_propagate(top);
 }
 
 int vfs_remount(const struct path *at, unsigned long flags)
@@ -335,7 +342,7 @@ static int mount_move(const char *source, const struct path *at)
 		return rc;
 	m = from.mount;
 	rc = -EINVAL;
-	if (from.dentry != m->root || !m->parent || m->mnt_ns != current->ns->mnt)
+	if (from.dentry != m->root || !m->parent || m->parent->group || m->mnt_ns != current->ns->mnt)
 		goto out;
 	rc = -ELOOP;
 	for (up = at->mount; up; up = up->parent)
@@ -350,6 +357,8 @@ static int mount_move(const char *source, const struct path *at)
 	rc = mount_attach(m, at);
 	if (rc)
 		mount_put(m);
+	else
+		rc = mount_propagate(m);
 out:
 	path_put(&from);
 	return rc;
@@ -378,7 +387,7 @@ int vfs_mount(const char *source, const char *target, const char *type, unsigned
 	else if (flags & MS_BIND)
 		rc = mount_bind_path(source, &at, flags);
 	else if (flags & MOUNT_PROPAGATION)
-		rc = at.dentry == at.mount->root ? 0 : -EINVAL;
+		rc = at.dentry == at.mount->root ? mount_set_propagation(at.mount, flags) : -EINVAL;
 	else if (flags & MS_MOVE)
 		rc = mount_move(source, &at);
 	else
@@ -387,7 +396,7 @@ int vfs_mount(const char *source, const char *target, const char *type, unsigned
 	return rc;
 }
 
-static struct mount *mount_child(const struct mount *mount)
+struct mount *mount_child(const struct mount *mount)
 {
 	struct mount *m;
 
@@ -397,16 +406,22 @@ static struct mount *mount_child(const struct mount *mount)
 	return NULL;
 }
 
-/* Lazy: the mount and everything on it leave the tree; users keep them alive. */
-static void mount_detach_tree(struct mount *mount)
+void mount_detach_tree(struct mount *mount, bool propagate)
 {
 	struct mount *child, *at;
 
-	do {
+	mount_get(mount);
+	while (mount->attached) {
 		for (at = mount; (child = mount_child(at)); at = child)
 			;
-		mount_detach(at);
-	} while (at != mount);
+		mount_get(at); /* it may be a copy of itself */
+		if (propagate)
+			mount_propagate_detach(at, true);
+		if (at->attached)
+			mount_detach(at);
+		mount_put(at);
+	}
+	mount_put(mount);
 }
 
 int vfs_umount(const char *target, int flags)
@@ -427,7 +442,7 @@ int vfs_umount(const char *target, int flags)
 	if (at.dentry != at.mount->root || !at.mount->parent || at.mount->mnt_ns != current->ns->mnt)
 		goto out;
 	if (flags & MNT_DETACH) {
-		mount_detach_tree(at.mount);
+		mount_detach_tree(at.mount, true);
 		rc = 0;
 		goto out;
 	}
@@ -435,6 +450,7 @@ int vfs_umount(const char *target, int flags)
 	/* The list's reference and ours are the only ones when nobody uses it. */
 	if (mount_child(at.mount) || at.mount->refs > 2)
 		goto out;
+	mount_propagate_detach(at.mount, false);
 	mount_detach(at.mount);
 	rc = 0;
 out:

@@ -265,7 +265,10 @@ struct mount {
 	const char *source;
 	TAILQ_ENTRY(mount) link; /* all mounts, in order */
 	struct mnt_ns *mnt_ns;   /* whose tree it is in, without a reference; NULL: in none */
-	struct mount *copy;      /* while its namespace is being copied */
+	struct mount_group *group, *master; /* of peers, and of whom it follows: propagation.c; or NULL */
+	bool unbindable;
+	bool seen;               /* during one operation of propagation.c */
+	struct mount *copy;      /* while its tree is being copied */
 	bool attached;
 };
 TAILQ_HEAD(mount_list, mount);
@@ -275,6 +278,7 @@ struct mnt_ns {
 	uint64_t changes; /* of its mounts, counted from 1 */
 };
 extern struct waitq mounts_waiters; /* woken when the mounts of any namespace change: EPOLLPRI */
+int mount_group_id(const struct mount_group *group); /* as mountinfo shows it; 0: none */
 struct mnt_ns *mnt_ns_create(struct mount *root); /* one reference; NULL: no memory */
 void mount_detach(struct mount *mount); /* out of the tree, with the tree's reference; may sleep */
 void mount_unhang(struct mount *mount); /* from its parent, but stays in the tree's list; may sleep */

@@ -155,6 +155,8 @@ static int attach_superblock(const struct container_config *config, const struct
 	sb->refs++; /* our caller keeps its own reference on failure */
 	if (!rc)
 		rc = mount_attach(mount, &at);
+	if (!rc && m->flags & MOUNT_PROPAGATION)
+		rc = mount_set_propagation(mount, m->flags & (MOUNT_PROPAGATION | MS_REC));
 	path_put(&at);
 	if (!rc && !strcmp(m->type, "tmpfs") && !strcmp(m->target, "/dev"))
 		rc = dev_populate(mount, config->terminal);

@@ -78,6 +78,16 @@ static const char *source_of(const struct mount *mount)
 	return mount->source && *mount->source ? mount->source : "none";
 }
 
+static void show_propagation(struct seq *seq, const struct mount *mount)
+{
+	if (mount->group)
+		seq_printf(seq, " shared:%d", mount_group_id(mount->group));
+	if (mount->master)
+		seq_printf(seq, " master:%d", mount_group_id(mount->master));
+	if (mount->unbindable)
+		seq_puts(seq, " unbindable");
+}
+
 static void show_one(struct seq *seq, const struct mount *mount, char *place, bool info, char *buf)
 {
 	if (info) {
@@ -91,6 +101,7 @@ static void show_one(struct seq *seq, const struct mount *mount, char *place, bo
 		kfree(copy);
 		seq_puts(seq, " ");
 		show_flags(seq, mount->flags);
+		show_propagation(seq, mount);
 		seq_printf(seq, " - %s ", mount->sb->type->name);
 		seq_escaped(seq, source_of(mount), ESCAPED);
 		seq_puts(seq, mount->sb->flags & MS_RDONLY ? " ro" : " rw");
