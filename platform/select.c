@@ -95,8 +95,8 @@ static int probe_kvm(const char *state_dir, char *why, size_t size)
 	return error;
 }
 
-/* In the order that `auto` tries them; systrap comes last while it starts programs at half ptrace's speed: systrap/README.md. */
-static const struct platform_ops *const platforms[] = {&kvm_platform, &ptrace_platform, &systrap_platform};
+/* In the order that `auto` tries them. */
+static const struct platform_ops *const platforms[] = {&kvm_platform, &systrap_platform, &ptrace_platform};
 
 const struct platform_ops *platform_named(const char *name)
 {
