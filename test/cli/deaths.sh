@@ -21,7 +21,7 @@ kill_one() {
 	local pid victim status all p
 	"$rf" --platform=ptrace do -- sh -c 'echo ready; while :; do sleep 0.05; done' >"$work/out" 2>"$work/err" </dev/null &
 	pid=$!
-	for _ in $(seq 100); do grep -q ready "$work/out" && break; sleep 0.05; done
+	for _ in $(seq 400); do grep -q ready "$work/out" && break; sleep 0.05; done
 	all=$(below $pid)
 	victim=$(for p in $all; do tr '\0' ' ' <"/proc/$p/cmdline" 2>/dev/null | grep -q -- "$2" && echo "$p"; done | head -1)
 	[ -n "$victim" ] || { echo "$1: no process of that kind among: $all"; failed=1; kill -KILL $pid; wait $pid; return; }
