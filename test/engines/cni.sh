@@ -32,18 +32,11 @@ import sys
 import time
 
 sys.path.insert(0, ".")
-from cri import Runtime
+from cri import Checks, Runtime
 
 socket, work, image, net, root = sys.argv[1:]
 runtime = Runtime(socket)
-failed = False
-
-
-def check(what, wanted, got):
-    global failed
-    if wanted != got:
-        print("FAIL %s: wanted %r, got %r" % (what, wanted, got))
-        failed = True
+check = Checks()
 
 
 def on_node(*command):
@@ -90,6 +83,6 @@ for each in (server, client):
 check("addresses in use", "", subprocess.run("ls %s/addresses/rf | grep ^10" % work, shell=True, capture_output=True, text=True).stdout)
 check("links on the bridge", "", on_node("ip", "-o", "link", "show", "master", "rf0"))
 check("rules for pods", "", "".join(line for line in on_node("iptables-save").splitlines(True) if "10.89.1.2" in line))
-sys.exit(failed)
+sys.exit(check.failed)
 END
 engine_finish

@@ -6,6 +6,17 @@ string, bytes or a message. Answers are read as {field: [values]}.
 import grpc
 
 
+class Checks:
+    """check(what, wanted, got); afterwards check.failed."""
+
+    failed = False
+
+    def __call__(self, what, wanted, got):
+        if wanted != got:
+            print("FAIL %s: wanted %r, got %r" % (what, wanted, got))
+            self.failed = True
+
+
 def varint(n):
     out = b""
     while n > 127:

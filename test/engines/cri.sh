@@ -16,18 +16,11 @@ import sys
 import time
 
 sys.path.insert(0, ".")
-from cri import Runtime
+from cri import Checks, Runtime
 
 socket, work, image = sys.argv[1:]
 runtime = Runtime(socket)
-failed = False
-
-
-def check(what, wanted, got):
-    global failed
-    if wanted != got:
-        print("FAIL %s: wanted %r, got %r" % (what, wanted, got))
-        failed = True
+check = Checks()
 
 
 def wait(what, wanted, probe, seconds=15):
@@ -68,6 +61,6 @@ wait("status of a container that ended itself", (2, 3), lambda: runtime.status(a
 runtime.call("StopPodSandbox", [(1, pod)])
 wait("state after the pod's stop", (2, 137), lambda: runtime.status(two))
 runtime.call("RemovePodSandbox", [(1, pod)])
-sys.exit(failed)
+sys.exit(check.failed)
 END
 engine_finish

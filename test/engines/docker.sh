@@ -12,15 +12,6 @@ net=rf-docker-$$
 exec </dev/null
 export DOCKER_HOST=unix://$work/docker.sock DOCKER_CONFIG=$work
 d() { timeout --foreground -k 5 60 /usr/bin/docker "$@"; }
-# until_ok SECONDS COMMAND…
-until_ok() {
-	local end=$((SECONDS + $1))
-	shift
-	until "$@" >/dev/null 2>&1; do
-		[ $SECONDS -lt $end ] || return 1
-		sleep 0.1
-	done
-}
 
 finish() {
 	d ps -aq | xargs -r timeout -k 5 60 /usr/bin/docker rm -f >/dev/null 2>&1

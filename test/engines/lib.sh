@@ -8,7 +8,7 @@
 # RF_RUNTIME=/usr/bin/crun puts another runtime in ringfence's place, to tell the shim's faults from the runtime's.
 image=docker.io/library/ringfence-test:1
 pause_image=docker.io/library/ringfence-pause:1
-failed=0
+. "$(dirname "${BASH_SOURCE[0]}")/../check.sh"
 export RINGFENCE_PLATFORM=ptrace
 
 bad() { echo "FAIL $*"; failed=1; }
@@ -17,15 +17,6 @@ is() {
 	[ "$2" = "$3" ] && return
 	bad "$1"
 	printf '  wanted: %s\n  got:    %s\n' "$2" "$3"
-}
-# until_ok SECONDS COMMAND…
-until_ok() {
-	local end=$((SECONDS + $1))
-	shift
-	until "$@" >/dev/null 2>&1; do
-		[ $SECONDS -lt $end ] || return 1
-		sleep 0.1
-	done
 }
 
 # engine_setup BUILD [cri]: with containerd's Kubernetes plug-in too
