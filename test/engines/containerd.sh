@@ -7,7 +7,7 @@ build=$(cd "$1" && pwd)
 debian=${ROOT:-/var/cache/ringfence/debian}
 work=$(mktemp -d)
 . "$(dirname "$0")/../check.sh"
-printf '#!/bin/sh\nexec %s/ringfence --platform=%s "$@"\n' "$build" "${PLATFORM:-ptrace}" >"$work/ringfence"
+printf '#!/bin/sh\nexec %s/ringfence --platform=%s "$@"\n' "$build" "${PLATFORM:-systrap}" >"$work/ringfence"
 chmod +x "$work/ringfence"
 cat >"$work/config.toml" <<END
 version = 2

@@ -30,7 +30,7 @@ inside() { nsenter --net="/run/netns/$net" "$@"; }
 ip netns add "$net" && ip -n "$net" link set lo up || exit 1
 cat >"$work/daemon.json" <<END
 {
-  "runtimes": {"ringfence": {"path": "$build/ringfence", "runtimeArgs": ["--platform=${PLATFORM:-ptrace}"]}},
+  "runtimes": {"ringfence": {"path": "$build/ringfence", "runtimeArgs": ["--platform=${PLATFORM:-systrap}"]}},
   "default-runtime": "ringfence",
   "exec-opts": ["native.cgroupdriver=cgroupfs"],
   "bip": "10.88.1.1/24"

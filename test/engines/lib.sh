@@ -9,7 +9,7 @@
 image=docker.io/library/ringfence-test:1
 pause_image=docker.io/library/ringfence-pause:1
 . "$(dirname "${BASH_SOURCE[0]}")/../check.sh"
-export RINGFENCE_PLATFORM=ptrace
+export RINGFENCE_PLATFORM=${PLATFORM:-systrap}
 
 bad() { echo "FAIL $*"; failed=1; }
 # is NAME WANTED GOT

@@ -11,7 +11,7 @@ net=rf-podman-$$
 exec </dev/null
 cat >"$work/crun" <<END
 #!/bin/sh
-exec $build/ringfence --platform=${PLATFORM:-ptrace} --root=$work/state "\$@"
+exec $build/ringfence --platform=${PLATFORM:-systrap} --root=$work/state "\$@"
 END
 chmod +x "$work/crun"
 cat >"$work/containers.conf" <<END

@@ -9,7 +9,7 @@ work=$(mktemp -d)
 . "$(dirname "$0")/../check.sh"
 # Podman 4.3 lets a runtime go without control groups by its name.
 mkdir "$work/bin"
-printf '#!/bin/sh\nexec %s/ringfence --platform=%s --root=%s/state "$@"\n' "$build" "${PLATFORM:-ptrace}" "$work" >"$work/bin/crun"
+printf '#!/bin/sh\nexec %s/ringfence --platform=%s --root=%s/state "$@"\n' "$build" "${PLATFORM:-systrap}" "$work" >"$work/bin/crun"
 chmod +x "$work/bin/crun"
 printf '[containers]\ndefault_sysctls = []\n[engine]\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\n' >"$work/containers.conf"
 export CONTAINERS_CONF=$work/containers.conf
