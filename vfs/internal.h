@@ -74,6 +74,16 @@ struct mount *mount_child(const struct mount *mount); /* one that hangs on it; N
 void mount_detach_tree(struct mount *mount, bool propagate);
 /* Another mount of the same superblock, from `root` on, in no tree yet. NULL: no memory, or too many. */
 struct mount *mount_clone(const struct mount *from, struct dentry *root);
+/*
+ * Copies of mounts (m->copy, NULL outside of one operation) are hung on each other as what they are copies of: in the namespace
+ * `ns`, below outer->copy, which has its place already (NULL: a whole namespace). What hangs on one without a copy stays out.
+ * mount_forget_copies() ends the operation, and what was not hung up. May sleep.
+ */
+void mount_attach_copies(const struct mount *outer, struct mnt_ns *ns);
+void mount_forget_copies(void);
+/* Is it below, or the same. */
+bool dentry_is_below(const struct dentry *dentry, const struct dentry *top);
+bool mount_is_below(const struct mount *mount, const struct mount *top);
 /* `at` is in the tree that hangs below the directory `top`. */
 bool path_is_below(const struct path *at, const struct path *top);
 

@@ -60,31 +60,6 @@ static int copy_mounts(const struct mnt_ns *from)
 	return 0;
 }
 
-static void attach_copies(const struct mnt_ns *from, struct mnt_ns *to)
-{
-	struct mount *last = TAILQ_LAST(&all_mounts, mount_list), *m, *next;
-
-	for (m = TAILQ_FIRST(&all_mounts); m; m = next) {
-		struct mount *copy = m->copy;
-
-		next = m == last ? NULL : TAILQ_NEXT(m, link);
-		if (m->mnt_ns != from)
-			continue;
-		copy->mnt_ns = to;
-		copy->attached = true;
-		copy->parent_id = copy->id;
-		if (m->parent && m->parent->copy) {
-			copy->parent = m->parent->copy;
-			copy->parent_id = copy->parent->id;
-			mount_get(copy->parent);
-			copy->mountpoint = m->mountpoint;
-			dentry_get(copy->mountpoint);
-		}
-		TAILQ_INSERT_TAIL(&all_mounts, copy, link);
-	}
-	to->root = from->root->copy;
-}
-
 static void follow_copy(struct path *path)
 {
 	struct mount *copy = path->mount->copy;
@@ -96,33 +71,21 @@ static void follow_copy(struct path *path)
 	path->mount = copy;
 }
 
-static void forget_copies(const struct mnt_ns *from, bool put)
-{
-	struct mount *m;
-
-	TAILQ_FOREACH(m, &all_mounts, link) {
-		if (m->mnt_ns != from || !m->copy)
-			continue;
-		if (put)
-			mount_put(m->copy); /* its superblock and root are held by the original: nothing ends here */
-		m->copy = NULL;
-	}
-}
-
 struct mnt_ns *mnt_ns_copy(struct mnt_ns *from, struct fs_context *fs, int *error)
 {
 	struct mnt_ns *to = mnt_ns_create(NULL);
 
 	*error = to ? copy_mounts(from) : -ENOMEM;
 	if (*error) {
-		forget_copies(from, true);
+		mount_forget_copies();
 		kfree(to);
 		return NULL;
 	}
-	attach_copies(from, to);
+	mount_attach_copies(NULL, to);
+	to->root = from->root->copy;
 	follow_copy(&fs->root);
 	follow_copy(&fs->cwd);
-	forget_copies(from, false);
+	mount_forget_copies();
 	return to;
 }
 
@@ -144,7 +107,14 @@ int mnt_ns_enter(struct ns *ns, struct fs_context *fs)
 
 /* ---- pivot_root(2) ---- */
 
-static bool mount_is_below(const struct mount *mount, const struct mount *top)
+bool dentry_is_below(const struct dentry *dentry, const struct dentry *top)
+{
+	while (dentry != top && dentry->parent != dentry)
+		dentry = dentry->parent;
+	return dentry == top;
+}
+
+bool mount_is_below(const struct mount *mount, const struct mount *top)
 {
 	while (mount && mount != top)
 		mount = mount->parent;
@@ -162,11 +132,7 @@ bool path_is_below(const struct path *at, const struct path *top)
 		dentry = mount->mountpoint;
 		mount = mount->parent;
 	}
-	for (; dentry != top->dentry; dentry = dentry->parent) {
-		if (dentry->parent == dentry)
-			return false;
-	}
-	return true;
+	return dentry_is_below(dentry, top->dentry);
 }
 
 static int check_pivot(const struct path *new_root, const struct path *put_old, const struct path *root)

@@ -123,13 +123,10 @@ static void mounts_changed(struct mnt_ns *mnt)
 	waitq_wake(&mounts_waiters, UINT32_MAX, EPOLLPRI | EPOLLERR);
 }
 
-int mount_attach(struct mount *mount, const struct path *at)
+/* Into the tree, at a place that was found good; NULL: the root of a tree. */
+static void mount_hang(struct mount *mount, const struct path *at)
 {
 	if (at) {
-		if (!!S_ISDIR(at->dentry->inode->mode) != !!S_ISDIR(mount->root->inode->mode))
-			return -ENOTDIR;
-		if (dentry_is_dead(at->dentry))
-			return -ENOENT;
 		mount->parent = at->mount;
 		mount->parent_id = at->mount->id;
 		mount_get(at->mount);
@@ -143,6 +140,15 @@ int mount_attach(struct mount *mount, const struct path *at)
 	mount->attached = true;
 	TAILQ_INSERT_TAIL(&all_mounts, mount, link);
 	mounts_changed(mount->mnt_ns);
+}
+
+int mount_attach(struct mount *mount, const struct path *at)
+{
+	if (at && !!S_ISDIR(at->dentry->inode->mode) != !!S_ISDIR(mount->root->inode->mode))
+		return -ENOTDIR;
+	if (at && dentry_is_dead(at->dentry))
+		return -ENOENT;
+	mount_hang(mount, at);
 	return 0;
 }
 
@@ -241,33 +247,30 @@ static int clone_below(const struct path *from)
 	return 0;
 }
 
-/* Hangs the copies on `top` and on each other; with an error before: lets them go. */
-static int attach_clones(const struct mount *from, struct mount *top, int error)
+void mount_attach_copies(const struct mount *outer, struct mnt_ns *ns)
 {
 	struct mount *last = TAILQ_LAST(&all_mounts, mount_list), *m, *next;
 
 	for (m = TAILQ_FIRST(&all_mounts); m; m = next) {
-		struct mount *copy = m->copy;
+		struct path at = {m->parent ? m->parent->copy : NULL, m->mountpoint};
 
 		next = m == last ? NULL : TAILQ_NEXT(m, link);
-		if (!copy)
+		if (!m->copy || m == outer || (m->parent && !at.mount))
 			continue;
-		if (!error) {
-			struct path at = {m->parent == from ? top : m->parent->copy, m->mountpoint};
-
-			if (!at.mount) { /* on one that is unbindable */
-				mount_put(copy);
-				continue;
-			}
-			error = mount_attach(copy, &at);
-			copy->mnt_ns = top->mnt_ns; /* the parent may come later in the list */
-		}
-		if (error)
-			mount_put(copy);
+		mount_hang(m->copy, m->parent ? &at : NULL);
+		m->copy->mnt_ns = ns; /* the parent may come later in the list */
 	}
-	TAILQ_FOREACH(m, &all_mounts, link)
+}
+
+void mount_forget_copies(void)
+{
+	struct mount *m;
+
+	TAILQ_FOREACH(m, &all_mounts, link) {
+		if (m->copy && !m->copy->attached)
+			mount_put(m->copy); /* its superblock and root are held by the original: nothing ends here */
 		m->copy = NULL;
-	return error;
+	}
 }
 
 int vfs_mount_bind(const struct path *from, const struct path *at, bool recursive)
@@ -285,8 +288,11 @@ int vfs_mount_bind(const struct path *from, const struct path *at, bool recursiv
 		rc = mount_attach(top, at);
 	if (rc)
 		mount_put(top);
-	if (recursive)
-		rc = attach_clones(from->mount, top, rc);
+	if (!rc && recursive) {
+		from->mount->copy = top;
+		mount_attach_copies(from->mount, top->mnt_ns);
+	}
+	mount_forget_copies();
 	return rc ? rc : mount_propagate(top);
 }
 

@@ -90,13 +90,6 @@ static void make_slave(struct mount *mount)
 		set_groups(mount, NULL, has_peers(mount) ? mount->group : mount->master);
 }
 
-static bool is_in_tree(const struct mount *mount, const struct mount *top)
-{
-	while (mount && mount != top)
-		mount = mount->parent;
-	return mount;
-}
-
 int mount_set_propagation(struct mount *top, unsigned long flags)
 {
 	unsigned long type = flags & MOUNT_PROPAGATION;
@@ -105,7 +98,7 @@ int mount_set_propagation(struct mount *top, unsigned long flags)
 	if (flags & ~(MOUNT_PROPAGATION | MS_REC | MS_SILENT | MS_RELATIME) || (type & (type - 1)))
 		return -EINVAL;
 	TAILQ_FOREACH(m, &all_mounts, link) {
-		if (m != top && (!(flags & MS_REC) || !is_in_tree(m, top)))
+		if (m != top && (!(flags & MS_REC) || !mount_is_below(m, top)))
 			continue;
 		m->unbindable = type == MS_UNBINDABLE;
 		if (type == MS_SHARED && make_shared(m))
@@ -147,19 +140,12 @@ static void mark_reached(struct mount_group *from)
 	}
 }
 
-static bool dentry_below(const struct dentry *dentry, const struct dentry *ancestor)
-{
-	while (dentry != ancestor && dentry->parent != dentry)
-		dentry = dentry->parent;
-	return dentry == ancestor;
-}
-
 /* Groups are marked: does `m`, another mount than `parent`, show the place and receive what happens there. */
 static bool receives(const struct mount *m, const struct mount *parent, const struct dentry *point)
 {
 	if (m == parent || !((m->group && m->group->reached) || (m->master && m->master->reached)))
 		return false;
-	return m->sb == parent->sb && dentry_below(point, m->root);
+	return m->sb == parent->sb && dentry_is_below(point, m->root);
 }
 
 /* What a slave receives follows what was mounted; the top is a peer of what the receiver's own peers received. */
@@ -173,27 +159,19 @@ static void join_receiver(struct mount *copy, struct mount_group *master, struct
 /* A copy of the tree `top` on another mount. One for which there is no memory is left out, and what hangs on it. */
 static void send_to(struct mount *top, struct mount *receiver)
 {
-	struct mount *last = TAILQ_LAST(&all_mounts, mount_list), *m, *next;
 	bool peer = receiver->group == top->parent->group;
+	struct mount *m;
 
 	TAILQ_FOREACH(m, &all_mounts, link) {
-		m->copy = is_in_tree(m, top) ? mount_clone(m, m->root) : NULL;
+		if (!mount_is_below(m, top))
+			continue;
+		m->copy = mount_clone(m, m->root);
 		if (m->copy && !peer)
 			join_receiver(m->copy, m->group, receiver, m == top);
 	}
-	for (m = TAILQ_FIRST(&all_mounts); m; m = next) {
-		struct path at = {m == top ? receiver : m->parent ? m->parent->copy : NULL, m->mountpoint};
-
-		next = m == last ? NULL : TAILQ_NEXT(m, link);
-		if (!m->copy)
-			continue;
-		if (!at.mount || mount_attach(m->copy, &at))
-			mount_put(m->copy);
-		else
-			m->copy->mnt_ns = receiver->mnt_ns;
-	}
-	TAILQ_FOREACH(m, &all_mounts, link)
-		m->copy = NULL;
+	top->parent->copy = receiver;
+	mount_attach_copies(top->parent, receiver->mnt_ns);
+	mount_forget_copies();
 }
 
 int mount_propagate(struct mount *top)
@@ -204,14 +182,14 @@ int mount_propagate(struct mount *top)
 	if (!parent || !parent->group)
 		return 0;
 	TAILQ_FOREACH(m, &all_mounts, link) {
-		if (!rc && is_in_tree(m, top))
+		if (!rc && mount_is_below(m, top))
 			rc = make_shared(m);
 	}
 	mark_reached(parent->group);
 	last = TAILQ_LAST(&all_mounts, mount_list);
 	for (m = TAILQ_FIRST(&all_mounts); m && !rc; m = next) {
 		next = m == last ? NULL : TAILQ_NEXT(m, link);
-		if (receives(m, parent, top->mountpoint) && !is_in_tree(m, top))
+		if (receives(m, parent, top->mountpoint) && !mount_is_below(m, top))
 			send_to(top, m);
 	}
 	return rc;

@@ -18,16 +18,6 @@ static struct mutex rename_mutex;
 static bool rename_mutex_ready;
 static uint32_t next_cookie = 1;
 
-static bool is_ancestor(const struct dentry *ancestor, const struct dentry *dentry)
-{
-	for (;; dentry = dentry->parent) {
-		if (dentry == ancestor)
-			return true;
-		if (dentry->parent == dentry)
-			return false;
-	}
-}
-
 static void lock_pair(struct dentry *a, struct dentry *b)
 {
 	struct dentry *first = a, *second = b;
@@ -36,7 +26,7 @@ static void lock_pair(struct dentry *a, struct dentry *b)
 		rwsem_write_lock(&a->inode->lock);
 		return;
 	}
-	if (is_ancestor(b, a) || (!is_ancestor(a, b) && b < a)) {
+	if (dentry_is_below(a, b) || (!dentry_is_below(b, a) && b < a)) {
 		first = b;
 		second = a;
 	}
@@ -93,9 +83,9 @@ static int rename_check(const struct renaming *r)
 	rc = check_slashes(r);
 	if (rc)
 		return rc;
-	if (is_ancestor(r->source, to))
+	if (dentry_is_below(to, r->source))
 		return -EINVAL;
-	if (r->target->inode && is_ancestor(r->target, from))
+	if (r->target->inode && dentry_is_below(from, r->target))
 		return r->flags & RENAME_EXCHANGE ? -EINVAL : -ENOTEMPTY;
 	rc = mount_want_write(r->from.cur.mount);
 	if (rc)
