@@ -153,20 +153,28 @@ void cgroup_path(const struct cgroup *group, const struct cgroup *top, char *buf
 
 /* ---- what cgroup.events says ---- */
 
-/* Tells whoever watches it, from this group up, when "populated" or "frozen" is another than it was. */
+/* Tells whoever watches it when "populated" or "frozen" is another than it was. */
 static void events_check(struct cgroup *group)
 {
-	for (; group; group = group->parent) {
-		bool populated = group->populated != 0, frozen = group->freeze && cgroup_is_stopped(group);
+	bool populated = group->populated != 0, frozen = cgroup_is_frozen(group) && cgroup_is_stopped(group);
 
-		if (populated == group->was_populated && frozen == group->was_frozen)
-			continue;
-		group->was_populated = populated;
-		group->was_frozen = frozen;
-		group->events_version++;
-		if (group->events)
-			files_cgroup_changed(group->events);
-	}
+	if (populated == group->was_populated && frozen == group->was_frozen)
+		return;
+	group->was_populated = populated;
+	group->was_frozen = frozen;
+	group->events_version++;
+	if (group->events)
+		files_cgroup_changed(group->events);
+}
+
+/* Of a group that was frozen or thawed, and with it those below. */
+static void events_check_below(struct cgroup *group)
+{
+	struct cgroup *child;
+
+	events_check(group);
+	TAILQ_FOREACH(child, &group->children, sibling)
+		events_check_below(child);
 }
 
 /* ---- members ---- */
@@ -179,9 +187,9 @@ static void count_tasks(struct cgroup *group, int64_t tasks, int64_t processes)
 		up->tasks += (uint64_t)tasks;
 		up->populated += (uint64_t)processes;
 		up->tasks_peak = MAX(up->tasks_peak, up->tasks);
+		if (processes)
+			events_check(up);
 	}
-	if (processes)
-		events_check(group);
 }
 
 bool cgroup_may_fork(struct cgroup *group)
@@ -387,7 +395,7 @@ void cgroup_set_freeze(struct cgroup *group, bool freeze)
 		if (!group || current->killed)
 			return;
 	}
-	events_check(group);
+	events_check_below(group);
 }
 
 void cgroup_freeze_here(struct task *task)

@@ -106,8 +106,13 @@ def freezer():
 	made("a/b")
 	child = busy()
 	write("a/b/cgroup.procs", str(child.pid))
+	below = open(f"{top}/a/b/cgroup.events")
+	below.read()
+	poll = select.poll()
+	poll.register(below, select.POLLPRI)
 	print("freeze", write("a/cgroup.freeze", "1"), until(lambda: read("a/cgroup.events")[3] == "1"), read("a/b/cgroup.freeze"),
 		until(lambda: read("a/b/cgroup.events")[3] == "1"))
+	print("told below", bool(poll.poll(1000)))
 	before = cpu(child.pid)
 	time.sleep(0.2)
 	print("still", cpu(child.pid) == before)
