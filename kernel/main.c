@@ -108,7 +108,7 @@ void trap_dispatch(struct regs *regs)
 		else
 			regs->rax = (uint64_t)syscall_dispatch(regs);
 		/* A restart code is settled by signal_deliver() even if the signal has gone to another thread. */
-		if (__builtin_expect(regs->rax >= (uint64_t)-ERESTART_RESTARTBLOCK && regs->rax <= (uint64_t)-ERESTARTSYS, 0))
+		if (__builtin_expect(signal_is_restart((int64_t)regs->rax), 0))
 			task_set_work(task, WORK_SIGNAL);
 	} else {
 		handle_trap(regs);

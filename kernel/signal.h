@@ -109,5 +109,10 @@ void signal_wake_task(struct task *task); /* look at signals soon: sets WORK_SIG
 #define ERESTARTNOINTR 513
 #define ERESTARTNOHAND 514
 #define ERESTART_RESTARTBLOCK 516
+/* A signal broke the call off: signal_deliver() settles how it goes on. */
+static inline bool signal_is_restart(int64_t rc)
+{
+	return rc <= -ERESTARTSYS && rc >= -ERESTART_RESTARTBLOCK;
+}
 
 #endif

@@ -116,10 +116,7 @@ static void default_action(struct task *task, const struct ksiginfo *info)
 /* In a system call that wants to be restarted: as regs->rax says. */
 static bool wants_restart(const struct regs *regs)
 {
-	if ((int64_t)regs->orig_rax < 0)
-		return false;
-	int64_t rc = (int64_t)regs->rax;
-	return rc == -ERESTARTSYS || rc == -ERESTARTNOINTR || rc == -ERESTARTNOHAND || rc == -ERESTART_RESTARTBLOCK;
+	return (int64_t)regs->orig_rax >= 0 && signal_is_restart((int64_t)regs->rax);
 }
 
 static void restart(struct regs *regs, uint64_t number)

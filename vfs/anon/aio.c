@@ -266,7 +266,7 @@ int aio_context_destroy(struct file *file, uint64_t address)
 /* What a program sees of a call that a signal broke off: nothing repeats it. */
 static int64_t result_of(int64_t rc)
 {
-	return rc <= -ERESTARTSYS && rc >= -ERESTART_RESTARTBLOCK ? -EINTR : rc;
+	return signal_is_restart(rc) ? -EINTR : rc;
 }
 
 static int64_t submit_transfer(struct aio_request *request, const struct iocb *iocb, bool write, bool vectored)
