@@ -247,6 +247,5 @@ static struct fs_type cgroupfs_type = {.name = "cgroup2", .nodev = true, .mount 
 
 void cgroupfs_init(void)
 {
-	cgroup_files_init();
 	fs_register(&cgroupfs_type);
 }

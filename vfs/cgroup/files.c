@@ -275,7 +275,6 @@ static int show_stat(struct seq *seq, struct pseudo_inode *p)
 /* ---- events, freezing, killing ---- */
 
 static struct waitq events_waiters = WAITQ_INIT(events_waiters); /* of all groups: changes are rare */
-static struct file_ops events_file_ops;
 
 static int show_events(struct seq *seq, struct pseudo_inode *p)
 {
@@ -294,7 +293,7 @@ static int64_t events_read(struct file *file, uaddr_t to, size_t n, uint64_t *po
 
 	if (group)
 		file->version = group->events_version;
-	return pseudo_file_ops.read(file, to, n, pos);
+	return pseudo_read(file, to, n, pos);
 }
 
 /* As Linux says that a file changed: EPOLLPRI and EPOLLERR until it is read again. */
@@ -305,6 +304,8 @@ static uint32_t events_poll(struct file *file, struct poll_waiter *waiter)
 	poll_add(waiter, &events_waiters);
 	return POLL_ALWAYS_READY | (!group || group->events_version != file->version ? EPOLLPRI | EPOLLERR : 0);
 }
+
+static const struct file_ops events_file_ops = {PSEUDO_FILE_OPS_BUT_READ, .read = events_read, .poll = events_poll};
 
 void files_cgroup_changed(struct inode *events)
 {
@@ -471,11 +472,4 @@ int cgroup_owned_index(const struct pseudo_entry *entry)
 bool cgroup_is_events(const struct pseudo_entry *entry)
 {
 	return entry->show == show_events;
-}
-
-void cgroup_files_init(void)
-{
-	events_file_ops = pseudo_file_ops;
-	events_file_ops.read = events_read;
-	events_file_ops.poll = events_poll;
 }

@@ -19,6 +19,4 @@ extern const struct pseudo_entry cgroup_core_table[], cgroup_pids_table[];
 int cgroup_owned_index(const struct pseudo_entry *entry);
 bool cgroup_is_events(const struct pseudo_entry *entry);
 
-void cgroup_files_init(void);
-
 #endif

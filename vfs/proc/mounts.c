@@ -167,8 +167,6 @@ int proc_show_mountstats(struct seq *seq, struct pseudo_inode *p)
 
 /* ---- waiting for changes: EPOLLPRI and EPOLLERR, once for each look ---- */
 
-struct file_ops proc_mounts_file_ops, proc_swaps_file_ops;
-
 static uint32_t mounts_poll(struct file *file, struct poll_waiter *waiter)
 {
 	const struct task *task = pseudo_task(pseudo_of(file->inode));
@@ -188,9 +186,5 @@ static uint32_t swaps_poll(struct file *file, struct poll_waiter *waiter)
 	return POLL_ALWAYS_READY;
 }
 
-void proc_mounts_init(void)
-{
-	proc_mounts_file_ops = proc_swaps_file_ops = pseudo_file_ops;
-	proc_mounts_file_ops.poll = mounts_poll;
-	proc_swaps_file_ops.poll = swaps_poll;
-}
+const struct file_ops proc_mounts_file_ops = {PSEUDO_FILE_OPS_BUT_READ, .read = pseudo_read, .poll = mounts_poll};
+const struct file_ops proc_swaps_file_ops = {PSEUDO_FILE_OPS_BUT_READ, .read = pseudo_read, .poll = swaps_poll};

@@ -42,8 +42,7 @@ int proc_show_smaps(struct seq *seq, struct pseudo_inode *p);
 int proc_show_smaps_rollup(struct seq *seq, struct pseudo_inode *p);
 int proc_show_mounts(struct seq *seq, struct pseudo_inode *p);
 int proc_show_mountinfo(struct seq *seq, struct pseudo_inode *p);
-extern struct file_ops proc_mounts_file_ops, proc_swaps_file_ops; /* can be polled; filled by proc_mounts_init() */
-void proc_mounts_init(void);
+extern const struct file_ops proc_mounts_file_ops, proc_swaps_file_ops; /* can be polled */
 int proc_show_mountstats(struct seq *seq, struct pseudo_inode *p);
 int proc_show_cpuinfo(struct seq *seq, struct pseudo_inode *p);
 

@@ -269,17 +269,17 @@ static int64_t pseudo_do_read(struct file *file, char *to, uaddr_t user, size_t 
 	return (int64_t)n;
 }
 
-static int64_t pseudo_read(struct file *file, uaddr_t to, size_t n, uint64_t *pos)
+int64_t pseudo_read(struct file *file, uaddr_t to, size_t n, uint64_t *pos)
 {
 	return pseudo_do_read(file, NULL, to, n, pos);
 }
 
-static int64_t pseudo_read_kernel(struct file *file, void *to, size_t n, uint64_t *pos)
+int64_t pseudo_read_kernel(struct file *file, void *to, size_t n, uint64_t *pos)
 {
 	return pseudo_do_read(file, to, UADDR(0), n, pos);
 }
 
-static int64_t pseudo_write(struct file *file, uaddr_t from, size_t n, uint64_t *pos)
+int64_t pseudo_write(struct file *file, uaddr_t from, size_t n, uint64_t *pos)
 {
 	struct pseudo_inode *p = pseudo_of(file->inode);
 	char *text;
@@ -302,23 +302,20 @@ static int64_t pseudo_write(struct file *file, uaddr_t from, size_t n, uint64_t 
 	return rc;
 }
 
-static int64_t pseudo_seek(struct file *file, int64_t offset, int whence)
+int64_t pseudo_seek(struct file *file, int64_t offset, int whence)
 {
 	return file_seek_generic(file, offset, whence, 0);
 }
 
-static void pseudo_release(struct file *file)
+void pseudo_release(struct file *file)
 {
 	if (file->private)
 		seq_free(file->private);
 }
 
 const struct file_ops pseudo_file_ops = {
+	PSEUDO_FILE_OPS_BUT_READ,
 	.read = pseudo_read,
-	.write = pseudo_write,
-	.read_kernel = pseudo_read_kernel,
-	.seek = pseudo_seek,
-	.release = pseudo_release,
 };
 
 struct superblock *pseudo_superblock(const struct fs_type *type, const struct pseudo_entry *root, uint64_t magic)

@@ -78,6 +78,14 @@ struct task *pseudo_task(const struct pseudo_inode *p);
 /* Inode ops of plain entries; special directories use some of them too. */
 extern const struct inode_ops pseudo_inode_ops;
 extern const struct file_ops pseudo_file_ops, pseudo_dir_file_ops;
+/* For files that add a poll, or something to reading: pseudo_read and these. */
+int64_t pseudo_read(struct file *file, uaddr_t to, size_t n, uint64_t *pos);
+int64_t pseudo_read_kernel(struct file *file, void *to, size_t n, uint64_t *pos);
+int64_t pseudo_write(struct file *file, uaddr_t from, size_t n, uint64_t *pos);
+int64_t pseudo_seek(struct file *file, int64_t offset, int whence);
+void pseudo_release(struct file *file);
+#define PSEUDO_FILE_OPS_BUT_READ \
+	.read_kernel = pseudo_read_kernel, .write = pseudo_write, .seek = pseudo_seek, .release = pseudo_release
 int pseudo_getattr(struct inode *inode);
 int pseudo_revalidate(struct dentry *dentry);
 int pseudo_setattr(struct inode *inode, const struct attr_change *change);

@@ -148,6 +148,5 @@ static struct fs_type procfs_type = {.name = "proc", .nodev = true, .mount = pro
 
 void procfs_init(void)
 {
-	proc_mounts_init();
 	fs_register(&procfs_type);
 }
