@@ -45,6 +45,7 @@ static int fill_state(struct state *state, const struct container *container, co
 	state->annotations = container->annotations;
 	state->terminal = container->terminal;
 	state->debug_log = global.debug_log || global.debug || global.strace;
+	state->takes_network = container->own_network && !state->sandbox && strcmp(global.network, "sandbox") == 0;
 	state->recorded = STATE_CREATING;
 	snprintf(from, sizeof(from), "%s/config.json", bundle);
 	state_path(state, "config.json", path, sizeof(path));
@@ -245,13 +246,13 @@ undo:
 }
 
 /* What is in the sandbox's network namespace by now becomes the sandbox's. 0, or 1 after a message. */
-static int give_network(const struct state *state)
+static int give_network(const struct state *state, int control)
 {
 	static struct container_network network;
 	struct control_request request = {.op = CONTROL_NETWORK, .fds = network.fds};
-	struct control_reply reply;
+	struct control_reply reply = {0};
 
-	if (state->sandbox || strcmp(global.network, "sandbox") != 0)
+	if (!state->takes_network)
 		return 0;
 	int error = network_take_over(state->pid, &network);
 	if (!error && network.fd_count) {
@@ -259,7 +260,9 @@ static int give_network(const struct state *state)
 		request.payload = payload;
 		request.fd_count = network.fd_count;
 		request.flags = network.resolver ? CONTROL_RESOLVER : 0;
-		error = control_order(state, &request, CONTROL_PATIENCE_MS, "network", &reply);
+		error = control_ask(control, &request, CONTROL_PATIENCE_MS, &reply);
+		if (error)
+			error = cli_error("network: %s", control_reason(error, &reply));
 		control_reply_free(&reply);
 	}
 	for (unsigned i = 0; i < network.fd_count; i++)
@@ -275,7 +278,7 @@ int lifecycle_start(struct state *state, int signals)
 	struct pollfd fds[2] = {{fd, POLLIN, 0}, {signals, POLLIN, 0}};
 	int error, signal;
 
-	if (fd < 0 || give_network(state))
+	if (fd < 0 || give_network(state, fd))
 		return 1;
 	error = control_put(fd, 1, &start);
 	while (!error && !fds[0].revents) { /* a sandbox that never answers must not keep us from being ended */

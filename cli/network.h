@@ -36,7 +36,7 @@ int network_enter(const char *path, int *own);
 int network_leave(int own);
 /*
  * What the network namespace of process `pid` has, for the sandbox; the host's stack does not answer there afterwards.
- * Nothing if that is this process' own. 0, or 1 after a message.
+ * 0, or 1 after a message.
  */
 int network_take_over(pid_t pid, struct container_network *network);
 

@@ -34,6 +34,7 @@ struct state {
 	struct strings cgroups;     /* directories that were made for it, outermost first */
 	bool terminal;
 	bool debug_log;        /* its sandbox has one */
+	bool takes_network;    /* at start, what is in its network namespace becomes the sandbox's */
 	char *sandbox;         /* the ID of the container in whose sandbox this one runs; NULL: its own */
 	uint32_t container;    /* its number there */
 };
