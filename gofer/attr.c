@@ -159,19 +159,21 @@ static bool has_prefix(const char *name, const char *prefix)
 	return strncmp(name, prefix, strlen(prefix)) == 0;
 }
 
-static bool may_set(const char *name)
+/* Access control lists name ids: with mappings, which are not applied to them, there are none. */
+static bool may_set(const struct gofer *g, const char *name)
 {
-	return has_prefix(name, "user.") || strcmp(name, "system.posix_acl_access") == 0 ||
-	       strcmp(name, "system.posix_acl_default") == 0;
+	if (strcmp(name, "system.posix_acl_access") == 0 || strcmp(name, "system.posix_acl_default") == 0)
+		return !g->uids.count && !g->gids.count;
+	return has_prefix(name, "user.");
 }
 
-static bool may_get(const char *name)
+static bool may_get(const struct gofer *g, const char *name)
 {
-	return may_set(name) || strcmp(name, "security.capability") == 0;
+	return may_set(g, name) || strcmp(name, "security.capability") == 0;
 }
 
 /* Keep only the names that may be read. */
-static uint32_t filter_names(char *names, size_t size)
+static uint32_t filter_names(const struct gofer *g, char *names, size_t size)
 {
 	size_t kept = 0;
 
@@ -180,7 +182,7 @@ static uint32_t filter_names(char *names, size_t size)
 
 		if (at + n > size)
 			break;
-		if (may_get(names + at)) {
+		if (may_get(g, names + at)) {
 			memmove(names + kept, names + at, n);
 			kept += n;
 		}
@@ -189,20 +191,20 @@ static uint32_t filter_names(char *names, size_t size)
 	return (uint32_t)kept;
 }
 
-static int fetch_xattr(const struct node *node, struct xattr *xattr)
+static int fetch_xattr(const struct gofer *g, const struct node *node, struct xattr *xattr)
 {
 	struct fd_name link = gofer_fd_name(node->fd);
 	ssize_t n;
 
 	if (xattr->name[0] == 0)
 		n = listxattr(link.text, (char *)xattr->value, GOFER_XATTR_MAX);
-	else if (!may_get(xattr->name))
+	else if (!may_get(g, xattr->name))
 		return -EOPNOTSUPP;
 	else
 		n = getxattr(link.text, xattr->name, xattr->value, GOFER_XATTR_MAX);
 	if (n < 0)
 		return -errno;
-	xattr->filled = xattr->name[0] ? (uint32_t)n : filter_names((char *)xattr->value, (size_t)n);
+	xattr->filled = xattr->name[0] ? (uint32_t)n : filter_names(g, (char *)xattr->value, (size_t)n);
 	return 0;
 }
 
@@ -240,7 +242,7 @@ int gofer_txattrwalk(struct gofer *g, struct p9_reader *in, struct p9_writer *ou
 	xattr = new_xattr(t.name, GOFER_XATTR_MAX);
 	if (!xattr)
 		return -ENOMEM;
-	error = fetch_xattr(fid->node, xattr);
+	error = fetch_xattr(g, fid->node, xattr);
 	if (error) {
 		free(xattr);
 		return error;
@@ -282,7 +284,7 @@ int gofer_txattrcreate(struct gofer *g, struct p9_reader *in, struct p9_writer *
 	xattr = new_xattr(t.name, (uint32_t)t.size);
 	if (!xattr)
 		return -ENOMEM;
-	if (!may_set(xattr->name)) {
+	if (!may_set(g, xattr->name)) {
 		free(xattr);
 		return -EPERM;
 	}

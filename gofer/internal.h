@@ -131,14 +131,14 @@ int gofer_walk_one(struct gofer *g, uint32_t dfid, uint32_t newfid, struct p9_st
 /* The directory, writable or not, that a fid names: 0 or -errno. */
 int gofer_dir_find(struct gofer *g, uint32_t number, bool for_change, struct node **node);
 
-/* node.c: what is done to one object through its descriptor. */
-int gofer_node_lookup(struct node *dir, struct p9_str name, struct node **found); /* one component; ".." too */
-int gofer_node_open(struct gofer *g, const struct node *node, int flags);         /* descriptor or -errno */
 #define GOFER_NO_ID UINT32_MAX
 /* ids.c: an id of the host as the container has it, or GOFER_NO_ID; and back: 0, or -EINVAL: in no mapping. */
 uint32_t gofer_id_inside(const struct gofer_id_maps *maps, uint32_t host);
 int gofer_id_outside(const struct gofer_id_maps *maps, uint32_t inside, uint32_t *host);
 
+/* node.c: what is done to one object through its descriptor. */
+int gofer_node_lookup(struct node *dir, struct p9_str name, struct node **found); /* one component; ".." too */
+int gofer_node_open(struct gofer *g, const struct node *node, int flags);         /* descriptor or -errno */
 int gofer_node_attr(const struct node *node, struct p9_attr *attr);
 int gofer_node_qid(const struct node *node, struct p9_qid *qid);
 struct statx;

@@ -57,6 +57,10 @@ START_TEST(owners_go_through_the_mappings)
 	ck_assert_int_eq(walk(0, 7, "e", NULL), ENOENT); /* and nothing was made */
 	ck_assert_int_eq(CALL(tcreatedonate, 0, 7, STR("e"), P9_OPEN_RDWR | P9_OPEN_EXCL, 0600, 11, 11), EINVAL);
 	ck_assert_int_eq(walk(0, 7, "e", NULL), ENOENT);
+	/* Access control lists would name ids of the host's. */
+	ck_assert_int_eq(walk(5, 8, NULL, NULL), 0);
+	ck_assert_int_eq(CALL(txattrcreate, 8, STR("system.posix_acl_access"), 4, 0), EPERM);
+	ck_assert_int_eq(CALL(txattrwalk, 5, 9, STR("system.posix_acl_access")), EOPNOTSUPP);
 	/* Plain 9P has no owner: the container's root. */
 	ck_assert_int_eq(CALL(tmkdir, 0, STR("plain"), 0755, 0), 0);
 	ck_assert_uint_eq(owner_of("plain"), 100000);
