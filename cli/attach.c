@@ -69,8 +69,7 @@ static bool take_reply(struct attach *attach, int *status)
 	*status = 128 + SIGKILL; /* the sandbox ended, and the process with it */
 	if (done && !error && !reply.error && reply.length >= sizeof(exited)) {
 		memcpy(&exited, reply.payload, sizeof(exited));
-		int wait_status = (int)exited.status;
-		*status = WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
+		*status = cli_shell_status((int)exited.status);
 	}
 	control_reply_free(&reply);
 	return done;

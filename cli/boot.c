@@ -182,5 +182,5 @@ int command_boot(int argc, char **argv)
 	int status = platform_boot(&boot.vmm);
 	if (status < 0)
 		_exit(1);
-	_exit(WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
+	_exit(cli_shell_status(status));
 }

@@ -13,11 +13,12 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 struct global_options {
-	const char *platform;  /* auto, kvm, ptrace */
-	const char *network;   /* none, sandbox */
+	const char *platform;  /* auto, kvm, systrap, ptrace */
+	const char *network;   /* none, sandbox, host */
 	const char *root;      /* state directory */
 	const char *debug_log; /* path, with %ID%, %COMMAND% and %TIMESTAMP%; NULL: stderr if debug or strace */
 	const char *log;       /* path; NULL: messages go to stderr only */
@@ -43,6 +44,11 @@ void cli_pass_on(const char *line);
 int cli_open_debug_log(int *fd);
 /* Now, as RFC 3339 with nanoseconds. */
 void cli_timestamp(char text[40]);
+/* A wait status as a shell has it: 128 and the signal, or the exit status. */
+static inline int cli_shell_status(int status)
+{
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
 
 struct subcommand {
 	const char *name, *words, *help; /* words, help: NULL for an internal one */

@@ -142,6 +142,12 @@ const char *control_reason(int error, const struct control_reply *reply)
 	}
 }
 
+void control_read_stats(const struct control_reply *reply, struct control_stats *stats)
+{
+	memset(stats, 0, sizeof(*stats));
+	memcpy(stats, reply->payload, reply->length < sizeof(*stats) ? reply->length : sizeof(*stats));
+}
+
 int control_order(const struct state *state, const struct control_request *request, int timeout_ms, const char *what,
 	struct control_reply *reply)
 {

@@ -44,6 +44,8 @@ int control_get(int fd, int timeout_ms, struct control_reply *reply);
 /* Send and wait: 0, or -errno as the sandbox answered or the two above. No message; the text is in reply->payload. */
 int control_ask(int fd, const struct control_request *request, int timeout_ms, struct control_reply *reply);
 void control_reply_free(struct control_reply *reply);
+/* What answered CONTROL_STATS; an older sandbox knows less: the rest is 0. */
+void control_read_stats(const struct control_reply *reply, struct control_stats *stats);
 /* The same with a connection of its own and a message that begins with `what`. 0 or 1. */
 int control_order(const struct state *state, const struct control_request *request, int timeout_ms, const char *what,
 	struct control_reply *reply);

@@ -67,7 +67,7 @@ static int take_reply(int fd, const char *id, int patience_ms)
 		cli_error("%s", control_reason(reply.error, &reply));
 		result = -1;
 	} else if (reply.number == REQUEST_STATS) {
-		memcpy(&stats, reply.payload, reply.length < sizeof(stats) ? reply.length : sizeof(stats)); /* an older one knows less */
+		control_read_stats(&reply, &stats);
 		print_stats(id, &stats);
 	} else if (reply.number == REQUEST_EVENTS && reply.length >= sizeof(event)) {
 		memcpy(&event, reply.payload, sizeof(event));
@@ -75,7 +75,7 @@ static int take_reply(int fd, const char *id, int patience_ms)
 			printf("{\"type\":\"oom\",\"id\":\"%s\"}\n", id);
 		else if (event.kind == CONTROL_EVENT_EXIT)
 			printf("{\"type\":\"exit\",\"id\":\"%s\",\"data\":{\"pid\":%u,\"status\":%d}}\n", id, event.pid,
-				WIFSIGNALED(event.status) ? 128 + WTERMSIG(event.status) : WEXITSTATUS(event.status));
+				cli_shell_status(event.status));
 		else if (event.kind == CONTROL_EVENT_STUCK)
 			printf("{\"type\":\"stuck\",\"id\":\"%s\",\"data\":{\"seconds\":%u,\"task\":%u}}\n", id, event.status, event.pid);
 		fflush(stdout);

@@ -84,6 +84,11 @@ static int look(struct metrics *metrics)
 		if (!c)
 			continue;
 		c->seen = true;
+		c->number = state.container;
+		if (c->pid_start != state.pid_start) { /* made anew under its old name */
+			c->pid_start = state.pid_start;
+			c->ended = false;
+		}
 		c->status = state_status(&state);
 		c->sandbox = !state.sandbox;
 		if (c->channel < 0 && !c->ended && c->status != STATE_STOPPED && c->status != STATE_CREATING)
@@ -116,9 +121,9 @@ static bool take_message(struct metrics *metrics, struct metrics_container *c, i
 	struct control_reply reply;
 	struct control_event event;
 	int error = control_get(c->channel, patience_ms, &reply);
-	bool stats = !error && reply.number == REQUEST_STATS + metrics->round && !reply.error;
+	bool stats = !error && reply.number == REQUEST_STATS + metrics->round;
 
-	c->answers = error != -ETIMEDOUT;
+	c->answers = error != -ETIMEDOUT && !(stats && reply.error);
 	if (error && error != -ETIMEDOUT) { /* it has gone */
 		close(c->channel);
 		c->channel = -1;
@@ -126,8 +131,7 @@ static bool take_message(struct metrics *metrics, struct metrics_container *c, i
 		c->ended = true;
 		c->answers = false;
 	} else if (stats) {
-		memset(&c->stats, 0, sizeof(c->stats));
-		memcpy(&c->stats, reply.payload, reply.length < sizeof(c->stats) ? reply.length : sizeof(c->stats));
+		control_read_stats(&reply, &c->stats);
 	} else if (!error && reply.number == REQUEST_EVENTS && reply.length >= sizeof(event)) {
 		memcpy(&event, reply.payload, sizeof(event));
 		take_event(metrics, c, &event);
@@ -138,11 +142,11 @@ static bool take_message(struct metrics *metrics, struct metrics_container *c, i
 
 static void ask(struct metrics *metrics)
 {
-	static const struct control_request request = {.op = CONTROL_STATS};
-
 	metrics->round = (metrics->round + 1) & 0xffffff;
 	for (size_t i = 0; i < metrics->count; i++) { /* all of them first, so that stuck ones are waited for together */
 		struct metrics_container *c = &metrics->containers[i];
+		const struct control_request request = {.op = CONTROL_STATS, .container = c->number};
+
 		c->answers = c->channel >= 0 && control_put(c->channel, REQUEST_STATS + metrics->round, &request) == 0;
 	}
 	for (size_t i = 0; i < metrics->count; i++) {

@@ -28,6 +28,5 @@ int command_wait(int argc, char **argv)
 	}
 	memcpy(&exited, reply.payload, sizeof(exited));
 	control_reply_free(&reply);
-	int status = (int)exited.status;
-	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+	return cli_shell_status((int)exited.status);
 }
