@@ -13,9 +13,10 @@
 static int send_signal(struct state *state, int number, bool all)
 {
 	struct control_kill order = {.signal = (uint32_t)number, .flags = all ? CONTROL_KILL_ALL : 0};
-	struct control_request request = {.op = CONTROL_KILL, .payload = &order, .length = sizeof(order)};
+	struct control_request request = {
+		.op = CONTROL_KILL, .container = state->container, .payload = &order, .length = sizeof(order)};
 	struct control_reply reply = {0};
-	AUTO_FD int fd = control_open(state);
+	AUTO_FD int fd = state_connect(state);
 
 	int error = fd < 0 ? -EPIPE : control_ask(fd, &request, CONTROL_PATIENCE_MS, &reply);
 	if (error == -EPIPE) /* it is ending: whoever asks for its state next hears so */
@@ -24,7 +25,7 @@ static int send_signal(struct state *state, int number, bool all)
 		error = 0; /* stuck: its process goes, and all that is in it */
 	if (error && state_status(state) == STATE_STOPPED)
 		error = number == SIGKILL ? 0 : cli_error("container not running");
-	else if (error && fd >= 0)
+	else if (error)
 		cli_error("signal %d: %s", number, control_reason(error, &reply));
 	control_reply_free(&reply);
 	return error ? 1 : 0;
