@@ -99,6 +99,13 @@ static size_t strings_length(const struct strings *strings)
 	return length;
 }
 
+/* Each with its end. */
+static void put_terminated(struct blob *blob, const struct strings *strings)
+{
+	for (size_t i = 0; i < strings->count; i++)
+		put_bytes(blob, strings->items[i], strlen(strings->items[i]) + 1);
+}
+
 static void put_hook(struct blob *blob, const struct hook *hook)
 {
 	struct config_hook head = {(uint32_t)(hook->timeout > UINT32_MAX ? UINT32_MAX : hook->timeout),
@@ -109,10 +116,8 @@ static void put_hook(struct blob *blob, const struct hook *hook)
 	put_bytes(blob, &record, sizeof(record));
 	put_bytes(blob, &head, sizeof(head));
 	put_bytes(blob, hook->path, strlen(hook->path) + 1);
-	for (size_t i = 0; i < hook->args.count; i++)
-		put_bytes(blob, hook->args.items[i], strlen(hook->args.items[i]) + 1);
-	for (size_t i = 0; i < hook->env.count; i++)
-		put_bytes(blob, hook->env.items[i], strlen(hook->env.items[i]) + 1);
+	put_terminated(blob, &hook->args);
+	put_terminated(blob, &hook->env);
 	put_padding(blob);
 }
 

@@ -83,12 +83,7 @@ static char *generate(yajl_val root, yajl_val runtimes, const struct engine_runt
 	yajl_gen_config(gen, yajl_gen_beautify, 1);
 	yajl_gen_config(gen, yajl_gen_indent_string, "    ");
 	yajl_gen_map_open(gen);
-	for (size_t i = 0; root && i < root->u.object.len; i++) {
-		if (strcmp(root->u.object.keys[i], "runtimes") == 0)
-			continue;
-		put_text(gen, root->u.object.keys[i]);
-		put_value(gen, root->u.object.values[i]);
-	}
+	put_members(gen, root, "runtimes");
 	put_runtimes(gen, runtimes, runtime);
 	yajl_gen_map_close(gen);
 	if (yajl_gen_get_buf(gen, &text, &length) == yajl_gen_status_ok)

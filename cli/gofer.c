@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/container.h"
 #include "gofer/gofer.h"
 
 /* "ids=u:INSIDE:HOST:SIZE,g:...": the mappings of the container's user namespace; none: "ids=". */
@@ -26,6 +27,8 @@ static int parse_ids(const char *text, struct gofer_options *options)
 	}
 	return 0;
 }
+
+_Static_assert(CONTAINER_MAX_ID_MAPS == GOFER_MAX_ID_MAPS, "what config.json may have, a gofer takes");
 
 /* gofer SOCKET-FD ids=... [FD:ro|rw]...: tree N is the N-th of these. */
 int command_gofer(int argc, char **argv)

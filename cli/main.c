@@ -59,5 +59,5 @@ int main(int argc, char **argv)
 		return 1;
 	global.operation = command->name;
 	int status = command->run(argc, argv);
-	return options_helped() ? 0 : status;
+	return options_helped() ? fflush(stdout) || ferror(stdout) : status;
 }
