@@ -87,7 +87,6 @@
 /* The signal stack: frames of user code in the upper part, of the stub's own waits in the lower. */
 #define AREA_STACK 0x1000
 #define AREA_STACK_WAIT 0x6000
-#define AREA_STACK_FRAMES 0x6000
 #define AREA_FRAME_DEFAULT 0x9000
 #define AREA_FPU_DEFAULT 0x9800
 

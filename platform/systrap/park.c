@@ -41,6 +41,15 @@ int strap_park_end(unsigned cpu)
 	return park_fd[cpu][1];
 }
 
+static void end_first(struct st_cpu *c)
+{
+	struct stub *s = c->parked;
+
+	c->parked = s->next;
+	c->parked_count--;
+	strap_end(s);
+}
+
 void strap_park(struct st_cpu *c, struct stub *s)
 {
 	struct stub **end;
@@ -63,12 +72,8 @@ void strap_park(struct st_cpu *c, struct stub *s)
 	__atomic_add_fetch(&s->orders->run_go, 1, __ATOMIC_SEQ_CST);
 	if (__atomic_load_n(&s->area->sleeps, __ATOMIC_SEQ_CST))
 		st_futex(&s->orders->run_go, FUTEX_WAKE, 1, NULL);
-	if (c->parked_count > PARKED_MAX) {
-		s = c->parked;
-		c->parked = s->next;
-		c->parked_count--;
-		strap_end(s);
-	}
+	if (c->parked_count > PARKED_MAX)
+		end_first(c);
 }
 
 /* At rest, in code of ours: nothing of what it served is left to be seen. */
@@ -80,10 +85,10 @@ static void make_new(struct st_cpu *c, struct stub *s)
 	memset(s->orders->list, 0, sizeof(s->orders->list));
 	s->orders->frame = s->orders->fs_base = s->orders->gs_base = 0;
 	strap_answers_give(s, NULL);
-	for (unsigned i = 0; i < 7; i++)
-		s->orders->answer[i] = 0;
+	memset((void *)s->orders->answer, 0, sizeof(s->orders->answer));
 	s->orders->rax = s->orders->rip = s->orders->rsp = s->orders->rflags = 0;
 	memset((void *)s->orders->regs, 0, sizeof(s->orders->regs));
+	a->state = 1; /* it has handed over, whatever it says */
 	a->done = s->orders->map_go;
 	memset((void *)&a->kind, 0, sizeof(*a) - offsetof(struct st_area, kind));
 	s->bases_known = false;
@@ -141,11 +146,6 @@ void strap_park_finish(struct st_cpu *c)
 {
 	while (c->parked && strap_park_wait(c))
 		;
-	while (c->parked) {
-		struct stub *s = c->parked;
-
-		c->parked = s->next;
-		c->parked_count--;
-		strap_end(s);
-	}
+	while (c->parked)
+		end_first(c);
 }

@@ -231,7 +231,6 @@ void strap_chain(struct st_cpu *c, struct stub *s)
 	if (s->failed)
 		return;
 	s->order_count = 0;
-	s->taken = false;
 	c->chain = s;
 	orders_post_to(s, count, (ST_FD_REPLY + 2 * c->cpu + 1) | ORD_REPLY_RUN);
 }
@@ -249,8 +248,10 @@ static int chain_read(struct st_cpu *c)
 	if (!value && !dead)
 		return -EAGAIN;
 	c->chain = NULL;
-	if (value == 1 && !dead)
+	if (value == 1 && !dead) {
+		s->taken = false; /* nothing was ordered since: order_add() */
 		return 0;
+	}
 	s->failed = value >= REPLY_ERROR ? -(int)(value & (REPLY_ERROR - 1)) : -ESRCH;
 	strap_kill(s);
 	return s->failed;
@@ -438,11 +439,13 @@ struct stub *strap_take(struct st_cpu *c, int *error)
 		strap_end(s);
 		return strap_take(c, error);
 	}
-	s->pid = (pid_t)*slot_pid(c, s);
-	s->tid = (pid_t)s->area->tid;
+	if (s->state == STUB_MAKING) { /* else it has served: its numbers are known, its area is believed in nothing */
+		s->pid = (pid_t)*slot_pid(c, s);
+		s->tid = (pid_t)s->area->tid;
+		s->state = STUB_LIVE;
+	}
 	s->orders->sleeps = 0;
 	s->waiter = 0;
-	s->state = STUB_LIVE;
 	strap_make_ahead(c);
 	return s;
 }
