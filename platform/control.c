@@ -185,6 +185,27 @@ void control_receive(struct io_service *io, struct io_request *request, uint64_t
 		io_complete(io, request, -EBUSY, 0);
 }
 
+/* To whoever asked; the head's op, request and descriptors are filled in. The lock is held. False: too many messages wait. */
+static bool queue_reply(struct control *control, const struct request *request, struct control_header *head, const void *payload)
+{
+	struct client *client = &control->clients[request->client];
+	struct message *message = control->free_outgoing;
+
+	if (!message || client->outgoing >= CLIENT_OUTGOING)
+		return false;
+	control->free_outgoing = message->next;
+	head->op = request->op;
+	head->request = request->theirs;
+	memset(head->fds, 0, sizeof(head->fds));
+	memcpy(message->bytes, head, sizeof(*head));
+	memcpy(message->bytes + sizeof(*head), payload, head->len);
+	message->length = sizeof(*head) + head->len;
+	message->client = request->client;
+	client->outgoing++;
+	list_push(&control->unsent, message);
+	return true;
+}
+
 int control_send(struct vmm *vmm, uint64_t gpa, uint64_t length)
 {
 	struct control *control = vmm->control;
@@ -209,26 +230,13 @@ int control_send(struct vmm *vmm, uint64_t gpa, uint64_t length)
 		error = -ESRCH;
 	} else if (request->cancelled) {
 		error = -EPIPE;
-	} else if (!control->free_outgoing || control->clients[request->client].outgoing >= CLIENT_OUTGOING) {
+	} else if (!queue_reply(control, request, &head, (const uint8_t *)from + sizeof(head))) {
 		error = -EAGAIN;
-	} else {
-		struct message *message = control->free_outgoing;
-		control->free_outgoing = message->next;
-		head.op = request->op;
-		head.request = request->theirs;
-		memset(head.fds, 0, sizeof(head.fds));
-		memcpy(message->bytes, &head, sizeof(head));
-		memcpy(message->bytes + sizeof(head), (const uint8_t *)from + sizeof(head), head.len);
-		message->length = length;
-		message->client = request->client;
-		control->clients[request->client].outgoing++;
-		list_push(&control->unsent, message);
-		if (!(head.flags & CONTROL_MORE)) {
-			control->clients[request->client].requests--;
-			request->answered = request->op == CONTROL_EXEC && head.error == 0;
-			if (!request->answered)
-				request_free(request);
-		}
+	} else if (!(head.flags & CONTROL_MORE)) {
+		control->clients[request->client].requests--;
+		request->answered = request->op == CONTROL_EXEC && head.error == 0;
+		if (!request->answered)
+			request_free(request);
 	}
 	pthread_mutex_unlock(&control->lock);
 	if (!error)
@@ -449,19 +457,12 @@ static void tell_stuck(struct control *control, unsigned seconds)
 {
 	struct control_event event = {CONTROL_EVENT_STUCK, 0, watchdog_task(control->vmm), seconds};
 
-	for (unsigned i = 0; i < REQUESTS && control->free_outgoing; i++) {
+	for (unsigned i = 0; i < REQUESTS; i++) {
 		const struct request *request = &control->requests[i];
-		struct control_header head = {.op = CONTROL_EVENTS, .request = request->theirs, .flags = CONTROL_MORE, .len = sizeof(event)};
-		if (!request->used || request->cancelled || request->op != CONTROL_EVENTS)
-			continue;
-		struct message *message = control->free_outgoing;
-		control->free_outgoing = message->next;
-		memcpy(message->bytes, &head, sizeof(head));
-		memcpy(message->bytes + sizeof(head), &event, sizeof(event));
-		message->length = sizeof(head) + sizeof(event);
-		message->client = request->client;
-		control->clients[request->client].outgoing++;
-		list_push(&control->unsent, message);
+		struct control_header head = {.flags = CONTROL_MORE, .len = sizeof(event)};
+
+		if (request->used && !request->cancelled && request->op == CONTROL_EVENTS)
+			(void)queue_reply(control, request, &head, &event); /* who does not read misses it */
 	}
 }
 
