@@ -8,7 +8,7 @@
  *
  * Slots and jumps are relative, so a shadow serves every space that has the page at the same distance from its text:
  * programs of one kind, wherever they were loaded. A shadow that is shown is never written to: another takes its
- * place, by a new mapping. It goes before the page changes (patch_page_changes()). Slots are not used again,
+ * place, by a new mapping. It goes before the page changes (hosted_page_changes()). Slots are not used again,
  * since user code may stand in one: when there are none left, calls stay as they are.
  *
  * What user code, tracers and handlers see are addresses in the program: patch_leave() on the way in,
@@ -120,12 +120,17 @@ static bool slot_holds(const struct slot *slot, const struct space *space)
 }
 
 /* The text pages are a program's to write to, by way of ptrace: its own copy has no later slots. */
+static bool text_page_replaced(const struct space *space, unsigned index)
+{
+	uint64_t size, *pte = hosted_pte(space->root, space->text + index * PAGE_SIZE, &size);
+
+	return pte && *pte & PTE_P && (*pte & PTE_ADDR) != text_pa[index];
+}
+
 static bool text_whole(const struct space *space)
 {
 	for (unsigned i = 0; i < TEXT_PAGES; i++) {
-		uint64_t size, *pte = hosted_pte(space->root, space->text + i * PAGE_SIZE, &size);
-
-		if (pte && *pte & PTE_P && (*pte & PTE_ADDR) != text_pa[i])
+		if (text_page_replaced(space, i))
 			return false;
 	}
 	return true;
@@ -280,9 +285,11 @@ void patch_seen(const struct regs *regs)
 
 void hosted_page_changes(uint64_t pa)
 {
-	for (unsigned i = 0; i < SHADOWS; i++)
-		if (shadows[i].pa == pa)
-			shadow_drop(&shadows[i]);
+	for (unsigned i = shadow_bucket[bucket_of(pa)], next; i; i = next) {
+		next = shadows[i - 1].next;
+		if (shadows[i - 1].pa == pa)
+			shadow_drop(&shadows[i - 1]);
+	}
 }
 
 void hosted_space_plain(struct space *space)
@@ -327,14 +334,12 @@ static bool leave_slot(struct regs *regs, const struct space *space, const struc
 /* A program may have taken the text away, and put code of its own there. */
 static bool text_replaced(const struct space *space, uint64_t offset)
 {
-	uint64_t size, *pte;
 	bool replaced;
 
 	if (!space->plain)
 		return false;
 	kernel_lock();
-	pte = hosted_pte(space->root, space->text + offset, &size);
-	replaced = pte && *pte & PTE_P && (*pte & PTE_ADDR) != text_pa[offset / PAGE_SIZE];
+	replaced = text_page_replaced(space, (unsigned)(offset / PAGE_SIZE));
 	kernel_unlock();
 	return replaced;
 }
