@@ -123,7 +123,7 @@ static int wait_answer(struct seccomp_listener *listener, struct notice *notice)
 			continue; /* received while it slept: only a kill counts from then on */
 		if (rc)
 			return -ERESTARTSYS;
-		if (listener->closed)
+		if (listener->closed && notice->state != NOTICE_REPLIED)
 			return -ENOSYS;
 		if (notice->addition) {
 			install(notice);
@@ -199,6 +199,16 @@ int seccomp_listener_receive(struct seccomp_listener *listener, struct seccomp_n
 	return 0;
 }
 
+void seccomp_listener_put_back(struct seccomp_listener *listener, uint64_t id)
+{
+	struct notice *notice = find(listener, id);
+
+	if (!notice || notice->state != NOTICE_SENT)
+		return;
+	notice->state = NOTICE_INIT;
+	waitq_wake(&listener->wait, UINT32_MAX, EPOLLIN | EPOLLRDNORM);
+}
+
 int seccomp_listener_answer(struct seccomp_listener *listener, const struct seccomp_notif_resp *answer)
 {
 	if (answer->flags & ~SECCOMP_USER_NOTIF_FLAG_CONTINUE)
@@ -240,8 +250,7 @@ int seccomp_listener_add(struct seccomp_listener *listener, const struct seccomp
 		return -EBUSY; /* another thread of the supervisor adds one just now */
 	notice->addition = &addition;
 	waitq_wake_all(&notice->wait);
-	if (!wait_event(&listener->wait, addition.done, DEADLINE_NONE, true))
-		return addition.result;
+	(void)wait_event(&listener->wait, addition.done, DEADLINE_NONE, true);
 	if (addition.done)
 		return addition.result;
 	find(listener, add->id)->addition = NULL; /* it is there as long as the addition is not done */

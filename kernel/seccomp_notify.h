@@ -29,6 +29,8 @@ bool seccomp_notify(struct seccomp_listener *listener, struct regs *regs, const 
 
 /* What the supervisor asks for: 0 (or a descriptor), or the -errno of seccomp_unotify(2). receive and add may sleep. */
 int seccomp_listener_receive(struct seccomp_listener *listener, struct seccomp_notif *to);
+/* It could not be handed out after all: the next to ask gets it. */
+void seccomp_listener_put_back(struct seccomp_listener *listener, uint64_t id);
 int seccomp_listener_answer(struct seccomp_listener *listener, const struct seccomp_notif_resp *answer);
 int seccomp_listener_valid(struct seccomp_listener *listener, uint64_t id);
 int seccomp_listener_add(struct seccomp_listener *listener, const struct seccomp_notif_addfd *add, struct file *file);

@@ -20,7 +20,11 @@ static int64_t receive(struct seccomp_listener *listener, uaddr_t user)
 			return -EINVAL;
 	}
 	int rc = seccomp_listener_receive(listener, &notif);
-	return rc ? rc : copy_to_user(user, &notif, sizeof(notif));
+	if (!rc && copy_to_user(user, &notif, sizeof(notif))) {
+		seccomp_listener_put_back(listener, notif.id);
+		rc = -EFAULT;
+	}
+	return rc;
 }
 
 static int64_t answer(struct seccomp_listener *listener, uaddr_t user)
