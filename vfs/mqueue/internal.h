@@ -27,7 +27,7 @@ struct mq_queue {
 	struct waitq senders, receivers;
 	unsigned waiting; /* receivers */
 	struct mq_event event;
-	struct process *notified; /* who is told, without a reference: flush() of its files forgets it; NULL: nobody */
+	struct process *notified; /* who is told, referenced: it may end before it closes; NULL: nobody */
 };
 
 struct mq_sb {

@@ -76,10 +76,18 @@ int mqueue_queue_create(struct superblock *sb, uint32_t mode, const struct mq_at
 	return 0;
 }
 
+static void notify_nobody(struct mq_queue *queue)
+{
+	if (queue->notified)
+		process_put(queue->notified);
+	queue->notified = NULL;
+}
+
 void mqueue_queue_free(struct mq_queue *queue)
 {
 	struct mq_message *message;
 
+	notify_nobody(queue);
 	while ((message = TAILQ_FIRST(&queue->messages))) {
 		TAILQ_REMOVE(&queue->messages, message, link);
 		kfree(message);
@@ -99,9 +107,9 @@ static void tell(struct mq_queue *queue)
 	if (!queue->notified)
 		return;
 	info.pid = process_nr(queue->notified->pid_ns, current->process);
-	if (queue->event.notify == SIGEV_SIGNAL && info.signo)
+	if (queue->event.notify == SIGEV_SIGNAL && info.signo && !queue->notified->zombie)
 		(void)signal_send_process(queue->notified, &info);
-	queue->notified = NULL;
+	notify_nobody(queue);
 }
 
 static void put_message(struct mq_queue *queue, struct mq_message *message)
@@ -207,12 +215,13 @@ int mqueue_notify(struct file *file, const struct mq_event *event)
 	struct mq_queue *queue = mqueue_of(file->inode);
 	if (!event) {
 		if (queue->notified == current->process)
-			queue->notified = NULL;
+			notify_nobody(queue);
 		return 0;
 	}
 	if (queue->notified)
 		return -EBUSY;
 	queue->event = *event;
+	process_get(current->process);
 	queue->notified = current->process;
 	queue->inode.atime = queue->inode.ctime = vfs_now();
 	return 0;
@@ -267,7 +276,7 @@ static int queue_flush(struct file *file)
 	struct mq_queue *queue = mqueue_of(file->inode);
 
 	if (queue->notified == current->process)
-		queue->notified = NULL;
+		notify_nobody(queue);
 	return 0;
 }
 
