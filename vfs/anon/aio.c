@@ -46,6 +46,7 @@ struct aio_request {
 	unsigned queues;
 	bool too_many_queues;
 	bool looking; /* its work runs, and may be asleep */
+	bool submitting, woken; /* it is on no list yet; meanwhile its work was to run */
 	struct aio_queue_entry entries[AIO_QUEUES];
 	struct poll_waiter poll; /* only during the registration */
 	struct kwork work;
@@ -106,6 +107,10 @@ static void request_look(struct kwork *work)
 	struct file *file = request->file;
 	uint32_t events = 0;
 
+	if (request->submitting) {
+		request->woken = true;
+		return;
+	}
 	if (request->queues) {
 		request->looking = true;
 		file_get(file);
@@ -370,10 +375,13 @@ static int64_t request_start(struct aio_request *request, const struct iocb *ioc
 		rc = -EINVAL;
 	if (rc)
 		return rc;
-	if (iocb->aio_lio_opcode == IOCB_CMD_POLL && !request->event.res)
-		TAILQ_INSERT_TAIL(&context->waiting, request, link);
-	else
+	if (iocb->aio_lio_opcode != IOCB_CMD_POLL || request->event.res) {
 		request_complete(request, request->event.res);
+		return 0;
+	}
+	TAILQ_INSERT_TAIL(&context->waiting, request, link);
+	if (request->woken)
+		kwork_queue(&request->work);
 	return 0;
 }
 
@@ -398,7 +406,9 @@ int aio_submit(struct file *file, uaddr_t user)
 	request->work.fn = request_look;
 	request->event.obj = user.v;
 	request->event.data = iocb.aio_data;
+	request->submitting = true;
 	rc = request_start(request, &iocb, user);
+	request->submitting = false;
 	if (rc) {
 		context->used--;
 		request_free(request);
