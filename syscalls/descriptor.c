@@ -9,7 +9,6 @@
 
 #include "kernel/files.h"
 #include "kernel/namespaces.h"
-#include "kernel/idmap.h"
 #include "ring0/lib.h"
 #include "ring0/usercopy.h"
 #include "syscalls/syscalls.h"
@@ -110,8 +109,7 @@ static int set_status_flags(struct file *file, unsigned flags)
 	unsigned changed = (file->flags ^ flags) & SETFL_MASK, old = file->flags;
 	int rc;
 
-	if (changed & flags & O_NOATIME && file->inode && current->cred->fsuid != file->inode->uid &&
-		(file->inode->uid == ID_NONE || !capable(CAP_FOWNER)))
+	if (changed & flags & O_NOATIME && file->inode && !inode_owner_or_capable(file->inode))
 		return -EPERM;
 	file->flags ^= changed;
 	if (!file->ops->set_flags)

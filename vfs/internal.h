@@ -47,7 +47,6 @@ int walk_last(struct walk *walk, struct path *path);
 int may_create(const struct path *dir);
 int may_delete(const struct path *dir, const struct dentry *victim, bool is_dir);
 bool capable_over(const struct inode *inode, int capability); /* of the current task, over what belongs to that inode's owner */
-bool inode_owner_or_capable(const struct inode *inode);
 bool cred_in_fsgroup(uint32_t gid); /* current: fsgid or supplementary */
 
 /* ---- locks.c ---- */
@@ -66,8 +65,8 @@ void mount_follow_groups(struct mount *copy, const struct mount *from);
 void mount_leave_groups(struct mount *mount);
 /* A tree was attached: it appears where its place is seen. 0 or -ENOMEM. */
 int mount_propagate(struct mount *top);
-/* Before a mount goes: its copies go, those with something on them only with `whole` (MNT_DETACH). May sleep. */
-void mount_propagate_detach(struct mount *mount, bool whole);
+/* Before a mount goes: its copies go, those with something on them only with `whole` (MNT_DETACH). 0 or -ENOMEM. May sleep. */
+int mount_propagate_detach(struct mount *mount, bool whole);
 
 struct mount *mount_child(const struct mount *mount); /* one that hangs on it; NULL: none */
 /* Lazy: with everything on it; users keep them alive. propagate: also where copies of it are. May sleep. */

@@ -341,7 +341,7 @@ static int mount_new(const char *source, const char *type, const struct path *at
 static int mount_move(const char *source, const struct path *at)
 {
 	struct path from;
-	struct mount *m, *up;
+	struct mount *m;
 	int rc = path_lookup(AT_FDCWD, source ? source : "", LOOKUP_FOLLOW, &from);
 
 	if (rc)
@@ -351,9 +351,8 @@ static int mount_move(const char *source, const struct path *at)
 	if (from.dentry != m->root || !m->parent || m->parent->group || m->mnt_ns != current->ns->mnt)
 		goto out;
 	rc = -ELOOP;
-	for (up = at->mount; up; up = up->parent)
-		if (up == m)
-			goto out;
+	if (mount_is_below(at->mount, m))
+		goto out;
 	mount_get(m); /* the list's reference goes with detach */
 	mount_detach(m);
 	mount_put(m->parent);
@@ -422,7 +421,7 @@ void mount_detach_tree(struct mount *mount, bool propagate)
 			;
 		mount_get(at); /* it may be a copy of itself */
 		if (propagate)
-			mount_propagate_detach(at, true);
+			(void)mount_propagate_detach(at, true); /* for want of memory, copies stay */
 		if (at->attached)
 			mount_detach(at);
 		mount_put(at);
@@ -456,9 +455,9 @@ int vfs_umount(const char *target, int flags)
 	/* The list's reference and ours are the only ones when nobody uses it. */
 	if (mount_child(at.mount) || at.mount->refs > 2)
 		goto out;
-	mount_propagate_detach(at.mount, false);
-	mount_detach(at.mount);
-	rc = 0;
+	rc = mount_propagate_detach(at.mount, false);
+	if (!rc)
+		mount_detach(at.mount);
 out:
 	path_put(&at);
 	return rc;

@@ -120,7 +120,6 @@ static void mark_reached(struct mount_group *from)
 	bool more = true;
 
 	TAILQ_FOREACH(m, &all_mounts, link) {
-		m->seen = false;
 		if (m->group) {
 			m->group->reached = false;
 			m->group->sent = NULL;
@@ -197,20 +196,6 @@ int mount_propagate(struct mount *top)
 
 /* ---- what is unmounted ---- */
 
-/* A receiver not seen yet; NULL: no more. */
-static struct mount *next_receiver(const struct mount *parent, const struct dentry *point)
-{
-	struct mount *m;
-
-	TAILQ_FOREACH(m, &all_mounts, link) {
-		if (m->seen || !receives(m, parent, point))
-			continue;
-		m->seen = true;
-		return m;
-	}
-	return NULL;
-}
-
 /* What was mounted last at a place of `parent`. */
 static struct mount *last_at(const struct mount *parent, const struct dentry *point)
 {
@@ -223,16 +208,44 @@ static struct mount *last_at(const struct mount *parent, const struct dentry *po
 	return NULL;
 }
 
-void mount_propagate_detach(struct mount *mount, bool whole)
+/* The copy of `mount` on a receiver that is to go with it; NULL: none. */
+static struct mount *copy_on(const struct mount *receiver, const struct mount *mount, bool whole)
 {
-	struct mount *parent = mount->parent, *receiver, *copy;
+	struct mount *copy;
 
-	if (!parent || !parent->group)
-		return;
-	mark_reached(parent->group);
-	while ((receiver = next_receiver(parent, mount->mountpoint))) {
-		copy = last_at(receiver, mount->mountpoint);
-		if (copy && copy != mount && (whole || !mount_child(copy)))
-			mount_detach_tree(copy, false);
+	if (!receives(receiver, mount->parent, mount->mountpoint))
+		return NULL;
+	copy = last_at(receiver, mount->mountpoint);
+	return copy && copy != mount && (whole || !mount_child(copy)) ? copy : NULL;
+}
+
+int mount_propagate_detach(struct mount *mount, bool whole)
+{
+	struct mount **copies, *m;
+	unsigned count = 0, room = 0;
+
+	if (!mount->parent || !mount->parent->group)
+		return 0;
+	mark_reached(mount->parent->group);
+	TAILQ_FOREACH(m, &all_mounts, link)
+		room += copy_on(m, mount, whole) != NULL;
+	copies = kmalloc((room + 1) * sizeof(struct mount *));
+	if (!copies)
+		return -ENOMEM;
+	/* All of them before the first goes: that may sleep, and another operation then marks groups of its own. */
+	TAILQ_FOREACH(m, &all_mounts, link) {
+		struct mount *copy = copy_on(m, mount, whole);
+
+		if (!copy)
+			continue;
+		mount_get(copy);
+		copies[count++] = copy;
 	}
+	for (unsigned i = 0; i < count; i++) {
+		if (copies[i]->attached)
+			mount_detach_tree(copies[i], false);
+		mount_put(copies[i]);
+	}
+	kfree(copies);
+	return 0;
 }

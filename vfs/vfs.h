@@ -267,7 +267,6 @@ struct mount {
 	struct mnt_ns *mnt_ns;   /* whose tree it is in, without a reference; NULL: in none */
 	struct mount_group *group, *master; /* of peers, and of whom it follows: propagation.c; or NULL */
 	bool unbindable;
-	bool seen;               /* during one operation of propagation.c */
 	struct mount *copy;      /* while its tree is being copied */
 	bool attached;
 };
@@ -340,6 +339,7 @@ char *path_print(const struct path *path, const struct path *root, char *buf, si
 #define MAY_WRITE 2u
 #define MAY_READ 4u
 int inode_permission(struct inode *inode, unsigned mask); /* fsuid/fsgid and capabilities of current */
+bool inode_owner_or_capable(const struct inode *inode); /* current: fsuid is its owner, or CAP_FOWNER over it */
 int mount_want_write(const struct mount *mount);          /* 0 or -EROFS */
 
 /* ---- open files ---- */
