@@ -62,7 +62,7 @@ int container_create(uint32_t id, const void *blob, uint64_t len, const uint32_t
 /* It has ended, and nothing of it is left: forgets it. May sleep. */
 void container_delete(struct container *c);
 void container_set_state(struct container *c, enum container_state state);
-/* A process has ended (no thread is left), or its leader is being let go. Does not sleep. */
+/* A process has ended: no thread is left. Once for each. Does not sleep. */
 void container_process_ended(struct process *process);
 
 /* ---- init.c: a process being started from outside ---- */
@@ -80,6 +80,8 @@ struct launch {
 
 /* A process in a running container. Takes over launch (from kzalloc) if it returns 0: control_launched() tells the rest. */
 int launch_process(struct launch *launch);
+/* A kernel task that has become a program leaves for user mode, traced by --strace if that is on. Does not return. */
+void task_begin_program(struct task *task);
 /* What went wrong with the start that the current task is busy with: logged, and kept for the answer. */
 void launch_explain(const char *operation, const char *object, const char *reason);
 

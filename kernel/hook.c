@@ -74,10 +74,7 @@ static void hook_main(void *arg)
 	run_put(run);
 	if (rc)
 		process_exit_group(WAIT_EXITED(CANNOT_RUN));
-	task_exit_work(task, task->regs);
-	machine->task_load(&task->machine);
-	kernel_unlock();
-	machine->enter_user(task->regs);
+	task_begin_program(task);
 }
 
 /* Its process, referenced, or NULL: no memory. */

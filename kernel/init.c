@@ -269,6 +269,16 @@ static __attribute__((noreturn)) void start_failed(struct launch *launch, int rc
 	process_exit_group(WAIT_EXITED(START_FAILED));
 }
 
+void task_begin_program(struct task *task)
+{
+	if (first_container.config.strace)
+		task_set_work(task, WORK_STRACE);
+	task_exit_work(task, task->regs);
+	machine->task_load(&task->machine);
+	kernel_unlock();
+	machine->enter_user(task->regs);
+}
+
 static void launch_main(void *arg)
 {
 	struct launch *launch = arg;
@@ -291,18 +301,13 @@ static void launch_main(void *arg)
 	if (rc)
 		start_failed(launch, rc);
 	task->launch = NULL;
-	if (first_container.config.strace)
-		task_set_work(task, WORK_STRACE);
 	if (launch->first) {
 		container_set_state(launch->container, CONTAINER_RUNNING);
 		kfree(launch);
 	} else {
 		control_launched(launch, task->process, 0);
 	}
-	task_exit_work(task, task->regs);
-	machine->task_load(&task->machine);
-	kernel_unlock();
-	machine->enter_user(task->regs);
+	task_begin_program(task);
 }
 
 /* All that there is; the process' own are set once its files are there. */
