@@ -26,10 +26,6 @@
 #define MODE_DEAD 3u           /* a filter has condemned the task */
 #define PATH_MAX_INSNS 32768u  /* of all the filters of a task together */
 #define FILTER_PENALTY 4u
-#define KNOWN_FLAGS                                                                                              \
-	(SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_LOG | SECCOMP_FILTER_FLAG_SPEC_ALLOW | SECCOMP_FILTER_FLAG_TSYNC_ESRCH | \
-		SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV)
-
 struct seccomp_filter {
 	uint32_t refs;
 	bool log;
@@ -282,7 +278,7 @@ static struct seccomp_filter *filter_for(const struct task *task, const struct s
 	int *error)
 {
 	*error = -EINVAL;
-	if (flags & ~KNOWN_FLAGS)
+	if (flags & ~SECCOMP_KNOWN_FLAGS)
 		return NULL;
 	struct seccomp_filter *filter = filter_create(program, count, flags, error);
 	if (!filter || fits_behind(filter, task->seccomp.filter))

@@ -1,6 +1,6 @@
 /*
  * Memory: mmap, munmap, mprotect, brk, mremap, msync, mincore, madvise, mlock, membarrier,
- * process_vm_readv and process_vm_writev, shmget and friends.
+ * shmget and friends.
  */
 #include <linux/errno.h>
 #include <linux/membarrier.h>
@@ -13,7 +13,6 @@
 #include "ring0/lib.h"
 #include "syscalls/syscalls.h"
 #include "vfs/vfs.h"
-
 
 int64_t sys_mmap(struct regs *regs)
 {

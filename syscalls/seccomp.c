@@ -10,13 +10,9 @@
 #include "syscalls/syscalls.h"
 #include "vfs/anon/anon.h"
 
-#define FLAGS                                                                                                      \
-	(SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_LOG | SECCOMP_FILTER_FLAG_SPEC_ALLOW | SECCOMP_FILTER_FLAG_TSYNC_ESRCH | \
-		SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV)
-
 static bool flags_go_together(uint64_t flags)
 {
-	if (flags & ~(uint64_t)FLAGS)
+	if (flags & ~(uint64_t)SECCOMP_KNOWN_FLAGS)
 		return false;
 	/* Both answer with a number: which one it is must be clear. */
 	if ((flags & SECCOMP_FILTER_FLAG_TSYNC) && (flags & SECCOMP_FILTER_FLAG_NEW_LISTENER) &&

@@ -33,15 +33,10 @@ static bool may_signal(const struct file *file, const struct process *process)
 			     file->owner_uid == to->suid || file->owner_uid == to->uid);
 }
 
-/* The poll(2) bits that stand for a reason. */
-static int32_t band_of(int reason)
+static void signal_one(const struct file *file, struct process *process, int fd)
 {
-	return reason == POLL_MSG ? EPOLLIN | EPOLLRDNORM | EPOLLMSG : EPOLLIN | EPOLLRDNORM;
-}
-
-static void signal_one(const struct file *file, struct process *process, int fd, int reason)
-{
-	struct ksiginfo info = {.signo = file->owner_signal, .code = reason, .band = band_of(reason), .fd = fd};
+	struct ksiginfo info = {
+		.signo = file->owner_signal, .code = POLL_MSG, .band = EPOLLIN | EPOLLRDNORM | EPOLLMSG, .fd = fd};
 
 	if (!may_signal(file, process))
 		return;
@@ -53,11 +48,11 @@ static void signal_one(const struct file *file, struct process *process, int fd,
 		signal_send_kernel(process->leader, SIGIO);
 }
 
-void file_signal_owner(const struct file *file, int fd, int reason)
+void file_signal_owner(const struct file *file, int fd)
 {
 	struct process *process;
 
 	TAILQ_FOREACH(process, &all_processes, all)
 		if (file->owner < 0 ? process->pgid == -file->owner : process->pid == file->owner)
-			signal_one(file, process, fd, reason);
+			signal_one(file, process, fd);
 }

@@ -8,7 +8,7 @@
 void file_set_owner(struct file *file, int owner);
 /* Current's process, unless the file has an owner. */
 void file_own_if_free(struct file *file);
-/* reason: POLL_IN or POLL_MSG of siginfo. Does not sleep. */
-void file_signal_owner(const struct file *file, int fd, int reason);
+/* There is a message (POLL_MSG of siginfo). Does not sleep. */
+void file_signal_owner(const struct file *file, int fd);
 
 #endif

@@ -35,7 +35,8 @@ static uint64_t count_mm(struct mm *mm)
 	return sum + (mm->pt_pages << SHARE_BITS);
 }
 
-uint64_t limit_used(const struct container *c)
+/* Bytes in use. Looks at every page table of the container. */
+static uint64_t limit_used(const struct container *c)
 {
 	static uint64_t turn; /* an address space of several processes counts once */
 	struct process *process;

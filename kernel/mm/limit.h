@@ -8,11 +8,8 @@
 
 #include <stdint.h>
 
-struct container;
 struct mm;
 
-/* Bytes in use by that count. Looks at every page table of the container. Does not sleep. */
-uint64_t limit_used(const struct container *c);
 /* After a fault of the current task was handled: kills in its container if that is over its limit. Does not sleep. */
 void limit_check(struct mm *mm);
 

@@ -7,7 +7,6 @@
 #include <linux/errno.h>
 #include <linux/fcntl.h>
 
-#include "kernel/container.h"
 #include "ring0/usercopy.h"
 #include "kernel/container.h"
 #include "vfs/anon/anon.h"
@@ -485,8 +484,6 @@ static int link_ns(struct pseudo_inode *p, struct path *path)
 	return rc ? rc : nsfs_path(ns, path);
 }
 
-#define LINK(n, get) {.name = (n), .mode = S_IFLNK | 0777, .readlink = readlink_path, .getlink = (get)}
-#define FILE_R(n, m, fn) {.name = (n), .mode = S_IFREG | (m), .show = (fn)}
 static int show_cgroup(struct seq *seq, struct pseudo_inode *p)
 {
 	const struct task *task = pseudo_task(p);
@@ -499,6 +496,8 @@ static int show_cgroup(struct seq *seq, struct pseudo_inode *p)
 	return 0;
 }
 
+#define LINK(n, get) {.name = (n), .mode = S_IFLNK | 0777, .readlink = readlink_path, .getlink = (get)}
+#define FILE_R(n, m, fn) {.name = (n), .mode = S_IFREG | (m), .show = (fn)}
 #define TEXT(n, s) {.name = (n), .mode = S_IFREG | 0444, .show = pseudo_show_text, .text = (s)}
 #define NS(n) {.name = (n), .mode = S_IFLNK | 0777, .readlink = readlink_ns, .getlink = link_ns}
 
