@@ -281,7 +281,7 @@ static int64_t send_part(struct host_socket *sock, const struct socket_send *sen
 {
 	struct abi_socket_message *m = &buffer->message;
 
-	memset(m, 0, sizeof(*m));
+	memset(m, 0, offsetof(struct abi_socket_message, control));
 	m->data = va_to_pa(bytes);
 	m->len = (uint32_t)n;
 	m->flags = send->flags | (more ? MSG_MORE : 0);
@@ -388,7 +388,7 @@ static int64_t receive_part(struct host_socket *sock, const struct socket_receiv
 		if (sock->low > 1 && receive->deadline && !(call(ABI_CALL_socket_poll, sock->fd, EPOLLIN) & ~EPOLLOUT))
 			rc = -EAGAIN;
 		if (!rc) {
-			memset(m, 0, sizeof(*m));
+			memset(m, 0, offsetof(struct abi_socket_message, control));
 			m->data = va_to_pa(bytes);
 			m->len = (uint32_t)n;
 			m->flags = receive->flags;

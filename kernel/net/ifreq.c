@@ -219,6 +219,8 @@ static int set_address(struct wanted *w, const struct ifreq *request, bool mask)
 	if (rc || (!mask && !word)) /* 0.0.0.0 takes it away */
 		return rc;
 	rc = inet_add_address(&address);
+	if (rc && w->address.family)
+		(void)inet_add_address(&w->address); /* the one before stays */
 	return rc || mask ? rc : inet_set_link(w->device.index, true);
 }
 

@@ -77,7 +77,7 @@ void inet_for_each_device(void (*fn)(void *arg, const struct inet_device *device
 void inet_for_each_address(void (*fn)(void *arg, const struct inet_address *address), void *arg);
 void inet_for_each_route(void (*fn)(void *arg, const struct inet_route *route), void *arg);
 void inet_for_each_neighbour(void (*fn)(void *arg, const struct inet_neighbour *neighbour), void *arg);
-/* A frame with its Ethernet header, as a packet socket sends it: 0, -ENXIO, -ENOBUFS. */
+/* A frame with its Ethernet header, as a packet socket sends it: 0, -ENXIO, -ENETDOWN, -ENOBUFS. */
 int inet_send_frame(int index, const void *frame, size_t len, const struct socket *from);
 /* The route that a packet would take: 0 or -ENETUNREACH. */
 int inet_route_to(int family, const uint8_t *to, struct inet_route *route);

@@ -317,6 +317,7 @@ static int (*request_of(int protocol))(struct netlink_reply *, const struct nlms
 	       protocol == NETLINK_SOCK_DIAG ? netlink_diag_request : netlink_route_request;
 }
 
+/* len 0: only an acknowledgement is wanted. */
 static void answer(struct netlink_socket *sock, const struct nlmsghdr *request, size_t len)
 {
 	struct netlink_reply reply = {.sock = sock, .request = request};
@@ -325,7 +326,7 @@ static void answer(struct netlink_socket *sock, const struct nlmsghdr *request, 
 
 	reply.multi = dump;
 	reason = NULL;
-	rc = request_of(sock->base.protocol)(&reply, request, len);
+	rc = len ? request_of(sock->base.protocol)(&reply, request, len) : 0;
 	if (!rc && dump) {
 		int *done = reply_begin(&reply, NLMSG_DONE, sizeof(int));
 

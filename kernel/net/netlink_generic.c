@@ -202,8 +202,6 @@ int netlink_generic_request(struct netlink_reply *reply, const struct nlmsghdr *
 {
 	const struct genlmsghdr *header = NLMSG_DATA(request);
 
-	if (len < sizeof(*request)) /* only an acknowledgement is wanted */
-		return 0;
 	if (request->nlmsg_type != GENL_ID_CTRL && request->nlmsg_type != TASKSTATS_ID)
 		return -ENOENT;
 	if (len < NLMSG_LENGTH(GENL_HDRLEN))

@@ -372,8 +372,6 @@ int netlink_route_request(struct netlink_reply *reply, const struct nlmsghdr *re
 	struct query q = {.reply = reply};
 	bool dump = (request->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
 
-	if (len < sizeof(*request)) /* only an acknowledgement is wanted */
-		return 0;
 	if (request->nlmsg_type < RTM_BASE || request->nlmsg_type > RTM_MAX)
 		return -EOPNOTSUPP;
 	if ((request->nlmsg_type & 3) != 2 && !capable(CAP_NET_ADMIN)) /* not a RTM_GET */

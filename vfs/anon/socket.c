@@ -448,6 +448,8 @@ int socket_get_option(struct file *file, int level, int option, uaddr_t user, ua
 		rc = level == SOL_SOCKET && !sock->ops->own_options ? socket_option_get(sock, option, value, &size) : 1;
 	if (rc > 0)
 		rc = sock->ops->get_option(sock, level, option, value, &size);
+	if (rc == -ERANGE && put_user(size, user_len)) /* SO_PEERGROUPS says how much room it wants */
+		return -EFAULT;
 	if (rc)
 		return rc;
 	len = MIN(len, size);

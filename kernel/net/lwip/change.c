@@ -427,6 +427,12 @@ int inet_delete_address(const struct inet_address *a)
 	return rc;
 }
 
+/* lwIP knows which are permanent and does not tell. */
+static struct permanent {
+	uint32_t address; /* 0: free */
+	const struct net_device *device;
+} permanent[CONFIG_NETWORK_ENTRIES];
+
 /* ---- links ---- */
 
 static void take_down(struct net_device *device)
@@ -437,7 +443,10 @@ static void take_down(struct net_device *device)
 	for (unsigned i = net_route_count; i--;)
 		if (&net_devices[net_routes[i].link] == device)
 			remove_route(i);
-	netif_set_down(&device->netif);
+	netif_set_down(&device->netif); /* and with it its neighbours */
+	for (unsigned i = 0; i < ARRAY_SIZE(permanent); i++)
+		if (permanent[i].device == device)
+			permanent[i] = (struct permanent){0};
 }
 
 static void bring_up(struct net_device *device)
@@ -504,13 +513,10 @@ int inet_set_mtu(int index, uint32_t mtu)
 
 /* ---- neighbours ---- */
 
-/* lwIP knows which are permanent and does not tell. */
-static uint32_t permanent[CONFIG_NETWORK_ENTRIES];
-
-static uint32_t *find_permanent(uint32_t address)
+static struct permanent *find_permanent(uint32_t address)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(permanent); i++)
-		if (permanent[i] == address)
+		if (permanent[i].address == address)
 			return &permanent[i];
 	return NULL;
 }
@@ -529,7 +535,7 @@ int inet_set_neighbour(const struct inet_neighbour *n, bool add)
 	struct inet_neighbour told = *n;
 	struct eth_addr mac;
 	ip4_addr_t address;
-	uint32_t *slot;
+	struct permanent *slot;
 	err_t err;
 
 	if (!device)
@@ -548,9 +554,12 @@ int inet_set_neighbour(const struct inet_neighbour *n, bool add)
 	stack_enter();
 	err = add ? etharp_add_static_entry(&address, &mac) : etharp_remove_static_entry(&address);
 	stack_leave();
+	if (!add)
+		*slot = (struct permanent){0};
 	if (err != ERR_OK)
 		return !add ? -ENOENT : err == ERR_RTE ? -ENETUNREACH : -ENOBUFS;
-	*slot = add ? address.addr : 0;
+	if (add)
+		*slot = (struct permanent){address.addr, device};
 	told.permanent = true;
 	netlink_route_tell_neighbour(&told, add);
 	return 0;

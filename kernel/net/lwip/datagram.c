@@ -279,7 +279,7 @@ static void source_of(const struct inet_socket *sock, const ip_addr_t *to, ip_ad
 		ip_addr_copy(*from, *(IP_IS_V6(to) ? IP6_ADDR_ANY : IP4_ADDR_ANY));
 }
 
-int datagram_push(struct inet_socket *sock)
+static int push(struct inet_socket *sock)
 {
 	struct pbuf *p = sock->corked;
 	ip_addr_t from, to = sock->corked_to;
@@ -287,6 +287,16 @@ int datagram_push(struct inet_socket *sock)
 	sock->corked = NULL;
 	source_of(sock, &to, &from);
 	return p ? send_packet(sock, p, &to, sock->corked_port, &from, 0) : 0;
+}
+
+int datagram_push(struct inet_socket *sock)
+{
+	int rc;
+
+	mutex_lock(&sock->read_lock);
+	rc = push(sock);
+	mutex_unlock(&sock->read_lock);
+	return rc;
 }
 
 /* UDP_CORK, MSG_MORE: one datagram of what several calls send, to where the first says. */
@@ -314,15 +324,21 @@ static int gather(struct inet_socket *sock, struct socket_send *send, const ip_a
 	return 0;
 }
 
-static int64_t send_gathered(struct inet_socket *sock, struct socket_send *send, const ip_addr_t *to, uint16_t port)
+static int64_t send_gathered(struct inet_socket *sock, struct socket_send *send)
 {
+	uint16_t port = 0;
+	ip_addr_t to;
 	int rc;
 
-	mutex_lock(&sock->read_lock); /* over the copy */
-	rc = gather(sock, send, to, port);
-	mutex_unlock(&sock->read_lock);
+	mutex_lock(&sock->read_lock); /* over the copy: what is corked stays, and nobody else sends it */
+	rc = sock->corked ? 0 : destination(sock, send, &to, &port);
+	if (!rc)
+		rc = autobind(sock);
+	if (!rc)
+		rc = gather(sock, send, &to, port);
 	if (!rc && !sock->cork && !(send->flags & MSG_MORE))
-		rc = datagram_push(sock);
+		rc = push(sock);
+	mutex_unlock(&sock->read_lock);
 	return rc ? rc : (int64_t)send->len;
 }
 
@@ -335,14 +351,14 @@ static int64_t datagram_send(struct socket *base, struct socket_send *send)
 	struct pbuf *p;
 	int rc = check_send(sock, send);
 
+	if (!rc && udp && (sock->corked || sock->cork || send->flags & MSG_MORE))
+		return send_gathered(sock, send);
 	if (!rc)
-		rc = sock->corked ? 0 : destination(sock, send, &to, &port);
+		rc = destination(sock, send, &to, &port);
 	if (!rc)
 		rc = autobind(sock);
 	if (rc)
 		return rc;
-	if (udp && (sock->corked || sock->cork || send->flags & MSG_MORE))
-		return send_gathered(sock, send, &to, port);
 	source_of(sock, &to, &from);
 	rc = control_decode(sock, send, &from);
 	if (rc)

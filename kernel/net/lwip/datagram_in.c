@@ -53,7 +53,7 @@ static uint8_t packet_byte(const struct filter_packet *packet, int32_t at)
  * Whether a socket's filter lets a packet through, cut to what it wants; `header` bytes at its begin always stay. The
  * packet begins `after` bytes behind its IP header's begin.
  */
-static bool filtered(const struct inet_socket *sock, struct pbuf *p, uint16_t header, uint16_t after)
+static bool run_filter(const struct inet_socket *sock, struct pbuf *p, uint16_t header, uint16_t after)
 {
 	const struct netif *netif = ip_current_input_netif();
 	struct pbuf_packet packet = {
@@ -69,12 +69,15 @@ static bool filtered(const struct inet_socket *sock, struct pbuf *p, uint16_t he
 	};
 	uint32_t wanted;
 
-	if (!sock->options.filter)
-		return true;
 	wanted = socket_filter_run(&sock->options, &packet.base, header);
 	if (wanted && wanted < p->tot_len)
 		pbuf_realloc(p, (u16_t)wanted);
 	return wanted;
+}
+
+static bool filtered(const struct inet_socket *sock, struct pbuf *p, uint16_t header, uint16_t after)
+{
+	return !sock->options.filter || run_filter(sock, p, header, after);
 }
 
 /* ---- queueing ---- */

@@ -148,6 +148,8 @@ int inet_send_frame(int index, const void *frame, size_t len, const struct socke
 
 		if (device->parent || netif_get_index(&device->netif) != index)
 			continue;
+		if (!netif_is_up(&device->netif))
+			return -ENETDOWN;
 		buffer = frames_alloc(&device->frames, len);
 		if (!buffer)
 			return -ENOBUFS;

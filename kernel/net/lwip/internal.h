@@ -88,7 +88,7 @@ struct inet_socket {
 	uint32_t defer_accept; /* s */
 	uint32_t unsent_low, window_clamp; /* bytes; 0: none */
 	uint16_t max_segment; /* TCP_MAXSEG */
-	struct mutex read_lock; /* stream receivers, across the copy out */
+	struct mutex read_lock; /* receivers across the copy out, corked senders across the copy in */
 	/* TCP */
 	enum inet_state state;
 	struct tcp_link *tcp; /* NULL: not used yet, or gone */
