@@ -1,6 +1,6 @@
 /*
- * Between kernel/control.c, which takes and answers the orders of platform/abi/control.h, and kernel/control_info.c,
- * which finds what they ask for. What the rest of the kernel calls is in kernel/container.h.
+ * Between kernel/control.c, which takes the orders of platform/abi/control.h, and the files beside it that answer them.
+ * What the rest of the kernel calls is in kernel/container.h.
  */
 #ifndef KERNEL_CONTROL_H
 #define KERNEL_CONTROL_H
@@ -14,9 +14,24 @@ struct control_target {
 	struct container *container; /* NULL: none has that number */
 };
 
-/* An answer; its payload is copied. Queued if the host has no room. */
+/* control_answer.c. None of it sleeps. An answer's payload is copied; it is queued if the host has no room. */
 void control_reply(const struct control_target *to, int error, uint32_t flags, const void *payload, uint32_t len);
 void control_refuse(const struct control_target *to, int error, const char *why); /* why NULL: the error's own text */
+void control_answer_exited(const struct control_target *to, int status, bool oom);
+void control_answer_when_state(const struct control_target *to); /* at once, or when the container is that far */
+void control_defer(const struct control_target *to, uint32_t pid); /* until one of the functions below, or an event */
+bool control_answer_waits(struct container *c, uint32_t pid, int status); /* true: somebody had waited */
+void control_cancel_request(uint32_t request); /* unanswered */
+void control_refuse_all(struct container *c);
+void control_answers_init(void);
+
+/* control_exec.c. */
+/* CONTROL_EXEC; answered by control_launched(). -errno: not, and the header's descriptors are still the caller's. May sleep. */
+int control_exec(const struct control_target *to, const struct control_header *header, const uint8_t *payload);
+void control_wait_for(const struct control_target *to, uint32_t pid); /* pid 0: the container's first process */
+struct console *control_console_of(const struct container *c, uint32_t pid); /* pid as above; NULL: it has none */
+void control_cancel_started(uint32_t request); /* whoever asked for them has gone */
+void control_forget_started(const struct container *c);
 
 /* control_info.c. None of them sleeps. */
 void control_list_processes(const struct control_target *to);
