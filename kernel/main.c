@@ -14,6 +14,7 @@
 #include "kernel/sched.h"
 #include "kernel/syscall.h"
 #include "kernel/task.h"
+#include "kernel/vsyscall.h"
 #include "ring0/clock.h"
 #include "ring0/context.h"
 #include "ring0/lib.h"
@@ -40,6 +41,8 @@ static void handle_page_fault(struct regs *regs)
 	struct task *task = current;
 	struct ksiginfo info;
 
+	if (regs->addr >= VSYSCALL_PAGE && vsyscall_emulate(regs))
+		return;
 	if (mm_handle_trap(regs, &info) == 0)
 		return;
 	task->fault_trap = regs->trap;

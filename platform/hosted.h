@@ -69,6 +69,11 @@ uint64_t hosted_host_prot(unsigned prot); /* HOSTED_* as PROT_* */
 void hosted_decode_exception(struct regs *r, int signal, const siginfo_t *info, uint64_t access);
 /* User code came by int 0x80 or SYSENTER, gates that this machine does not have. */
 void hosted_refuse_gate(struct regs *r);
+/*
+ * The filter stopped a call of the vsyscall page at `at`, from which the host has already returned: undone. What is left is
+ * the page fault of a machine where nothing is mapped there.
+ */
+void hosted_decode_vsyscall(struct regs *r, uint64_t at);
 /* In a child that becomes a master. glibc registered an rseq area; the host kernel would write to it once it is gone. */
 void hosted_child_rseq(void);
 /*

@@ -112,6 +112,14 @@ void hosted_refuse_gate(struct regs *r)
 	r->rip -= 2;
 }
 
+void hosted_decode_vsyscall(struct regs *r, uint64_t at)
+{
+	r->trap = TRAP_PAGE_FAULT;
+	r->addr = r->rip = at;
+	r->rsp -= 8;
+	r->error = PF_USER | PF_FETCH;
+}
+
 /* ---- in the child ---- */
 
 void hosted_child_rseq(void)

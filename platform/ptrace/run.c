@@ -83,10 +83,8 @@ static int decode_signal(struct regs *r, pid_t pid, int signal)
 	}
 	if (signal != SIGSYS) {
 		hosted_decode_exception(r, signal, &info, 0);
-	} else { /* the vsyscall page, which the sentry does not have */
-		r->trap = TRAP_PAGE_FAULT;
-		r->addr = (uint64_t)info.si_call_addr;
-		r->error = PF_USER | PF_FETCH;
+	} else {
+		hosted_decode_vsyscall(r, (uint64_t)info.si_call_addr);
 	}
 	return 0;
 }

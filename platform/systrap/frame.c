@@ -219,11 +219,8 @@ static void regs_from_frame(struct regs *r, const uint64_t *g)
 /* The filter stopped it. The frame has the registers as SYSCALL left them, with the number in rax. */
 static void decode_sys(struct regs *r, const siginfo_t *info)
 {
-	if ((uint64_t)info->si_call_addr - VSYSCALL < 4096) { /* the vsyscall page, which the sentry does not have */
-		r->trap = TRAP_PAGE_FAULT;
-		r->addr = (uint64_t)info->si_call_addr & ~4095ull;
-		r->rip = r->addr | (r->rip & 4095);
-		r->error = PF_USER | PF_FETCH;
+	if ((uint64_t)info->si_call_addr - VSYSCALL < 4096) {
+		hosted_decode_vsyscall(r, (uint64_t)info->si_call_addr);
 		return;
 	}
 	if (info->si_arch != AUDIT_ARCH_X86_64) { /* int 0x80, SYSENTER: no such gate here */

@@ -5,6 +5,7 @@
  */
 #include <linux/errno.h>
 
+#include "kernel/vsyscall.h"
 #include "vfs/dev/dev.h"
 #include "vfs/proc/proc.h"
 
@@ -115,6 +116,26 @@ static void show_flags(struct seq *seq, uint32_t flags)
 
 enum maps_kind { MAPS, SMAPS, ROLLUP };
 
+static void show_size(struct seq *seq, uint64_t bytes)
+{
+	seq_printf(seq, "Size:           %8lu kB\nKernelPageSize:        4 kB\nMMUPageSize:           4 kB\n",
+		(unsigned long)bytes / 1024);
+}
+
+static void show_vsyscall(struct seq *seq, enum maps_kind kind)
+{
+	static const struct page_counts none;
+
+	seq_printf(seq, "%08lx-%08lx --xp 00000000 00:00 0                  [vsyscall]\n", (unsigned long)VSYSCALL_PAGE,
+		(unsigned long)(VSYSCALL_PAGE + PAGE_SIZE));
+	if (kind == MAPS)
+		return;
+	show_size(seq, PAGE_SIZE);
+	show_counts(seq, &none);
+	seq_puts(seq, "THPeligible:    0\n");
+	show_flags(seq, VM_EXEC);
+}
+
 static int show_maps(struct seq *seq, struct pseudo_inode *p, enum maps_kind kind)
 {
 	struct page_counts total = {.rss = 0};
@@ -143,12 +164,13 @@ static int show_maps(struct seq *seq, struct pseudo_inode *p, enum maps_kind kin
 		if (kind == MAPS)
 			continue;
 		count_pages(mm, vma, &counts);
-		seq_printf(seq, "Size:           %8lu kB\nKernelPageSize:        4 kB\nMMUPageSize:           4 kB\n",
-			(unsigned long)(vma->end - vma->start) / 1024);
+		show_size(seq, vma->end - vma->start);
 		show_counts(seq, &counts);
 		seq_puts(seq, "THPeligible:    0\n");
 		show_flags(seq, vma->flags);
 	}
+	if (first && kind != ROLLUP) /* no area of the map's: the same for all */
+		show_vsyscall(seq, kind);
 	if (kind == ROLLUP && first) {
 		vma = RB_MAX(vma_tree, &mm->vmas);
 		seq_printf(seq, "%08lx-%08lx ---p 00000000 00:00 0                          [rollup]\n",
