@@ -16,6 +16,7 @@ struct sysctls sysctls = {
 	.semmns = 1024000000,
 	.semopm = 500,
 	.semmni = 32000,
+	.max_map_count = 1048576, /* what distributions set today; databases (Elasticsearch) want more than 65530 */
 	.mq_queues_max = 256,
 	.mq_msg_max = 10,
 	.mq_msg_default = 10,

@@ -14,6 +14,7 @@ struct sysctls {
 	uint64_t shmmax, shmall, shmmni;
 	uint64_t msgmax, msgmnb, msgmni;
 	uint64_t semmsl, semmns, semopm, semmni;
+	uint64_t max_map_count; /* vm.max_map_count: areas of one address space */
 	uint64_t mq_queues_max, mq_msg_max, mq_msg_default, mq_msgsize_max, mq_msgsize_default;
 };
 extern struct sysctls sysctls;

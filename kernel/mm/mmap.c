@@ -11,6 +11,7 @@
 
 #include "kernel/files.h"
 #include "kernel/mm/internal.h"
+#include "kernel/sysctl.h"
 #include "kernel/task.h"
 
 #define PROT_ALL (PROT_READ | PROT_WRITE | PROT_EXEC)
@@ -195,7 +196,7 @@ static int map_perform(struct mm *mm, const struct map_request *map)
 
 	if (map_extend(mm, map))
 		return 0;
-	if (mm->vma_count >= MM_MAX_VMAS)
+	if (mm->vma_count >= sysctls.max_map_count)
 		return -ENOMEM;
 	vma = vma_create(mm, map->address, map->address + map->length, map->vm_flags);
 	if (!vma)
@@ -499,7 +500,7 @@ static bool brk_grow(struct mm *mm, uint64_t old, uint64_t new)
 
 	if (new > USER_TOP || !vma_range_free(mm, old, new) || !mm_may_expand(mm, flags, (new - old) >> PAGE_SHIFT))
 		return false;
-	if (mm->vma_count >= MM_MAX_VMAS)
+	if (mm->vma_count >= sysctls.max_map_count)
 		return false;
 	vma = vma_create(mm, old, new, flags);
 	if (!vma)

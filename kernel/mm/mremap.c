@@ -9,6 +9,7 @@
 
 #include "kernel/files.h"
 #include "kernel/mm/internal.h"
+#include "kernel/sysctl.h"
 #include "kernel/task.h"
 
 struct move {
@@ -120,7 +121,7 @@ static int64_t remap_move(struct mm *mm, struct move *move)
 	vma = mm_find_vma(mm, move->old);
 	if (!vma || vma->start > move->old || move->old + move->old_len > vma->end)
 		return -EFAULT;
-	if (mm->vma_count + 3 > MM_MAX_VMAS)
+	if (mm->vma_count + 3 > sysctls.max_map_count)
 		return -ENOMEM;
 	rc = move_tables(mm, move->old, move->address, keep);
 	if (rc < 0)

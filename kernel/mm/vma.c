@@ -7,6 +7,7 @@
  */
 #include "kernel/files.h"
 #include "kernel/mm/internal.h"
+#include "kernel/sysctl.h"
 
 int vma_compare(struct vma *a, struct vma *b)
 {
@@ -128,7 +129,7 @@ struct vma *vma_split(struct vma *vma, uint64_t address)
 {
 	struct vma *upper;
 
-	if (vma->mm->vma_count >= MM_MAX_VMAS)
+	if (vma->mm->vma_count >= sysctls.max_map_count)
 		return NULL;
 	upper = vma_create(vma->mm, address, vma->end, vma->flags);
 	if (!upper)

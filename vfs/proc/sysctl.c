@@ -128,6 +128,7 @@ static const struct number numbers[] = {
 	{"msgmax", {&sysctls.msgmax}, 65536},
 	{"msgmnb", {&sysctls.msgmnb}, 1u << 24},
 	{"msgmni", {&sysctls.msgmni}, 32000},
+	{"max_map_count", {&sysctls.max_map_count}, INT32_MAX},
 	{"queues_max", {&sysctls.mq_queues_max}, INT32_MAX},
 	{"msg_max", {&sysctls.mq_msg_max}, 65536},
 	{"msg_default", {&sysctls.mq_msg_default}, 65536},
@@ -258,7 +259,7 @@ static const struct pseudo_entry kernel_table[] = {
 static const struct pseudo_entry vm_table[] = {
 	TEXT("dirty_background_ratio", "10"),
 	TEXT("dirty_ratio", "20"),
-	TEXT("max_map_count", "65530"),
+	NUMBER("max_map_count"),
 	TEXT("mmap_min_addr", "65536"),
 	TEXT("nr_hugepages", "0"),
 	TEXT("overcommit_memory", "0"),

@@ -7,6 +7,7 @@
 #include <linux/mman.h>
 #include <stdlib.h>
 
+#include "kernel/sysctl.h"
 #include "platform/abi/regs.h"
 #include "ring0/lib.h"
 #include "ring0/usercopy.h"
@@ -424,6 +425,22 @@ START_TEST(brk_and_placement)
 }
 END_TEST
 
+START_TEST(areas_have_a_limit)
+{
+	uint64_t before = sysctls.max_map_count;
+	int64_t at = mm_mmap(mm, 0, 64 * 4096, RW, ANON, NULL, NULL, 0);
+
+	sysctls.max_map_count = 3;
+	ck_assert_int_eq(mm_mprotect(mm, (uint64_t)at + 4096, 4096, PROT_READ), 0);
+	ck_assert_uint_eq(mm->vma_count, 3);
+	ck_assert_int_eq(mm_mprotect(mm, (uint64_t)at + 3 * 4096, 4096, PROT_READ), -ENOMEM);
+	ck_assert_int_eq(mm_mmap(mm, 0, 4096, PROT_READ, ANON, NULL, NULL, 0), -ENOMEM);
+	sysctls.max_map_count = before;
+	ck_assert_int_eq(mm_mprotect(mm, (uint64_t)at + 3 * 4096, 4096, PROT_READ), 0);
+	mm_check(mm);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("mm");
@@ -443,6 +460,7 @@ int main(void)
 	tcase_add_test(tcase, random_walk);
 	tcase_add_test(tcase, mremap_moves);
 	tcase_add_test(tcase, brk_and_placement);
+	tcase_add_test(tcase, areas_have_a_limit);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_NORMAL);
 	int failed = srunner_ntests_failed(runner);
