@@ -1,6 +1,7 @@
 /*
  * Sets of namespaces, and the kinds that are nothing but a few fields. See kernel/namespaces.h.
  */
+#include <asm/signal.h>
 #include <linux/errno.h>
 #include <linux/sched.h>
 
@@ -8,6 +9,7 @@
 #include "kernel/files.h"
 #include "kernel/mm.h"
 #include "kernel/namespaces.h"
+#include "kernel/process.h"
 #include "ring0/lib.h"
 
 #define FIRST_INUM 4026531834u /* as Linux numbers the ones that are there from the start */
@@ -461,5 +463,17 @@ int pid_ns_number_task(struct task *task)
 		if (pid == own)
 			task->vtid = number;
 	}
+	return 0;
+}
+
+int pid_ns_reboot(bool restart)
+{
+	struct process *init = current->process->pid_ns->init;
+
+	if (!init)
+		return -EINVAL;
+	signal_kill_process(init, WAIT_SIGNALED(restart ? SIGHUP : SIGINT));
+	if (init != current->process)
+		task_exit(WAIT_EXITED(0));
 	return 0;
 }

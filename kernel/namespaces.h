@@ -96,6 +96,11 @@ static inline bool pid_ns_contains(const struct pid_ns *outer, const struct pid_
 /* Numbers for a task that is about to be published, in its process' namespace and that one's ancestors. 0 or -errno. */
 int pid_ns_number_task(struct task *task);
 void pid_ns_forget(int global); /* the number is used anew */
+/*
+ * reboot(2) inside: the first process of current's namespace ends as if by SIGHUP (restart) or SIGINT (else), everybody with
+ * it. Returns 0 where that is current's own; it ends on its way out.
+ */
+int pid_ns_reboot(bool restart);
 /* A number of the sandbox as a namespace sees it: 0 if it does not; and back: 0 if there is none. */
 int pid_ns_nr(const struct pid_ns *ns, int global);
 int pid_ns_global(const struct pid_ns *ns, int nr);

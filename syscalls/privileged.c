@@ -1,11 +1,14 @@
 /*
  * Calls that run or change the machine, which the sentry has no part of: who lacks the capability gets EPERM, as on
- * Linux; who has it gets ENOSYS, since nothing would be done.
+ * Linux; who has it gets ENOSYS, since nothing would be done. reboot(2) is about the caller's pid namespace, as in any
+ * container: its first process ends.
  */
 #include <linux/capability.h>
 #include <linux/errno.h>
+#include <linux/reboot.h>
 
 #include "kernel/cred.h"
+#include "kernel/namespaces.h"
 #include "syscalls/syscalls.h"
 
 #define PRIVILEGED(name, capability)                        \
@@ -17,7 +20,6 @@
 PRIVILEGED(acct, CAP_SYS_PACCT)
 PRIVILEGED(swapon, CAP_SYS_ADMIN)
 PRIVILEGED(swapoff, CAP_SYS_ADMIN)
-PRIVILEGED(reboot, CAP_SYS_BOOT)
 PRIVILEGED(iopl, CAP_SYS_RAWIO)
 PRIVILEGED(ioperm, CAP_SYS_RAWIO)
 PRIVILEGED(init_module, CAP_SYS_MODULE)
@@ -27,3 +29,26 @@ PRIVILEGED(kexec_load, CAP_SYS_BOOT)
 PRIVILEGED(kexec_file_load, CAP_SYS_BOOT)
 PRIVILEGED(vhangup, CAP_SYS_TTY_CONFIG)
 PRIVILEGED(open_by_handle_at, CAP_DAC_READ_SEARCH)
+
+static bool is_reboot_magic(uint32_t magic1, uint32_t magic2)
+{
+	return magic1 == LINUX_REBOOT_MAGIC1 && (magic2 == LINUX_REBOOT_MAGIC2 || magic2 == LINUX_REBOOT_MAGIC2A ||
+		magic2 == LINUX_REBOOT_MAGIC2B || magic2 == LINUX_REBOOT_MAGIC2C);
+}
+
+int64_t sys_reboot(struct regs *regs)
+{
+	if (!capable(CAP_SYS_BOOT))
+		return -EPERM;
+	if (!is_reboot_magic((uint32_t)ARG0(regs), (uint32_t)ARG1(regs)))
+		return -EINVAL;
+	switch ((uint32_t)ARG2(regs)) {
+	case LINUX_REBOOT_CMD_RESTART:
+	case LINUX_REBOOT_CMD_RESTART2:
+		return pid_ns_reboot(true);
+	case LINUX_REBOOT_CMD_HALT:
+	case LINUX_REBOOT_CMD_POWER_OFF:
+		return pid_ns_reboot(false);
+	}
+	return -EINVAL;
+}

@@ -216,6 +216,44 @@ static void end_of_a_namespace(void)
 	CHECK(read(ends[0], &c, 1) == 0); /* nobody is left who holds it */
 }
 
+/* reboot(2) ends the namespace; its first process as if by a signal. Only ever called inside a namespace of its own. */
+static int reboots(int first, unsigned command)
+{
+	int ends[2];
+	char c;
+
+	CHECK(pipe(ends) == 0);
+	pid_t pid = clone_with(CLONE_NEWPID);
+	if (pid == 0) {
+		signal(SIGHUP, SIG_IGN);
+		if (getpid() != 1)
+			_exit(1);
+		if (fork() == 0) { /* goes with it */
+			for (;;)
+				pause();
+		}
+		if (syscall(SYS_reboot, 0xfee1dead, 672274793, 0 /* not a command here */, NULL) != -1 || errno != EINVAL ||
+			syscall(SYS_reboot, 1, 672274793, command, NULL) != -1 || errno != EINVAL)
+			_exit(2);
+		if (first || fork() == 0)
+			syscall(SYS_reboot, 0xfee1dead, 672274793, command, NULL);
+		for (;;)
+			pause();
+	}
+	close(ends[1]);
+	CHECK(read(ends[0], &c, 1) == 0); /* nobody is left who holds it */
+	close(ends[0]);
+	return status_of(pid);
+}
+
+static void reboot_ends_a_namespace(void)
+{
+	CHECK(reboots(1, 0x01234567) == SIGHUP);
+	CHECK(reboots(0, 0x01234567) == SIGHUP);
+	CHECK(reboots(1, 0x4321fedc) == SIGINT);
+	CHECK(reboots(0, 0xcdef0123) == SIGINT);
+}
+
 static void unshared_numbers(void)
 {
 	uint64_t own = ns_number("pid");
@@ -379,6 +417,7 @@ int main(void)
 	ISOLATED(system_v);
 	ISOLATED(process_numbers);
 	ISOLATED(end_of_a_namespace);
+	ISOLATED(reboot_ends_a_namespace);
 	ISOLATED(unshared_numbers);
 	ISOLATED(senders);
 	ISOLATED(proc_of_a_namespace);
