@@ -1,4 +1,5 @@
 /* POSIX message queues: mq_open(2), mq_unlink(2), mq_timedsend(2), mq_timedreceive(2), mq_notify(2), mq_getsetattr(2). */
+#include <asm/siginfo.h>
 #include <linux/errno.h>
 #include <linux/fcntl.h>
 #include <linux/time.h>
@@ -97,13 +98,21 @@ int64_t sys_mq_notify(struct regs *regs)
 	if (ARG1(regs)) {
 		if (get_user(user, PTR1(regs)))
 			return -EFAULT;
-		event = (struct mq_event){user.notify, user.signo, user.value};
+		event = (struct mq_event){.notify = user.notify, .signo = user.signo, .value = user.value};
+		if (user.notify == SIGEV_THREAD) {
+			if (copy_from_user(event.cookie, UADDR(user.value), sizeof(event.cookie)))
+				return -EFAULT;
+			event.socket = fd_file(user.signo);
+			if (!event.socket)
+				return -EBADF;
+		}
 	}
 	struct file *file = fd_file(INT0(regs));
-	if (!file)
-		return -EBADF;
-	int rc = mqueue_notify(file, ARG1(regs) ? &event : NULL);
-	file_put(file);
+	int rc = file ? mqueue_notify(file, ARG1(regs) ? &event : NULL) : -EBADF;
+	if (file)
+		file_put(file);
+	if (ARG1(regs) && event.socket)
+		file_put(event.socket);
 	return rc;
 }
 

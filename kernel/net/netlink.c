@@ -168,6 +168,24 @@ static void flush(struct netlink_reply *reply)
 	waitq_wake(&reply->sock->wait, UINT32_MAX, EPOLLIN | EPOLLRDNORM);
 }
 
+int netlink_reserve(struct socket *sock, struct netlink_datagram **datagram)
+{
+	if (sock->ops != &netlink_ops)
+		return -EINVAL;
+	*datagram = kmalloc(sizeof(**datagram));
+	return *datagram ? 0 : -ENOMEM;
+}
+
+void netlink_deliver(struct socket *sock, struct netlink_datagram *datagram, const void *bytes, size_t n)
+{
+	struct netlink_reply reply = {.sock = netlink_of(sock), .datagram = datagram};
+
+	memcpy(datagram->bytes, bytes, n);
+	datagram->len = (uint32_t)n;
+	datagram->groups = 0;
+	flush(&reply);
+}
+
 static bool need_datagram(struct netlink_reply *reply)
 {
 	if (!reply->datagram && reply->sock->queued < QUEUE_MAX) {

@@ -10,6 +10,14 @@
 /* socket(2): 0, or -ESOCKTNOSUPPORT, -EPROTONOSUPPORT, -ENOMEM. */
 int netlink_create(int type, int protocol, struct socket **sock);
 
+/*
+ * A datagram of the kernel's own into a socket's queue, whatever its protocol (mq_notify(2)). Room is reserved first, so that
+ * nothing is missing when it is sent: 0, -EINVAL (no netlink socket), -ENOMEM. n is at most 256. Neither sleeps.
+ */
+struct netlink_datagram;
+int netlink_reserve(struct socket *sock, struct netlink_datagram **datagram);
+void netlink_deliver(struct socket *sock, struct netlink_datagram *datagram, const void *bytes, size_t n);
+
 /* Why the request at hand is refused, in words, for who has asked for them (NETLINK_EXT_ACK); a literal. */
 void netlink_explain(const char *why);
 

@@ -4,8 +4,10 @@
 #include <mqueue.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -209,6 +211,56 @@ static void notification(void)
 	mq_close(q);
 }
 
+static volatile int thread_told;
+
+static void in_thread(union sigval value)
+{
+	thread_told = value.sival_int;
+}
+
+/* The C library's SIGEV_THREAD: its helper reads from a netlink socket. Then the kernel's side of it. */
+static void notification_by_thread(void)
+{
+	struct sigevent event = {.sigev_notify = SIGEV_THREAD, .sigev_notify_function = in_thread, .sigev_value.sival_int = 43};
+	char cookie[32] = "cookie", got[64];
+	int fd = socket(AF_NETLINK, SOCK_RAW, 0), other = socket(AF_UNIX, SOCK_STREAM, 0);
+	mqd_t q = make(4, 8, 0);
+
+	CHECK(mq_notify(q, &event) == 0);
+	CHECK_ERRNO(mq_notify(q, &event), EBUSY);
+	CHECK(mq_send(q, "1", 1, 0) == 0);
+	for (int i = 0; i < 5000 && !thread_told; i++)
+		sleep_ms(1);
+	CHECK(thread_told == 43);
+	CHECK(mq_receive(q, got, 8, NULL) == 1);
+
+	struct {
+		uint64_t value;
+		int signo, notify;
+		char rest[48];
+	} raw = {(uintptr_t)cookie, fd, SIGEV_THREAD, ""};
+	CHECK(syscall(SYS_mq_notify, q, &raw) == 0);
+	CHECK(recv(fd, got, sizeof(got), MSG_DONTWAIT) == -1 && errno == EAGAIN);
+	CHECK(mq_send(q, "1", 1, 0) == 0);
+	CHECK(recv(fd, got, sizeof(got), MSG_DONTWAIT) == 32 && !memcmp(got, cookie, 31) && got[31] == 1);
+	CHECK(syscall(SYS_mq_notify, q, &raw) == 0 && syscall(SYS_mq_notify, q, NULL) == 0);
+	CHECK(recv(fd, got, sizeof(got), MSG_DONTWAIT) == 32 && !memcmp(got, cookie, 31) && got[31] == 2);
+	raw.signo = other;
+	CHECK_ERRNO(syscall(SYS_mq_notify, q, &raw), EINVAL);
+	raw.signo = 999;
+	CHECK_ERRNO(syscall(SYS_mq_notify, q, &raw), EBADF);
+	raw.signo = (int)q;
+	CHECK_ERRNO(syscall(SYS_mq_notify, q, &raw), ENOTSOCK);
+	raw = (typeof(raw)){16, fd, SIGEV_THREAD, ""};
+	CHECK_ERRNO(syscall(SYS_mq_notify, q, &raw), EFAULT);
+	raw.value = (uintptr_t)cookie;
+	CHECK(syscall(SYS_mq_notify, q, &raw) == 0);
+	mq_close(q);
+	CHECK(recv(fd, got, sizeof(got), MSG_DONTWAIT) == 32 && got[31] == 2);
+	close(fd);
+	close(other);
+}
+
 static void limits(void)
 {
 	struct rlimit limit = {1000, 1000};
@@ -262,6 +314,7 @@ int main(void)
 	full_and_empty();
 	waiting();
 	notification();
+	notification_by_thread();
 	limits();
 	permissions();
 	return CHECK_RESULT();

@@ -28,7 +28,7 @@
 
 static const struct file_ops socket_file_ops;
 
-static struct socket *socket_of(const struct file *file)
+struct socket *socket_of(const struct file *file)
 {
 	return file->ops == &socket_file_ops ? file->private : NULL;
 }

@@ -21,6 +21,7 @@ int socket_connect(struct file *file, struct socket_address *address);
 int socket_accept(struct file *file, unsigned flags, struct file **accepted);
 int socket_shutdown(struct file *file, int how);
 int socket_name(struct file *file, bool peer, struct socket_address *address);
+struct socket *socket_of(const struct file *file); /* NULL: it is none. No reference but the file's */
 int socket_family(struct file *file); /* AF_*; does not sleep */
 
 /* Deadlines are set here, and send->cred unless has_cred. SIGPIPE is sent here. */

@@ -27,6 +27,7 @@ struct mq_queue {
 	struct waitq senders, receivers;
 	unsigned waiting; /* receivers */
 	struct mq_event event;
+	struct netlink_datagram *reserved; /* for the cookie; NULL: none, or it was sent */
 	struct process *notified; /* who is told, referenced: it may end before it closes; NULL: nobody */
 };
 

@@ -13,10 +13,13 @@ struct mq_attr { /* the kernel's; linux/mqueue.h has it with other names for the
 	int64_t reserved[4];
 };
 
-/* How mq_notify(2) tells: SIGEV_NONE or SIGEV_SIGNAL. */
+/* How mq_notify(2) tells: SIGEV_NONE, SIGEV_SIGNAL, or SIGEV_THREAD, where the C library's helper reads a cookie from a netlink socket. */
+#define MQ_COOKIE_SIZE 32
 struct mq_event {
 	int notify, signo;
 	uint64_t value;
+	struct file *socket; /* SIGEV_THREAD */
+	uint8_t cookie[MQ_COOKIE_SIZE];
 };
 
 void mqueue_init(void); /* boot: type "mqueue" */
@@ -26,7 +29,8 @@ int mqueue_unlink(const char *name);
 /* Of a queue's file, else -EBADF. deadline: monotonic ns, DEADLINE_NONE. Data goes from and to user memory. */
 int mqueue_send(struct file *file, uaddr_t from, size_t len, unsigned priority, uint64_t deadline);
 int64_t mqueue_receive(struct file *file, uaddr_t to, size_t len, unsigned *priority, uint64_t deadline);
-int mqueue_notify(struct file *file, const struct mq_event *event); /* NULL: no more */
+/* event NULL: no more. A reference to its socket is taken. -ENOTSOCK, -EINVAL: not a netlink socket. */
+int mqueue_notify(struct file *file, const struct mq_event *event);
 int mqueue_attributes(struct file *file, const struct mq_attr *set, struct mq_attr *old);
 
 #endif

@@ -10,9 +10,11 @@
 #include <linux/fcntl.h>
 #include <linux/resource.h>
 
+#include "kernel/net/netlink.h"
 #include "kernel/process.h"
 #include "kernel/sysctl.h"
 #include "ring0/usercopy.h"
+#include "vfs/anon/socket.h"
 #include "vfs/mqueue/internal.h"
 
 #define HARD_MAXMSG 65536
@@ -76,11 +78,31 @@ int mqueue_queue_create(struct superblock *sb, uint32_t mode, const struct mq_at
 	return 0;
 }
 
+/* The cookie's last byte says what it is about, as the C library has it. */
+enum cookie { COOKIE_WOKEN = 1, COOKIE_REMOVED = 2 };
+
+static void send_cookie(struct mq_queue *queue, enum cookie about)
+{
+	if (!queue->reserved)
+		return;
+	queue->event.cookie[MQ_COOKIE_SIZE - 1] = (uint8_t)about;
+	netlink_deliver(socket_of(queue->event.socket), queue->reserved, queue->event.cookie, MQ_COOKIE_SIZE);
+	queue->reserved = NULL;
+}
+
 static void notify_nobody(struct mq_queue *queue)
 {
-	if (queue->notified)
-		process_put(queue->notified);
+	struct process *process = queue->notified;
+	struct file *file = queue->event.socket;
+
+	if (!process)
+		return;
+	send_cookie(queue, COOKIE_REMOVED);
 	queue->notified = NULL;
+	queue->event.socket = NULL;
+	process_put(process);
+	if (file)
+		file_put(file);
 }
 
 void mqueue_queue_free(struct mq_queue *queue)
@@ -109,6 +131,7 @@ static void tell(struct mq_queue *queue)
 	info.pid = process_nr(queue->notified->pid_ns, current->process);
 	if (queue->event.notify == SIGEV_SIGNAL && info.signo && !queue->notified->zombie)
 		(void)signal_send_process(queue->notified, &info);
+	send_cookie(queue, COOKIE_WOKEN);
 	notify_nobody(queue);
 }
 
@@ -128,9 +151,9 @@ static void put_message(struct mq_queue *queue, struct mq_message *message)
 	queue->bytes += message->len;
 	queue->attr.curmsgs++;
 	queue->inode.mtime = queue->inode.atime = queue->inode.ctime = vfs_now();
+	waitq_wake(&queue->receivers, UINT32_MAX, EPOLLIN | EPOLLRDNORM);
 	if (first && !queue->waiting)
 		tell(queue);
-	waitq_wake(&queue->receivers, UINT32_MAX, EPOLLIN | EPOLLRDNORM);
 }
 
 static struct mq_message *take_message(struct mq_queue *queue)
@@ -206,8 +229,8 @@ int64_t mqueue_receive(struct file *file, uaddr_t to, size_t len, unsigned *prio
 
 int mqueue_notify(struct file *file, const struct mq_event *event)
 {
-	if (event && event->notify != SIGEV_NONE && event->notify != SIGEV_SIGNAL)
-		return event->notify == SIGEV_THREAD ? -ENOSYS : -EINVAL;
+	if (event && event->notify != SIGEV_NONE && event->notify != SIGEV_SIGNAL && event->notify != SIGEV_THREAD)
+		return -EINVAL;
 	if (event && event->notify == SIGEV_SIGNAL && (event->signo < 0 || event->signo > KSIG_MAX))
 		return -EINVAL;
 	if (file->ops != &mqueue_file_ops)
@@ -218,8 +241,21 @@ int mqueue_notify(struct file *file, const struct mq_event *event)
 			notify_nobody(queue);
 		return 0;
 	}
-	if (queue->notified)
+	struct netlink_datagram *datagram = NULL;
+	if (event->socket) {
+		struct socket *sock = socket_of(event->socket);
+		int rc = sock ? netlink_reserve(sock, &datagram) : -ENOTSOCK;
+
+		if (rc)
+			return rc;
+	}
+	if (queue->notified) {
+		kfree(datagram);
 		return -EBUSY;
+	}
+	if (event->socket)
+		file_get(event->socket);
+	queue->reserved = datagram;
 	queue->event = *event;
 	process_get(current->process);
 	queue->notified = current->process;
