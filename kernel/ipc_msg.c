@@ -180,31 +180,54 @@ static int receive(struct queue *queue, uint64_t size, int64_t type, int flags, 
 	return 0;
 }
 
+/* MSG_COPY: a copy of the message at place `index`, which stays. 0 or -errno. */
+static int copy_at(const struct queue *queue, uint64_t size, int64_t index, int flags, struct message **result)
+{
+	struct message *message = TAILQ_FIRST(&queue->messages);
+
+	for (; message && index > 0; index--)
+		message = TAILQ_NEXT(message, link);
+	if (!message || index < 0)
+		return -ENOMSG;
+	if (message->size > size)
+		return flags & MSG_NOERROR ? -EINVAL : -E2BIG;
+	*result = kmalloc(sizeof(*message) + message->size);
+	if (!*result)
+		return -ENOMEM;
+	memcpy(*result, message, sizeof(*message) + message->size);
+	return 0;
+}
+
 int64_t msg_receive(int id, uaddr_t user, uint64_t size, int64_t type, int flags)
 {
 	struct queue *queue = queue_find(id);
 	struct message *message;
+	int rc;
 
 	if (id < 0 || (int64_t)size < 0)
 		return -EINVAL;
-	if (flags & MSG_COPY)
-		return flags & MSG_EXCEPT || !(flags & IPC_NOWAIT) ? -EINVAL : -ENOSYS;
+	if (flags & MSG_COPY && (flags & MSG_EXCEPT || !(flags & IPC_NOWAIT)))
+		return -EINVAL;
 	if (!queue)
 		return -EINVAL;
 	if (!ipc_permits(&queue->base, 4))
 		return -EACCES;
 	if (type == INT64_MIN)
 		type = -INT64_MAX;
-	ipc_get(&queue->base);
-	int64_t rc = receive(queue, size, type, flags, &message);
-	ipc_put(&table, &queue->base);
+	if (flags & MSG_COPY) {
+		rc = copy_at(queue, size, type, flags, &message);
+	} else {
+		ipc_get(&queue->base);
+		rc = receive(queue, size, type, flags, &message);
+		ipc_put(&table, &queue->base);
+	}
 	if (rc)
 		return rc;
-	rc = (int64_t)MIN(size, message->size);
-	if (put_user(message->type, user) || copy_to_user(uaddr_add(user, sizeof(message->type)), message->text, (size_t)rc))
-		rc = -EFAULT;
+	int64_t got = (int64_t)MIN(size, message->size);
+	if (put_user(message->type, user) || copy_to_user(uaddr_add(user, sizeof(message->type)), message->text, (size_t)got))
+		got = -EFAULT;
 	kfree(message);
-	return rc;
+	return got;
 }
 
 /* ---- msgctl(2) ---- */

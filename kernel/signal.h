@@ -81,6 +81,8 @@ void signal_set_blocked(struct task *task, sigset64 set); /* never SIGKILL, SIGS
 /* Take one pending signal of `set` (sigtimedwait, signalfd). Signal number or 0. */
 int signal_dequeue(struct task *task, sigset64 set, struct ksiginfo *info);
 sigset64 signal_pending_set(const struct task *task);
+/* The queued signal at place `index` of task's own queue, or of its process' (shared). False: there are not so many. */
+bool signal_peek(const struct task *task, bool shared, uint64_t index, struct ksiginfo *info);
 void ksiginfo_to_user(const struct ksiginfo *info, uint8_t siginfo[128]); /* the 128-byte siginfo_t */
 void ksiginfo_from_user(struct ksiginfo *info, const uint8_t siginfo[128]); /* rt_sigqueueinfo: nothing is checked */
 

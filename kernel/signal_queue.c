@@ -387,6 +387,20 @@ static int take(struct process *process, struct sigpending *pending, sigset64 se
 	return signo;
 }
 
+bool signal_peek(const struct task *task, bool shared, uint64_t index, struct ksiginfo *info)
+{
+	const struct sigpending *pending = shared ? &task->process->pending : &task->pending;
+	const struct sigqueue *entry;
+
+	TAILQ_FOREACH(entry, &pending->queue, link) {
+		if (index--)
+			continue;
+		*info = entry->info;
+		return true;
+	}
+	return false;
+}
+
 int signal_dequeue(struct task *task, sigset64 set, struct ksiginfo *info)
 {
 	int signo = take(task->process, &task->pending, set, info);

@@ -196,6 +196,39 @@ static int64_t set_siginfo(struct task *task, uint64_t data)
 	return 0;
 }
 
+/* The signals that are queued, from the one at place off on: how many were copied. A copy may sleep: each is looked for anew. */
+static int64_t peek_siginfo(const struct task *task, uint64_t addr, uint64_t data)
+{
+	struct ptrace_peeksiginfo_args args;
+	uint8_t user[128];
+	int32_t n = 0;
+
+	if (copy_from_user(&args, UADDR(addr), sizeof(args)))
+		return -EFAULT;
+	if (args.flags & ~(uint32_t)PTRACE_PEEKSIGINFO_SHARED || args.nr < 0)
+		return -EINVAL;
+	for (; n < args.nr; n++, data += sizeof(user)) {
+		struct ksiginfo info;
+
+		if (!task->ptrace.stopped || !signal_peek(task, args.flags & PTRACE_PEEKSIGINFO_SHARED, args.off + (uint32_t)n, &info))
+			break;
+		ksiginfo_to_user(&info, user);
+		if (copy_to_user(UADDR(data), user, sizeof(user)))
+			return n ? n : -EFAULT;
+		if (signal_pending(current))
+			return n + 1;
+	}
+	return n;
+}
+
+static int64_t rseq_configuration(const struct task *task, uint64_t size, uint64_t data)
+{
+	struct ptrace_rseq_configuration conf = {.rseq_abi_pointer = task->rseq.v, .rseq_abi_size = task->rseq_len,
+		.signature = task->rseq_sig};
+
+	return copy_to_user(UADDR(data), &conf, MIN(size, sizeof(conf))) ? -EFAULT : (int64_t)sizeof(conf);
+}
+
 static int64_t signal_mask(struct task *task, bool get, uint64_t size, uint64_t data)
 {
 	sigset64 set = task->restore_blocked ? task->saved_blocked : task->blocked;
@@ -288,6 +321,10 @@ static int64_t request_stopped(struct task *task, int request, uint64_t addr, ui
 		return put_user(task->ptrace.message, UADDR(data));
 	case PTRACE_GET_SYSCALL_INFO:
 		return syscall_info(task, addr, data);
+	case PTRACE_PEEKSIGINFO:
+		return peek_siginfo(task, addr, data);
+	case PTRACE_GET_RSEQ_CONFIGURATION:
+		return rseq_configuration(task, addr, data);
 	case PTRACE_SETOPTIONS:
 	case PTRACE_OLDSETOPTIONS:
 		return ptrace_set_options(task, data);

@@ -103,6 +103,42 @@ static void memory_and_registers(void)
 	CHECK(next_stop(pid) == EXITED(7));
 }
 
+/* What is queued can be looked at; the place counts over a thread's own signals, or over its process'. */
+static void queued_signals(void)
+{
+	pid_t pid = traced(nothing);
+	struct __ptrace_peeksiginfo_args args = {.nr = 4};
+	struct {
+		uint64_t area;
+		uint32_t size, signature, flags, pad;
+	} rseq;
+	siginfo_t info[4];
+
+	for (int i = 0; i < 3; i++)
+		CHECK(sigqueue(pid, SIGRTMIN, (union sigval){.sival_int = 10 + i}) == 0);
+	CHECK(syscall(SYS_tgkill, pid, pid, SIGRTMIN + 1) == 0);
+	CHECK(trace(PTRACE_PEEKSIGINFO, pid, (uintptr_t)&args, (uintptr_t)info) == 1 && info[0].si_signo == SIGRTMIN + 1);
+	args.flags = PTRACE_PEEKSIGINFO_SHARED;
+	CHECK(trace(PTRACE_PEEKSIGINFO, pid, (uintptr_t)&args, (uintptr_t)info) == 3);
+	CHECK(info[0].si_code == SI_QUEUE && info[0].si_int == 10 && info[2].si_int == 12 && info[2].si_pid == getpid());
+	args.off = 2;
+	CHECK(trace(PTRACE_PEEKSIGINFO, pid, (uintptr_t)&args, (uintptr_t)info) == 1 && info[0].si_int == 12);
+	args.off = 3;
+	CHECK(trace(PTRACE_PEEKSIGINFO, pid, (uintptr_t)&args, (uintptr_t)info) == 0);
+	args.off = 0;
+	CHECK_ERRNO(trace(PTRACE_PEEKSIGINFO, pid, (uintptr_t)&args, 16), EFAULT);
+	CHECK_ERRNO(trace(PTRACE_PEEKSIGINFO, pid, 16, (uintptr_t)info), EFAULT);
+	args.nr = -1;
+	CHECK_ERRNO(trace(PTRACE_PEEKSIGINFO, pid, (uintptr_t)&args, (uintptr_t)info), EINVAL);
+	args.nr = 1;
+	args.flags = 2;
+	CHECK_ERRNO(trace(PTRACE_PEEKSIGINFO, pid, (uintptr_t)&args, (uintptr_t)info), EINVAL);
+	/* Whether the C library has registered an area is its affair; if so, both processes have the same. */
+	CHECK(trace(PTRACE_GET_RSEQ_CONFIGURATION, pid, sizeof(rseq), (uintptr_t)&rseq) == sizeof(rseq));
+	CHECK(rseq.flags == 0 && (!rseq.area || rseq.signature == 0x53053053));
+	CHECK(kill(pid, SIGKILL) == 0 && next_stop(pid) == SIGKILL);
+}
+
 static volatile sig_atomic_t caught;
 
 static void handler(int signo)
@@ -451,6 +487,7 @@ int main(void)
 {
 	harness_start();
 	memory_and_registers();
+	queued_signals();
 	signals_pass_the_tracer();
 	system_calls();
 	single_steps();

@@ -270,6 +270,26 @@ static void msg_types(void)
 	CHECK_ERRNO(msgctl(id, IPC_STAT, &ds), EINVAL);
 }
 
+/* MSG_COPY looks at one by its place and takes nothing. */
+static void msg_copies(void)
+{
+	int id = msgget(IPC_PRIVATE, 0600);
+	struct text got;
+	struct msqid_ds ds;
+
+	CHECK(put(id, 3, "three", 0) == 0 && put(id, 1, "one", 0) == 0);
+	CHECK(msgrcv(id, &got, sizeof(got.text), 1, MSG_COPY | IPC_NOWAIT) == 4 && got.type == 1 && !strcmp(got.text, "one"));
+	CHECK(msgrcv(id, &got, sizeof(got.text), 0, MSG_COPY | IPC_NOWAIT) == 6 && got.type == 3 && !strcmp(got.text, "three"));
+	CHECK_ERRNO(msgrcv(id, &got, sizeof(got.text), 2, MSG_COPY | IPC_NOWAIT), ENOMSG);
+	CHECK_ERRNO(msgrcv(id, &got, sizeof(got.text), -1, MSG_COPY | IPC_NOWAIT), ENOMSG);
+	CHECK_ERRNO(msgrcv(id, &got, 3, 1, MSG_COPY | IPC_NOWAIT), E2BIG);
+	CHECK_ERRNO(msgrcv(id, &got, 3, 1, MSG_COPY | IPC_NOWAIT | MSG_NOERROR), EINVAL);
+	CHECK_ERRNO(msgrcv(id, &got, sizeof(got.text), 0, MSG_COPY), EINVAL);
+	CHECK_ERRNO(msgrcv(id, &got, sizeof(got.text), 0, MSG_COPY | MSG_EXCEPT | IPC_NOWAIT), EINVAL);
+	CHECK(msgctl(id, IPC_STAT, &ds) == 0 && ds.msg_qnum == 2 && ds.msg_lrpid == 0);
+	CHECK(msgctl(id, IPC_RMID, NULL) == 0);
+}
+
 static void msg_waiting(void)
 {
 	int id = msgget(IPC_PRIVATE, 0600);
@@ -317,6 +337,7 @@ int main(void)
 	RUN(sem_permissions);
 	RUN(sem_contended);
 	RUN(msg_types);
+	RUN(msg_copies);
 	RUN(msg_waiting);
 	return CHECK_RESULT();
 }
