@@ -149,19 +149,14 @@ uint32_t socket_filter_run(const struct socket_options *options, const struct fi
 	return wanted ? MIN(MAX(wanted, minimum), packet->len) : 0;
 }
 
-struct flat_packet {
-	struct filter_packet base;
-	const uint8_t *bytes;
-};
-
-static uint8_t flat_byte(const struct filter_packet *packet, int32_t at)
+uint8_t flat_packet_byte(const struct filter_packet *packet, int32_t at)
 {
 	return container_of(packet, const struct flat_packet, base)->bytes[at];
 }
 
 uint32_t socket_filter_run_flat(const struct socket_options *options, const void *bytes, uint32_t len, uint16_t protocol)
 {
-	struct flat_packet packet = {.base = {.byte = flat_byte, .len = len, .protocol = protocol}, .bytes = bytes};
+	struct flat_packet packet = {.base = {.byte = flat_packet_byte, .len = len, .protocol = protocol}, .bytes = bytes};
 
 	return socket_filter_run(options, &packet.base, 1);
 }

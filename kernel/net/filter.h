@@ -28,6 +28,13 @@ struct filter_packet {
 	uint32_t mark;
 };
 
+/* A packet that lies in one piece. */
+struct flat_packet {
+	struct filter_packet base; /* its byte(): flat_packet_byte */
+	const uint8_t *bytes;
+};
+uint8_t flat_packet_byte(const struct filter_packet *packet, int32_t at);
+
 /* Takes over the program's array (kmalloc). 0, -EPERM (locked), -EINVAL, -ENOMEM. */
 int socket_filter_attach(struct socket_options *options, struct sock_filter *program, unsigned count);
 int socket_filter_detach(struct socket_options *options); /* 0, -EPERM, -ENOENT */
@@ -36,7 +43,7 @@ void socket_filter_put(struct socket_filter *filter);
 
 /* The bytes of a packet that are wanted, at most its length and at least `minimum`; 0: none. */
 uint32_t socket_filter_run(const struct socket_options *options, const struct filter_packet *packet, uint32_t minimum);
-/* The same for a packet that lies in one piece and has no network header. */
+/* The same for a packet that lies in one piece, without a network header. */
 uint32_t socket_filter_run_flat(const struct socket_options *options, const void *bytes, uint32_t len, uint16_t protocol);
 
 #endif

@@ -206,20 +206,6 @@ static int host_listen(struct socket *base, int backlog)
 	return (int)call(ABI_CALL_socket_listen, host_of(base)->fd, (uint64_t)backlog);
 }
 
-static int option_number(struct host_socket *sock, int option)
-{
-	int number = 0;
-
-	memset(&buffer->option, 0, sizeof(buffer->option));
-	buffer->option.level = SOL_SOCKET;
-	buffer->option.option = option;
-	buffer->option.len = sizeof(number);
-	if (call(ABI_CALL_socket_option, sock->fd, va_to_pa(&buffer->option)))
-		return 0;
-	memcpy(&number, buffer->option.value, sizeof(number));
-	return number;
-}
-
 static int host_connect(struct socket *base, struct socket_address *address, uint64_t deadline)
 {
 	struct host_socket *sock = host_of(base);
@@ -467,6 +453,16 @@ static int64_t ask_option(struct host_socket *sock, int level, int option, bool 
 	buffer->option.len = len;
 	memcpy(buffer->option.value, value, len);
 	return call(ABI_CALL_socket_option, sock->fd, va_to_pa(&buffer->option));
+}
+
+/* A number of SOL_SOCKET's; 0: the host does not tell. */
+static int option_number(struct host_socket *sock, int option)
+{
+	int number = 0;
+
+	if (!ask_option(sock, SOL_SOCKET, option, false, &number, sizeof(number)))
+		memcpy(&number, buffer->option.value, sizeof(number));
+	return number;
 }
 
 /* A time to linger is kept here; the host gets what has none. */

@@ -16,10 +16,6 @@
 #include "ring0/usercopy.h"
 
 #define NAME_SIZE 16
-#define FLAG_UP 1             /* IFF_UP */
-#define FLAGS_RUNNING 0x41    /* IFF_UP | IFF_RUNNING */
-#define FLAGS_LOOPBACK 0x8    /* IFF_LOOPBACK */
-#define FLAGS_ETHERNET 0x1002 /* IFF_BROADCAST | IFF_MULTICAST */
 
 struct ifreq {
 	char name[NAME_SIZE];
@@ -37,22 +33,9 @@ struct ifreq {
 _Static_assert(sizeof(struct ifreq) == 40, "as <linux/if.h> has it");
 
 struct wanted {
-	int index;
-	const char *name;
 	struct inet_device device;
 	struct inet_address address; /* the first of AF_INET; family 0: none */
-	bool found;
 };
-
-static void match_device(void *arg, const struct inet_device *device)
-{
-	struct wanted *w = arg;
-
-	if (w->found || (w->name ? strcmp(w->name, device->name) != 0 : w->index != device->index))
-		return;
-	w->device = *device;
-	w->found = true;
-}
 
 static void match_address(void *arg, const struct inet_address *address)
 {
@@ -72,15 +55,15 @@ struct listing {
 static void list_address(void *arg, const struct inet_address *address)
 {
 	struct listing *listing = arg;
-	struct wanted w = {.index = address->index};
+	struct inet_device device;
 	struct ifreq *entry;
 
 	if (address->family != AF_INET || listing->count == listing->room)
 		return;
-	inet_for_each_device(match_device, &w);
+	(void)inet_find_device(address->index, NULL, &device);
 	entry = &listing->entries[listing->count++];
 	memset(entry, 0, sizeof(*entry));
-	memcpy(entry->name, w.device.name, NAME_SIZE);
+	memcpy(entry->name, device.name, NAME_SIZE);
 	entry->address.sin_family = AF_INET;
 	memcpy(&entry->address.sin_addr, address->address, 4);
 }
@@ -138,7 +121,7 @@ static int ask(struct wanted *w, unsigned cmd, struct ifreq *request)
 {
 	switch (cmd) {
 	case SIOCGIFFLAGS:
-		request->flags = (short)((w->device.loopback ? FLAGS_LOOPBACK : FLAGS_ETHERNET) | (w->device.up ? FLAGS_RUNNING : 0));
+		request->flags = (short)(inet_device_flags(&w->device) | (w->device.up ? IFF_RUNNING : 0));
 		return 0;
 	case SIOCGIFMTU:
 		request->number = (int)w->device.mtu;
@@ -167,18 +150,13 @@ static int ask(struct wanted *w, unsigned cmd, struct ifreq *request)
 static int64_t ask_by_name(unsigned cmd, uint64_t arg)
 {
 	struct ifreq request;
-	struct wanted w = {.name = request.name};
+	struct wanted w = {.address.family = 0};
 	int rc;
 
 	if (get_user(request, UADDR(arg)))
 		return -EFAULT;
 	request.name[NAME_SIZE - 1] = '\0';
-	if (cmd == SIOCGIFNAME) {
-		w.name = NULL;
-		w.index = request.number;
-	}
-	inet_for_each_device(match_device, &w);
-	if (!w.found)
+	if (!(cmd == SIOCGIFNAME ? inet_find_device(request.number, NULL, &w.device) : inet_find_device(0, request.name, &w.device)))
 		return -ENODEV;
 	if (cmd == SIOCGIFNAME)
 		memcpy(request.name, w.device.name, NAME_SIZE);
@@ -227,21 +205,20 @@ static int set_address(struct wanted *w, const struct ifreq *request, bool mask)
 static int64_t change_by_name(unsigned cmd, uint64_t arg)
 {
 	struct ifreq request;
-	struct wanted w = {.name = request.name};
+	struct wanted w = {.address.family = 0};
 
 	if (get_user(request, UADDR(arg)))
 		return -EFAULT;
 	request.name[NAME_SIZE - 1] = '\0';
 	if (!capable(CAP_NET_ADMIN))
 		return -EPERM;
-	inet_for_each_device(match_device, &w);
-	if (!w.found)
+	if (!inet_find_device(0, request.name, &w.device))
 		return -ENODEV;
 	switch (cmd) {
 	case SIOCSIFFLAGS:
-		if ((request.flags ^ (w.device.loopback ? FLAGS_LOOPBACK : FLAGS_ETHERNET)) & ~FLAGS_RUNNING)
+		if (((uint16_t)request.flags ^ inet_device_flags(&w.device)) & ~(IFF_UP | IFF_RUNNING))
 			return -EOPNOTSUPP;
-		return inet_set_link(w.device.index, request.flags & FLAG_UP);
+		return inet_set_link(w.device.index, request.flags & (short)IFF_UP);
 	case SIOCSIFMTU:
 		return request.number < 0 ? -EINVAL : inet_set_mtu(w.device.index, (uint32_t)request.number);
 	default: /* SIOCSIFADDR, SIOCSIFNETMASK */

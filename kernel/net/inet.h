@@ -50,6 +50,20 @@ struct inet_device {
 	uint64_t sent, sent_bytes, send_dropped, received, received_bytes, receive_dropped;
 };
 
+/* Flags of a device, as <linux/if.h> numbers them, which wants a C library. */
+#define IFF_UP 0x1u
+#define IFF_BROADCAST 0x2u
+#define IFF_LOOPBACK 0x8u
+#define IFF_RUNNING 0x40u
+#define IFF_MULTICAST 0x1000u
+#define IFF_LOWER_UP 0x10000u
+
+/* What kind it is, and IFF_UP. */
+static inline uint32_t inet_device_flags(const struct inet_device *device)
+{
+	return (device->loopback ? IFF_LOOPBACK : IFF_BROADCAST | IFF_MULTICAST) | (device->up ? IFF_UP : 0);
+}
+
 struct inet_address {
 	int index;
 	uint8_t family, prefix, scope; /* RT_SCOPE_* */
@@ -74,6 +88,8 @@ struct inet_neighbour {
 };
 
 void inet_for_each_device(void (*fn)(void *arg, const struct inet_device *device), void *arg);
+/* By its index, or if that is 0 by its name (NULL: none): whether there is one. *device is all zero if not. */
+bool inet_find_device(int index, const char *name, struct inet_device *device);
 void inet_for_each_address(void (*fn)(void *arg, const struct inet_address *address), void *arg);
 void inet_for_each_route(void (*fn)(void *arg, const struct inet_route *route), void *arg);
 void inet_for_each_neighbour(void (*fn)(void *arg, const struct inet_neighbour *neighbour), void *arg);

@@ -14,7 +14,6 @@
 #include "kernel/net/netlink_internal.h"
 #include "ring0/lib.h"
 
-#define IFF_UP 0x1u /* <linux/if.h> wants a C library */
 #define ATTRIBUTES_MAX 64u
 
 struct attributes {
@@ -88,7 +87,7 @@ static bool is_internet(unsigned family)
 static int change_link(const struct nlmsghdr *request, size_t len)
 {
 	const struct ifinfomsg *info = NLMSG_DATA(request);
-	struct netlink_link link = {.index = 0};
+	struct inet_device link;
 	struct attributes a;
 	uint32_t mtu = 0;
 	int rc = read_attributes(request, len, sizeof(*info), BIT(IFLA_IFNAME) | BIT(IFLA_MTU) | BIT(IFLA_EXT_MASK), &a);
@@ -99,7 +98,7 @@ static int change_link(const struct nlmsghdr *request, size_t len)
 		return -EINVAL;
 	if (info->ifi_index < 0 || (request->nlmsg_type == RTM_SETLINK && !info->ifi_index && !a.value[IFLA_IFNAME]))
 		return -EINVAL;
-	if (!netlink_find_link(info->ifi_index, a.value[IFLA_IFNAME], &link))
+	if (!inet_find_device(info->ifi_index, a.value[IFLA_IFNAME], &link))
 		return request->nlmsg_type == RTM_NEWLINK && request->nlmsg_flags & NLM_F_CREATE ? -EOPNOTSUPP : -ENODEV;
 	if (a.value[IFLA_IFNAME] && strcmp(a.value[IFLA_IFNAME], link.name))
 		return -EOPNOTSUPP; /* a new name */
@@ -143,13 +142,13 @@ static int decode_address(const struct nlmsghdr *request, size_t len, struct ine
 /* What is as it would be anyway may be said; anything else is not to be had. */
 static int check_address(const struct inet_address *address, const struct attributes *a, uint32_t flags)
 {
-	struct netlink_link link = {.index = 0};
+	struct inet_device link;
 	uint32_t broadcast, mask = address->prefix < 32 ? __builtin_bswap32(~0u >> address->prefix) : 0;
 	struct ifa_cacheinfo times;
 
 	if (flags & ~(IFA_F_PERMANENT | IFA_F_NOPREFIXROUTE | IFA_F_NODAD | IFA_F_SECONDARY))
 		return -EOPNOTSUPP;
-	if (!netlink_find_link(address->index, NULL, &link))
+	if (!inet_find_device(address->index, NULL, &link))
 		return refuse(address->family == AF_INET ? "ipv4: Device not found" : "ipv6: Device not found", -ENODEV);
 	if (a->value[IFA_LABEL] && (a->size[IFA_LABEL] > 16 || strncmp(a->value[IFA_LABEL], link.name, a->size[IFA_LABEL])))
 		return -EOPNOTSUPP;

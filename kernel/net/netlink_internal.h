@@ -54,14 +54,6 @@ int netlink_route_change(const struct nlmsghdr *request, size_t len); /* RTM_NEW
 int netlink_diag_request(struct netlink_reply *reply, const struct nlmsghdr *request, size_t len);
 int netlink_generic_request(struct netlink_reply *reply, const struct nlmsghdr *request, size_t len);
 
-/* A link by its index, or if that is 0 by its name. */
-struct netlink_link {
-	int index;
-	uint32_t mtu;
-	char name[16];
-};
-bool netlink_find_link(int index, const char *name, struct netlink_link *link);
-
 /* Fills in a message of news for the sockets of a group (RTNLGRP_*). */
 void netlink_tell(int protocol, unsigned group, void (*fill)(struct netlink_reply *reply, const void *arg), const void *arg);
 

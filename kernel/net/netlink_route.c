@@ -15,13 +15,6 @@
 #include "kernel/task.h"
 #include "ring0/lib.h"
 
-/* <linux/if.h> wants a C library. */
-#define IFF_UP 0x1u
-#define IFF_BROADCAST 0x2u
-#define IFF_LOOPBACK 0x8u
-#define IFF_RUNNING 0x40u
-#define IFF_MULTICAST 0x1000u
-#define IFF_LOWER_UP 0x10000u
 #define OPER_UNKNOWN 0
 #define OPER_DOWN 2
 #define OPER_UP 6
@@ -65,7 +58,7 @@ static void tell_link(void *arg, const struct inet_device *d)
 		return;
 	info->ifi_type = d->loopback ? ARPHRD_LOOPBACK : ARPHRD_ETHER;
 	info->ifi_index = d->index;
-	info->ifi_flags = (d->up ? IFF_UP | IFF_RUNNING | IFF_LOWER_UP : 0) | (d->loopback ? IFF_LOOPBACK : IFF_BROADCAST | IFF_MULTICAST);
+	info->ifi_flags = inet_device_flags(d) | (d->up ? IFF_RUNNING | IFF_LOWER_UP : 0);
 	reply_put_string(q->reply, IFLA_IFNAME, d->name);
 	reply_put_u32(q->reply, IFLA_TXQLEN, 1000);
 	reply_put_u8(q->reply, IFLA_OPERSTATE, d->loopback ? OPER_UNKNOWN : d->up ? OPER_UP : OPER_DOWN);
@@ -102,23 +95,9 @@ static int get_link(struct query *q, const struct nlmsghdr *request, size_t len)
 
 /* ---- addresses ---- */
 
-struct label {
-	int index;
-	char name[16];
-};
-
-static void find_label(void *arg, const struct inet_device *d)
-{
-	struct label *label = arg;
-
-	if (d->index == label->index)
-		memcpy(label->name, d->name, sizeof(label->name));
-}
-
 static void tell_address(void *arg, const struct inet_address *a)
 {
 	struct ifa_cacheinfo forever = {.ifa_prefered = UINT32_MAX, .ifa_valid = UINT32_MAX};
-	struct label label = {.index = a->index};
 	struct query *q = arg;
 	struct ifaddrmsg *info;
 
@@ -135,14 +114,15 @@ static void tell_address(void *arg, const struct inet_address *a)
 	reply_put(q->reply, IFA_ADDRESS, a->address, address_size(a->family));
 	if (a->family == AF_INET) {
 		uint32_t broadcast, mask = a->prefix < 32 ? __builtin_bswap32(~0u >> a->prefix) : 0;
+		struct inet_device device;
 
-		inet_for_each_device(find_label, &label);
+		(void)inet_find_device(a->index, NULL, &device);
 		memcpy(&broadcast, a->address, 4);
 		broadcast |= mask;
 		reply_put(q->reply, IFA_LOCAL, a->address, 4);
 		if (a->broadcast && a->prefix < 31)
 			reply_put(q->reply, IFA_BROADCAST, &broadcast, 4);
-		reply_put_string(q->reply, IFA_LABEL, label.name);
+		reply_put_string(q->reply, IFA_LABEL, device.name);
 	}
 	reply_put_u32(q->reply, IFA_FLAGS, info->ifa_flags);
 	reply_put(q->reply, IFA_CACHEINFO, &forever, sizeof(forever));
@@ -276,32 +256,6 @@ static void tell_rules(struct query *q)
 }
 
 /* ---- news ---- */
-
-struct link_query {
-	int index;
-	const char *name;
-	struct netlink_link *link;
-};
-
-static void match_link(void *arg, const struct inet_device *d)
-{
-	struct link_query *q = arg;
-
-	if (q->index ? q->index != d->index : !q->name || strcmp(q->name, d->name))
-		return;
-	q->link->index = d->index;
-	q->link->mtu = d->mtu;
-	memcpy(q->link->name, d->name, sizeof(q->link->name));
-}
-
-bool netlink_find_link(int index, const char *name, struct netlink_link *link)
-{
-	struct link_query q = {index, name, link};
-
-	link->index = 0;
-	inet_for_each_device(match_link, &q);
-	return link->index;
-}
 
 static void fill_link(struct netlink_reply *reply, const void *arg)
 {

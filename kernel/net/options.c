@@ -155,34 +155,15 @@ static int bind_to_index(struct socket_options *o, int index)
 	return 0;
 }
 
-struct device_search {
-	const char *name;
-	int index;
-	char found[DEVICE_NAME_SIZE];
-};
-
-static void match_device(void *arg, const struct inet_device *device)
-{
-	struct device_search *search = arg;
-
-	if (search->name ? !strcmp(device->name, search->name) : device->index == search->index) {
-		search->index = device->index;
-		rf_strlcpy(search->found, device->name, sizeof(search->found));
-	}
-}
-
 static int bind_to_device(struct socket_options *o, const char *value, unsigned len)
 {
 	char name[DEVICE_NAME_SIZE] = "";
-	struct device_search search = {.name = name};
+	struct inet_device device = {.index = 0};
 
 	memcpy(name, value, MIN(len, DEVICE_NAME_SIZE - 1));
-	if (name[0]) {
-		inet_for_each_device(match_device, &search);
-		if (!search.index)
-			return -ENODEV;
-	}
-	return bind_to_index(o, search.index);
+	if (name[0] && !inet_find_device(0, name, &device))
+		return -ENODEV;
+	return bind_to_index(o, device.index);
 }
 
 static int set_number(struct socket *sock, int option, int number)
@@ -333,7 +314,7 @@ static int get_number(struct socket *sock, int option, int *number)
 
 static int get_device(const struct socket_options *o, char *value, unsigned *len)
 {
-	struct device_search search = {.index = o->bound_if};
+	struct inet_device device;
 
 	if (!o->bound_if) {
 		*len = 0;
@@ -341,11 +322,10 @@ static int get_device(const struct socket_options *o, char *value, unsigned *len
 	}
 	if (*len < DEVICE_NAME_SIZE)
 		return -EINVAL;
-	inet_for_each_device(match_device, &search);
-	if (!search.found[0])
+	if (!inet_find_device(o->bound_if, NULL, &device))
 		return -ENODEV;
-	*len = (unsigned)strlen(search.found) + 1;
-	memcpy(value, search.found, *len);
+	*len = (unsigned)strlen(device.name) + 1;
+	memcpy(value, device.name, *len);
 	return 0;
 }
 

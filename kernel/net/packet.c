@@ -99,29 +99,6 @@ static void packet_close(struct socket *base)
 
 /* ---- names ---- */
 
-struct device_search {
-	int index;
-	struct inet_device device;
-};
-
-static void match_device(void *arg, const struct inet_device *device)
-{
-	struct device_search *search = arg;
-
-	if (device->index == search->index)
-		search->device = *device;
-}
-
-static bool find_device(int index, struct inet_device *device)
-{
-	struct device_search search = {.index = index};
-
-	if (index)
-		inet_for_each_device(match_device, &search);
-	*device = search.device;
-	return device->index;
-}
-
 static int packet_bind(struct socket *base, struct socket_address *address)
 {
 	struct packet_socket *sock = packet_of(base);
@@ -131,7 +108,7 @@ static int packet_bind(struct socket *base, struct socket_address *address)
 	if (address->len < sizeof(name) || address->family != AF_PACKET)
 		return -EINVAL;
 	memcpy(&name, address, sizeof(name));
-	if (name.sll_ifindex && !find_device(name.sll_ifindex, &device))
+	if (name.sll_ifindex && !inet_find_device(name.sll_ifindex, NULL, &device))
 		return -ENODEV;
 	sock->index = name.sll_ifindex;
 	if (name.sll_protocol)
@@ -149,7 +126,7 @@ static int packet_name(struct socket *base, bool peer, struct socket_address *ad
 		return -EOPNOTSUPP;
 	name.sll_ifindex = sock->index;
 	name.sll_protocol = __builtin_bswap16(sock->protocol);
-	if (find_device(sock->index, &device)) {
+	if (inet_find_device(sock->index, NULL, &device)) {
 		name.sll_hatype = device.loopback ? ARPHRD_LOOPBACK : ARPHRD_ETHER;
 		name.sll_halen = ETH_ALEN;
 		memcpy(name.sll_addr, device.mac, ETH_ALEN);
@@ -168,16 +145,6 @@ static bool wants(const struct packet_socket *sock, const struct packet_frame *f
 	if (frame->type == PACKET_OUTGOING && (sock->protocol != ETH_P_ALL || sock->ignore_outgoing))
 		return false;
 	return sock->protocol == ETH_P_ALL || sock->protocol == protocol;
-}
-
-struct seen_packet {
-	struct filter_packet base;
-	const uint8_t *bytes;
-};
-
-static uint8_t seen_byte(const struct filter_packet *packet, int32_t at)
-{
-	return container_of(packet, const struct seen_packet, base)->bytes[at];
 }
 
 static bool queue_frame(struct packet_socket *sock, const struct packet_ring_frame *frame)
@@ -206,9 +173,9 @@ static void offer(struct packet_socket *sock, const struct packet_frame *frame, 
 {
 	struct packet_ring_frame out = *template;
 	unsigned skip = sock->base.type == SOCK_RAW ? 0 : ETH_HLEN;
-	struct seen_packet packet = {
+	struct flat_packet packet = {
 		.base = {
-			.byte = seen_byte,
+			.byte = flat_packet_byte,
 			.len = (uint32_t)(frame->len - skip),
 			.network_at = sock->base.type == SOCK_RAW ? ETH_HLEN : 0,
 			.protocol = __builtin_bswap16(out.from.sll_protocol),
@@ -332,7 +299,7 @@ static int destination(struct packet_socket *sock, const struct socket_send *sen
 		if (dgram && (to.sll_halen > sizeof(to.sll_addr) || send->address->len < MIN_ADDRESS + to.sll_halen))
 			return -EINVAL;
 	}
-	if (!find_device(to.sll_ifindex, device))
+	if (!inet_find_device(to.sll_ifindex, NULL, device))
 		return -ENXIO;
 	if (dgram && !device->loopback && (!send->address || !send->address->len))
 		return -EINVAL;
@@ -385,7 +352,7 @@ static int membership(struct packet_socket *sock, int option, const void *value,
 		sock->memberships--;
 		return 0;
 	}
-	if (!find_device(request.mr_ifindex, &device))
+	if (!inet_find_device(request.mr_ifindex, NULL, &device))
 		return -ENODEV;
 	if (request.mr_type > PACKET_MR_UNICAST)
 		return -EINVAL;

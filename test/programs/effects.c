@@ -551,7 +551,7 @@ static void across_namespaces(void)
 
 static void peer_groups(void)
 {
-	gid_t groups[3] = {5, 77, 1000}, got[8];
+	gid_t groups[3] = {5, 77, 1000}, got[8], many[200], all[200];
 	socklen_t len = sizeof(got);
 	int s[2];
 
@@ -560,6 +560,18 @@ static void peer_groups(void)
 	CHECK(getsockopt(s[0], SOL_SOCKET, SO_PEERGROUPS, got, &len) == 0 && len == sizeof(groups) && !memcmp(got, groups, len));
 	len = 4;
 	CHECK_ERRNO(getsockopt(s[0], SOL_SOCKET, SO_PEERGROUPS, got, &len), ERANGE);
+	CHECK(len == sizeof(groups));
+	close(s[0]);
+	close(s[1]);
+	for (unsigned i = 0; i < 200; i++)
+		many[i] = 100 + i;
+	CHECK(setgroups(200, many) == 0 && socketpair(AF_UNIX, SOCK_STREAM, 0, s) == 0);
+	len = sizeof(all);
+	CHECK(getsockopt(s[0], SOL_SOCKET, SO_PEERGROUPS, all, &len) == 0 && len == sizeof(all) && !memcmp(all, many, len));
+	len = 256;
+	CHECK_ERRNO(getsockopt(s[0], SOL_SOCKET, SO_PEERGROUPS, all, &len), ERANGE);
+	CHECK(len == sizeof(all));
+	CHECK(setgroups(3, groups) == 0);
 	close(s[0]);
 	close(s[1]);
 }

@@ -8,6 +8,7 @@
 #include <linux/capability.h>
 #include <linux/errno.h>
 #include <linux/fcntl.h>
+#include <linux/limits.h>
 
 #include "kernel/cred.h"
 #include "kernel/ktime.h"
@@ -358,8 +359,8 @@ static int attach_filter(struct socket *sock, uaddr_t user, unsigned len)
 		return -EINVAL;
 	if (tcp && !capable(CAP_NET_ADMIN))
 		return -EPERM; /* as Linux 6.18; before, it was anybody's */
-	if (len != sizeof(fprog) || sock->options->filter_locked)
-		return len != sizeof(fprog) ? -EINVAL : -EPERM;
+	if (len != sizeof(fprog))
+		return -EINVAL;
 	if (sock->ops->own_options || tcp)
 		return -ENOPROTOOPT; /* TCP's segments are not shown to filters */
 	if (copy_from_user(&fprog, user, sizeof(fprog)))
@@ -421,6 +422,23 @@ static unsigned get_timeout(int64_t timeout, void *value)
 	return sizeof(tv);
 }
 
+/* SO_PEERGROUPS: as long as a list of groups may be; *user_len says how much room it wants. */
+static int get_peer_groups(struct socket *sock, uaddr_t user, uaddr_t user_len, unsigned room)
+{
+	unsigned size = MIN(room, (unsigned)(NGROUPS_MAX * sizeof(uint32_t)));
+	void *groups = kzalloc(size + 1);
+	int rc = groups ? socket_option_get(sock, SO_PEERGROUPS, groups, &size) : -ENOMEM;
+
+	if (rc > 0)
+		rc = sock->ops->get_option(sock, SOL_SOCKET, SO_PEERGROUPS, groups, &size);
+	if (!rc)
+		rc = copy_to_user(user, groups, size);
+	kfree(groups);
+	if ((!rc || rc == -ERANGE) && put_user(size, user_len))
+		return -EFAULT;
+	return rc;
+}
+
 int socket_get_option(struct file *file, int level, int option, uaddr_t user, uaddr_t user_len)
 {
 	struct socket *sock = socket_of(file);
@@ -437,6 +455,8 @@ int socket_get_option(struct file *file, int level, int option, uaddr_t user, ua
 		return -EINVAL;
 	if (level == SOL_SOCKET && option == SO_GET_FILTER)
 		return get_filter(sock, user, user_len, len);
+	if (level == SOL_SOCKET && option == SO_PEERGROUPS && !sock->ops->own_options)
+		return get_peer_groups(sock, user, user_len, len);
 	size = MIN(len, SOCKET_OPTION_MAX);
 	memset(value, 0, sizeof(value));
 	if (level == SOL_PACKET && copy_from_user(value, user, MIN(size, sizeof(int)))) /* PACKET_HDRLEN asks with a number */
@@ -448,8 +468,6 @@ int socket_get_option(struct file *file, int level, int option, uaddr_t user, ua
 		rc = level == SOL_SOCKET && !sock->ops->own_options ? socket_option_get(sock, option, value, &size) : 1;
 	if (rc > 0)
 		rc = sock->ops->get_option(sock, level, option, value, &size);
-	if (rc == -ERANGE && put_user(size, user_len)) /* SO_PEERGROUPS says how much room it wants */
-		return -EFAULT;
 	if (rc)
 		return rc;
 	len = MIN(len, size);

@@ -174,25 +174,12 @@ static int show_dev(struct seq *seq, struct pseudo_inode *p)
 	return 0;
 }
 
-struct device_name {
-	int index;
-	char name[16];
-};
-
-static void match_name(void *arg, const struct inet_device *d)
+static struct inet_device device_of(int index)
 {
-	struct device_name *name = arg;
+	struct inet_device device;
 
-	if (d->index == name->index)
-		memcpy(name->name, d->name, sizeof(name->name));
-}
-
-static struct device_name name_of(int index)
-{
-	struct device_name name = {.index = index, .name = ""};
-
-	inet_for_each_device(match_name, &name);
-	return name;
+	(void)inet_find_device(index, NULL, &device);
+	return device;
 }
 
 static void show_address6(void *seq, const struct inet_address *a)
@@ -203,7 +190,7 @@ static void show_address6(void *seq, const struct inet_address *a)
 		return;
 	for (unsigned i = 0; i < 16; i++)
 		seq_printf(seq, "%02x", a->address[i]);
-	seq_printf(seq, " %02x %02x %02x 80 %8s\n", (unsigned)a->index, a->prefix, scope, name_of(a->index).name);
+	seq_printf(seq, " %02x %02x %02x 80 %8s\n", (unsigned)a->index, a->prefix, scope, device_of(a->index).name);
 }
 
 static int show_if_inet6(struct seq *seq, struct pseudo_inode *p)
@@ -220,7 +207,7 @@ static void show_route4(void *seq, const struct inet_route *r)
 		return;
 	memcpy(&to, r->destination, sizeof(to));
 	memcpy(&gateway, r->gateway, sizeof(gateway));
-	seq_printf(seq, "%s\t%08X\t%08X\t%04X\t0\t0\t%u\t%08X\t0\t0\t0\n", name_of(r->index).name, to, gateway,
+	seq_printf(seq, "%s\t%08X\t%08X\t%04X\t0\t0\t%u\t%08X\t0\t0\t0\n", device_of(r->index).name, to, gateway,
 		gateway ? 3u : 1u, r->metric, mask);
 }
 
@@ -237,7 +224,7 @@ static void show_neighbour(void *seq, const struct inet_neighbour *n)
 
 	snprintf(address, sizeof(address), "%u.%u.%u.%u", n->address[0], n->address[1], n->address[2], n->address[3]);
 	seq_printf(seq, "%-16s 0x1         0x2         %02x:%02x:%02x:%02x:%02x:%02x     *        %s\n", address, n->mac[0], n->mac[1],
-		n->mac[2], n->mac[3], n->mac[4], n->mac[5], name_of(n->index).name);
+		n->mac[2], n->mac[3], n->mac[4], n->mac[5], device_of(n->index).name);
 }
 
 static int show_arp(struct seq *seq, struct pseudo_inode *p)

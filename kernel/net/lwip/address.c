@@ -24,6 +24,16 @@ static int decode6(const struct sockaddr_in6 *from, ip_addr_t *ip, uint16_t *por
 	return 0;
 }
 
+void address_from_bytes(int family, const uint8_t *bytes, ip_addr_t *ip)
+{
+	memset(ip, 0, sizeof(*ip));
+	IP_SET_TYPE_VAL(*ip, family == AF_INET ? IPADDR_TYPE_V4 : IPADDR_TYPE_V6);
+	if (family == AF_INET)
+		memcpy(ip_2_ip4(ip), bytes, 4);
+	else
+		memcpy(ip_2_ip6(ip)->addr, bytes, 16);
+}
+
 int address_decode(const struct inet_socket *sock, const struct socket_address *from, ip_addr_t *ip, uint16_t *port)
 {
 	const struct sockaddr_in *in = (const void *)from;

@@ -157,18 +157,11 @@ static int decode_route(const struct inet_route *route, struct config_route *r, 
 	return -EINVAL;
 }
 
-static bool is_ours(unsigned family, const uint8_t *address)
+static bool is_ours(int family, const uint8_t *address)
 {
 	ip_addr_t ip;
 
-	memset(&ip, 0, sizeof(ip));
-	if (family == AF_INET) {
-		memcpy(ip_2_ip4(&ip), address, 4);
-		IP_SET_TYPE_VAL(ip, IPADDR_TYPE_V4);
-	} else {
-		memcpy(ip_2_ip6(&ip)->addr, address, 16);
-		IP_SET_TYPE_VAL(ip, IPADDR_TYPE_V6);
-	}
+	address_from_bytes(family, address, &ip);
 	return route_is_local(&ip);
 }
 
@@ -260,65 +253,6 @@ static void disconnect_prefix(const struct net_device *device, unsigned family, 
 
 /* ---- addresses ---- */
 
-static bool has_address4(const struct net_device *slot, const uint8_t *address)
-{
-	return !memcmp(netif_ip4_addr(&slot->netif), address, 4);
-}
-
-static void set_address4(struct net_device *slot, const uint8_t *address, unsigned prefix)
-{
-	ip4_addr_t ip, mask, none;
-
-	memcpy(&ip.addr, address, 4);
-	ip4_addr_set_u32(&mask, prefix ? __builtin_bswap32(~0u << (32 - prefix)) : 0);
-	ip4_addr_set_zero(&none);
-	netif_set_addr(&slot->netif, &ip, &mask, &none);
-}
-
-/* The netif of a link that has this address (all zero: that is free); NULL: none. */
-static struct net_device *find_slot4(struct net_device *device, const uint8_t *address)
-{
-	for (unsigned i = 0; i < net_device_count; i++)
-		if ((&net_devices[i] == device || net_devices[i].parent == device) && has_address4(&net_devices[i], address))
-			return &net_devices[i];
-	return NULL;
-}
-
-static int add_address4(struct net_device *device, const struct inet_address *a)
-{
-	static const uint8_t none[4];
-	struct net_device *slot;
-
-	if (find_slot4(device, a->address))
-		return -EEXIST;
-	slot = find_slot4(device, none);
-	if (!slot)
-		slot = device_add_alias(device);
-	if (!slot)
-		return -ENOBUFS;
-	slot->broadcast = a->broadcast;
-	set_address4(slot, a->address, a->prefix);
-	return 0;
-}
-
-static int add_address6(struct netif *netif, uint8_t *prefixes, const struct inet_address *a)
-{
-	ip6_addr_t address;
-	s8_t index;
-
-	memset(&address, 0, sizeof(address));
-	memcpy(address.addr, a->address, 16);
-	ip6_addr_assign_zone(&address, IP6_UNICAST, netif);
-	if (netif_get_ip6_addr_match(netif, &address) >= 0)
-		return -EEXIST;
-	if (netif_add_ip6_address(netif, &address, &index) != ERR_OK)
-		return -ENOBUFS;
-	netif_ip6_addr_set_state(netif, index, IP6_ADDR_PREFERRED);
-	if (prefixes)
-		prefixes[index] = a->prefix;
-	return 0;
-}
-
 /* One host's, on a link. */
 static bool can_be_ours(const struct inet_address *a)
 {
@@ -343,7 +277,8 @@ int inet_add_address(const struct inet_address *a)
 	if (!can_be_ours(a))
 		return a->family == AF_INET ? -EINVAL : -EADDRNOTAVAIL;
 	stack_enter();
-	rc = a->family == AF_INET ? add_address4(device, a) : add_address6(&device->netif, device->prefix6, a);
+	rc = a->family == AF_INET ? device_add_address4(device, a->address, a->prefix, a->broadcast) :
+				    device_add_address6(device, a->address, a->prefix);
 	stack_leave();
 	if (rc == -EEXIST)
 		netlink_explain(a->family == AF_INET ? "ipv4: Address already assigned" : "ipv6: address already assigned");
@@ -359,11 +294,11 @@ static void forget_address4(struct net_device *device, struct net_device *slot)
 {
 	static const uint8_t none[4];
 	struct inet_address gone = {.index = netif_get_index(&device->netif), .family = AF_INET,
-		.prefix = (uint8_t)__builtin_popcount(ip4_addr_get_u32(netif_ip4_netmask(&slot->netif)))};
+		.prefix = device_prefix4(&slot->netif)};
 
 	memcpy(gone.address, netif_ip4_addr(&slot->netif), 4);
 	disconnect_prefix(device, AF_INET, gone.address, gone.prefix);
-	set_address4(slot, none, 32);
+	device_set_address4(slot, none, 32);
 	netlink_route_tell_address(&gone, false);
 }
 
@@ -376,11 +311,11 @@ static int address4_not_found(void)
 /* With the first address of a network go the others of it, as Linux has it unless it is told to promote them. */
 static int delete_address4(struct net_device *device, const struct inet_address *a)
 {
-	struct net_device *slot = find_slot4(device, a->address);
+	struct net_device *slot = device_find_slot4(device, a->address);
 	ip4_addr_t address, mask;
 	bool first = true;
 
-	if (!slot || (a->prefix && a->prefix != __builtin_popcount(ip4_addr_get_u32(netif_ip4_netmask(&slot->netif)))))
+	if (!slot || (a->prefix && a->prefix != device_prefix4(&slot->netif)))
 		return address4_not_found();
 	ip4_addr_copy(address, *netif_ip4_addr(&slot->netif));
 	ip4_addr_copy(mask, *netif_ip4_netmask(&slot->netif));
@@ -459,7 +394,7 @@ static void bring_up(struct net_device *device)
 		if ((slot != device && slot->parent != device) || ip4_addr_isany_val(*netif_ip4_addr(&slot->netif)))
 			continue;
 		memcpy(address, netif_ip4_addr(&slot->netif), 4);
-		connect_prefix(device, AF_INET, address, (unsigned)__builtin_popcount(ip4_addr_get_u32(netif_ip4_netmask(&slot->netif))));
+		connect_prefix(device, AF_INET, address, device_prefix4(&slot->netif));
 	}
 	device_need_link_local(device);
 	connect_prefix(device, AF_INET6, (const uint8_t *)netif_ip6_addr(&device->netif, 0)->addr, 64);

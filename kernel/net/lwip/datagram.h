@@ -30,6 +30,7 @@ void control_report(const struct inet_socket *sock, const struct inet_packet *pa
 /* An error's IP_RECVERR. */
 void control_report_error(const struct inet_socket *sock, const struct inet_packet *packet, struct socket_receive *receive);
 
+#define DNS_PORT 53u
 /* resolver.c: does this datagram (from its UDP header on) go to the name server at 127.0.0.11? Then it is taken. */
 bool resolver_query(struct pbuf *p);
 bool resolver_is_there(void);

@@ -16,7 +16,6 @@
 #include "kernel/net/lwip/datagram.h"
 #include "ring0/clock.h"
 
-#define DNS_PORT 53u
 #define PACKET_OVERHEAD 256u /* charged for each packet beside its bytes */
 
 /* ---- what lwIP's other files ask of udp.c and raw.c ---- */

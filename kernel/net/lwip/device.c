@@ -26,11 +26,6 @@ unsigned net_route_count;
 
 /* ---- frames ---- */
 
-static struct net_device *device_of(struct netif *netif)
-{
-	return container_of(netif, struct net_device, netif);
-}
-
 uint16_t device_mtu(const struct netif *netif)
 {
 	return netif == &loop_netif ? netif->mtu : container_of(netif, const struct net_device, netif)->mtu;
@@ -284,7 +279,7 @@ static void add_netif(struct net_device *device, const ip4_addr_t *address, unsi
 	netif_set_up(&device->netif);
 }
 
-static void add_link(const struct config_link *link)
+static void add_link(const struct config_link *link, uint32_t fd)
 {
 	struct net_device *device = &net_devices[net_device_count++];
 	ip4_addr_t none;
@@ -293,7 +288,7 @@ static void add_link(const struct config_link *link)
 	memcpy(device->name, link->name, sizeof(device->name) - 1);
 	memcpy(device->netif.hwaddr, link->mac, sizeof(link->mac));
 	device->netif.mtu = link->mtu;
-	device->frames.fd = link->fd;
+	device->frames.fd = fd;
 	device->frames.receive = receive_frame;
 	add_netif(device, &none, 0);
 	device->mtu = device->mtu_max = device->netif.mtu6 = link->mtu;
@@ -301,7 +296,8 @@ static void add_link(const struct config_link *link)
 	memcpy(device->netif.hwaddr, link->mac, sizeof(link->mac));
 }
 
-struct net_device *device_add_alias(struct net_device *device)
+/* A further IPv4 address of a link, none yet; NULL: there are too many. */
+static struct net_device *add_alias(struct net_device *device)
 {
 	struct net_device *alias;
 	ip4_addr_t none;
@@ -325,35 +321,74 @@ bool device_shares_network(const struct net_device *device, const struct net_dev
 	       ip4_addr_cmp(netif_ip4_netmask(&slot->netif), mask) && ip4_addr_netcmp(netif_ip4_addr(&slot->netif), address, mask);
 }
 
-static void add_address4(struct net_device *device, const struct config_address *a)
+uint8_t device_prefix4(const struct netif *netif)
 {
-	struct net_device *slot = ip4_addr_isany_val(*netif_ip4_addr(&device->netif)) ? device : device_add_alias(device);
-	ip4_addr_t address, mask, none;
-
-	memcpy(&address.addr, a->address, 4);
-	ip4_addr_set_zero(&none);
-	prefix_mask(a->prefix, &mask);
-	if (!slot)
-		return;
-	slot->broadcast = true;
-	netif_set_addr(&slot->netif, &address, &mask, &none);
+	return (uint8_t)__builtin_popcount(ip4_addr_get_u32(netif_ip4_netmask(netif)));
 }
 
-static int add_address6(struct net_device *device, const struct config_address *a)
+struct net_device *device_find_slot4(struct net_device *device, const uint8_t *address)
 {
-	ip6_addr_t address;
+	for (unsigned i = 0; i < net_device_count; i++) {
+		struct net_device *slot = &net_devices[i];
+
+		if ((slot == device || slot->parent == device) && !memcmp(netif_ip4_addr(&slot->netif), address, 4))
+			return slot;
+	}
+	return NULL;
+}
+
+void device_set_address4(struct net_device *slot, const uint8_t *address, unsigned prefix)
+{
+	ip4_addr_t ip, mask, none;
+
+	memcpy(&ip.addr, address, 4);
+	prefix_mask(prefix, &mask);
+	ip4_addr_set_zero(&none);
+	netif_set_addr(&slot->netif, &ip, &mask, &none);
+}
+
+int device_add_address4(struct net_device *device, const uint8_t *address, unsigned prefix, bool broadcast)
+{
+	static const uint8_t none[4];
+	struct net_device *slot;
+
+	if (device_find_slot4(device, address))
+		return -EEXIST;
+	slot = device_find_slot4(device, none);
+	if (!slot)
+		slot = add_alias(device);
+	if (!slot)
+		return -ENOBUFS;
+	slot->broadcast = broadcast;
+	device_set_address4(slot, address, prefix);
+	return 0;
+}
+
+int device_add_address6(struct net_device *device, const uint8_t *address, unsigned prefix)
+{
+	ip6_addr_t ip;
 	s8_t index;
 
-	memset(&address, 0, sizeof(address));
-	memcpy(address.addr, a->address, 16);
-	ip6_addr_assign_zone(&address, IP6_UNICAST, &device->netif);
-	if (netif_add_ip6_address(&device->netif, &address, &index) != ERR_OK) {
-		klog(LOG_WARNING, "network: %s has more IPv6 addresses than can be taken over", device->name);
-		return 0;
-	}
+	memset(&ip, 0, sizeof(ip));
+	memcpy(ip.addr, address, 16);
+	ip6_addr_assign_zone(&ip, IP6_UNICAST, &device->netif);
+	if (netif_get_ip6_addr_match(&device->netif, &ip) >= 0)
+		return -EEXIST;
+	if (netif_add_ip6_address(&device->netif, &ip, &index) != ERR_OK)
+		return -ENOBUFS;
 	netif_ip6_addr_set_state(&device->netif, index, IP6_ADDR_PREFERRED);
-	device->prefix6[index] = a->prefix;
+	device->prefix6[index] = (uint8_t)prefix;
 	return 0;
+}
+
+static void take_over_address(const struct config_address *a)
+{
+	struct net_device *device = &net_devices[a->link];
+	int rc = a->family == AF_INET ? device_add_address4(device, a->address, a->prefix, true) :
+					device_add_address6(device, a->address, a->prefix);
+
+	if (rc == -ENOBUFS)
+		klog(LOG_WARNING, "network: %s has more addresses than can be taken over", device->name);
 }
 
 /* Neighbour discovery speaks from a link-local address; the host's may not have been there yet. */
@@ -408,10 +443,10 @@ static const char *check_entries(const struct config_network *head, const struct
 	return NULL;
 }
 
-int device_configure(void *config, uint32_t len, const uint32_t *fds, uint32_t fd_count)
+int device_configure(const void *config, uint32_t len, const uint32_t *fds, uint32_t fd_count)
 {
 	const struct config_network *head = config;
-	struct config_link *links = (void *)((struct config_network *)config + 1);
+	const struct config_link *links = (const void *)(head + 1);
 	const char *wrong = len < sizeof(*head) ? "too short" : check(head, len);
 	const struct config_address *addresses;
 	const struct config_route *routes;
@@ -429,16 +464,10 @@ int device_configure(void *config, uint32_t len, const uint32_t *fds, uint32_t f
 	}
 	memcpy(net_routes, routes, head->routes * sizeof(*routes));
 	net_route_count = head->routes;
-	for (uint32_t i = 0; i < head->links; i++) {
-		links[i].fd = fds[links[i].fd];
-		add_link(&links[i]);
-	}
-	for (uint32_t i = 0; i < head->addresses; i++) {
-		if (addresses[i].family == AF_INET)
-			add_address4(&net_devices[addresses[i].link], &addresses[i]);
-		else
-			add_address6(&net_devices[addresses[i].link], &addresses[i]);
-	}
+	for (uint32_t i = 0; i < head->links; i++)
+		add_link(&links[i], fds[links[i].fd]);
+	for (uint32_t i = 0; i < head->addresses; i++)
+		take_over_address(&addresses[i]);
 	for (uint32_t i = 0; i < head->addresses; i++)
 		if (addresses[i].family != AF_INET)
 			device_need_link_local(&net_devices[addresses[i].link]);

@@ -25,11 +25,21 @@ extern unsigned net_device_count; /* links first, then aliases */
 extern struct config_route net_routes[NET_ROUTES_MAX];
 extern unsigned net_route_count;
 
-/* As inet_configure(); `config` stays in use unless it is refused. In the stack. */
-int device_configure(void *config, uint32_t len, const uint32_t *fds, uint32_t fd_count);
+static inline struct net_device *device_of(struct netif *netif) /* not the loopback's */
+{
+	return container_of(netif, struct net_device, netif);
+}
 
-/* A further IPv4 address of a link, none yet; NULL: there are too many. */
-struct net_device *device_add_alias(struct net_device *device);
+/* As inet_configure(). In the stack. */
+int device_configure(const void *config, uint32_t len, const uint32_t *fds, uint32_t fd_count);
+
+/* The netif of a link that has this IPv4 address (all zero: that is free); NULL: none. */
+struct net_device *device_find_slot4(struct net_device *device, const uint8_t *address);
+void device_set_address4(struct net_device *slot, const uint8_t *address, unsigned prefix);
+uint8_t device_prefix4(const struct netif *netif); /* of its IPv4 address */
+/* 0, -EEXIST, -ENOBUFS. In the stack. */
+int device_add_address4(struct net_device *device, const uint8_t *address, unsigned prefix, bool broadcast);
+int device_add_address6(struct net_device *device, const uint8_t *address, unsigned prefix);
 /* Whether `slot` has an address of the link's in this network. */
 bool device_shares_network(const struct net_device *device, const struct net_device *slot, const ip4_addr_t *address, const ip4_addr_t *mask);
 void device_need_link_local(struct net_device *device);

@@ -145,6 +145,7 @@ uint16_t device_mtu(const struct netif *netif);
 void device_fragment(struct netif *netif, bool now); /* datagrams are cut to the MTU, between these two calls */
 
 /* ---- address.c ---- */
+void address_from_bytes(int family, const uint8_t *bytes, ip_addr_t *ip); /* in network order, 4 or 16 */
 /* sockaddr_in, sockaddr_in6 (IPv4-mapped becomes IPv4). 0, -EINVAL, -EAFNOSUPPORT. */
 int address_decode(const struct inet_socket *sock, const struct socket_address *from, ip_addr_t *ip, uint16_t *port);
 void address_encode(int family, const ip_addr_t *ip, uint16_t port, struct socket_address *to);

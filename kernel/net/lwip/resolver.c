@@ -17,7 +17,6 @@
 #include "ring0/lib.h"
 #include "ring0/memory.h"
 
-#define DNS_PORT 53u
 #define DNS_HEADER 12u
 #define QUERY_MAX 4096u
 #define ANSWER_ORDER 4u /* 64 KiB: any datagram */

@@ -20,20 +20,13 @@ void inet_init(void)
 
 int inet_configure(const void *network, uint32_t len, const uint32_t *fds, uint32_t fd_count)
 {
-	void *copy;
 	int rc;
 
 	if (net_device_count)
 		return -EEXIST;
-	copy = kmalloc(len);
-	if (!copy)
-		return -ENOMEM;
-	memcpy(copy, network, len);
 	stack_enter();
-	rc = device_configure(copy, len, fds, fd_count);
+	rc = device_configure(network, len, fds, fd_count);
 	stack_leave();
-	if (rc == -EINVAL)
-		kfree(copy);
 	return rc;
 }
 

@@ -38,9 +38,27 @@ void inet_for_each_device(void (*fn)(void *arg, const struct inet_device *device
 	}
 }
 
-static unsigned mask_prefix(const struct netif *netif)
+struct search {
+	int index;
+	const char *name;
+	struct inet_device *found;
+};
+
+static void match_device(void *arg, const struct inet_device *device)
 {
-	return (unsigned)__builtin_popcount(ip4_addr_get_u32(netif_ip4_netmask(netif)));
+	struct search *search = arg;
+
+	if (search->index ? search->index == device->index : search->name && !strcmp(search->name, device->name))
+		*search->found = *device;
+}
+
+bool inet_find_device(int index, const char *name, struct inet_device *device)
+{
+	struct search search = {index, name, device};
+
+	memset(device, 0, sizeof(*device));
+	inet_for_each_device(match_device, &search);
+	return device->index;
 }
 
 /* Not the first of its network on the link. */
@@ -65,7 +83,7 @@ static void tell_address4(const struct netif *netif, const struct net_device *de
 	out.secondary = device && is_secondary(device);
 	out.broadcast = device && device->broadcast;
 	memcpy(out.address, netif_ip4_addr(netif), 4);
-	out.prefix = (uint8_t)mask_prefix(netif);
+	out.prefix = device_prefix4(netif);
 	out.scope = device ? 0 : 254; /* universe, host */
 	fn(arg, &out);
 }
@@ -125,18 +143,8 @@ int inet_route_to(int family, const uint8_t *to, struct inet_route *out)
 	struct netif *netif;
 	const struct config_route *route = device_route((uint8_t)family, to);
 
-	if (family == AF_INET6) {
-		memset(&address, 0, sizeof(address));
-		memcpy(ip_2_ip6(&address)->addr, to, 16);
-		IP_SET_TYPE_VAL(address, IPADDR_TYPE_V6);
-		ip_addr_copy(from, *IP6_ADDR_ANY);
-	} else {
-		uint32_t word;
-
-		memcpy(&word, to, 4);
-		ip_addr_set_ip4_u32_val(address, word);
-		ip_addr_copy(from, *IP4_ADDR_ANY);
-	}
+	address_from_bytes(family, to, &address);
+	ip_addr_copy(from, *(family == AF_INET6 ? IP6_ADDR_ANY : IP4_ADDR_ANY));
 	netif = route_find(&address, &from);
 	if (!netif)
 		return -ENETUNREACH;
@@ -155,9 +163,9 @@ int inet_route_to(int family, const uint8_t *to, struct inet_route *out)
 	return 0;
 }
 
-static int link_index(const struct netif *netif)
+static int link_index(struct netif *netif)
 {
-	const struct net_device *device = netif == &loop_netif ? NULL : container_of(netif, const struct net_device, netif);
+	const struct net_device *device = netif == &loop_netif ? NULL : device_of(netif);
 
 	return netif_get_index(device && device->parent ? &device->parent->netif : netif);
 }
