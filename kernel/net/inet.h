@@ -87,12 +87,22 @@ struct inet_neighbour {
 	bool permanent;
 };
 
+/* A multicast group that a link takes packets for. */
+struct inet_group {
+	int index;
+	uint8_t family, address[16];
+	unsigned users;
+};
+
 void inet_for_each_device(void (*fn)(void *arg, const struct inet_device *device), void *arg);
 /* By its index, or if that is 0 by its name (NULL: none): whether there is one. *device is all zero if not. */
 bool inet_find_device(int index, const char *name, struct inet_device *device);
 void inet_for_each_address(void (*fn)(void *arg, const struct inet_address *address), void *arg);
 void inet_for_each_route(void (*fn)(void *arg, const struct inet_route *route), void *arg);
 void inet_for_each_neighbour(void (*fn)(void *arg, const struct inet_neighbour *neighbour), void *arg);
+/* Counters since the start, as /proc/net/snmp names them: group "Ip", "Icmp", "Tcp", "Udp", "IpExt", "Ip6", "Icmp6", "Udp6". */
+void inet_for_each_counter(const char *group, void (*fn)(void *arg, const char *name, int64_t value), void *arg);
+void inet_for_each_group(int index, int family, void (*fn)(void *arg, const struct inet_group *group), void *arg);
 /* A frame with its Ethernet header, as a packet socket sends it: 0, -ENXIO, -ENETDOWN, -ENOBUFS. */
 int inet_send_frame(int index, const void *frame, size_t len, const struct socket *from);
 /* The route that a packet would take: 0 or -ENETUNREACH. */

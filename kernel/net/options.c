@@ -8,6 +8,7 @@
 #include <asm/socket.h>
 #include <linux/capability.h>
 #include <linux/errno.h>
+#include <linux/in.h>
 
 #include "kernel/net/filter.h"
 #include "kernel/net/inet.h"
@@ -62,6 +63,18 @@ void socket_options_drop(struct socket_options *options)
 	options->filter = NULL;
 }
 
+/* TCP and UDP. */
+static bool has_zerocopy(const struct socket *sock)
+{
+	return is_inet(sock) && (sock->type == SOCK_STREAM || (sock->type == SOCK_DGRAM && sock->protocol == IPPROTO_UDP));
+}
+
+/* Flags that only some families have: setting gives -EOPNOTSUPP elsewhere. */
+static bool is_of_some(int option)
+{
+	return option == SO_PASSCRED || option == SO_PASSSEC || option == SO_PASSPIDFD || option == SO_ZEROCOPY;
+}
+
 /* ---- flags ---- */
 
 static bool *flag_of(struct socket *sock, int option)
@@ -89,6 +102,8 @@ static bool *flag_of(struct socket *sock, int option)
 		return &o->report_drops;
 	case SO_SELECT_ERR_QUEUE:
 		return &o->select_errors;
+	case SO_ZEROCOPY:
+		return has_zerocopy(sock) ? &o->zerocopy : NULL;
 	case SO_PASSCRED:
 		return passes_credentials(sock) ? &o->pass_cred : NULL;
 	case SO_PASSSEC:
@@ -106,6 +121,8 @@ static int set_flag(struct socket *sock, bool *flag, int option, int number)
 		return -EACCES;
 	if (option == SO_REUSEPORT && number && !is_inet(sock))
 		return -EOPNOTSUPP;
+	if (option == SO_ZEROCOPY && (number < 0 || number > 1))
+		return -EINVAL;
 	*flag = number != 0;
 	return 0;
 }
@@ -244,7 +261,7 @@ int socket_option_set(struct socket *sock, int option, const void *value, unsign
 			rc = set_linger(sock->options, value, len);
 		else if (flag)
 			rc = set_flag(sock, flag, option, number);
-		else if ((option == SO_PASSCRED || option == SO_PASSSEC || option == SO_PASSPIDFD))
+		else if (is_of_some(option))
 			rc = -EOPNOTSUPP;
 		else
 			rc = set_number(sock, option, number);
@@ -382,7 +399,9 @@ int socket_option_get(struct socket *sock, int option, void *value, unsigned *le
 		return rc;
 	if (flag)
 		number = *flag;
-	else if (option == SO_PASSCRED || option == SO_PASSSEC || option == SO_PASSPIDFD)
+	else if (option == SO_ZEROCOPY)
+		number = 0; /* what cannot be set can be read */
+	else if (is_of_some(option))
 		return -EOPNOTSUPP;
 	else if (get_number(sock, option, &number))
 		return 1;

@@ -35,7 +35,7 @@
 #include "kernel/wait.h"
 
 #define SOCKET_ADDRESS_MAX 128u /* struct sockaddr_storage */
-#define SOCKET_OPTION_MAX 256u  /* bytes of an option's value, in or out */
+#define SOCKET_OPTION_MAX 264u  /* bytes of an option's value, in or out */
 
 struct file;
 struct socket;
@@ -114,7 +114,7 @@ struct socket_ops {
 /* SOL_SOCKET's options, of every family (options.c sets them; socket(7) says what each does). */
 struct socket_options {
 	bool reuse_address, reuse_port, keepalive, broadcast, dont_route, oob_inline, no_check, debug, pass_security;
-	bool pass_cred, pass_pidfd, report_drops, select_errors, send_buffer_set, receive_buffer_set, linger;
+	bool pass_cred, pass_pidfd, report_drops, select_errors, zerocopy, send_buffer_set, receive_buffer_set, linger;
 	int timestamp; /* SO_TIMESTAMP_OLD and its kin: which form; 0: none */
 	int linger_seconds, priority, bound_if; /* bound_if: an interface's index; 0: any */
 	uint32_t mark, send_buffer, receive_buffer, receive_low;

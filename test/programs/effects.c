@@ -532,7 +532,9 @@ static void across_namespaces(void)
 	CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, s) == 0);
 	set(s[0], SOL_SOCKET, SO_PASSCRED, 1);
 	if (unshare(CLONE_NEWPID)) {
-		CHECK(errno == EPERM);
+		int error = errno;
+
+		CHECK(error == EPERM);
 		return;
 	}
 	child = fork();

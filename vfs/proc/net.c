@@ -5,6 +5,7 @@
 #include "kernel/net/netlink.h"
 #include "kernel/net/unix.h"
 #include "ring0/lib.h"
+#include "vfs/proc/net.h"
 #include "vfs/proc/proc.h"
 
 static void show_unix_socket(void *seq, const struct unix_summary *s)
@@ -95,12 +96,15 @@ SOCKETS(raw6, AF_INET6, SOCK_RAW, 0)
 struct socket_counts {
 	int family;
 	unsigned tcp, tcp_left, tcp_waiting, udp, raw;
+	uint64_t tcp_bytes, udp_bytes; /* in queues */
 };
 
 static void count_socket(void *arg, const struct inet_summary *s)
 {
 	struct socket_counts *counts = arg;
 
+	if (s->state != 10)
+		*(s->type == SOCK_STREAM ? &counts->tcp_bytes : &counts->udp_bytes) += s->send_queue + s->receive_queue;
 	if (s->family != counts->family)
 		return;
 	if (s->type == SOCK_RAW)
@@ -118,6 +122,11 @@ static void count_unix(void *arg, const struct unix_summary *s)
 	++*(unsigned *)arg;
 }
 
+static unsigned pages(uint64_t bytes)
+{
+	return (unsigned)((bytes + PAGE_SIZE - 1) / PAGE_SIZE);
+}
+
 static int show_sockstat(struct seq *seq, struct pseudo_inode *p)
 {
 	struct socket_counts four = {.family = AF_INET}, six = {.family = AF_INET6};
@@ -127,9 +136,9 @@ static int show_sockstat(struct seq *seq, struct pseudo_inode *p)
 	inet_for_each(count_socket, &six);
 	unix_for_each(count_unix, &used);
 	used += four.tcp + four.udp + four.raw + six.tcp + six.udp + six.raw;
-	seq_printf(seq, "sockets: used %u\nTCP: inuse %u orphan %u tw %u alloc %u mem 0\nUDP: inuse %u mem 0\nUDPLITE: inuse 0\n"
-		"RAW: inuse %u\nFRAG: inuse 0 memory 0\n", used, four.tcp, four.tcp_left + six.tcp_left,
-		four.tcp_waiting + six.tcp_waiting, four.tcp + six.tcp, four.udp, four.raw);
+	seq_printf(seq, "sockets: used %u\nTCP: inuse %u orphan %u tw %u alloc %u mem %u\nUDP: inuse %u mem %u\nUDPLITE: inuse 0\n"
+		"RAW: inuse %u\n", used, four.tcp, four.tcp_left + six.tcp_left, four.tcp_waiting + six.tcp_waiting, four.tcp + six.tcp,
+		pages(four.tcp_bytes), four.udp, pages(four.udp_bytes), four.raw);
 	return 0;
 }
 
@@ -138,7 +147,7 @@ static int show_sockstat6(struct seq *seq, struct pseudo_inode *p)
 	struct socket_counts six = {.family = AF_INET6};
 
 	inet_for_each(count_socket, &six);
-	seq_printf(seq, "TCP6: inuse %u\nUDP6: inuse %u\nUDPLITE6: inuse 0\nRAW6: inuse %u\nFRAG6: inuse 0 memory 0\n", six.tcp,
+	seq_printf(seq, "TCP6: inuse %u\nUDP6: inuse %u\nUDPLITE6: inuse 0\nRAW6: inuse %u\n", six.tcp,
 		six.udp, six.raw);
 	return 0;
 }
@@ -240,16 +249,22 @@ static int show_arp(struct seq *seq, struct pseudo_inode *p)
 const struct pseudo_entry proc_net_table[] = {
 	SHOW("arp", show_arp),
 	SHOW("dev", show_dev),
+	SHOW("dev_mcast", proc_show_dev_mcast),
 	SHOW("icmp", show_icmp),
 	SHOW("icmp6", show_icmp6),
 	SHOW("if_inet6", show_if_inet6),
+	SHOW("igmp", proc_show_igmp),
+	SHOW("igmp6", proc_show_igmp6),
 	SHOW("netlink", show_netlink),
+	SHOW("netstat", proc_show_netstat),
 	TEXT("packet", "sk       RefCnt Type Proto  Iface R Rmem   User   Inode\n"),
 	TEXT("protocols", "protocol  size sockets  memory press maxhdr  slab module     cl co di ac io in de sh ss gs se re bi "
 		"br ha uh gp em\n"),
 	SHOW("raw", show_raw),
 	SHOW("raw6", show_raw6),
 	SHOW("route", show_route),
+	SHOW("snmp", proc_show_snmp),
+	SHOW("snmp6", proc_show_snmp6),
 	SHOW("sockstat", show_sockstat),
 	SHOW("sockstat6", show_sockstat6),
 	SHOW("tcp", show_tcp),

@@ -11,15 +11,6 @@
 
 #define CMSG_ALIGNED(n) (((n) + 7u) & ~(size_t)7)
 
-/* <linux/errqueue.h> needs a C library. */
-struct sock_extended_err {
-	uint32_t ee_errno;
-	uint8_t ee_origin, ee_type, ee_code, ee_pad;
-	uint32_t ee_info, ee_data;
-};
-
-#define SO_EE_ORIGIN_ICMP 2
-#define SO_EE_ORIGIN_ICMP6 3
 
 struct header {
 	uint64_t len;
@@ -28,7 +19,8 @@ struct header {
 
 /* ---- sending ---- */
 
-static int decode_one(struct inet_socket *sock, const struct header *header, const char *data, size_t len, ip_addr_t *from)
+static int decode_one(struct inet_socket *sock, const struct header *header, const char *data, size_t len, ip_addr_t *from,
+	int *index)
 {
 	struct in_pktinfo info;
 	struct in6_pktinfo info6;
@@ -37,12 +29,14 @@ static int decode_one(struct inet_socket *sock, const struct header *header, con
 		if (len < sizeof(info))
 			return -EINVAL;
 		memcpy(&info, data, sizeof(info));
+		*index = info.ipi_ifindex;
 		if (info.ipi_spec_dst.s_addr && IP_IS_V4(from))
 			ip_addr_set_ip4_u32_val(*from, info.ipi_spec_dst.s_addr);
 	} else if (header->level == IPPROTO_IPV6 && header->type == IPV6_PKTINFO) {
 		if (len < sizeof(info6))
 			return -EINVAL;
 		memcpy(&info6, data, sizeof(info6));
+		*index = info6.ipi6_ifindex;
 		if (IP_IS_V6(from))
 			memcpy(ip_2_ip6(from)->addr, &info6.ipi6_addr, sizeof(info6.ipi6_addr));
 	} else if (header->level != SOL_SOCKET) {
@@ -51,7 +45,7 @@ static int decode_one(struct inet_socket *sock, const struct header *header, con
 	return ip_addr_isany(from) || route_is_local(from) ? 0 : -EADDRNOTAVAIL;
 }
 
-int control_decode(struct inet_socket *sock, const struct socket_send *send, ip_addr_t *from)
+int control_decode(struct inet_socket *sock, const struct socket_send *send, ip_addr_t *from, int *index)
 {
 	size_t at = 0;
 
@@ -60,7 +54,7 @@ int control_decode(struct inet_socket *sock, const struct socket_send *send, ip_
 		int rc;
 
 		memcpy(&header, send->control + at, sizeof(header));
-		rc = decode_one(sock, &header, send->control + at + sizeof(header), header.len - sizeof(header), from);
+		rc = decode_one(sock, &header, send->control + at + sizeof(header), header.len - sizeof(header), from, index);
 		if (rc)
 			return rc;
 		at += MIN(CMSG_ALIGNED(header.len), send->control_len - at);
@@ -120,16 +114,19 @@ void control_report_error(const struct inet_socket *sock, const struct inet_pack
 		char offender[sizeof(struct sockaddr_in6)];
 	} data = {.error = {
 		.ee_errno = (uint32_t)packet->error,
-		.ee_origin = sock->family == AF_INET6 ? SO_EE_ORIGIN_ICMP6 : SO_EE_ORIGIN_ICMP,
-		.ee_type = packet->icmp_type,
-		.ee_code = packet->icmp_code,
+		.ee_origin = packet->origin,
+		.ee_type = packet->type,
+		.ee_code = packet->code,
+		.ee_info = packet->info,
+		.ee_data = packet->data,
 	}};
 	struct socket_address address;
 
 	if (!receive->control)
 		return;
 	address_encode(sock->family, &packet->from, 0, &address);
-	memcpy(data.offender, &address, address.len);
+	if (packet->origin == SO_EE_ORIGIN_ICMP || packet->origin == SO_EE_ORIGIN_ICMP6)
+		memcpy(data.offender, &address, address.len);
 	receive->control(receive, sock->family == AF_INET6 ? IPPROTO_IPV6 : IPPROTO_IP,
 		sock->family == AF_INET6 ? IPV6_RECVERR : IP_RECVERR, &data, sizeof(data.error) + address.len);
 }

@@ -11,7 +11,9 @@
 #include <lwip/inet_chksum.h>
 #include <lwip/prot/udp.h>
 
+#include "kernel/net/lwip/counters.h"
 #include "kernel/net/lwip/datagram.h"
+#include "kernel/net/lwip/multicast.h"
 #include "kernel/random.h"
 #include "ring0/clock.h"
 
@@ -95,6 +97,21 @@ static int check_version(const struct inet_socket *sock, const ip_addr_t *to)
 	return 0;
 }
 
+/* The link and the source of a datagram. index: of the link that IP_PKTINFO asks for; 0: none. */
+static struct netif *route_datagram(const struct inet_socket *sock, const ip_addr_t *to, ip_addr_t *from, int index, bool direct)
+{
+	bool v6 = IP_IS_V6(to);
+
+	if (!index && !sock->options.bound_if && ip_addr_ismulticast(to)) {
+		index = v6 ? sock->multicast_if6 : sock->multicast_if;
+		if (!v6 && ip_addr_isany(from) && sock->multicast_from)
+			ip_addr_set_ip4_u32_val(*from, sock->multicast_from);
+		if (!v6 && !index && !ip_addr_isany(from))
+			index = route_index_of(ip4_addr_get_u32(ip_2_ip4(from)));
+	}
+	return index ? route_find_by(index, to, from) : route_find_for(sock, to, from, direct);
+}
+
 static int datagram_connect(struct socket *base, struct socket_address *address, uint64_t deadline)
 {
 	struct inet_socket *sock = inet_of(base);
@@ -114,7 +131,7 @@ static int datagram_connect(struct socket *base, struct socket_address *address,
 	ip_addr_copy(from, sock->local);
 	if (!sock->address_bound)
 		ip_addr_copy(from, *(IP_IS_V6(&to) ? IP6_ADDR_ANY : IP4_ADDR_ANY));
-	if (!route_find_for(sock, &to, &from, false))
+	if (!route_datagram(sock, &to, &from, 0, false))
 		return -ENETUNREACH;
 	if (ip_addr_isany(&to))
 		ip_addr_copy(to, from);
@@ -173,6 +190,8 @@ static int ping_header(struct pbuf *p, const struct inet_socket *sock, const ip_
 	header->id = __builtin_bswap16(sock->local_port);
 	header->checksum = 0;
 	header->checksum = v6 ? checksum(p, IP6_NEXTH_ICMP6, from, to) : inet_chksum_pbuf(p);
+	if (!v6)
+		counters_icmp4_out(header->type);
 	return 0;
 }
 
@@ -214,6 +233,7 @@ static int transmit(struct inet_socket *sock, struct pbuf *p, ip_addr_t *from, c
 		return rc ? rc : stack_error(ip_output_if(p, from, to, ttl, sock->tos, (u8_t)sock->base.protocol, netif));
 	}
 	udp_header(p, sock, port, from, to, netif);
+	counters_udp(IP_IS_V6(to) ? AF_INET6 : AF_INET)->out++;
 	return stack_error(ip_output_if(p, from, to, ttl, sock->tos, IP_PROTO_UDP, netif));
 }
 
@@ -249,26 +269,88 @@ static int check_send(struct inet_socket *sock, const struct socket_send *send)
 	return send->len > UDP_MAX ? -EMSGSIZE : 0;
 }
 
-/* A packet of ours, with its header's room: sent, and freed. */
-static int send_packet(struct inet_socket *sock, struct pbuf *p, ip_addr_t *to, uint16_t port, ip_addr_t *from, unsigned flags)
+/* Multicast and broadcast reach our own sockets, too, as if by the link that they leave by. */
+static void send_to_ourselves(struct inet_socket *sock, struct pbuf *p, ip_addr_t *from, const ip_addr_t *to, uint16_t port,
+	struct netif *netif)
 {
-	struct netif *netif = route_find_for(sock, to, from, flags & MSG_DONTROUTE);
+	bool group = ip_addr_ismulticast(to);
+	struct pbuf *copy;
+
+	if (group ? !multicast_is_member(netif, to) || !(IP_IS_V6(to) ? sock->multicast_loop6 : sock->multicast_loop) :
+		    !ip_addr_isbroadcast(to, netif))
+		return;
+	copy = pbuf_clone(PBUF_IP, PBUF_RAM, p);
+	if (!copy)
+		return;
+	loop_pretend(netif);
+	(void)transmit(sock, copy, from, to, port, &loop_netif);
+	loop_pretend(NULL);
+	pbuf_free(copy);
+}
+
+/* What must not leave the host: a TTL of 0, IPv6 groups of the interface (RFC 4291, 2.7). */
+static bool stays_here(const struct inet_socket *sock, const ip_addr_t *to)
+{
+	return ip_addr_ismulticast(to) && (!sock->multicast_ttl || (IP_IS_V6(to) && ip6_addr_multicast_scope(ip_2_ip6(to)) <= 1));
+}
+
+/*
+ * What a packet may be cut to, and whether nobody on the way may cut it further. 0, or -EMSGSIZE where it must not be cut
+ * and is too long (IP_MTU_DISCOVER of ip(7)).
+ */
+static int fit_path(struct inet_socket *sock, const struct pbuf *p, const ip_addr_t *to, uint16_t port, struct netif *netif,
+	uint16_t *mtu, bool *whole)
+{
+	bool v6 = IP_IS_V6(to), included = sock->header_included && !v6;
+	uint8_t discover = v6 ? sock->discover6 : sock->discover;
+	size_t len = p->tot_len + (v6 ? IP6_HLEN : included ? 0u : IP_HLEN);
+
+	*mtu = device_mtu(netif);
+	if (discover < IP_PMTUDISC_PROBE && !included)
+		*mtu = path_mtu(to, netif);
+	*whole = !included && (discover == IP_PMTUDISC_DO || discover == IP_PMTUDISC_PROBE || (discover == IP_PMTUDISC_WANT && len <= *mtu));
+	if (netif == &loop_netif || len <= *mtu)
+		return 0;
+	if (included || (v6 && sock->dont_fragment6) || (discover >= IP_PMTUDISC_DO && discover != IP_PMTUDISC_OMIT))
+		return error_too_long(sock, to, port, *mtu);
+	return 0;
+}
+
+static int send_by(struct inet_socket *sock, struct pbuf *p, ip_addr_t *from, ip_addr_t *to, uint16_t port, struct netif *netif)
+{
+	uint16_t mtu;
+	bool whole;
+	int rc;
+
+	if (IP_IS_V6(to) && ip6_addr_lacks_zone(ip_2_ip6(to), IP6_UNKNOWN))
+		ip6_addr_assign_zone(ip_2_ip6(to), IP6_UNKNOWN, netif);
+	rc = fit_path(sock, p, to, port, netif, &mtu, &whole);
+	if (rc)
+		return rc;
+	stack_enter();
+	if (netif != &loop_netif)
+		send_to_ourselves(sock, p, from, to, port, netif);
+	device_fragment_to(netif, mtu, whole);
+	if (netif == &loop_netif || !stays_here(sock, to))
+		rc = transmit(sock, p, from, to, port, netif);
+	device_fragment(netif, false);
+	stack_leave();
+	return rc;
+}
+
+/* A packet of ours, with its header's room: sent, and freed. index: of the link that IP_PKTINFO asks for; 0: none. */
+static int send_packet(struct inet_socket *sock, struct pbuf *p, ip_addr_t *to, uint16_t port, ip_addr_t *from, int index, unsigned flags)
+{
+	struct netif *netif = route_datagram(sock, to, from, index, flags & MSG_DONTROUTE);
 	int rc = netif ? 0 : -ENETUNREACH;
 
 	if (!rc && IP_IS_V4(to) && ip4_addr_isbroadcast(ip_2_ip4(to), netif) && !sock->options.broadcast)
 		rc = -EACCES;
-	if (rc) {
-		pbuf_free(p);
-		return rc;
-	}
-	if (ip_addr_isany(to))
+	if (!rc && ip_addr_isany(to))
 		ip_addr_copy(*to, *from);
-	stack_enter();
-	device_fragment(netif, true);
-	rc = transmit(sock, p, from, to, port, netif);
-	device_fragment(netif, false);
+	if (!rc)
+		rc = send_by(sock, p, from, to, port, netif);
 	pbuf_free(p);
-	stack_leave();
 	return rc;
 }
 
@@ -286,7 +368,7 @@ static int push(struct inet_socket *sock)
 
 	sock->corked = NULL;
 	source_of(sock, &to, &from);
-	return p ? send_packet(sock, p, &to, sock->corked_port, &from, 0) : 0;
+	return p ? send_packet(sock, p, &to, sock->corked_port, &from, 0, 0) : 0;
 }
 
 int datagram_push(struct inet_socket *sock)
@@ -349,7 +431,7 @@ static int64_t datagram_send(struct socket *base, struct socket_send *send)
 	uint16_t port, header = udp ? UDP_HLEN : 0;
 	ip_addr_t to, from;
 	struct pbuf *p;
-	int rc = check_send(sock, send);
+	int index = 0, rc = check_send(sock, send);
 
 	if (!rc && udp && (sock->corked || sock->cork || send->flags & MSG_MORE))
 		return send_gathered(sock, send);
@@ -360,7 +442,7 @@ static int64_t datagram_send(struct socket *base, struct socket_send *send)
 	if (rc)
 		return rc;
 	source_of(sock, &to, &from);
-	rc = control_decode(sock, send, &from);
+	rc = control_decode(sock, send, &from, &index);
 	if (rc)
 		return rc;
 	p = pbuf_alloc(PBUF_IP, (u16_t)(header + send->len), PBUF_RAM);
@@ -370,7 +452,9 @@ static int64_t datagram_send(struct socket *base, struct socket_send *send)
 	if (rc)
 		pbuf_free(p);
 	else
-		rc = send_packet(sock, p, &to, port, &from, send->flags);
+		rc = send_packet(sock, p, &to, port, &from, index, send->flags);
+	if (!rc && send->len && send->flags & MSG_ZEROCOPY && sock->options.zerocopy)
+		error_zerocopy_done(sock);
 	return rc ? rc : (int64_t)send->len;
 }
 
@@ -387,7 +471,7 @@ void datagram_free_packet(struct inet_packet *packet)
 	kfree(packet);
 }
 
-static int copy_payload(const struct inet_packet *packet, struct socket_receive *receive, size_t len)
+int datagram_copy_payload(const struct inet_packet *packet, struct socket_receive *receive, size_t len)
 {
 	int rc = 0;
 
@@ -418,29 +502,6 @@ static struct inet_packet *first_packet(struct inet_socket *sock, struct socket_
 	return *rc ? NULL : packet;
 }
 
-/* MSG_ERRQUEUE: what was sent, where to, and why it did not arrive. */
-static int64_t receive_error(struct inet_socket *sock, struct socket_receive *receive)
-{
-	struct inet_packet *packet = TAILQ_FIRST(&sock->errors);
-	size_t len;
-	int rc;
-
-	if (!packet)
-		return -EAGAIN;
-	TAILQ_REMOVE(&sock->errors, packet, link);
-	sock->packet_bytes -= packet->p->tot_len;
-	if (sock->error == packet->error)
-		sock->error = 0;
-	len = MIN((size_t)packet->p->tot_len, receive->len);
-	rc = copy_payload(packet, receive, len);
-	receive->out_flags = MSG_ERRQUEUE | (packet->p->tot_len > len ? MSG_TRUNC : 0);
-	if (receive->address)
-		address_encode(sock->family, &packet->to, packet->port, receive->address);
-	control_report_error(sock, packet, receive);
-	datagram_free_packet(packet);
-	return rc ? rc : (int64_t)len;
-}
-
 static int64_t datagram_receive(struct socket *base, struct socket_receive *receive)
 {
 	struct inet_socket *sock = inet_of(base);
@@ -451,7 +512,7 @@ static int64_t datagram_receive(struct socket *base, struct socket_receive *rece
 	if (receive->flags & MSG_OOB)
 		return -EOPNOTSUPP;
 	if (receive->flags & MSG_ERRQUEUE)
-		return receive_error(sock, receive);
+		return error_receive(sock, receive);
 	mutex_lock(&sock->read_lock);
 	packet = TAILQ_FIRST(&sock->packets);
 	if (!packet || sock->error) {
@@ -469,15 +530,17 @@ static int64_t datagram_receive(struct socket *base, struct socket_receive *rece
 	full = packet->p->tot_len;
 	if (!(receive->flags & MSG_PEEK)) {
 		TAILQ_REMOVE(&sock->packets, packet, link);
-		sock->packet_bytes -= full;
+		sock->packet_bytes -= datagram_charge(packet);
 	}
 	len = MIN(full, receive->len);
-	rc = copy_payload(packet, receive, len);
+	rc = datagram_copy_payload(packet, receive, len);
 	if (!rc) {
 		receive->out_flags = full > len ? MSG_TRUNC : 0;
 		if (receive->address)
 			address_encode(sock->family, &packet->from, packet->port, receive->address);
 		control_report(sock, packet, receive);
+		if (!(receive->flags & MSG_PEEK) && base->protocol == IPPROTO_UDP)
+			counters_udp(IP_IS_V6(&packet->to) ? AF_INET6 : AF_INET)->in++;
 	}
 	if (!(receive->flags & MSG_PEEK))
 		datagram_free_packet(packet);
@@ -519,10 +582,6 @@ static void datagram_close(struct socket *base)
 		pbuf_free(sock->corked);
 	while ((packet = TAILQ_FIRST(&sock->packets))) {
 		TAILQ_REMOVE(&sock->packets, packet, link);
-		datagram_free_packet(packet);
-	}
-	while ((packet = TAILQ_FIRST(&sock->errors))) {
-		TAILQ_REMOVE(&sock->errors, packet, link);
 		datagram_free_packet(packet);
 	}
 	inet_free(sock);

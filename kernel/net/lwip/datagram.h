@@ -17,14 +17,47 @@ struct icmp_head {
 #define ICMP4_UNREACHABLE 3
 #define ICMP4_TOO_BIG 4 /* a code of ICMP4_UNREACHABLE */
 #define ICMP4_ECHO 8
+#define ICMP4_TIME_EXCEEDED 11
+#define ICMP4_PARAMETER 12
 #define ICMP6_UNREACHABLE 1
+#define ICMP6_TOO_BIG 2
+#define ICMP6_TIME_EXCEEDED 3
+#define ICMP6_PARAMETER 4
 #define ICMP6_ECHO 128
 #define ICMP6_ECHO_REPLY 129
 
-void datagram_free_packet(struct inet_packet *packet);
+#define PACKET_OVERHEAD 256u /* charged for each packet beside its bytes */
 
-/* IP_PKTINFO and its like on the way out: may set the source. 0, -EINVAL. */
-int control_decode(struct inet_socket *sock, const struct socket_send *send, ip_addr_t *from);
+static inline size_t datagram_charge(const struct inet_packet *packet)
+{
+	return packet->p->tot_len + PACKET_OVERHEAD;
+}
+
+/* <linux/errqueue.h> needs a C library. */
+struct sock_extended_err {
+	uint32_t ee_errno;
+	uint8_t ee_origin, ee_type, ee_code, ee_pad;
+	uint32_t ee_info, ee_data;
+};
+
+#define SO_EE_ORIGIN_LOCAL 1
+#define SO_EE_ORIGIN_ICMP 2
+#define SO_EE_ORIGIN_ICMP6 3
+#define SO_EE_ORIGIN_ZEROCOPY 5
+#define SO_EE_CODE_ZEROCOPY_COPIED 1
+
+void datagram_free_packet(struct inet_packet *packet);
+int datagram_copy_payload(const struct inet_packet *packet, struct socket_receive *receive, size_t len); /* 0 or -EFAULT; may sleep */
+/* The UDP socket that a packet is for; NULL: none. */
+struct inet_socket *datagram_find(const ip_addr_t *to, uint16_t to_port, const ip_addr_t *from, uint16_t from_port,
+	const struct netif *netif);
+
+/* error.c: an ICMP message that came, its header at byte `at`: sockets are told what it says of their packets. */
+void error_icmp4(struct pbuf *p, uint16_t at, const struct netif *netif);
+void error_icmp6(struct pbuf *p, uint16_t at, const struct netif *netif);
+
+/* IP_PKTINFO and its like on the way out: may set the source and the index of the link. 0, -EINVAL, -EADDRNOTAVAIL, -ENODEV. */
+int control_decode(struct inet_socket *sock, const struct socket_send *send, ip_addr_t *from, int *index);
 /* What the socket has asked to be told about a packet. */
 void control_report(const struct inet_socket *sock, const struct inet_packet *packet, struct socket_receive *receive);
 /* An error's IP_RECVERR. */

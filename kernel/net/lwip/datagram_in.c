@@ -13,10 +13,10 @@
 #include <lwip/udp.h>
 
 #include "kernel/net/filter.h"
+#include "kernel/net/lwip/counters.h"
 #include "kernel/net/lwip/datagram.h"
+#include "kernel/net/lwip/multicast.h"
 #include "ring0/clock.h"
-
-#define PACKET_OVERHEAD 256u /* charged for each packet beside its bytes */
 
 /* ---- what lwIP's other files ask of udp.c and raw.c ---- */
 
@@ -85,14 +85,14 @@ static void queue_packet(struct inet_socket *sock, struct pbuf *p, uint16_t port
 {
 	struct inet_packet *packet;
 
-	if (sock->packet_bytes + p->tot_len + PACKET_OVERHEAD > sock->options.receive_buffer || sock->shutdown & INET_SHUT_RECEIVE) {
-		sock->drops++;
-		pbuf_free(p);
-		return;
-	}
-	packet = kmalloc(sizeof(*packet));
+	packet = sock->packet_bytes + p->tot_len + PACKET_OVERHEAD > sock->options.receive_buffer ||
+		sock->shutdown & INET_SHUT_RECEIVE ? NULL : kzalloc(sizeof(*packet));
 	if (!packet) {
 		sock->drops++;
+		if (sock->base.protocol == IPPROTO_UDP) {
+			counters_udp(sock->family)->full++;
+			counters_udp(sock->family)->errors++;
+		}
 		pbuf_free(p);
 		return;
 	}
@@ -111,7 +111,7 @@ static void queue_packet(struct inet_socket *sock, struct pbuf *p, uint16_t port
 		packet->tos = IPH_TOS(ip4_current_header());
 	}
 	TAILQ_INSERT_TAIL(&sock->packets, packet, link);
-	sock->packet_bytes += p->tot_len;
+	sock->packet_bytes += datagram_charge(packet);
 	inet_wake(sock, EPOLLIN | EPOLLRDNORM);
 }
 
@@ -147,7 +147,7 @@ static unsigned score(const struct inet_socket *sock, const ip_addr_t *to, uint1
 	return sock->family == AF_INET && !IP_IS_V6(to) ? points + 1 : points;
 }
 
-static struct inet_socket *find_udp(const ip_addr_t *to, uint16_t to_port, const ip_addr_t *from, uint16_t from_port,
+struct inet_socket *datagram_find(const ip_addr_t *to, uint16_t to_port, const ip_addr_t *from, uint16_t from_port,
 	const struct netif *netif)
 {
 	struct inet_socket *sock, *best = NULL;
@@ -175,21 +175,32 @@ static void queue_udp(struct inet_socket *sock, struct pbuf *p, uint16_t from_po
 	queue_packet(sock, p, from_port);
 }
 
-/* Multicast and broadcast: a copy for everyone. */
-static void deliver_to_all(struct pbuf *p, const struct udp_hdr *header, const struct netif *netif)
+/* The packet at hand may be to a group. */
+static bool wants_group(const struct inet_socket *sock)
 {
+	return !ip_addr_ismulticast(ip_current_dest_addr()) || multicast_wants(sock, ip_current_dest_addr(), ip_current_src_addr(),
+		netif_get_index(ip_current_input_netif()));
+}
+
+/* Multicast and broadcast: a copy for everyone. */
+static void deliver_to_all(struct pbuf *p, const struct udp_hdr *header)
+{
+	const struct netif *netif = ip_current_input_netif();
 	uint16_t to_port = __builtin_bswap16(header->dest), from_port = __builtin_bswap16(header->src);
 	struct inet_socket *sock;
+	bool wanted = false;
 
 	TAILQ_FOREACH(sock, &inet_sockets, all) {
 		struct pbuf *copy;
 
-		if (!score(sock, ip_current_dest_addr(), to_port, ip_current_src_addr(), from_port, netif))
+		if (!score(sock, ip_current_dest_addr(), to_port, ip_current_src_addr(), from_port, netif) || !wants_group(sock))
 			continue;
+		wanted = true;
 		copy = pbuf_clone(PBUF_RAW, PBUF_RAM, p);
 		if (copy)
 			queue_udp(sock, copy, from_port);
 	}
+	counters_udp(ip_current_is_v6() ? AF_INET6 : AF_INET)->ignored += !wanted;
 	pbuf_free(p);
 }
 
@@ -207,7 +218,10 @@ static bool udp_is_valid(struct pbuf *p, const struct udp_hdr *header, const str
 		return true;
 	if (!header->chksum)
 		return !ip_current_is_v6();
-	return !ip_chksum_pseudo(p, IP_PROTO_UDP, p->tot_len, ip_current_src_addr(), ip_current_dest_addr());
+	if (!ip_chksum_pseudo(p, IP_PROTO_UDP, p->tot_len, ip_current_src_addr(), ip_current_dest_addr()))
+		return true;
+	counters_udp(ip_current_is_v6() ? AF_INET6 : AF_INET)->checksum++;
+	return false;
 }
 
 /* "Port unreachable", with as much of the packet as RFC 1812 and RFC 4443 ask for; lwIP's own has 8 bytes. */
@@ -228,6 +242,8 @@ static void send_unreachable(struct pbuf *p, struct netif *netif)
 		head->checksum = ip_chksum_pseudo(out, IP6_NEXTH_ICMP6, out->tot_len, ip_current_dest_addr(), ip_current_src_addr());
 	else
 		head->checksum = inet_chksum_pbuf(out);
+	if (!v6)
+		counters_icmp4_out(ICMP4_UNREACHABLE);
 	(void)ip_output_if(out, ip_current_dest_addr(), ip_current_src_addr(), IP_DEFAULT_TTL, 0,
 		v6 ? IP6_NEXTH_ICMP6 : IP_PROTO_ICMP, netif);
 	pbuf_free(out);
@@ -236,182 +252,33 @@ static void send_unreachable(struct pbuf *p, struct netif *netif)
 void udp_input(struct pbuf *p, struct netif *netif)
 {
 	const struct udp_hdr *header = p->payload;
+	int family = ip_current_is_v6() ? AF_INET6 : AF_INET;
 	struct inet_socket *sock;
 	uint16_t from_port;
 
 	if (!udp_is_valid(p, header, netif)) {
+		counters_udp(family)->errors++;
 		pbuf_free(p);
 		return;
 	}
 	if (ip_addr_ismulticast(ip_current_dest_addr()) || ip_addr_isbroadcast(ip_current_dest_addr(), ip_current_netif())) {
-		deliver_to_all(p, header, netif);
+		deliver_to_all(p, header);
 		return;
 	}
 	if (netif == &loop_netif && resolver_query(p))
 		return;
 	from_port = __builtin_bswap16(header->src);
-	sock = find_udp(ip_current_dest_addr(), __builtin_bswap16(header->dest), ip_current_src_addr(), from_port, netif);
+	sock = datagram_find(ip_current_dest_addr(), __builtin_bswap16(header->dest), ip_current_src_addr(), from_port, netif);
 	if (sock) {
 		queue_udp(sock, p, from_port);
 		return;
 	}
+	counters_udp(family)->no_ports++;
 	pbuf_header_force(p, (s16_t)ip_current_header_tot_len());
 	/* With an engine's resolver in the namespace, an answer that nobody here waits for is that one's. */
 	if (from_port != DNS_PORT || !resolver_is_there())
 		send_unreachable(p, netif);
 	pbuf_free(p);
-}
-
-/* ---- errors that ICMP brings ---- */
-
-static int unreachable_error(unsigned code)
-{
-	/* net, host, protocol, port, fragmentation needed, source route failed */
-	static const uint8_t errors[] = {ENETUNREACH, EHOSTUNREACH, ENOPROTOOPT, ECONNREFUSED, EMSGSIZE, EOPNOTSUPP};
-
-	return code < ARRAY_SIZE(errors) ? errors[code] : EHOSTUNREACH;
-}
-
-/* What an ICMP error says of a packet that we sent. */
-struct icmp_report {
-	bool udp;
-	ip_addr_t from, to;
-	uint16_t from_port, to_port;
-	uint16_t payload_at; /* in the message, from its IP header on */
-	int error;
-	uint8_t type, code;
-};
-
-static void queue_error(struct inet_socket *sock, struct pbuf *p, const struct icmp_report *report)
-{
-	uint16_t len = report->payload_at < p->tot_len ? (uint16_t)(p->tot_len - report->payload_at) : 0;
-	struct inet_packet *packet;
-
-	if (sock->packet_bytes + len + PACKET_OVERHEAD > sock->options.receive_buffer)
-		return;
-	packet = kzalloc(sizeof(*packet));
-	if (!packet)
-		return;
-	packet->p = pbuf_alloc(PBUF_RAW, len, PBUF_RAM);
-	if (!packet->p) {
-		kfree(packet);
-		return;
-	}
-	if (len)
-		(void)pbuf_copy_partial(p, packet->p->payload, len, report->payload_at);
-	ip_addr_copy(packet->from, *ip_current_src_addr());
-	ip_addr_copy(packet->to, report->to);
-	packet->port = report->to_port;
-	packet->error = report->error;
-	packet->icmp_type = report->type;
-	packet->icmp_code = report->code;
-	TAILQ_INSERT_TAIL(&sock->errors, packet, link);
-	sock->packet_bytes += len;
-}
-
-static struct inet_socket *find_connecting(const struct icmp_report *report)
-{
-	struct inet_socket *sock;
-
-	TAILQ_FOREACH(sock, &inet_sockets, all)
-		if (sock->base.type == SOCK_STREAM && sock->state == INET_CONNECTING && sock->local_port == report->from_port &&
-		    sock->remote_port == report->to_port && ip_addr_cmp_zoneless(&sock->remote, &report->to))
-			return sock;
-	return NULL;
-}
-
-static void report_error(struct pbuf *p, const struct icmp_report *report, const struct netif *netif)
-{
-	struct inet_socket *sock;
-
-	if (report->udp) {
-		sock = find_udp(&report->from, report->from_port, &report->to, report->to_port, netif);
-		if (!sock || (!sock->connected && !sock->receive_errors && !sock->receive_errors6))
-			return;
-		if (sock->receive_errors || sock->receive_errors6)
-			queue_error(sock, p, report);
-	} else {
-		sock = find_connecting(report);
-		if (!sock)
-			return;
-		sock->state = INET_DONE;
-		sock->shutdown = INET_SHUT_RECEIVE | INET_SHUT_SEND;
-	}
-	sock->error = report->error;
-	inet_wake(sock, ~0u);
-}
-
-/* Ports of the packet inside an ICMP error. */
-static bool inner_ports(struct pbuf *p, uint16_t at, uint8_t protocol, struct icmp_report *report)
-{
-	uint16_t ports[2];
-
-	if (protocol != IP_PROTO_UDP && protocol != IP_PROTO_TCP)
-		return false;
-	if (pbuf_copy_partial(p, ports, sizeof(ports), at) != sizeof(ports))
-		return false;
-	report->udp = protocol == IP_PROTO_UDP;
-	report->from_port = __builtin_bswap16(ports[0]);
-	report->to_port = __builtin_bswap16(ports[1]);
-	report->payload_at = (uint16_t)(at + UDP_HLEN);
-	return true;
-}
-
-/* Frames that the host did not check itself; those of the loopback have none. */
-static bool icmp4_is_good(const struct pbuf *p, uint16_t at, const struct netif *netif)
-{
-	if (netif == &loop_netif || p->len != p->tot_len)
-		return netif == &loop_netif;
-	return at <= p->len && !inet_chksum((const char *)p->payload + at, (u16_t)(p->len - at));
-}
-
-static void icmp4_error(struct pbuf *p, uint16_t at, const struct netif *netif)
-{
-	struct icmp_report report;
-	struct icmp_head icmp;
-	struct ip_hdr inner;
-	uint32_t seq;
-
-	if (pbuf_copy_partial(p, &icmp, sizeof(icmp), at) != sizeof(icmp) || icmp.type != ICMP4_UNREACHABLE ||
-	    !icmp4_is_good(p, at, netif))
-		return;
-	at = (uint16_t)(at + sizeof(icmp));
-	if (pbuf_copy_partial(p, &inner, IP_HLEN, at) != IP_HLEN || IPH_V(&inner) != 4 || IPH_HL_BYTES(&inner) < IP_HLEN)
-		return;
-	ip_addr_copy_from_ip4(report.from, inner.src);
-	ip_addr_copy_from_ip4(report.to, inner.dest);
-	report.error = unreachable_error(icmp.code);
-	report.type = icmp.type;
-	report.code = icmp.code;
-	at = (uint16_t)(at + IPH_HL_BYTES(&inner));
-	if (!inner_ports(p, at, IPH_PROTO(&inner), &report))
-		return;
-	if (report.udp || icmp.code != ICMP4_TOO_BIG)
-		report_error(p, &report, netif);
-	else if (pbuf_copy_partial(p, &seq, sizeof(seq), (u16_t)(at + 4)) == sizeof(seq))
-		path_too_big(&report.from, report.from_port, &report.to, report.to_port, __builtin_bswap32(seq),
-			__builtin_bswap16(icmp.sequence));
-}
-
-static void icmp6_error(struct pbuf *p, uint16_t at, const struct netif *netif)
-{
-	static const uint8_t errors[] = {ENETUNREACH, EACCES, EHOSTUNREACH, EHOSTUNREACH, ECONNREFUSED, EACCES, EACCES};
-	struct icmp_report report;
-	struct icmp_head icmp;
-	struct ip6_hdr inner;
-
-	if (pbuf_copy_partial(p, &icmp, sizeof(icmp), at) != sizeof(icmp) || icmp.type != ICMP6_UNREACHABLE || icmp.code >= ARRAY_SIZE(errors))
-		return;
-	at = (uint16_t)(at + sizeof(icmp));
-	if (pbuf_copy_partial(p, &inner, IP6_HLEN, at) != IP6_HLEN)
-		return;
-	ip_addr_copy_from_ip6_packed(report.from, inner.src);
-	ip_addr_copy_from_ip6_packed(report.to, inner.dest);
-	report.error = errors[icmp.code];
-	report.type = icmp.type;
-	report.code = icmp.code;
-	if (inner_ports(p, (uint16_t)(at + IP6_HLEN), IP6H_NEXTH(&inner), &report))
-		report_error(p, &report, netif);
 }
 
 /* ---- raw and ping sockets ---- */
@@ -429,6 +296,8 @@ static bool raw_matches(const struct inet_socket *sock, struct pbuf *p, uint16_t
 	if (sock->connected && !ip_addr_cmp_zoneless(&sock->remote, ip_current_src_addr()))
 		return false;
 	if (sock->options.bound_if && sock->options.bound_if != (int)netif_get_index(ip_current_input_netif()))
+		return false;
+	if (!wants_group(sock))
 		return false;
 	if (sock->base.type == SOCK_RAW) {
 		uint8_t type = pbuf_try_get_at(p, at) >= 0 ? (uint8_t)pbuf_try_get_at(p, at) : 0;
@@ -450,9 +319,9 @@ raw_input_state_t raw_input(struct pbuf *p, struct netif *netif)
 	struct inet_socket *sock;
 
 	if (!v6 && protocol == IP_PROTO_ICMP)
-		icmp4_error(p, at, netif);
+		error_icmp4(p, at, netif);
 	else if (v6 && protocol == IP6_NEXTH_ICMP6)
-		icmp6_error(p, at, netif);
+		error_icmp6(p, at, netif);
 	TAILQ_FOREACH(sock, &inet_sockets, all) {
 		struct pbuf *copy;
 

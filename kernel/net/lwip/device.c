@@ -12,6 +12,7 @@
 #include <lwip/prot/etharp.h>
 #include <netif/ethernet.h>
 
+#include "kernel/net/lwip/counters.h"
 #include "kernel/net/lwip/device.h"
 #include "kernel/net/lwip/hooks.h"
 #include "kernel/net/packet.h"
@@ -31,10 +32,20 @@ uint16_t device_mtu(const struct netif *netif)
 	return netif == &loop_netif ? netif->mtu : container_of(netif, const struct net_device, netif)->mtu;
 }
 
+static bool uncut; /* what is being sent says that nobody may cut it */
+
 void device_fragment(struct netif *netif, bool now)
 {
+	uncut = false;
 	if (netif != &loop_netif)
 		netif->mtu = now ? device_of(netif)->mtu : LARGE_MTU;
+}
+
+void device_fragment_to(struct netif *netif, uint16_t mtu, bool keep_whole)
+{
+	if (netif != &loop_netif)
+		netif->mtu = mtu;
+	uncut = keep_whole;
 }
 
 /* The MSS that a SYN announces is the link's; lwIP's comes from the larger number. */
@@ -72,6 +83,8 @@ static void forbid_fragments(uint8_t *header)
 {
 	uint32_t sum = (uint32_t)header[10] << 8 | header[11];
 
+	if (header[6] & 0x40)
+		return;
 	header[6] |= 0x40;
 	sum = (sum ^ 0xffff) + 0x4000;
 	sum = ((sum & 0xffff) + (sum >> 16)) ^ 0xffff;
@@ -178,6 +191,9 @@ static err_t output4(struct netif *netif, struct pbuf *p, const ip4_addr_t *to)
 	ip_addr_t address;
 
 	ip_addr_copy_from_ip4(address, *to);
+	if (uncut && !(IPH_OFFSET((const struct ip_hdr *)p->payload) & ~__builtin_bswap16(IP_DF)))
+		forbid_fragments(p->payload);
+	counters_ip4(p->payload, p->tot_len, true, ip_addr_isbroadcast(&address, netif));
 	return route_is_local(&address) ? loop_queue(p) : etharp_output(netif, p, to);
 }
 

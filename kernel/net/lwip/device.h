@@ -30,6 +30,11 @@ static inline struct net_device *device_of(struct netif *netif) /* not the loopb
 	return container_of(netif, struct net_device, netif);
 }
 
+static inline struct netif *device_link(struct netif *netif) /* the link itself, of an alias */
+{
+	return netif != &loop_netif && device_of(netif)->parent ? &device_of(netif)->parent->netif : netif;
+}
+
 /* As inet_configure(). In the stack. */
 int device_configure(const void *config, uint32_t len, const uint32_t *fds, uint32_t fd_count);
 

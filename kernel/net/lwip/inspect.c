@@ -7,6 +7,7 @@
  */
 #include <linux/in.h>
 
+#include "kernel/net/lwip/counters.h"
 #include "kernel/net/lwip/hooks.h"
 #include "kernel/net/lwip/internal.h"
 
@@ -55,6 +56,8 @@ static bool packet4_is_good(const struct pbuf *p)
 
 int lwip_port_ip4_input(struct pbuf *p, struct netif *netif)
 {
+	if (p->len >= IP_HLEN)
+		counters_ip4(p->payload, p->tot_len, false, p->flags & PBUF_FLAG_LLBCAST);
 	if (packet4_is_good(p)) {
 		tcp_before_input(p, IPH_PROTO((const struct ip_hdr *)p->payload), IPH_HL_BYTES((const struct ip_hdr *)p->payload));
 		return 0;

@@ -61,9 +61,10 @@ struct inet_packet {
 	uint8_t ifindex, ttl, tos;
 	uint32_t drops; /* of the socket, before it */
 	int64_t time;   /* ns since 1970 */
-	/* for MSG_ERRQUEUE: the error, and the ICMP message that brought it; `from` is its sender, `to` our destination */
+	/* for MSG_ERRQUEUE: a struct sock_extended_err (error.c); `from` is its sender, `to` our destination */
 	int error;
-	uint8_t icmp_type, icmp_code;
+	uint8_t origin, type, code;
+	uint32_t info, data;
 };
 
 struct inet_socket {
@@ -80,9 +81,13 @@ struct inet_socket {
 	/* options */
 	struct socket_options options;
 	bool v6only, nodelay, cork, free_bind, no_check6, original_destination, report_queue, delay_acks, quick_acks;
+	uint8_t discover, discover6; /* IP_PMTUDISC_*: of the path's MTU */
+	bool dont_fragment6; /* IPV6_DONTFRAG */
 	bool pktinfo, pktinfo6, receive_ttl, receive_tos, receive_hops, receive_class, receive_errors;
-	bool receive_errors6, header_included, multicast_loop;
-	uint8_t tos, ttl, multicast_ttl, multicast_if, minimum_ttl;
+	bool receive_errors6, header_included, multicast_loop, multicast_loop6, multicast_all, multicast_all6;
+	uint8_t tos, ttl, multicast_ttl, minimum_ttl;
+	int multicast_if, multicast_if6; /* index of the link that multicast leaves by; 0: as routed */
+	uint32_t multicast_from;         /* its source under IPv4, in network order; 0: the link's */
 	uint32_t keep_idle, keep_interval, keep_count; /* s */
 	uint32_t user_timeout; /* ms; 0: none */
 	uint32_t defer_accept; /* s */
@@ -107,7 +112,9 @@ struct inet_socket {
 	struct pbuf *corked; /* what has gathered for one datagram, with room for the header */
 	ip_addr_t corked_to;
 	uint16_t corked_port;
+	uint32_t zerocopy_next;  /* the number of the next send with MSG_ZEROCOPY */
 	bool address_bound;      /* `local` was chosen by bind(2) */
+	SLIST_HEAD(, multicast_membership) memberships; /* multicast.c */
 	uint32_t icmp_filter[8]; /* raw ICMP: a bit for each type that is not wanted */
 };
 
@@ -127,6 +134,8 @@ int stack_error(err_t err); /* lwIP's as -errno */
 extern struct netif loop_netif;
 void loop_init(void);
 void loop_drain(void);
+/* Between these calls (NULL ends it) what is queued comes in as if by that link, which has sent it to us, too. */
+void loop_pretend(struct netif *netif);
 int loop_send_frame(const void *frame, size_t len, const struct socket *from); /* inet_send_frame() on it */
 err_t loop_queue(struct pbuf *p); /* a whole IP packet to ourselves: a copy is queued */
 
@@ -137,12 +146,17 @@ struct netif *route_find(const ip_addr_t *to, ip_addr_t *from);
 /* Bind: an address of ours, any, or multicast. */
 bool route_can_bind(const ip_addr_t *address);
 
+int route_index_of(uint32_t address); /* the link that has this IPv4 address (network order); 0: none */
+/* By the interface of this index, whatever the routes say. */
+struct netif *route_find_by(int index, const ip_addr_t *to, ip_addr_t *from);
 /* The same for a socket: by the interface that it is bound to, and not by a gateway if `direct`. */
 struct netif *route_find_for(const struct inet_socket *sock, const ip_addr_t *to, ip_addr_t *from, bool direct);
 
 /* Bytes of an IP packet on an interface; lwIP's own number is larger, so that it makes segments for the host to cut. */
 uint16_t device_mtu(const struct netif *netif);
 void device_fragment(struct netif *netif, bool now); /* datagrams are cut to the MTU, between these two calls */
+/* The same for one datagram, to what its path carries; `whole`: it says that nobody may cut it (DF of IPv4). */
+void device_fragment_to(struct netif *netif, uint16_t mtu, bool whole);
 
 /* ---- address.c ---- */
 void address_from_bytes(int family, const uint8_t *bytes, ip_addr_t *ip); /* in network order, 4 or 16 */
@@ -217,10 +231,19 @@ void tcp_before_input(const struct pbuf *p, uint8_t protocol, unsigned at);
 void tcp_fix_reset(struct tcp_hdr *header); /* one that lwIP is about to send */
 
 /* ---- path.c ---- */
+uint16_t path_mtu(const ip_addr_t *to, struct netif *netif); /* what datagrams by it are cut to; the loopback's own */
 uint16_t path_carries(const ip_addr_t *to, uint16_t mtu); /* what the path carries, at most the link's mtu */
+void path_note(const ip_addr_t *to, uint32_t mtu); /* it carries no more than this, says ICMP about a datagram of ours */
 /* ICMP says that a segment of ours (ports in host order) is larger than mtu. */
 void path_too_big(const ip_addr_t *from, uint16_t from_port, const ip_addr_t *to, uint16_t to_port, uint32_t seq, uint32_t mtu);
 bool path6_takes(struct pbuf *p, uint8_t protocol, unsigned at); /* then p is of no more use */
+
+/* ---- error.c ---- */
+/* What is beyond what the path carries: queues that for who wants it (IP_RECVERR); -EMSGSIZE. */
+int error_too_long(struct inet_socket *sock, const ip_addr_t *to, uint16_t port, uint32_t mtu);
+void error_zerocopy_done(struct inet_socket *sock); /* a send with MSG_ZEROCOPY: its memory is the program's again */
+int64_t error_receive(struct inet_socket *sock, struct socket_receive *receive); /* MSG_ERRQUEUE */
+void error_drop_all(struct inet_socket *sock);
 
 /* ---- datagram.c ---- */
 extern const struct socket_ops datagram4_ops, datagram6_ops;

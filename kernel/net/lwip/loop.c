@@ -12,9 +12,11 @@
 #include <lwip/priv/raw_priv.h>
 #include <lwip/prot/ip4.h>
 #include <lwip/prot/ip6.h>
+#include <lwip/stats.h>
 #include <lwip/udp.h>
 
-#include "kernel/net/lwip/internal.h"
+#include "kernel/net/lwip/counters.h"
+#include "kernel/net/lwip/multicast.h"
 #include "kernel/net/packet.h"
 
 #define LOOP_MTU 65535u
@@ -24,6 +26,7 @@ struct netif loop_netif;
 static struct pbuf *queue, *queue_tail; /* single pbufs linked by next */
 static size_t queue_bytes;
 static bool draining;
+static struct netif *pretended; /* NULL: the loopback itself */
 
 /* To packet sockets: with an Ethernet header that names nobody, as Linux's loopback has. p is one piece. */
 static void show(const struct pbuf *p, uint8_t type, const struct socket *from)
@@ -39,6 +42,11 @@ static void show(const struct pbuf *p, uint8_t type, const struct socket *from)
 	packet_seen(&(struct packet_frame){.bytes = frame, .len = ETH_HLEN + p->len, .index = netif_get_index(&loop_netif),
 		.type = type, .loopback = true, .checksum_missing = true, .from = from});
 	kfree(frame);
+}
+
+void loop_pretend(struct netif *netif)
+{
+	pretended = netif;
 }
 
 err_t loop_queue(struct pbuf *p)
@@ -58,7 +66,9 @@ err_t loop_queue(struct pbuf *p)
 		queue = copy;
 	queue_tail = copy;
 	queue_bytes += copy->len;
-	show(copy, PACKET_OUTGOING, NULL);
+	copy->if_idx = netif_get_index(pretended ? pretended : &loop_netif);
+	if (!pretended) /* the link shows its own */
+		show(copy, PACKET_OUTGOING, NULL);
 	return ERR_OK;
 }
 
@@ -100,6 +110,7 @@ int loop_send_frame(const void *frame, size_t len, const struct socket *from)
 
 static err_t loop_output4(struct netif *netif, struct pbuf *p, const ip4_addr_t *to)
 {
+	counters_ip4(p->payload, p->tot_len, true, false);
 	return loop_queue(p);
 }
 
@@ -108,21 +119,31 @@ static err_t loop_output6(struct netif *netif, struct pbuf *p, const ip6_addr_t 
 	return loop_queue(p);
 }
 
+static bool is_for_us(const ip_addr_t *to)
+{
+	if (ip_addr_ismulticast(to))
+		return multicast_is_member(ip_current_input_netif(), to);
+	return route_is_local(to) || ip_addr_isbroadcast(to, ip_current_input_netif());
+}
+
 static void deliver4(struct pbuf *p)
 {
 	struct ip_hdr *header = p->payload;
 	uint16_t header_len = IPH_HL_BYTES(header);
 
+	MIB2_STATS_INC(mib2.ipinreceives);
+	counters_ip4(header, p->tot_len, false, false);
+
 	ip_addr_copy_from_ip4(ip_data.current_iphdr_dest, header->dest);
 	ip_addr_copy_from_ip4(ip_data.current_iphdr_src, header->src);
-	if (!route_is_local(ip_current_dest_addr()) && !ip4_addr_ismulticast(ip4_current_dest_addr())) {
+	if (!is_for_us(ip_current_dest_addr())) {
 		pbuf_free(p);
 		return;
 	}
 	ip_data.current_ip4_header = header;
 	ip_data.current_ip_header_tot_len = header_len;
-	if (raw_input(p, &loop_netif) == RAW_INPUT_EATEN)
-		return;
+	MIB2_STATS_INC(mib2.ipindelivers);
+	(void)raw_input(p, &loop_netif); /* ours eats nothing */
 	tcp_before_input(p, IPH_PROTO(header), header_len);
 	pbuf_remove_header(p, header_len);
 	if (IPH_PROTO(header) == IP_PROTO_TCP)
@@ -139,16 +160,16 @@ static void deliver6(struct pbuf *p)
 {
 	struct ip6_hdr *header = p->payload;
 
+	IP6_STATS_INC(ip6.recv);
 	ip_addr_copy_from_ip6_packed(ip_data.current_iphdr_dest, header->dest);
 	ip_addr_copy_from_ip6_packed(ip_data.current_iphdr_src, header->src);
-	if (!route_is_local(ip_current_dest_addr()) && !ip6_addr_ismulticast(ip6_current_dest_addr())) {
+	if (!is_for_us(ip_current_dest_addr())) {
 		pbuf_free(p);
 		return;
 	}
 	ip_data.current_ip6_header = header;
 	ip_data.current_ip_header_tot_len = IP6_HLEN;
-	if (raw_input(p, &loop_netif) == RAW_INPUT_EATEN)
-		return;
+	(void)raw_input(p, &loop_netif);
 	tcp_before_input(p, IP6H_NEXTH(header), IP6_HLEN);
 	pbuf_remove_header(p, IP6_HLEN);
 	if (IP6H_NEXTH(header) == IP6_NEXTH_TCP)
@@ -165,7 +186,7 @@ static void deliver(struct pbuf *p)
 {
 	bool v4 = p->len >= IP_HLEN && IP_HDR_GET_VERSION(p->payload) == 4;
 
-	ip_data.current_netif = ip_data.current_input_netif = &loop_netif;
+	ip_data.current_netif = ip_data.current_input_netif = netif_get_by_index(p->if_idx);
 	if (v4 && IPH_HL_BYTES((struct ip_hdr *)p->payload) <= p->len)
 		deliver4(p);
 	else if (!v4 && p->len >= IP6_HLEN)
@@ -191,7 +212,8 @@ void loop_drain(void)
 		queue = p->next;
 		p->next = NULL;
 		queue_bytes -= p->len;
-		show(p, PACKET_HOST, NULL);
+		if (p->if_idx == netif_get_index(&loop_netif))
+			show(p, PACKET_HOST, NULL);
 		deliver(p);
 	}
 	draining = false;

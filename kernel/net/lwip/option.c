@@ -11,7 +11,7 @@
 #include <linux/tcp.h>
 #include <linux/udp.h>
 
-#include "kernel/net/lwip/internal.h"
+#include "kernel/net/lwip/multicast.h"
 #include "ring0/usercopy.h"
 
 #define SOL_RAW 255
@@ -46,6 +46,8 @@ static const struct simple simple[] = {
 	{IPPROTO_IP, IP_TOS, BYTE, 0, true, true, 255, FIELD(tos)},
 	{IPPROTO_IP, IP_TTL, BYTE, 1, true, true, 255, FIELD(ttl)},
 	{IPPROTO_IP, IP_MULTICAST_TTL, BYTE, 0, false, true, 255, FIELD(multicast_ttl)},
+	{IPPROTO_IP, IP_MULTICAST_LOOP, FLAG, 0, true, true, 0, FIELD(multicast_loop)},
+	{IPPROTO_IP, IP_MULTICAST_ALL, FLAG, 0, true, true, 1, FIELD(multicast_all)},
 	{IPPROTO_IP, IP_PKTINFO, FLAG, 0, true, true, 0, FIELD(pktinfo)}, /* these three: nothing on a stream, as on Linux */
 	{IPPROTO_IP, IP_RECVTTL, FLAG, 0, true, true, 0, FIELD(receive_ttl)},
 	{IPPROTO_IP, IP_RECVTOS, FLAG, 0, true, true, 0, FIELD(receive_tos)},
@@ -56,9 +58,12 @@ static const struct simple simple[] = {
 	{IPPROTO_IPV6, IPV6_TCLASS, BYTE, 0, true, true, 255, FIELD(tos)},
 	{IPPROTO_IPV6, IPV6_UNICAST_HOPS, BYTE, 1, true, true, 255, FIELD(ttl)},
 	{IPPROTO_IPV6, IPV6_MULTICAST_HOPS, BYTE, 0, false, true, 255, FIELD(multicast_ttl)},
+	{IPPROTO_IPV6, IPV6_MULTICAST_LOOP, FLAG, 0, true, true, 1, FIELD(multicast_loop6)},
+	{IPPROTO_IPV6, IPV6_MULTICAST_ALL, FLAG, 0, true, true, 1, FIELD(multicast_all6)},
 	{IPPROTO_IPV6, IPV6_RECVPKTINFO, FLAG, 0, true, true, 0, FIELD(pktinfo6)},
 	{IPPROTO_IPV6, IPV6_RECVHOPLIMIT, FLAG, 0, true, true, 0, FIELD(receive_hops)},
 	{IPPROTO_IPV6, IPV6_RECVTCLASS, FLAG, 0, true, true, 0, FIELD(receive_class)},
+	{IPPROTO_IPV6, IPV6_DONTFRAG, FLAG, 0, false, true, 0, FIELD(dont_fragment6)},
 	{IPPROTO_IPV6, IPV6_FREEBIND, FLAG, 0, true, true, 0, FIELD(free_bind)},
 	{IPPROTO_IPV6, IPV6_RECVERR, FLAG, 0, false, true, 0, FIELD(receive_errors6)},
 	{IPPROTO_IPV6, IPV6_V6ONLY, FLAG, 0, true, true, 0, FIELD(v6only)},
@@ -124,7 +129,6 @@ static int get_simple(const struct inet_socket *sock, const struct simple *s)
 
 /* ---- the others ---- */
 
-/* What lwIP sends has no DF bit, so only that may be asked for. */
 static int set_ip(struct inet_socket *sock, int level, int option, int number)
 {
 	bool v6 = level == IPPROTO_IPV6;
@@ -132,7 +136,10 @@ static int set_ip(struct inet_socket *sock, int level, int option, int number)
 	if (option == (v6 ? IPV6_MTU_DISCOVER : IP_MTU_DISCOVER)) {
 		if (number < IP_PMTUDISC_DONT || number > IP_PMTUDISC_OMIT)
 			return -EINVAL;
-		return number == IP_PMTUDISC_DONT || number == IP_PMTUDISC_OMIT ? 0 : -ENOPROTOOPT;
+		if (sock->base.type == SOCK_STREAM && number != IP_PMTUDISC_WANT && number != IP_PMTUDISC_DO)
+			return -ENOPROTOOPT; /* TCP's segments always say that nobody may cut them */
+		*(v6 ? &sock->discover6 : &sock->discover) = (uint8_t)number;
+		return 0;
 	}
 	if (!v6 && option == IP_HDRINCL && sock->base.type == SOCK_RAW) {
 		sock->header_included = number != 0;
@@ -174,7 +181,7 @@ static void changed(struct inet_socket *sock, int level, int option, int number)
 static bool needs_value(int option)
 {
 	return option == IP_TTL || option == IP_FREEBIND || option == IP_MINTTL || option == IP_MULTICAST_TTL ||
-	       option == IP_MULTICAST_LOOP;
+	       option == IP_MULTICAST_LOOP || option == IP_MULTICAST_ALL;
 }
 
 /* The number that a value of `len` bytes holds. 0 or -EINVAL. */
@@ -202,6 +209,9 @@ int inet_set_option(struct socket *base, int level, int option, const void *valu
 		return base->type == SOCK_STREAM ? tcp_set_option(sock, option, value, len) : -ENOPROTOOPT;
 	if (!s && (!has_level(sock, level) || (level != IPPROTO_IP && level != IPPROTO_IPV6)))
 		return -ENOPROTOOPT;
+	rc = s ? 1 : multicast_set_option(sock, level, option, value, len);
+	if (rc <= 0)
+		return rc;
 	rc = number_of(level, option, value, len, &number);
 	if (rc)
 		return rc;
@@ -215,15 +225,15 @@ int inet_set_option(struct socket *base, int level, int option, const void *valu
 
 /* ---- getsockopt(2) ---- */
 
-static int path_mtu(const struct inet_socket *sock)
+static int connected_mtu(const struct inet_socket *sock)
 {
 	ip_addr_t from = sock->local;
-	const struct netif *netif;
+	struct netif *netif;
 
 	if (!sock->connected)
 		return -ENOTCONN;
 	netif = route_find(&sock->remote, &from);
-	return !netif ? -ENOTCONN : netif == &loop_netif ? LOOPBACK_MTU : path_carries(&sock->remote, device_mtu(netif));
+	return !netif ? -ENOTCONN : netif == &loop_netif ? LOOPBACK_MTU : path_mtu(&sock->remote, netif);
 }
 
 static int get_ip(struct inet_socket *sock, int level, int option, int *number)
@@ -231,11 +241,11 @@ static int get_ip(struct inet_socket *sock, int level, int option, int *number)
 	bool v6 = level == IPPROTO_IPV6;
 
 	if (option == (v6 ? IPV6_MTU_DISCOVER : IP_MTU_DISCOVER)) {
-		*number = IP_PMTUDISC_DONT;
+		*number = v6 ? sock->discover6 : sock->discover;
 		return 0;
 	}
 	if (option == (v6 ? IPV6_MTU : IP_MTU)) {
-		*number = path_mtu(sock);
+		*number = connected_mtu(sock);
 		return MIN(*number, 0);
 	}
 	if (!v6 && option == IP_HDRINCL)
@@ -280,6 +290,9 @@ int inet_get_option(struct socket *base, int level, int option, void *value, uns
 		memcpy(value, sock->icmp_filter, *len);
 		return 0;
 	}
+	rc = multicast_get_option(sock, level, option, value, len);
+	if (rc <= 0)
+		return rc;
 	rc = get_number(sock, level, option, &number);
 	if (rc)
 		return rc;

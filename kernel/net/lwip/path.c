@@ -8,6 +8,7 @@
  */
 #include <lwip/icmp6.h>
 #include <lwip/inet_chksum.h>
+#include <lwip/nd6.h>
 #include <lwip/prot/icmp6.h>
 
 #include "kernel/net/lwip/internal.h"
@@ -42,6 +43,13 @@ uint16_t path_carries(const ip_addr_t *to, uint16_t mtu)
 	return path && path->until > clock_monotonic() ? MIN(path->mtu, mtu) : mtu;
 }
 
+uint16_t path_mtu(const ip_addr_t *to, struct netif *netif)
+{
+	uint16_t mtu = path_carries(to, device_mtu(netif));
+
+	return IP_IS_V6(to) ? MIN(mtu, nd6_get_destination_mtu(ip_2_ip6(to), netif)) : mtu;
+}
+
 static void remember(const ip_addr_t *to, uint16_t mtu)
 {
 	struct path *path = find_path(to);
@@ -51,6 +59,13 @@ static void remember(const ip_addr_t *to, uint16_t mtu)
 	ip_addr_copy(path->to, *to);
 	path->mtu = mtu;
 	path->until = clock_monotonic() + PATH_NS;
+}
+
+void path_note(const ip_addr_t *to, uint32_t mtu)
+{
+	mtu = MAX(mtu, MTU4_MIN);
+	if (mtu < path_carries(to, UINT16_MAX))
+		remember(to, (uint16_t)mtu);
 }
 
 /* What was too large is sent again, in smaller packets and without the penalty of a loss. */
@@ -85,7 +100,7 @@ void path_too_big(const ip_addr_t *from, uint16_t from_port, const ip_addr_t *to
 	send_again(pcb);
 }
 
-/* ICMPv6 "packet too big" about a segment of TCP is for us: lwIP would fragment by it. Whether it was one. */
+/* ICMPv6 "packet too big" about a segment of TCP is for us: lwIP would fragment by it. Whether it was one, or none to believe. */
 bool path6_takes(struct pbuf *p, uint8_t protocol, unsigned at)
 {
 	const struct ip6_hdr *outer = p->payload;
@@ -95,9 +110,10 @@ bool path6_takes(struct pbuf *p, uint8_t protocol, unsigned at)
 	ip6_addr_t sender, receiver;
 	ip_addr_t from, to;
 
-	if (protocol != IP6_NEXTH_ICMP6 || p->len < at + sizeof(*icmp) + IP6_HLEN + 8 || icmp->type != ICMP6_TYPE_PTB ||
-	    IP6H_NEXTH(inner) != IP6_NEXTH_TCP)
+	if (protocol != IP6_NEXTH_ICMP6 || p->len < at + sizeof(*icmp) + IP6_HLEN + 8 || icmp->type != ICMP6_TYPE_PTB)
 		return false;
+	if (IP6H_NEXTH(inner) != IP6_NEXTH_TCP)
+		return __builtin_bswap32(icmp->data) < MTU6_MIN; /* no path is that narrow: lwIP would believe it */
 	ip6_addr_copy_from_packed(sender, outer->src);
 	ip6_addr_copy_from_packed(receiver, outer->dest);
 	ip_addr_copy_from_ip6_packed(from, inner->src);

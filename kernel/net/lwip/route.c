@@ -51,9 +51,7 @@ static struct netif *find4(const ip4_addr_t *to)
 	if (is_local4(to) || ip4_addr_isany(to))
 		return &loop_netif;
 	route = device_route(AF_INET, to);
-	if (route)
-		return &net_devices[route->link].netif;
-	return ip4_addr_ismulticast(to) || ip4_addr_get_u32(to) == IPADDR_BROADCAST ? first_link() : NULL;
+	return route ? &net_devices[route->link].netif : NULL;
 }
 
 static struct netif *find6(const ip6_addr_t *to)
@@ -121,23 +119,41 @@ struct netif *route_find(const ip_addr_t *to, ip_addr_t *from)
 	return netif;
 }
 
+int route_index_of(uint32_t address)
+{
+	const ip4_addr_t ip = {address};
+	struct netif *netif;
+
+	NETIF_FOREACH(netif)
+		if (ip4_addr_get_u32(netif_ip4_addr(netif)) == address)
+			return netif_get_index(device_link(netif));
+	return ip4_addr_isloopback(&ip) ? netif_get_index(&loop_netif) : 0;
+}
+
+struct netif *route_find_by(int index, const ip_addr_t *to, ip_addr_t *from)
+{
+	struct netif *netif = netif_get_by_index((u8_t)index);
+	const ip_addr_t *source;
+
+	if (netif == &loop_netif && IP_IS_V6(to) && ip_addr_ismulticast(to)) /* as Linux: it has no route to groups */
+		return NULL;
+	if (!netif || !ip_addr_isany(from))
+		return netif;
+	source = ip_netif_get_local_ip(netif, to);
+	if (!source || ip_addr_isany(source))
+		return NULL;
+	ip_addr_copy(*from, *source);
+	return netif;
+}
+
 struct netif *route_find_for(const struct inet_socket *sock, const ip_addr_t *to, ip_addr_t *from, bool direct)
 {
 	static const uint8_t none[16];
 	const struct config_route *route;
 	struct netif *netif;
 
-	if (sock->options.bound_if) { /* as if everything were on that link */
-		netif = netif_get_by_index((u8_t)sock->options.bound_if);
-		if (netif && ip_addr_isany(from)) {
-			const ip_addr_t *source = ip_netif_get_local_ip(netif, to);
-
-			if (!source || ip_addr_isany(source))
-				return NULL;
-			ip_addr_copy(*from, *source);
-		}
-		return netif;
-	}
+	if (sock->options.bound_if)
+		return route_find_by(sock->options.bound_if, to, from);
 	netif = route_find(to, from);
 	if (!netif || netif == &loop_netif || (!direct && !sock->options.dont_route))
 		return netif;

@@ -9,7 +9,7 @@
 #include "kernel/net/lwip/datagram.h"
 #include "kernel/net/lwip/device.h"
 #include "kernel/net/lwip/internal.h"
-
+#include "kernel/net/lwip/multicast.h"
 
 struct inet_list inet_sockets = TAILQ_HEAD_INITIALIZER(inet_sockets);
 
@@ -50,7 +50,8 @@ struct inet_socket *inet_alloc(int family, int type, int protocol)
 	sock->uid = current && current->cred ? current->cred->euid : 0;
 	sock->ttl = IP_DEFAULT_TTL;
 	sock->multicast_ttl = 1;
-	sock->multicast_loop = true;
+	sock->multicast_loop = sock->multicast_loop6 = sock->multicast_all = sock->multicast_all6 = true;
+	sock->discover = sock->discover6 = IP_PMTUDISC_WANT;
 	sock->keep_idle = 7200;
 	sock->keep_interval = 75;
 	sock->keep_count = 9;
@@ -62,6 +63,8 @@ struct inet_socket *inet_alloc(int family, int type, int protocol)
 
 void inet_free(struct inet_socket *sock)
 {
+	multicast_leave_all(sock);
+	error_drop_all(sock);
 	TAILQ_REMOVE(&inet_sockets, sock, all);
 	socket_options_drop(&sock->options);
 	kfree(sock);

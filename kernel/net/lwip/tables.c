@@ -163,13 +163,6 @@ int inet_route_to(int family, const uint8_t *to, struct inet_route *out)
 	return 0;
 }
 
-static int link_index(struct netif *netif)
-{
-	const struct net_device *device = netif == &loop_netif ? NULL : device_of(netif);
-
-	return netif_get_index(device && device->parent ? &device->parent->netif : netif);
-}
-
 void inet_for_each_neighbour(void (*fn)(void *arg, const struct inet_neighbour *neighbour), void *arg)
 {
 	for (unsigned i = 0; i < ARP_TABLE_SIZE; i++) {
@@ -180,7 +173,7 @@ void inet_for_each_neighbour(void (*fn)(void *arg, const struct inet_neighbour *
 
 		if (!etharp_get_entry(i, &address, &netif, &mac))
 			continue;
-		out.index = netif ? link_index(netif) : net_device_count ? netif_get_index(&net_devices[0].netif) : 0;
+		out.index = netif ? netif_get_index(device_link(netif)) : net_device_count ? netif_get_index(&net_devices[0].netif) : 0;
 		memcpy(out.address, address, 4);
 		memcpy(out.mac, mac, sizeof(out.mac));
 		out.permanent = change_neighbour_is_permanent(out.address);

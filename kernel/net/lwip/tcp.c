@@ -414,7 +414,7 @@ void tcp_check_stalled(struct tcp_pcb *pcb, uint64_t now)
 static uint32_t tcp_socket_events(struct socket *base)
 {
 	struct inet_socket *sock = inet_of(base);
-	uint32_t events = sock->error ? EPOLLERR : 0;
+	uint32_t events = sock->error || !TAILQ_EMPTY(&sock->errors) ? EPOLLERR : 0;
 	size_t limit = sock->options.send_buffer_set ? MIN(sock->options.send_buffer, TCP_SND_BUF) : TCP_SND_BUF;
 
 	if (sock->state == INET_LISTENING)

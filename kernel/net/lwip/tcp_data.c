@@ -216,6 +216,8 @@ int64_t tcp_socket_send(struct socket *base, struct socket_send *send)
 		(void)tcp_output(sock->tcp->pcb);
 		stack_leave();
 	}
+	if (done && send->flags & MSG_ZEROCOPY && sock->options.zerocopy)
+		error_zerocopy_done(sock);
 	return done ? (int64_t)done : rc;
 }
 
@@ -306,7 +308,7 @@ int64_t tcp_socket_receive(struct socket *base, struct socket_receive *receive)
 	int64_t rc = 0;
 
 	if (receive->flags & MSG_ERRQUEUE)
-		return -EAGAIN;
+		return error_receive(sock, receive);
 	if (receive->flags & MSG_OOB)
 		return -EINVAL;
 	while (done < receive->len || !receive->len) {

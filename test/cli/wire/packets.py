@@ -111,8 +111,8 @@ def read_options(data):
 
 def parse(frame):
     """The fields of a frame that are there: kind ('arp', 'tcp', 'udp', 'icmp', 'icmp6', 'other'), src, dst, payload…"""
-    p = SimpleNamespace(kind='other', mac=frame[6:12], frame=frame)
-    protocol = None
+    p = SimpleNamespace(kind='other', mac=frame[6:12], to_mac=frame[:6], frame=frame)
+    p.protocol = protocol = None
     if frame[12:14] == b'\x08\x06':
         p.kind, p.operation, p.sender, p.target = 'arp', frame[21], socket.inet_ntoa(frame[28:32]), socket.inet_ntoa(frame[38:42])
     elif frame[12:14] == b'\x08\0':
@@ -128,6 +128,7 @@ def parse(frame):
         p.src, p.dst = (socket.inet_ntop(socket.AF_INET6, frame[a:a + 16]) for a in (22, 38))
         p.body = frame[54:54 + total]
         p.packet = frame[14:54 + total]
+    p.protocol = protocol
     if protocol == 6 and len(p.body) >= 20:
         p.kind = 'tcp'
         p.sport, p.dport, p.seq, p.ack, words, p.flags, p.window, p.sum, _ = struct.unpack('!HHIIBBHHH', p.body[:20])

@@ -8,6 +8,7 @@ import cases_bad
 import cases_connect
 import cases_data
 import cases_end
+import cases_multicast
 from packets import RST
 from peer import Agent, Failed, Wire
 
@@ -27,7 +28,7 @@ for line in START:
     agent(line)
 wire.learn()
 failed = 0
-for module in (cases_connect, cases_data, cases_end, cases_bad):
+for module in (cases_connect, cases_data, cases_end, cases_bad, cases_multicast):
     for name, case in list(vars(module).items()):
         if not name.startswith('case_') or case.__module__ != module.__name__ or (wanted and name[5:] not in wanted):
             continue
