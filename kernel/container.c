@@ -8,6 +8,7 @@
 #include "kernel/mm.h"
 #include "kernel/namespaces.h"
 #include "kernel/process.h"
+#include "kernel/user_ns.h"
 #include "ring0/clock.h"
 #include "ring0/lib.h"
 
@@ -32,6 +33,7 @@ void container_delete(struct container *c)
 		console_release(c->console);
 	if (c->fs)
 		fs_context_put(c->fs);
+	ns_put(&c->user_ns->ns);
 	ns_set_put(c->ns); /* its mounts, and with them what the gofer was needed for */
 	if (c->gofer)
 		files_gofer_gone(c->gofer);
@@ -66,8 +68,8 @@ void container_process_ended(struct process *process)
 {
 	struct container *c = process->container;
 
-	c->user_ns += process->utime;
-	c->system_ns += process->stime;
+	c->user_time += process->utime;
+	c->system_time += process->stime;
 	c->page_faults += process->min_flt + process->maj_flt;
 	c->major_faults += process->maj_flt;
 	c->switches += process->nvcsw + process->nivcsw;

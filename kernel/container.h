@@ -21,6 +21,7 @@
 struct console; /* vfs/tty */
 struct fs_context;
 struct ns_set;
+struct user_ns;
 struct process;
 struct task;
 
@@ -36,6 +37,7 @@ struct container {
 	uint32_t fds[3], gofer;    /* donated descriptors of its standard files; its gofer's number */
 	struct process *init;      /* its first process, without a reference; NULL before and after */
 	struct ns_set *ns;         /* of its first process, when that began */
+	struct user_ns *user_ns;   /* of its processes to begin with; NULL while it is being made */
 	struct fs_context *fs;     /* its root, for processes started from outside; NULL before it is mounted */
 	struct console *console;   /* its terminal, or NULL */
 	bool start_ordered;
@@ -43,7 +45,7 @@ struct container {
 	int wait_status;           /* once it has ended */
 	int error;                 /* why it was not created; the text for people is in why */
 	char why[CONTAINER_WHY];
-	uint64_t user_ns, system_ns, page_faults, major_faults, switches; /* of processes that have ended */
+	uint64_t user_time, system_time, page_faults, major_faults, switches; /* of processes that have ended */
 	struct cgroup cgroup; /* the top of its control groups: its tasks, their limit, its freezer */
 	uint64_t memory_limit; /* bytes of its own below the sandbox's (kernel/mm/limit.h); 0: none */
 	uint64_t memory_grown, memory_step; /* pages since the last count; the next one is due at so many */

@@ -244,8 +244,8 @@ void control_fill_stats(struct container *c, struct control_stats *stats)
 	struct mm_counters all;
 
 	memset(stats, 0, sizeof(*stats));
-	stats->user_ns = c->user_ns;
-	stats->system_ns = c->system_ns;
+	stats->user_ns = c->user_time;
+	stats->system_ns = c->system_time;
 	stats->page_faults = c->page_faults;
 	stats->major_faults = c->major_faults;
 	stats->context_switches = c->switches;

@@ -10,6 +10,7 @@
 #include "kernel/cred.h"
 #include "kernel/mm.h"
 #include "kernel/task.h"
+#include "kernel/user_ns.h"
 #include "ring0/lib.h"
 
 void cred_get(struct cred *cred)
@@ -23,6 +24,8 @@ void cred_put(struct cred *cred)
 		return;
 	if (cred->groups && --cred->groups->refs == 0)
 		kfree(cred->groups);
+	if (cred->user_ns)
+		ns_put(&cred->user_ns->ns);
 	kfree(cred);
 }
 
@@ -36,6 +39,7 @@ struct cred *cred_copy(const struct cred *cred)
 	copy->refs = 1;
 	if (copy->groups)
 		copy->groups->refs++;
+	ns_get(&copy->user_ns->ns);
 	return copy;
 }
 
@@ -46,7 +50,36 @@ bool cred_capable(const struct cred *cred, int capability)
 
 bool capable(int capability)
 {
-	return cred_capable(current->cred, capability);
+	return !user_ns_parent(current->cred->user_ns) && cred_capable(current->cred, capability);
+}
+
+/* The capabilities of `cred` are among those of `old`, who may have made its namespace. */
+static bool is_no_gain(const struct cred *cred, const struct cred *old)
+{
+	const struct user_ns *user = cred->user_ns;
+
+	if (user == old->user_ns)
+		return !(cred->cap_permitted & ~old->cap_permitted);
+	for (; user_ns_parent(user); user = user_ns_parent(user)) {
+		if (user_ns_parent(user) == old->user_ns && user->uid == old->euid)
+			return true;
+	}
+	return false;
+}
+
+void cred_commit(struct cred *cred)
+{
+	struct cred *old = current->cred;
+
+	if (cred->euid != old->euid || cred->egid != old->egid || cred->fsuid != old->fsuid || cred->fsgid != old->fsgid ||
+		!is_no_gain(cred, old)) {
+		if (current->mm)
+			current->mm->dumpable = false;
+		current->process->pdeath_signal = 0;
+	}
+	current->cred = cred;
+	task_answers_changed();
+	cred_put(old);
 }
 
 bool cred_in_group(const struct cred *cred, uint32_t gid)
@@ -71,8 +104,9 @@ static bool has_bit(const struct cred *cred, unsigned bit)
  */
 static void exec_capabilities(struct cred *cred, bool set_id)
 {
-	bool root_file = !has_bit(cred, SECURE_NOROOT) && (cred->uid == 0 || cred->euid == 0);
-	bool root_effective = !has_bit(cred, SECURE_NOROOT) && cred->euid == 0;
+	uint32_t root = user_ns_root(cred->user_ns);
+	bool root_file = root != ID_NONE && !has_bit(cred, SECURE_NOROOT) && (cred->uid == root || cred->euid == root);
+	bool root_effective = root_file && cred->euid == root;
 	uint64_t permitted = 0;
 
 	if (set_id)
@@ -106,6 +140,6 @@ int cred_prepare_exec(struct cred *cred, const struct exec_ids *ids, bool *secur
 	}
 	cred->securebits &= ~(1u << SECURE_KEEP_CAPS);
 	*secure = cred->uid != cred->euid || cred->gid != cred->egid ||
-		(cred->uid != 0 && (cred->cap_effective & ~cred->cap_ambient));
+		(cred->uid != user_ns_root(cred->user_ns) && (cred->cap_effective & ~cred->cap_ambient));
 	return 0;
 }

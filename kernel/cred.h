@@ -16,8 +16,11 @@ struct group_list {
 	uint32_t gid[];
 };
 
+struct user_ns; /* kernel/user_ns.h */
+
 struct cred {
 	uint32_t refs;
+	struct user_ns *user_ns; /* referenced: where its capabilities count */
 	uint32_t uid, gid, euid, egid, suid, sgid, fsuid, fsgid;
 	struct group_list *groups; /* may be NULL: none */
 	uint64_t cap_effective, cap_permitted, cap_inheritable, cap_bounding, cap_ambient;
@@ -28,8 +31,10 @@ struct cred {
 void cred_get(struct cred *cred);
 void cred_put(struct cred *cred);
 struct cred *cred_copy(const struct cred *cred); /* one reference; NULL: no memory */
-bool cred_capable(const struct cred *cred, int capability); /* effective */
-bool capable(int capability);                               /* current task */
+/* Makes cred the current task's; takes over the reference. Who became somebody else is looked into no longer (PR_SET_DUMPABLE). */
+void cred_commit(struct cred *cred);
+bool cred_capable(const struct cred *cred, int capability); /* effective, in its own user namespace; others: kernel/user_ns.h */
+bool capable(int capability);                               /* current task, over what belongs to its container as a whole */
 bool cred_in_group(const struct cred *cred, uint32_t gid);  /* fsgid or supplementary */
 /* What execve does to ids and capabilities; file_* describe set-id bits (0: not set-id). */
 struct exec_ids {

@@ -21,6 +21,7 @@
 #include "kernel/process.h"
 #include "kernel/random.h"
 #include "kernel/task.h"
+#include "kernel/user_ns.h"
 #include "kernel/vdso/vdso.h"
 #include "ring0/usercopy.h"
 
@@ -450,10 +451,10 @@ static void exec_auxv(struct exec *x, const struct cred *cred)
 		{AT_BASE, x->has_interpreter ? x->interpreter.bias : 0},
 		{AT_FLAGS, 0},
 		{AT_ENTRY, image->entry},
-		{AT_UID, cred->uid},
-		{AT_EUID, cred->euid},
-		{AT_GID, cred->gid},
-		{AT_EGID, cred->egid},
+		{AT_UID, uid_to_user(cred->uid)},
+		{AT_EUID, uid_to_user(cred->euid)},
+		{AT_GID, gid_to_user(cred->gid)},
+		{AT_EGID, gid_to_user(cred->egid)},
 		{AT_SECURE, x->secure},
 		{AT_RANDOM, x->random},
 		{AT_HWCAP2, 0},

@@ -49,6 +49,8 @@ void files_put(struct fd_table *files); /* may sleep */
 int files_unshare_for_exec(struct task *task); /* own table, close-on-exec applied; may sleep */
 int fs_context_clone(struct fs_context *from, bool share, struct fs_context **to);
 void fs_context_put(struct fs_context *fs);
+bool files_root_is_changed(const struct task *task); /* chroot(2): it is not that of its mounts */
+bool files_root_is_shared(const struct task *task); /* with another one, by CLONE_FS */
 
 /* A process ended: its locks, inotify and terminal hang-up. May sleep. */
 void files_session_leader_exit(struct task *task);

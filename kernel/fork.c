@@ -19,6 +19,7 @@
 #include "kernel/namespaces.h"
 #include "kernel/process.h"
 #include "kernel/rlimit.h"
+#include "kernel/user_ns.h"
 #include "platform/abi/hosted.h"
 #include "ring0/clock.h"
 #include "ring0/context.h"
@@ -65,9 +66,14 @@ static int check_flags(const struct clone_args *args)
 		return -EINVAL;
 	if ((flags & CLONE_NEWPID) && (flags & CLONE_PARENT))
 		return -EINVAL;
-	int rc = ns_check_flags(flags);
-	if (rc)
-		return rc;
+	if ((flags & CLONE_NEWUSER) && (flags & (CLONE_FS | CLONE_THREAD)))
+		return -EINVAL;
+	if (!(flags & CLONE_NEWUSER)) { /* else with its credentials: copy_cred() */
+		int rc = ns_check_flags(flags, current->cred);
+
+		if (rc)
+			return rc;
+	}
 	if ((flags & CLONE_NEWIPC) && (flags & CLONE_SYSVSEM))
 		return -EINVAL;
 	if (args->set_tid_size || (flags & CLONE_INTO_CGROUP))
@@ -117,8 +123,6 @@ static void copy_task(struct task *task, const struct clone_args *args)
 	uint64_t flags = args->flags;
 
 	task->work = parent->work & WORK_STRACE;
-	task->cred = parent->cred;
-	cred_get(task->cred);
 	memcpy(task->comm, parent->comm, sizeof(task->comm));
 	task->affinity = parent->affinity;
 	task->nice = parent->nice;
@@ -148,6 +152,21 @@ static void copy_task(struct task *task, const struct clone_args *args)
 		task->set_child_tid = UADDR(args->child_tid);
 	if (flags & CLONE_CHILD_CLEARTID)
 		task->clear_child_tid = UADDR(args->child_tid);
+}
+
+/* The parent's, or in a user namespace of its own. */
+static int copy_cred(struct task *task, uint64_t flags)
+{
+	int rc;
+
+	if (!(flags & CLONE_NEWUSER)) {
+		task->cred = current->cred;
+		cred_get(task->cred);
+		return 0;
+	}
+	task->cred = cred_copy(current->cred);
+	rc = task->cred ? user_ns_enter_new(task->cred) : -ENOMEM;
+	return rc ? rc : ns_check_flags(flags, task->cred);
 }
 
 /* A process of its own for the task. NULL: no memory. */
@@ -236,13 +255,16 @@ static struct task *build(const struct clone_args *args, struct regs *regs, int 
 		if (!task->process)
 			goto fail;
 	}
+	*error = copy_cred(task, flags);
+	if (*error)
+		goto fail;
 	*error = files_clone(current->files, flags & CLONE_FILES, &task->files);
 	if (*error)
 		goto fail;
 	*error = fs_context_clone(current->fs, flags & CLONE_FS, &task->fs);
 	if (*error)
 		goto fail;
-	*error = ns_set_clone(current->ns, flags, task->fs, &task->ns);
+	*error = ns_set_clone(current->ns, flags, task->cred->user_ns, task->fs, &task->ns);
 	if (*error)
 		goto fail;
 	if (!(flags & CLONE_THREAD))

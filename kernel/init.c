@@ -15,7 +15,7 @@
 #include "kernel/exec.h"
 #include "kernel/files.h"
 #include "kernel/hook.h"
-#include "kernel/idmap.h"
+#include "kernel/user_ns.h"
 #include "kernel/mm.h"
 #include "kernel/namespaces.h"
 #include "kernel/process.h"
@@ -81,10 +81,10 @@ static int apply_credentials(const struct launch *launch, const struct container
 	const struct container_config *from = caps_from(launch, config);
 	struct cred *cred;
 
-	if (!uid_is_mapped(config->user.uid) || !gid_is_mapped(config->user.gid))
+	if (uid_from_user(config->user.uid) == ID_NONE || gid_from_user(config->user.gid) == ID_NONE)
 		return -EINVAL;
 	for (unsigned i = 0; i < config->group_count; i++) {
-		if (!gid_is_mapped(config->groups[i]))
+		if (gid_from_user(config->groups[i]) == ID_NONE)
 			return -EINVAL;
 	}
 	cred = cred_copy(task->cred);
@@ -311,13 +311,15 @@ static void launch_main(void *arg)
 }
 
 /* All that there is; the process' own are set once its files are there. */
-static struct cred *first_cred(void)
+static struct cred *first_cred(struct user_ns *user)
 {
 	struct cred *cred = kzalloc(sizeof(*cred));
 
 	if (!cred)
 		return NULL;
 	cred->refs = 1;
+	cred->user_ns = user;
+	ns_get(&user->ns);
 	cred->cap_effective = cred->cap_permitted = cred->cap_bounding = (1ull << (CAP_LAST_CAP + 1)) - 1;
 	return cred;
 }
@@ -325,11 +327,12 @@ static struct cred *first_cred(void)
 int launch_process(struct launch *launch)
 {
 	struct container *c = launch->container;
-	struct cred *cred = c->ns && c->ns->pid_for_children->dead ? NULL : first_cred();
+	struct cred *cred = c->ns && c->ns->pid_for_children->dead ? NULL : first_cred(c->user_ns);
 	struct task *task = cred && c->ns ? task_create_process(cred, c, c->ns) : NULL;
 
 	if (!task) {
-		kfree(cred);
+		if (cred)
+			cred_put(cred);
 		return -ENOMEM;
 	}
 	if (launch->first) {
@@ -349,7 +352,7 @@ int launch_process(struct launch *launch)
 static struct ns_set *container_namespaces(struct container *c)
 {
 	const struct ns_set *first = first_container.ns;
-	struct ns_set *set = ns_set_create();
+	struct ns_set *set = ns_set_create(c->user_ns);
 
 	if (!set)
 		return NULL;
@@ -395,7 +398,8 @@ int container_create(uint32_t id, const void *blob, uint64_t len, const uint32_t
 	c->memory_limit = c->config.limits.memory;
 	waitq_init(&c->waiters);
 	rc = -ENOMEM;
-	c->ns = container_namespaces(c);
+	c->user_ns = user_ns_for_container(&c->config);
+	c->ns = c->user_ns ? container_namespaces(c) : NULL;
 	if (!c->ns)
 		goto fail_config;
 	launch->container = c;
@@ -407,6 +411,8 @@ int container_create(uint32_t id, const void *blob, uint64_t len, const uint32_t
 	return 0;
 fail_config:
 	ns_set_put(c->ns);
+	if (c->user_ns)
+		ns_put(&c->user_ns->ns);
 	cgroup_remove_all(&c->cgroup);
 	config_free(&c->config);
 fail:
@@ -418,10 +424,12 @@ fail:
 void init_start(void)
 {
 	struct launch *launch = kzalloc(sizeof(*launch));
-	struct cred *cred = first_cred();
+	struct user_ns *user = user_ns_for_container(&first_container.config);
+	struct cred *cred = user ? first_cred(user) : NULL;
 
 	if (!launch || !cred)
 		panic("no memory for the first process");
+	first_container.user_ns = user;
 	struct task *task = task_create_init(cred);
 	uts_set(first_container.ns->uts, &first_container.config);
 	launch->container = &first_container;

@@ -7,6 +7,7 @@
 #include "kernel/ipc.h"
 #include "kernel/mm.h"
 #include "kernel/task.h"
+#include "kernel/user_ns.h"
 #include "ring0/clock.h"
 #include "ring0/lib.h"
 
@@ -38,14 +39,14 @@ bool ipc_permits(const struct ipc_object *object, unsigned want)
 		mode >>= 6;
 	else if (cred_in_group(cred, object->gid) || cred_in_group(cred, object->cgid))
 		mode >>= 3;
-	return (mode & want) == want || capable(CAP_IPC_OWNER);
+	return (mode & want) == want || owner_capable(&object->ns->ns, CAP_IPC_OWNER);
 }
 
 bool ipc_owned(const struct ipc_object *object)
 {
 	uint32_t uid = current->cred->euid;
 
-	return uid == object->uid || uid == object->cuid || capable(CAP_SYS_ADMIN);
+	return uid == object->uid || uid == object->cuid || owner_capable(&object->ns->ns, CAP_SYS_ADMIN);
 }
 
 int ipc_find_key(struct ipc_table *table, int key, int flags, struct ipc_object **object)
@@ -129,20 +130,25 @@ void ipc_remove(struct ipc_table *table, struct ipc_object *object)
 void ipc_fill_perm(const struct ipc_object *object, struct ipc64_perm *perm)
 {
 	perm->key = object->key;
-	perm->uid = object->uid;
-	perm->gid = object->gid;
-	perm->cuid = object->cuid;
-	perm->cgid = object->cgid;
+	perm->uid = uid_to_user(object->uid);
+	perm->gid = gid_to_user(object->gid);
+	perm->cuid = uid_to_user(object->cuid);
+	perm->cgid = gid_to_user(object->cgid);
 	perm->mode = (__kernel_mode_t)object->mode;
 	perm->seq = (unsigned short)((unsigned)object->id / IPC_SLOTS);
 }
 
-void ipc_set_perm(struct ipc_object *object, const struct ipc64_perm *perm)
+int ipc_set_perm(struct ipc_object *object, const struct ipc64_perm *perm)
 {
-	object->uid = perm->uid;
-	object->gid = perm->gid;
+	uint32_t uid = uid_from_user(perm->uid), gid = gid_from_user(perm->gid);
+
+	if (uid == ID_NONE || gid == ID_NONE)
+		return -EINVAL;
+	object->uid = uid;
+	object->gid = gid;
 	object->mode = (object->mode & ~0777u) | (perm->mode & 0777);
 	object->ctime = ipc_now();
+	return 0;
 }
 
 int ipc_highest(const struct ipc_table *table)

@@ -45,7 +45,7 @@ void ipc_put(struct ipc_table *table, struct ipc_object *object);
 bool ipc_permits(const struct ipc_object *object, unsigned want); /* bits of one class: 4 read, 2 write */
 bool ipc_owned(const struct ipc_object *object); /* may IPC_SET and IPC_RMID */
 void ipc_fill_perm(const struct ipc_object *object, struct ipc64_perm *perm);
-void ipc_set_perm(struct ipc_object *object, const struct ipc64_perm *perm);
+int ipc_set_perm(struct ipc_object *object, const struct ipc64_perm *perm); /* 0, or -EINVAL: no such ids */
 int ipc_highest(const struct ipc_table *table); /* slot in use, 0 if none */
 unsigned ipc_count(const struct ipc_table *table); /* of the current namespace */
 void ipc_remove_all(struct ipc_table *table, const struct ipc_ns *ns);

@@ -301,8 +301,10 @@ static int64_t change(int id, int command, uaddr_t buffer)
 	}
 	if (ds.msg_qbytes > sysctls.msgmnb && !capable(CAP_SYS_RESOURCE))
 		return -EPERM;
+	int rc = ipc_set_perm(&queue->base, &ds.msg_perm);
+	if (rc)
+		return rc;
 	queue->limit = ds.msg_qbytes;
-	ipc_set_perm(&queue->base, &ds.msg_perm);
 	waitq_wake_all(&queue->senders);
 	return 0;
 }

@@ -423,9 +423,8 @@ static int64_t change(int id, int command, uaddr_t buffer)
 	if (!ipc_owned(&set->base))
 		return -EPERM;
 	if (command == IPC_SET)
-		ipc_set_perm(&set->base, &ds.sem_perm);
-	else
-		set_remove(set);
+		return ipc_set_perm(&set->base, &ds.sem_perm);
+	set_remove(set);
 	return 0;
 }
 

@@ -18,6 +18,7 @@
 #include "kernel/namespaces.h"
 #include "kernel/sysctl.h"
 #include "kernel/task.h"
+#include "kernel/user_ns.h"
 #include "ring0/clock.h"
 
 #define SHM_MAX_SEGMENTS 4096u
@@ -77,7 +78,7 @@ static bool segment_permits(const struct segment *segment, unsigned want)
 		mode >>= 6;
 	else if (cred_in_group(cred, segment->gid) || cred_in_group(cred, segment->cgid))
 		mode >>= 3;
-	return (mode & want) == want || capable(CAP_IPC_OWNER);
+	return (mode & want) == want || owner_capable(&segment->ns->ns, CAP_IPC_OWNER);
 }
 
 /* Within shmmni and shmall of the namespace? */
@@ -219,10 +220,10 @@ static void segment_stat(const struct segment *segment, struct shmid64_ds *ds)
 {
 	memset(ds, 0, sizeof(*ds));
 	ds->shm_perm.key = segment->key;
-	ds->shm_perm.uid = segment->uid;
-	ds->shm_perm.gid = segment->gid;
-	ds->shm_perm.cuid = segment->cuid;
-	ds->shm_perm.cgid = segment->cgid;
+	ds->shm_perm.uid = uid_to_user(segment->uid);
+	ds->shm_perm.gid = gid_to_user(segment->gid);
+	ds->shm_perm.cuid = uid_to_user(segment->cuid);
+	ds->shm_perm.cgid = gid_to_user(segment->cgid);
 	ds->shm_perm.mode = (__kernel_mode_t)segment->mode;
 	ds->shm_perm.seq = (unsigned short)((unsigned)segment->id / SHM_MAX_SEGMENTS);
 	ds->shm_segsz = segment->size;
@@ -260,11 +261,15 @@ static int64_t shm_change(struct segment *segment, int command, const struct shm
 {
 	const struct cred *cred = current->cred;
 
-	if (cred->euid != segment->uid && cred->euid != segment->cuid && !capable(CAP_SYS_ADMIN))
+	if (cred->euid != segment->uid && cred->euid != segment->cuid && !owner_capable(&segment->ns->ns, CAP_SYS_ADMIN))
 		return -EPERM;
 	if (command == IPC_SET) {
-		segment->uid = ds->shm_perm.uid;
-		segment->gid = ds->shm_perm.gid;
+		uint32_t uid = uid_from_user(ds->shm_perm.uid), gid = gid_from_user(ds->shm_perm.gid);
+
+		if (uid == ID_NONE || gid == ID_NONE)
+			return -EINVAL;
+		segment->uid = uid;
+		segment->gid = gid;
 		segment->mode = (segment->mode & ~0777u) | (ds->shm_perm.mode & 0777);
 		segment->ctime = clock_realtime() / NS;
 		return 0;

@@ -184,6 +184,8 @@ struct vma {
 	uint64_t run_end;
 };
 
+struct user_ns;
+
 struct mm {
 	uint32_t refs;  /* tasks and temporary users */
 	struct space space;
@@ -200,6 +202,7 @@ struct mm {
 	uint64_t saved_auxv[48]; /* pairs, for /proc/PID/auxv */
 	struct file *exe;
 	bool dumpable;
+	struct user_ns *user_ns; /* referenced: over whose memory CAP_SYS_PTRACE is asked when it is not dumpable; NULL: the kernel's */
 	uint64_t membarrier; /* registrations */
 	uint64_t vma_count;
 	struct vma *vma_last;       /* found last; NULL after a change */

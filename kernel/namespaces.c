@@ -10,17 +10,13 @@
 #include "kernel/mm.h"
 #include "kernel/namespaces.h"
 #include "kernel/process.h"
+#include "kernel/user_ns.h"
 #include "ring0/lib.h"
 
 #define FIRST_INUM 4026531834u /* as Linux numbers the ones that are there from the start */
 
 static struct ns single[NS_KINDS]; /* of the kinds of which there is one */
 static uint32_t next_inum = FIRST_INUM + 366;
-
-uint32_t ns_next_inum(void)
-{
-	return next_inum++;
-}
 
 const char *ns_kind_name(enum ns_kind kind)
 {
@@ -45,10 +41,8 @@ static struct ns *single_ns(enum ns_kind kind)
 
 static void pid_ns_destroy(struct pid_ns *pid);
 
-void ns_put(struct ns *ns)
+static void ns_destroy(struct ns *ns)
 {
-	if (--ns->refs)
-		return;
 	switch (ns->kind) {
 	case NS_PID:
 		pid_ns_destroy(container_of(ns, struct pid_ns, ns));
@@ -65,17 +59,33 @@ void ns_put(struct ns *ns)
 	case NS_UTS:
 		kfree(container_of(ns, struct uts_ns, ns));
 		return;
+	case NS_USER:
+		user_ns_destroy(ns);
+		return;
 	default:
 		BUG_ON(true); /* there is always one of the others */
 	}
 }
 
-static void *ns_create(size_t size, enum ns_kind kind)
+void ns_put(struct ns *ns)
+{
+	while (ns && --ns->refs == 0) { /* owners may be the last to hold theirs */
+		struct user_ns *owner = ns->owner;
+
+		ns_destroy(ns);
+		ns = owner ? &owner->ns : NULL;
+	}
+}
+
+void *ns_create(size_t size, enum ns_kind kind, struct user_ns *owner)
 {
 	struct ns *ns = kzalloc(size);
 
-	if (ns)
-		*ns = (struct ns){.refs = 1, .inum = ns_next_inum(), .kind = kind};
+	if (!ns)
+		return NULL;
+	*ns = (struct ns){.refs = 1, .inum = next_inum++, .kind = kind, .owner = owner};
+	if (owner)
+		ns_get(&owner->ns);
 	return ns;
 }
 
@@ -101,16 +111,16 @@ void ns_set_put(struct ns_set *set)
 	kfree(set);
 }
 
-struct ns_set *ns_set_create(void)
+struct ns_set *ns_set_create(struct user_ns *owner)
 {
 	struct ns_set *set = kzalloc(sizeof(*set));
 
 	if (!set)
 		return NULL;
 	set->refs = 1;
-	set->uts = ns_create(sizeof(*set->uts), NS_UTS);
-	set->ipc = ns_create(sizeof(*set->ipc), NS_IPC);
-	set->pid_for_children = pid_ns_create(NULL);
+	set->uts = ns_create(sizeof(*set->uts), NS_UTS, owner);
+	set->ipc = ns_create(sizeof(*set->ipc), NS_IPC, owner);
+	set->pid_for_children = pid_ns_create(NULL, owner);
 	if (!set->uts || !set->ipc || !set->pid_for_children) {
 		ns_set_put(set);
 		return NULL;
@@ -118,15 +128,12 @@ struct ns_set *ns_set_create(void)
 	return set;
 }
 
-int ns_check_flags(uint64_t flags)
+int ns_check_flags(uint64_t flags, const struct cred *cred)
 {
-	if (!(flags & CLONE_ALL_NAMESPACES))
-		return 0;
-	if (flags & CLONE_NEWUSER)
-		return -EINVAL;
-	if (!capable(CAP_SYS_ADMIN))
+	flags &= CLONE_ALL_NAMESPACES & ~(uint64_t)CLONE_NEWUSER;
+	if (flags && !cred_capable(cred, CAP_SYS_ADMIN))
 		return -EPERM;
-	return flags & CLONE_ALL_NAMESPACES & ~CLONE_KNOWN_NAMESPACES ? -EINVAL : 0;
+	return flags & ~CLONE_KNOWN_NAMESPACES ? -EINVAL : 0;
 }
 
 static struct ns_set *set_copy(const struct ns_set *from)
@@ -145,9 +152,9 @@ static struct ns_set *set_copy(const struct ns_set *from)
 	return set;
 }
 
-static int renew_uts(struct ns_set *set)
+static int renew_uts(struct ns_set *set, struct user_ns *owner)
 {
-	struct uts_ns *uts = ns_create(sizeof(*uts), NS_UTS);
+	struct uts_ns *uts = ns_create(sizeof(*uts), NS_UTS, owner);
 
 	if (!uts)
 		return -ENOMEM;
@@ -158,9 +165,9 @@ static int renew_uts(struct ns_set *set)
 	return 0;
 }
 
-static int renew_ipc(struct ns_set *set)
+static int renew_ipc(struct ns_set *set, struct user_ns *owner)
 {
-	struct ipc_ns *ipc = ns_create(sizeof(*ipc), NS_IPC);
+	struct ipc_ns *ipc = ns_create(sizeof(*ipc), NS_IPC, owner);
 
 	if (!ipc)
 		return -ENOMEM;
@@ -169,15 +176,17 @@ static int renew_ipc(struct ns_set *set)
 	return 0;
 }
 
-static int renew_pid(struct ns_set *set)
+static int renew_pid(struct ns_set *set, struct user_ns *owner)
 {
 	struct pid_ns *active = current->process->pid_ns;
 
 	if (set->pid_for_children != active)
 		return -EINVAL; /* pid_namespaces(7): only once */
+	if (!user_ns_contains(active->ns.owner, owner))
+		return -EINVAL;
 	if (active->level + 1 >= PID_NS_LEVELS)
 		return -ENOSPC;
-	struct pid_ns *pid = pid_ns_create(active);
+	struct pid_ns *pid = pid_ns_create(active, owner);
 	if (!pid)
 		return -ENOMEM;
 	ns_put(&set->pid_for_children->ns);
@@ -185,10 +194,10 @@ static int renew_pid(struct ns_set *set)
 	return 0;
 }
 
-static int renew_mnt(struct ns_set *set, struct fs_context *fs)
+static int renew_mnt(struct ns_set *set, struct user_ns *owner, struct fs_context *fs)
 {
 	int error;
-	struct mnt_ns *mnt = mnt_ns_copy(set->mnt, fs, &error);
+	struct mnt_ns *mnt = mnt_ns_copy(set->mnt, owner, fs, &error);
 
 	if (!mnt)
 		return error;
@@ -197,7 +206,7 @@ static int renew_mnt(struct ns_set *set, struct fs_context *fs)
 	return 0;
 }
 
-int ns_set_clone(struct ns_set *from, uint64_t flags, struct fs_context *fs, struct ns_set **to)
+int ns_set_clone(struct ns_set *from, uint64_t flags, struct user_ns *owner, struct fs_context *fs, struct ns_set **to)
 {
 	int rc = 0;
 
@@ -210,13 +219,13 @@ int ns_set_clone(struct ns_set *from, uint64_t flags, struct fs_context *fs, str
 	if (!set)
 		return -ENOMEM;
 	if (flags & CLONE_NEWUTS)
-		rc = renew_uts(set);
+		rc = renew_uts(set, owner);
 	if (!rc && (flags & CLONE_NEWIPC))
-		rc = renew_ipc(set);
+		rc = renew_ipc(set, owner);
 	if (!rc && (flags & CLONE_NEWPID))
-		rc = renew_pid(set);
+		rc = renew_pid(set, owner);
 	if (!rc && (flags & CLONE_NEWNS))
-		rc = renew_mnt(set, fs);
+		rc = renew_mnt(set, owner, fs);
 	if (rc) {
 		ns_set_put(set);
 		return rc;
@@ -227,11 +236,9 @@ int ns_set_clone(struct ns_set *from, uint64_t flags, struct fs_context *fs, str
 
 static int check_enter(const struct ns *ns)
 {
-	if (ns->kind == NS_USER)
-		return -EINVAL; /* one's own: user_namespaces(7) */
-	if (!capable(CAP_SYS_ADMIN))
+	if (!capable_here(CAP_SYS_ADMIN) || !(ns->owner ? owner_capable(ns, CAP_SYS_ADMIN) : capable(CAP_SYS_ADMIN)))
 		return -EPERM;
-	if (ns->kind == NS_MNT && !capable(CAP_SYS_CHROOT))
+	if (ns->kind == NS_MNT && !capable_here(CAP_SYS_CHROOT))
 		return -EPERM;
 	if (ns->kind == NS_PID &&
 		!pid_ns_contains(current->process->pid_ns, container_of(ns, const struct pid_ns, ns)))
@@ -242,8 +249,10 @@ static int check_enter(const struct ns *ns)
 int ns_enter(struct ns *ns)
 {
 	struct task *task = current;
-	int rc = check_enter(ns);
 
+	if (ns->kind == NS_USER)
+		return user_ns_join(container_of(ns, struct user_ns, ns));
+	int rc = check_enter(ns);
 	if (rc)
 		return rc;
 	struct ns_set *set = set_copy(task->ns), *old = task->ns;
@@ -291,6 +300,8 @@ struct ns *ns_of_task(const struct task *task, enum ns_kind kind, bool for_child
 		ns = NULL;
 	else if (kind == NS_PID)
 		ns = &task->ns->pid_for_children->ns;
+	else if (kind == NS_USER)
+		ns = &task->cred->user_ns->ns;
 	else if (kind == NS_UTS)
 		ns = &task->ns->uts->ns;
 	else if (kind == NS_IPC)
@@ -314,9 +325,9 @@ struct pid_entry {
 struct pid_ns first_pid_ns = {.ns = {.refs = 1, .inum = FIRST_INUM + NS_PID, .kind = NS_PID}, .identity = true};
 static TAILQ_HEAD(, pid_ns) numbered = TAILQ_HEAD_INITIALIZER(numbered);
 
-struct pid_ns *pid_ns_create(struct pid_ns *parent)
+struct pid_ns *pid_ns_create(struct pid_ns *parent, struct user_ns *owner)
 {
-	struct pid_ns *pid = ns_create(sizeof(*pid), NS_PID);
+	struct pid_ns *pid = ns_create(sizeof(*pid), NS_PID, owner);
 
 	if (!pid)
 		return NULL;

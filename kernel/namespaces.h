@@ -2,8 +2,9 @@
  * Namespaces (namespaces(7)): what a task sees of process numbers, host names, System V objects and mounts.
  *
  * A task's set is shared with its children until one of them asks for another (clone, unshare, setns); a set that is
- * shared is never written. Each kind counts its own references. User, network, cgroup and time namespaces: there is
- * one of each, and asking for a new one gives -EINVAL, as in a Linux built without them.
+ * shared is never written. Each kind counts its own references. User namespaces are in a task's credentials and not in its
+ * set: user_ns.h. Network, cgroup and time namespaces: there is one of each, and asking for a new one gives -EINVAL, as in a
+ * Linux built without them.
  *
  * Process numbers: a task's tid and a process' pid are unique in the sandbox and never shown. A pid namespace maps
  * them to its own; the first container's maps each to itself ("identity"). A process is seen from its namespace and
@@ -19,15 +20,19 @@
 
 #include "kernel/task.h"
 
+struct cred;
 struct fs_context;
 struct mnt_ns; /* vfs */
 
 enum ns_kind { NS_CGROUP, NS_IPC, NS_MNT, NS_NET, NS_PID, NS_TIME, NS_USER, NS_UTS, NS_KINDS };
 
+struct user_ns; /* kernel/user_ns.h */
+
 struct ns {
 	uint32_t refs;
 	uint32_t inum; /* its number in /proc/PID/ns */
 	enum ns_kind kind;
+	struct user_ns *owner; /* referenced: over whom its maker's capabilities count; a user namespace's parent; may be NULL */
 };
 
 struct uts_ns {
@@ -68,24 +73,26 @@ struct ns_set {
 #define CLONE_ALL_NAMESPACES (CLONE_KNOWN_NAMESPACES | 0x02000000ull | 0x10000000ull | 0x40000000ull | 0x80ull)
 
 /* ---- sets ---- */
-struct ns_set *ns_set_create(void); /* for a container: new namespaces, no mounts; NULL: no memory */
+/* For a container, whose user namespace owns them: new ones, no mounts; NULL: no memory. */
+struct ns_set *ns_set_create(struct user_ns *owner);
 void ns_set_get(struct ns_set *set);
 void ns_set_put(struct ns_set *set); /* may sleep */
-/* May the current task have these CLONE_NEW* flags? 0, -EPERM, -EINVAL. */
-int ns_check_flags(uint64_t flags);
-/* The set of a new task or of unshare(2): `from` shared, or a copy with new ones for the flags. fs: moved into the new mounts. */
-int ns_set_clone(struct ns_set *from, uint64_t flags, struct fs_context *fs, struct ns_set **to); /* may sleep */
+/* May a task with these credentials (those that it is to have) have these CLONE_NEW* flags? 0, -EPERM, -EINVAL. */
+int ns_check_flags(uint64_t flags, const struct cred *cred);
+/* The set of a new task or of unshare(2): `from` shared, or a copy with new ones of the owner's for the flags. fs: moved into the new mounts. */
+int ns_set_clone(struct ns_set *from, uint64_t flags, struct user_ns *owner, struct fs_context *fs, struct ns_set **to); /* may sleep */
 /* setns(2): the current task's set with one namespace replaced. 0 or -errno. May sleep. */
 int ns_enter(struct ns *ns);
 /* The namespace of a task of that kind, as /proc/PID/ns shows it, with a reference; NULL: the task has none any more. */
 struct ns *ns_of_task(const struct task *task, enum ns_kind kind, bool for_children);
 void ns_get(struct ns *ns);
 void ns_put(struct ns *ns); /* may sleep */
-uint32_t ns_next_inum(void);
+/* `size` zeroed bytes that begin with their struct ns: one reference, a new number. Takes a reference to the owner. NULL: no memory. */
+void *ns_create(size_t size, enum ns_kind kind, struct user_ns *owner);
 const char *ns_kind_name(enum ns_kind kind);
 
 /* ---- process numbers ---- */
-struct pid_ns *pid_ns_create(struct pid_ns *parent); /* NULL: no memory */
+struct pid_ns *pid_ns_create(struct pid_ns *parent, struct user_ns *owner); /* NULL: no memory */
 extern struct pid_ns first_pid_ns;
 static inline bool pid_ns_contains(const struct pid_ns *outer, const struct pid_ns *inner)
 {
@@ -122,7 +129,7 @@ static inline int pid_from_user(int nr)
 }
 
 /* ---- what vfs/ and the others do for their kind ---- */
-struct mnt_ns *mnt_ns_copy(struct mnt_ns *from, struct fs_context *fs, int *error); /* fs follows; may sleep */
+struct mnt_ns *mnt_ns_copy(struct mnt_ns *from, struct user_ns *owner, struct fs_context *fs, int *error); /* fs follows; may sleep */
 struct ns *mnt_ns_base(struct mnt_ns *mnt);
 void mnt_ns_destroy(struct ns *ns); /* its last reference has gone; may sleep */
 int mnt_ns_enter(struct ns *ns, struct fs_context *fs); /* root and cwd become its root */

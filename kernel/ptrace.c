@@ -17,6 +17,7 @@
 #include "kernel/namespaces.h"
 #include "kernel/process.h"
 #include "kernel/ptrace.h"
+#include "kernel/user_ns.h"
 #include "ring0/lib.h"
 
 #define FLAG_TF (1ull << 8)
@@ -27,22 +28,27 @@ int ptrace_may_access(const struct task *task, enum ptrace_ids by)
 {
 	const struct cred *own = current->cred, *cred = task->cred;
 
-	if (task->process == current->process || capable(CAP_SYS_PTRACE))
+	if (task->process == current->process)
 		return 0;
 	if (!own || !cred)
 		return -EPERM;
+	bool all = ns_capable(cred->user_ns, CAP_SYS_PTRACE);
+	if (task->mm && !task->mm->dumpable && !ns_capable(task->mm->user_ns, CAP_SYS_PTRACE))
+		return -EPERM;
+	if (all)
+		return 0;
 	uint32_t uid = by == PTRACE_BY_FS_IDS ? own->fsuid : own->uid, gid = by == PTRACE_BY_FS_IDS ? own->fsgid : own->gid;
 	if (uid != cred->euid || uid != cred->suid || uid != cred->uid || gid != cred->egid || gid != cred->sgid ||
 		gid != cred->gid)
 		return -EPERM;
-	return task->mm && !task->mm->dumpable ? -EPERM : 0;
+	return 0;
 }
 
 bool ptrace_allows_privileges(const struct task *task)
 {
 	const struct task *tracer = task->ptrace.tracer;
 
-	return !tracer || cred_capable(tracer->cred, CAP_SYS_PTRACE);
+	return !tracer || cred_ns_capable(tracer->cred, task->cred->user_ns, CAP_SYS_PTRACE);
 }
 
 /* ---- who traces whom ---- */
@@ -274,7 +280,7 @@ static uint32_t stop(struct task *task, uint32_t status, const struct ksiginfo *
 
 static uint32_t trap_stop(struct task *task, uint32_t status, uint8_t syscall_op)
 {
-	struct ksiginfo info = {.signo = SIGTRAP, .code = (int)status, .pid = task->tid, .uid = task->cred->uid};
+	struct ksiginfo info = {.signo = SIGTRAP, .code = (int)status, .pid = task->tid, .uid = uid_to_user(task->cred->uid)};
 
 	return stop(task, status, &info, syscall_op);
 }
@@ -289,7 +295,7 @@ int ptrace_signal(struct task *task, struct ksiginfo *info)
 	*info = task->ptrace.info.signo ? task->ptrace.info : *info;
 	if (signo != (uint32_t)info->signo)
 		*info = (struct ksiginfo){.signo = (int)signo, .code = SI_USER, .pid = tracer ? tracer->process->pid : 0,
-			.uid = tracer ? tracer->cred->uid : 0};
+			.uid = tracer ? uid_seen_by(task->cred, tracer->cred->uid) : 0};
 	if (task->blocked & SIGBIT(signo)) {
 		signal_send_task(task, info);
 		return 0;
@@ -357,7 +363,7 @@ void ptrace_exec(struct task *task, int old_tid)
 	if (ptrace_event_wanted(task, PTRACE_EVENT_EXEC)) {
 		ptrace_event(task, PTRACE_EVENT_EXEC, (uint64_t)old_tid);
 	} else if (!task->ptrace.seized) {
-		struct ksiginfo info = {.signo = SIGTRAP, .code = SI_USER, .pid = task->tid, .uid = task->cred->uid};
+		struct ksiginfo info = {.signo = SIGTRAP, .code = SI_USER, .pid = task->tid, .uid = uid_to_user(task->cred->uid)};
 
 		signal_send_task(task, &info);
 	}

@@ -21,6 +21,7 @@
 #include "kernel/seccomp.h"
 #include "kernel/seccomp_notify.h"
 #include "kernel/syscall.h"
+#include "kernel/user_ns.h"
 #include "ring0/lib.h"
 
 #define MODE_DEAD 3u           /* a filter has condemned the task */
@@ -243,7 +244,7 @@ static void share_filters(const struct task *task)
 
 bool seccomp_permitted(void)
 {
-	return current->cred->no_new_privs || capable(CAP_SYS_ADMIN);
+	return current->cred->no_new_privs || capable_here(CAP_SYS_ADMIN);
 }
 
 bool seccomp_action_known(uint32_t action)

@@ -13,6 +13,7 @@
 
 #include "kernel/mm.h"
 #include "kernel/process.h"
+#include "kernel/user_ns.h"
 #include "ring0/lib.h"
 #include "ring0/usercopy.h"
 
@@ -131,7 +132,7 @@ int signal_may_send(const struct task *from, const struct task *to, int signo)
 		return 0;
 	if (signo == SIGCONT && from->process->session == to->process->session)
 		return 0;
-	return cred_capable(a, CAP_KILL) ? 0 : -EPERM;
+	return cred_ns_capable(a, b->user_ns, CAP_KILL) ? 0 : -EPERM;
 }
 
 void signal_make_kill_info(struct ksiginfo *info, int signo, int code)

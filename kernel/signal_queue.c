@@ -15,6 +15,7 @@
 #include "kernel/mm.h"
 #include "kernel/namespaces.h"
 #include "kernel/process.h"
+#include "kernel/user_ns.h"
 #include "ring0/lib.h"
 
 #define STOP_SIGNALS (SIGBIT(SIGSTOP) | SIGBIT(SIGTSTP) | SIGBIT(SIGTTIN) | SIGBIT(SIGTTOU))
@@ -224,13 +225,16 @@ static int enqueue(struct process *process, struct sigpending *pending, const st
 	return 0;
 }
 
-/* Who sent it, as the receiver's pid namespace has it; from outside of that, nobody, and two signals reach even its first process. */
-static void translate(struct ksiginfo *info, const struct process *process)
+/* Who sent it, as the receiver's namespaces have it; from outside of that, nobody, and two signals reach even its first process. */
+static void translate(struct ksiginfo *info, const struct process *process, const struct cred *cred)
 {
 	const struct pid_ns *ns = process->pid_ns;
 
 	if (info->pid && !ns->identity && (info->code == SI_USER || info->code == SI_TKILL || info->signo == SIGCHLD))
 		info->pid = pid_ns_nr(ns, info->pid);
+	if (cred && (info->code == SI_USER || info->code == SI_TKILL || info->code == SI_QUEUE || info->code == SI_MESGQ ||
+			    (info->signo == SIGCHLD && info->code > 0)))
+		info->uid = uid_seen_by(cred, info->uid);
 	if (process->ns_init && (info->code == SI_USER || info->code == SI_TKILL || info->code == SI_QUEUE) &&
 		(info->signo == SIGKILL || info->signo == SIGSTOP) && current->process &&
 		!pid_ns_contains(ns, current->process->pid_ns))
@@ -246,7 +250,7 @@ static int send(struct process *process, struct task *target, const struct ksigi
 		return 0;
 	if (process->exiting && info->signo != SIGKILL)
 		return 0;
-	translate(info, process);
+	translate(info, process, judge ? judge->cred : NULL);
 	prepare(process, info->signo);
 	if (signal_is_ignored(judge, info->signo, info->forced))
 		return 0;

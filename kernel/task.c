@@ -15,6 +15,7 @@
 #include "kernel/namespaces.h"
 #include "kernel/process.h"
 #include "kernel/rlimit.h"
+#include "kernel/user_ns.h"
 #include "ring0/clock.h"
 #include "ring0/lib.h"
 #include "ring0/upcall.h"
@@ -335,8 +336,9 @@ struct task *task_create_init(struct cred *cred)
 {
 	static struct ns_set *ns;
 
-	ns = ns_set_create();
+	ns = ns_set_create(cred->user_ns);
 	if (ns) {
+		first_pid_ns.ns.owner = cred->user_ns;
 		ns_put(&ns->pid_for_children->ns);
 		ns->pid_for_children = &first_pid_ns;
 		first_pid_ns.ns.refs++;
@@ -362,9 +364,9 @@ void kernel_answers(struct hosted_answers *answers)
 	answers->value[HOSTED_ANSWER_GETPID] = (uint64_t)process->vpid;
 	answers->value[HOSTED_ANSWER_GETTID] = (uint64_t)task->vtid;
 	answers->value[HOSTED_ANSWER_GETPPID] = parent && parent->pid_ns == process->pid_ns ? (uint64_t)parent->vpid : 0;
-	answers->value[HOSTED_ANSWER_GETUID] = task->cred->uid;
-	answers->value[HOSTED_ANSWER_GETEUID] = task->cred->euid;
-	answers->value[HOSTED_ANSWER_GETGID] = task->cred->gid;
-	answers->value[HOSTED_ANSWER_GETEGID] = task->cred->egid;
+	answers->value[HOSTED_ANSWER_GETUID] = uid_to_user(task->cred->uid);
+	answers->value[HOSTED_ANSWER_GETEUID] = uid_to_user(task->cred->euid);
+	answers->value[HOSTED_ANSWER_GETGID] = gid_to_user(task->cred->gid);
+	answers->value[HOSTED_ANSWER_GETEGID] = gid_to_user(task->cred->egid);
 	answers->valid = (2u << HOSTED_ANSWER_GETEGID) - (1u << HOSTED_ANSWER_GETPID);
 }

@@ -9,36 +9,42 @@
 #include <linux/securebits.h>
 
 #include "kernel/cred.h"
-#include "kernel/idmap.h"
 #include "kernel/mm.h"
 #include "kernel/task.h"
+#include "kernel/user_ns.h"
 #include "ring0/lib.h"
 #include "ring0/usercopy.h"
 #include "syscalls/syscalls.h"
 
-#define KEEP 0xffffffffu /* -1: leave as it is */
+#define KEEP ID_KEEP
 #define FS_CAPS                                                                                             \
 	((1ull << CAP_CHOWN) | (1ull << CAP_DAC_OVERRIDE) | (1ull << CAP_DAC_READ_SEARCH) | (1ull << CAP_FOWNER) | \
 		(1ull << CAP_FSETID) | (1ull << CAP_LINUX_IMMUTABLE) | (1ull << CAP_MKNOD) | (1ull << CAP_MAC_OVERRIDE))
 
 int64_t sys_getuid(struct regs *regs)
 {
-	return current->cred->uid;
+	return uid_to_user(current->cred->uid);
 }
 
 int64_t sys_geteuid(struct regs *regs)
 {
-	return current->cred->euid;
+	return uid_to_user(current->cred->euid);
 }
 
 int64_t sys_getgid(struct regs *regs)
 {
-	return current->cred->gid;
+	return gid_to_user(current->cred->gid);
 }
 
 int64_t sys_getegid(struct regs *regs)
 {
-	return current->cred->egid;
+	return gid_to_user(current->cred->egid);
+}
+
+static bool wanted_ids(enum id_kind kind, struct regs *regs, uint32_t want[3])
+{
+	return id_wanted(kind, (uint32_t)ARG0(regs), &want[0]) && id_wanted(kind, (uint32_t)ARG1(regs), &want[1]) &&
+		id_wanted(kind, (uint32_t)ARG2(regs), &want[2]);
 }
 
 static bool secure_bit(const struct cred *cred, unsigned bit)
@@ -49,8 +55,9 @@ static bool secure_bit(const struct cred *cred, unsigned bit)
 /* capabilities(7), "Effect of user ID changes on capabilities". */
 static void fix_capabilities(struct cred *cred, const struct cred *old)
 {
-	bool had_root = old->uid == 0 || old->euid == 0 || old->suid == 0;
-	bool has_root = cred->uid == 0 || cred->euid == 0 || cred->suid == 0;
+	uint32_t root = user_ns_root(old->user_ns);
+	bool had_root = old->uid == root || old->euid == root || old->suid == root;
+	bool has_root = cred->uid == root || cred->euid == root || cred->suid == root;
 
 	if (secure_bit(cred, SECURE_NO_SETUID_FIXUP))
 		return;
@@ -59,25 +66,10 @@ static void fix_capabilities(struct cred *cred, const struct cred *old)
 			cred->cap_permitted = cred->cap_effective = 0;
 		cred->cap_ambient = 0;
 	}
-	if (old->euid == 0 && cred->euid != 0)
+	if (old->euid == root && cred->euid != root)
 		cred->cap_effective = 0;
-	if (old->euid != 0 && cred->euid == 0)
+	if (old->euid != root && cred->euid == root)
 		cred->cap_effective = cred->cap_permitted;
-}
-
-static void commit(struct cred *cred)
-{
-	struct cred *old = current->cred;
-
-	/* A process that changed who it is no longer lets its old peers look into it (prctl(2), PR_SET_DUMPABLE). */
-	if (cred->euid != old->euid || cred->egid != old->egid || cred->fsuid != old->fsuid || cred->fsgid != old->fsgid ||
-		(cred->cap_permitted & ~old->cap_permitted)) {
-		current->mm->dumpable = false;
-		current->process->pdeath_signal = 0;
-	}
-	current->cred = cred;
-	task_answers_changed();
-	cred_put(old);
 }
 
 static bool one_of_uids(const struct cred *cred, uint32_t uid)
@@ -92,12 +84,12 @@ static bool one_of_gids(const struct cred *cred, uint32_t gid)
 
 int64_t sys_setuid(struct regs *regs)
 {
-	uint32_t uid = (uint32_t)ARG0(regs);
+	uint32_t uid = uid_from_user((uint32_t)ARG0(regs));
 	const struct cred *old = current->cred;
 
-	if (!uid_is_mapped(uid))
+	if (uid == ID_NONE)
 		return -EINVAL;
-	bool all = capable(CAP_SETUID);
+	bool all = capable_here(CAP_SETUID);
 	if (!all && uid != old->uid && uid != old->suid)
 		return -EPERM;
 	struct cred *cred = cred_copy(old);
@@ -107,18 +99,18 @@ int64_t sys_setuid(struct regs *regs)
 		cred->uid = cred->suid = uid;
 	cred->euid = cred->fsuid = uid;
 	fix_capabilities(cred, old);
-	commit(cred);
+	cred_commit(cred);
 	return 0;
 }
 
 int64_t sys_setgid(struct regs *regs)
 {
-	uint32_t gid = (uint32_t)ARG0(regs);
+	uint32_t gid = gid_from_user((uint32_t)ARG0(regs));
 	const struct cred *old = current->cred;
 
-	if (!gid_is_mapped(gid))
+	if (gid == ID_NONE)
 		return -EINVAL;
-	bool all = capable(CAP_SETGID);
+	bool all = capable_here(CAP_SETGID);
 	if (!all && gid != old->gid && gid != old->sgid)
 		return -EPERM;
 	struct cred *cred = cred_copy(old);
@@ -127,18 +119,18 @@ int64_t sys_setgid(struct regs *regs)
 	if (all)
 		cred->gid = cred->sgid = gid;
 	cred->egid = cred->fsgid = gid;
-	commit(cred);
+	cred_commit(cred);
 	return 0;
 }
 
 int64_t sys_setreuid(struct regs *regs)
 {
-	uint32_t ruid = (uint32_t)ARG0(regs), euid = (uint32_t)ARG1(regs);
+	uint32_t ruid, euid;
 	const struct cred *old = current->cred;
 
-	if ((ruid != KEEP && !uid_is_mapped(ruid)) || (euid != KEEP && !uid_is_mapped(euid)))
+	if (!id_wanted(ID_UID, (uint32_t)ARG0(regs), &ruid) || !id_wanted(ID_UID, (uint32_t)ARG1(regs), &euid))
 		return -EINVAL;
-	if (!capable(CAP_SETUID)) {
+	if (!capable_here(CAP_SETUID)) {
 		if (ruid != KEEP && ruid != old->uid && ruid != old->euid)
 			return -EPERM;
 		if (euid != KEEP && !one_of_uids(old, euid))
@@ -155,18 +147,18 @@ int64_t sys_setreuid(struct regs *regs)
 		cred->suid = cred->euid;
 	cred->fsuid = cred->euid;
 	fix_capabilities(cred, old);
-	commit(cred);
+	cred_commit(cred);
 	return 0;
 }
 
 int64_t sys_setregid(struct regs *regs)
 {
-	uint32_t rgid = (uint32_t)ARG0(regs), egid = (uint32_t)ARG1(regs);
+	uint32_t rgid, egid;
 	const struct cred *old = current->cred;
 
-	if ((rgid != KEEP && !gid_is_mapped(rgid)) || (egid != KEEP && !gid_is_mapped(egid)))
+	if (!id_wanted(ID_GID, (uint32_t)ARG0(regs), &rgid) || !id_wanted(ID_GID, (uint32_t)ARG1(regs), &egid))
 		return -EINVAL;
-	if (!capable(CAP_SETGID)) {
+	if (!capable_here(CAP_SETGID)) {
 		if (rgid != KEEP && rgid != old->gid && rgid != old->egid)
 			return -EPERM;
 		if (egid != KEEP && !one_of_gids(old, egid))
@@ -182,20 +174,18 @@ int64_t sys_setregid(struct regs *regs)
 	if (rgid != KEEP || (egid != KEEP && egid != old->gid))
 		cred->sgid = cred->egid;
 	cred->fsgid = cred->egid;
-	commit(cred);
+	cred_commit(cred);
 	return 0;
 }
 
 int64_t sys_setresuid(struct regs *regs)
 {
-	const uint32_t want[3] = {(uint32_t)ARG0(regs), (uint32_t)ARG1(regs), (uint32_t)ARG2(regs)};
 	const struct cred *old = current->cred;
+	uint32_t want[3];
 
-	for (int i = 0; i < 3; i++) {
-		if (want[i] != KEEP && !uid_is_mapped(want[i]))
-			return -EINVAL;
-	}
-	for (int i = 0; i < 3 && !capable(CAP_SETUID); i++) {
+	if (!wanted_ids(ID_UID, regs, want))
+		return -EINVAL;
+	for (int i = 0; i < 3 && !capable_here(CAP_SETUID); i++) {
 		if (want[i] != KEEP && !one_of_uids(old, want[i]))
 			return -EPERM;
 	}
@@ -210,20 +200,18 @@ int64_t sys_setresuid(struct regs *regs)
 		cred->suid = want[2];
 	cred->fsuid = cred->euid;
 	fix_capabilities(cred, old);
-	commit(cred);
+	cred_commit(cred);
 	return 0;
 }
 
 int64_t sys_setresgid(struct regs *regs)
 {
-	const uint32_t want[3] = {(uint32_t)ARG0(regs), (uint32_t)ARG1(regs), (uint32_t)ARG2(regs)};
 	const struct cred *old = current->cred;
+	uint32_t want[3];
 
-	for (int i = 0; i < 3; i++) {
-		if (want[i] != KEEP && !gid_is_mapped(want[i]))
-			return -EINVAL;
-	}
-	for (int i = 0; i < 3 && !capable(CAP_SETGID); i++) {
+	if (!wanted_ids(ID_GID, regs, want))
+		return -EINVAL;
+	for (int i = 0; i < 3 && !capable_here(CAP_SETGID); i++) {
 		if (want[i] != KEEP && !one_of_gids(old, want[i]))
 			return -EPERM;
 	}
@@ -237,7 +225,7 @@ int64_t sys_setresgid(struct regs *regs)
 	if (want[2] != KEEP)
 		cred->sgid = want[2];
 	cred->fsgid = cred->egid;
-	commit(cred);
+	cred_commit(cred);
 	return 0;
 }
 
@@ -252,52 +240,54 @@ int64_t sys_getresuid(struct regs *regs)
 {
 	const struct cred *cred = current->cred;
 
-	return put_three(regs, cred->uid, cred->euid, cred->suid);
+	return put_three(regs, uid_to_user(cred->uid), uid_to_user(cred->euid), uid_to_user(cred->suid));
 }
 
 int64_t sys_getresgid(struct regs *regs)
 {
 	const struct cred *cred = current->cred;
 
-	return put_three(regs, cred->gid, cred->egid, cred->sgid);
+	return put_three(regs, gid_to_user(cred->gid), gid_to_user(cred->egid), gid_to_user(cred->sgid));
 }
 
 /* Both answer with the old id, whether they changed it or not. */
 int64_t sys_setfsuid(struct regs *regs)
 {
-	uint32_t uid = (uint32_t)ARG0(regs);
+	uint32_t uid = uid_from_user((uint32_t)ARG0(regs));
 	const struct cred *old = current->cred;
-	uint32_t before = old->fsuid;
+	uint32_t before = uid_to_user(old->fsuid);
 
-	if (!uid_is_mapped(uid) || (!one_of_uids(old, uid) && uid != before && !capable(CAP_SETUID)) || uid == before)
+	if (uid == ID_NONE || (!one_of_uids(old, uid) && uid != old->fsuid && !capable_here(CAP_SETUID)) || uid == old->fsuid)
 		return before;
 	struct cred *cred = cred_copy(old);
 	if (!cred)
 		return before;
 	cred->fsuid = uid;
 	if (!secure_bit(cred, SECURE_NO_SETUID_FIXUP)) {
-		if (before == 0)
+		uint32_t root = user_ns_root(old->user_ns);
+
+		if (old->fsuid == root)
 			cred->cap_effective &= ~FS_CAPS;
-		if (uid == 0)
+		if (uid == root)
 			cred->cap_effective |= cred->cap_permitted & FS_CAPS;
 	}
-	commit(cred);
+	cred_commit(cred);
 	return before;
 }
 
 int64_t sys_setfsgid(struct regs *regs)
 {
-	uint32_t gid = (uint32_t)ARG0(regs);
+	uint32_t gid = gid_from_user((uint32_t)ARG0(regs));
 	const struct cred *old = current->cred;
-	uint32_t before = old->fsgid;
+	uint32_t before = gid_to_user(old->fsgid);
 
-	if (!gid_is_mapped(gid) || (!one_of_gids(old, gid) && gid != before && !capable(CAP_SETGID)) || gid == before)
+	if (gid == ID_NONE || (!one_of_gids(old, gid) && gid != old->fsgid && !capable_here(CAP_SETGID)) || gid == old->fsgid)
 		return before;
 	struct cred *cred = cred_copy(old);
 	if (!cred)
 		return before;
 	cred->fsgid = gid;
-	commit(cred);
+	cred_commit(cred);
 	return before;
 }
 
@@ -313,8 +303,12 @@ int64_t sys_getgroups(struct regs *regs)
 	if (INT0(regs) < count)
 		return -EINVAL;
 	/* The copy may sleep; another thread cannot free what our own credentials hold. */
-	if (copy_to_user(PTR1(regs), groups->gid, (size_t)count * sizeof(uint32_t)))
-		return -EFAULT;
+	for (int i = 0; i < count; i++) {
+		uint32_t gid = gid_to_user(groups->gid[i]);
+
+		if (put_user(gid, uaddr_add(PTR1(regs), (uint64_t)i * sizeof(gid))))
+			return -EFAULT;
+	}
 	return count;
 }
 
@@ -323,7 +317,7 @@ int64_t sys_setgroups(struct regs *regs)
 	int count = INT0(regs);
 	struct group_list *groups = NULL;
 
-	if (!capable(CAP_SETGID))
+	if (!may_set_groups())
 		return -EPERM;
 	if (count < 0 || count > CRED_MAX_GROUPS)
 		return -EINVAL;
@@ -339,7 +333,8 @@ int64_t sys_setgroups(struct regs *regs)
 		}
 	}
 	for (int i = 0; i < count; i++) {
-		if (gid_is_mapped(groups->gid[i]))
+		groups->gid[i] = gid_from_user(groups->gid[i]);
+		if (groups->gid[i] != ID_NONE)
 			continue;
 		kfree(groups);
 		return -EINVAL;
@@ -352,7 +347,7 @@ int64_t sys_setgroups(struct regs *regs)
 	if (cred->groups)
 		cred->groups->refs--; /* the old credentials still hold one */
 	cred->groups = groups;
-	commit(cred);
+	cred_commit(cred);
 	return 0;
 }
 
@@ -424,7 +419,7 @@ int64_t sys_capset(struct regs *regs)
 	/* capabilities(7), "Programmatically adjusting capability sets". */
 	if ((permitted & ~old->cap_permitted) || (effective & ~permitted))
 		return -EPERM;
-	if (!capable(CAP_SETPCAP) && (inheritable & ~(old->cap_inheritable | old->cap_permitted)))
+	if (!capable_here(CAP_SETPCAP) && (inheritable & ~(old->cap_inheritable | old->cap_permitted)))
 		return -EPERM;
 	if (inheritable & ~(old->cap_inheritable | old->cap_bounding))
 		return -EPERM;
@@ -435,6 +430,6 @@ int64_t sys_capset(struct regs *regs)
 	cred->cap_permitted = permitted;
 	cred->cap_inheritable = inheritable;
 	cred->cap_ambient &= permitted & inheritable;
-	commit(cred);
+	cred_commit(cred);
 	return 0;
 }

@@ -10,6 +10,7 @@
 #include <linux/time_types.h>
 
 #include "kernel/files.h"
+#include "kernel/user_ns.h"
 #include "ring0/lib.h"
 #include "ring0/usercopy.h"
 #include "syscalls/path.h"
@@ -31,8 +32,8 @@ static int64_t stat_to_user(const struct kstat *from, uaddr_t user)
 		.st_ino = from->ino,
 		.st_nlink = from->nlink,
 		.st_mode = from->mode,
-		.st_uid = from->uid,
-		.st_gid = from->gid,
+		.st_uid = uid_to_user(from->uid),
+		.st_gid = gid_to_user(from->gid),
 		.st_rdev = from->rdev,
 		.st_size = (long)from->size,
 		.st_blksize = (long)from->blksize,
@@ -130,8 +131,8 @@ static void fill_statx(const struct kstat *from, struct statx *to)
 	to->stx_mask = STATX_BASIC_STATS | STATX_MNT_ID;
 	to->stx_blksize = (uint32_t)from->blksize;
 	to->stx_nlink = (uint32_t)from->nlink;
-	to->stx_uid = from->uid;
-	to->stx_gid = from->gid;
+	to->stx_uid = uid_to_user(from->uid);
+	to->stx_gid = gid_to_user(from->gid);
 	to->stx_mode = (uint16_t)from->mode;
 	to->stx_ino = from->ino;
 	to->stx_size = from->size;
@@ -249,6 +250,14 @@ int64_t sys_fchmod(struct regs *regs)
 	return rc;
 }
 
+/* To ids of the caller's namespace. */
+static int chown_path(const struct path *path, uint32_t uid, uint32_t gid)
+{
+	bool known = id_wanted(ID_UID, uid, &uid) && id_wanted(ID_GID, gid, &gid);
+
+	return known ? vfs_chown(path, uid, gid) : -EINVAL;
+}
+
 static int64_t chown_at(int dirfd, uaddr_t name, uint64_t uid, uint64_t gid, unsigned flags)
 {
 	unsigned lookup = flags & AT_SYMLINK_NOFOLLOW ? 0 : LOOKUP_FOLLOW;
@@ -262,7 +271,7 @@ static int64_t chown_at(int dirfd, uaddr_t name, uint64_t uid, uint64_t gid, uns
 	rc = path_lookup_user(dirfd, name, lookup, &path);
 	if (rc)
 		return rc;
-	rc = vfs_chown(&path, (uint32_t)uid, (uint32_t)gid);
+	rc = chown_path(&path, (uint32_t)uid, (uint32_t)gid);
 	path_put(&path);
 	return rc;
 }
@@ -289,7 +298,7 @@ int64_t sys_fchown(struct regs *regs)
 
 	if (!fd_path(INT0(regs), &file, &rc))
 		return rc;
-	rc = vfs_chown(&file->path, (uint32_t)ARG1(regs), (uint32_t)ARG2(regs));
+	rc = chown_path(&file->path, (uint32_t)ARG1(regs), (uint32_t)ARG2(regs));
 	file_put(file);
 	return rc;
 }

@@ -13,6 +13,7 @@
 #include "kernel/ktime.h"
 #include "kernel/namespaces.h"
 #include "kernel/task.h"
+#include "kernel/user_ns.h"
 #include "ring0/clock.h"
 #include "ring0/lib.h"
 #include "syscalls/sockaddr.h"
@@ -176,9 +177,13 @@ static int control_cred(struct control_in *in, const char *data, size_t len)
 		return -EINVAL;
 	memcpy(&c, data, sizeof(c));
 	c.pid = pid_from_user(c.pid);
-	if ((c.pid != current->process->pid && !capable(CAP_SYS_ADMIN)) ||
-	    (c.uid != cred->uid && c.uid != cred->euid && c.uid != cred->suid && !capable(CAP_SETUID)) ||
-	    (c.gid != cred->gid && c.gid != cred->egid && c.gid != cred->sgid && !capable(CAP_SETGID)))
+	c.uid = uid_from_user(c.uid);
+	c.gid = gid_from_user(c.gid);
+	if (c.uid == ID_NONE || c.gid == ID_NONE)
+		return -EINVAL;
+	if ((c.pid != current->process->pid && !owner_capable(&current->process->pid_ns->ns, CAP_SYS_ADMIN)) ||
+	    (c.uid != cred->uid && c.uid != cred->euid && c.uid != cred->suid && !capable_here(CAP_SETUID)) ||
+	    (c.gid != cred->gid && c.gid != cred->egid && c.gid != cred->sgid && !capable_here(CAP_SETGID)))
 		return -EPERM;
 	if (!process_find_global(c.pid))
 		return -ESRCH;

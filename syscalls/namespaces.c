@@ -4,9 +4,12 @@
 #include <linux/errno.h>
 #include <linux/sched.h>
 
+#include "kernel/cred.h"
 #include "kernel/files.h"
 #include "kernel/namespaces.h"
 #include "kernel/task.h"
+#include "kernel/user_ns.h"
+#include "ring0/lib.h"
 #include "syscalls/syscalls.h"
 #include "vfs/anon/anon.h"
 #include "vfs/vfs.h"
@@ -18,27 +21,39 @@ struct unshared {
 	struct fd_table *files;
 	struct fs_context *fs;
 	struct ns_set *ns;
+	struct cred *cred;
 };
 
 static int check_flags(const struct task *task, uint64_t flags)
 {
 	if (flags & ~(CLONE_ALL_NAMESPACES | OTHERS))
 		return -EINVAL;
+	if (flags & CLONE_NEWUSER)
+		flags |= CLONE_THREAD;
 	/* These are only "unshared" while there is nothing shared. */
 	if ((flags & (CLONE_THREAD | CLONE_SIGHAND | CLONE_VM)) && task->process->threads > 1)
 		return -EINVAL;
-	return ns_check_flags(flags);
+	return flags & CLONE_NEWUSER ? 0 : ns_check_flags(flags, task->cred);
 }
 
 static int prepare(struct task *task, uint64_t flags, struct unshared *new)
 {
-	int rc = flags & CLONE_FILES ? files_clone(task->files, false, &new->files) : 0;
+	const struct cred *cred = task->cred;
+	int rc = 0;
 
+	if (flags & CLONE_NEWUSER) {
+		cred = new->cred = cred_copy(cred);
+		rc = cred ? user_ns_enter_new(new->cred) : -ENOMEM;
+		if (!rc)
+			rc = ns_check_flags(flags, cred);
+	}
+	if (!rc && (flags & CLONE_FILES))
+		rc = files_clone(task->files, false, &new->files);
 	/* The namespace's mounts are the caller's alone: so are its root and working directory. */
-	if (!rc && (flags & (CLONE_FS | CLONE_NEWNS)))
+	if (!rc && (flags & (CLONE_FS | CLONE_NEWNS | CLONE_NEWUSER)))
 		rc = fs_context_clone(task->fs, false, &new->fs);
 	if (!rc && (flags & CLONE_KNOWN_NAMESPACES))
-		rc = ns_set_clone(task->ns, flags, new->fs, &new->ns);
+		rc = ns_set_clone(task->ns, flags, cred->user_ns, new->fs, &new->ns);
 	return rc;
 }
 
@@ -51,11 +66,13 @@ static void let_go(const struct unshared *old)
 		fs_context_put(old->fs);
 	if (old->ns)
 		ns_set_put(old->ns);
+	if (old->cred)
+		cred_put(old->cred);
 }
 
 int64_t sys_unshare(struct regs *regs)
 {
-	struct unshared new = {NULL, NULL, NULL}, old = {NULL, NULL, NULL};
+	struct unshared new = {.files = NULL}, old = {.files = NULL};
 	struct task *task = current;
 	int rc = check_flags(task, ARG0(regs));
 
@@ -77,6 +94,8 @@ int64_t sys_unshare(struct regs *regs)
 		old.ns = task->ns;
 		task->ns = new.ns;
 	}
+	if (new.cred)
+		cred_commit(new.cred);
 	let_go(&old);
 	return 0;
 }
@@ -87,12 +106,12 @@ static int enter_of_process(const struct process *process, uint64_t flags)
 	static const struct {
 		uint64_t flag;
 		enum ns_kind kind;
-	} order[] = {{CLONE_NEWUTS, NS_UTS}, {CLONE_NEWIPC, NS_IPC}, {CLONE_NEWPID, NS_PID}, {CLONE_NEWNS, NS_MNT}};
+	} order[] = {{CLONE_NEWUSER, NS_USER}, {CLONE_NEWUTS, NS_UTS}, {CLONE_NEWIPC, NS_IPC}, {CLONE_NEWPID, NS_PID}, {CLONE_NEWNS, NS_MNT}};
 	int rc = 0;
 
-	if (!flags || (flags & ~CLONE_KNOWN_NAMESPACES))
+	if (!flags || (flags & ~(CLONE_KNOWN_NAMESPACES | CLONE_NEWUSER)))
 		return -EINVAL;
-	for (unsigned i = 0; !rc && i < 4; i++) {
+	for (unsigned i = 0; !rc && i < ARRAY_SIZE(order); i++) {
 		if (!(flags & order[i].flag))
 			continue;
 		struct ns *ns = process->leader ? ns_of_task(process->leader, order[i].kind, false) : NULL;

@@ -15,6 +15,7 @@
 #include "kernel/namespaces.h"
 #include "kernel/process.h"
 #include "kernel/rlimit.h"
+#include "kernel/user_ns.h"
 #include "ring0/clock.h"
 #include "ring0/lib.h"
 #include "ring0/usercopy.h"
@@ -237,7 +238,7 @@ static int put_wait_info(uaddr_t to, const struct wait_result *result)
 		info.signo = SIGCHLD;
 		info.code = result->code;
 		info.pid = result->pid;
-		info.uid = result->uid;
+		info.uid = uid_to_user(result->uid);
 		info.status = result->code == CLD_EXITED || result->code == CLD_STOPPED ? result->status >> 8 & 0xff
 			: result->code == CLD_CONTINUED ? SIGCONT
 							: result->status & 0x7f;
@@ -401,7 +402,7 @@ static bool may_limit(const struct task *task)
 	if (a->uid == b->euid && a->uid == b->suid && a->uid == b->uid && a->gid == b->egid && a->gid == b->sgid &&
 		a->gid == b->gid)
 		return true;
-	return capable(CAP_SYS_RESOURCE);
+	return ns_capable(b->user_ns, CAP_SYS_RESOURCE);
 }
 
 int64_t sys_prlimit64(struct regs *regs)

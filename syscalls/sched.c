@@ -13,6 +13,7 @@
 #include "kernel/rlimit.h"
 #include "kernel/rseq.h"
 #include "kernel/task.h"
+#include "kernel/user_ns.h"
 #include "ring0/clock.h"
 #include "ring0/lib.h"
 #include "ring0/usercopy.h"
@@ -38,7 +39,7 @@ static bool may_schedule(const struct task *task)
 {
 	const struct cred *a = current->cred, *b = task->cred;
 
-	return a->euid == b->uid || a->euid == b->euid || capable(CAP_SYS_NICE);
+	return a->euid == b->uid || a->euid == b->euid || ns_capable(b->user_ns, CAP_SYS_NICE);
 }
 
 int64_t sys_sched_setaffinity(struct regs *regs)
@@ -251,7 +252,7 @@ static bool in_scope(const struct task *task, int which, uint32_t who)
 	case PRIO_PGRP:
 		return task->process->pgid == (who ? pid_from_user((int)who) : current->process->pgid);
 	default:
-		return task->cred->uid == (who ? who : current->cred->uid);
+		return task->cred->uid == (who ? uid_from_user(who) : current->cred->uid);
 	}
 }
 
@@ -259,7 +260,7 @@ static int set_nice(struct task *task, int nice)
 {
 	const struct cred *a = current->cred, *b = task->cred;
 
-	if (b->uid != a->euid && b->euid != a->euid && !capable(CAP_SYS_NICE))
+	if (b->uid != a->euid && b->euid != a->euid && !ns_capable(b->user_ns, CAP_SYS_NICE))
 		return -EPERM;
 	if (nice < task->nice && !capable(CAP_SYS_NICE) && (uint64_t)(20 - nice) > task->process->rlimit[RLIMIT_NICE].cur)
 		return -EACCES;

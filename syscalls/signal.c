@@ -9,6 +9,7 @@
 #include "kernel/ktime.h"
 #include "kernel/namespaces.h"
 #include "kernel/process.h"
+#include "kernel/user_ns.h"
 #include "ring0/lib.h"
 #include "ring0/usercopy.h"
 #include "syscalls/syscalls.h"
@@ -267,6 +268,7 @@ static int user_info(uaddr_t from, int signo, int pid, struct ksiginfo *info)
 		return -EFAULT;
 	ksiginfo_from_user(info, in);
 	info->signo = signo;
+	info->uid = uid_from_user(info->uid);
 	if ((info->code >= 0 || info->code == SI_TKILL) && pid != current->process->vpid)
 		return -EPERM;
 	return valid_signal(signo) ? 0 : -EINVAL;

@@ -17,6 +17,7 @@
 #include "kernel/mm.h"
 #include "kernel/random.h"
 #include "kernel/task.h"
+#include "kernel/user_ns.h"
 #include "kernel/uts.h"
 #include "platform/abi/hosted.h"
 #include "ring0/clock.h"
@@ -42,7 +43,7 @@ static int64_t set_name(struct regs *regs, char name[65])
 	char buf[65] = {0};
 	int64_t len = (int32_t)ARG1(regs);
 
-	if (!capable(CAP_SYS_ADMIN))
+	if (!owner_capable(&current->ns->uts->ns, CAP_SYS_ADMIN))
 		return -EPERM;
 	if (len < 0 || len > 64)
 		return -EINVAL;
@@ -126,7 +127,7 @@ static int set_securebits(uint32_t bits)
 	uint32_t old = current->cred->securebits;
 	uint32_t locked = (old & SECURE_ALL_LOCKS) >> 1;
 
-	if (!capable(CAP_SETPCAP) || ((old & SECURE_ALL_LOCKS) & ~bits) || ((old ^ bits) & locked) ||
+	if (!capable_here(CAP_SETPCAP) || ((old & SECURE_ALL_LOCKS) & ~bits) || ((old ^ bits) & locked) ||
 		(bits & ~(uint32_t)(SECURE_ALL_LOCKS | SECURE_ALL_BITS)))
 		return -EPERM;
 	return edit_securebits(bits, ~bits);
@@ -152,7 +153,7 @@ static int64_t prctl_capbset(uint64_t op, uint64_t cap)
 		return -EINVAL;
 	if (op == PR_CAPBSET_READ)
 		return current->cred->cap_bounding >> cap & 1;
-	if (!capable(CAP_SETPCAP))
+	if (!capable_here(CAP_SETPCAP))
 		return -EPERM;
 	cred = cred_copy(current->cred);
 	if (!cred)

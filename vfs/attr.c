@@ -10,7 +10,6 @@
 #include <asm/resource.h>
 #include <asm/signal.h>
 
-#include "kernel/idmap.h"
 #include "vfs/internal.h"
 
 static int set_locked(struct inode *inode, struct attr_change *change)
@@ -60,8 +59,6 @@ static int may_chown(const struct inode *inode, uint32_t uid, uint32_t gid)
 {
 	bool owner = current->cred->fsuid == inode->uid;
 
-	if ((uid != UINT32_MAX && !uid_is_mapped(uid)) || (gid != UINT32_MAX && !gid_is_mapped(gid)))
-		return -EINVAL;
 	if (capable_over(inode, CAP_CHOWN))
 		return 0;
 	if (uid != UINT32_MAX && (!owner || uid != inode->uid))
@@ -152,7 +149,7 @@ int inode_set_size(struct inode *inode, uint64_t size)
 		return -EFBIG;
 	change.mtime = change.ctime = vfs_now();
 	rwsem_write_lock(&inode->lock);
-	if (inode->mode & (S_ISUID | S_ISGID) && !capable(CAP_FSETID)) {
+	if (inode->mode & (S_ISUID | S_ISGID) && !capable_over(inode, CAP_FSETID)) {
 		change.mode = mode_after_chown(inode->mode);
 		change.valid |= change.mode != inode->mode ? ATTR_MODE : 0;
 	}

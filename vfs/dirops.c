@@ -8,7 +8,7 @@
 #include <linux/fs.h>
 #include <linux/inotify.h>
 
-#include "kernel/idmap.h"
+#include "kernel/user_ns.h"
 #include "vfs/internal.h"
 
 /* A name to be made: the parent (referenced, its lock held as writer) and the negative dentry. */
@@ -141,7 +141,7 @@ int vfs_mknod(int dirfd, const char *name, uint32_t mode, uint64_t rdev)
 		return rc;
 	/* A 0/0 character device is an overlay's whiteout: anybody may make it, as on Linux. */
 	if ((S_ISCHR(mode) || S_ISBLK(mode)) && !(S_ISCHR(mode) && !rdev) &&
-		(!capable(CAP_MKNOD) || idmap_is_used(current->process->container)))
+		(!capable(CAP_MKNOD) || user_ns_current()->configured))
 		rc = -EPERM;
 	else
 		rc = make_node(c.dir, c.dentry, mode & ~(current->fs->umask & 07777), rdev);

@@ -6,7 +6,7 @@
 #include <linux/fcntl.h>
 #include <linux/mount.h>
 
-#include "kernel/idmap.h"
+#include "kernel/user_ns.h"
 #include "vfs/internal.h"
 #include "vfs/tmpfs/tmpfs.h"
 
@@ -130,10 +130,15 @@ void file_exec_ids(struct file *file, struct exec_ids *ids)
 	const struct inode *inode = file->inode;
 
 	*ids = (struct exec_ids){0};
-	if (!inode || (file->path.mount && file->path.mount->flags & MS_NOSUID))
+	const struct mount *mount = file->path.mount;
+	const struct user_ns *user = user_ns_current();
+
+	if (!inode || !mount || mount->flags & MS_NOSUID || mount->mnt_ns != current->ns->mnt)
 		return;
-	if (inode->uid == ID_NONE || inode->gid == ID_NONE)
-		return; /* user_namespaces(7): of somebody outside */
+	/* user_namespaces(7): of somebody outside, or on a file system of theirs. */
+	if (id_seen_from(user, ID_UID, inode->uid) == ID_NONE || id_seen_from(user, ID_GID, inode->gid) == ID_NONE ||
+		(mount->sb->user_ns && !user_ns_contains(mount->sb->user_ns, user)))
+		return;
 	if (inode->mode & S_ISUID) {
 		ids->setuid = true;
 		ids->uid = inode->uid;
@@ -148,6 +153,23 @@ int files_install_file(struct file *file, int at, bool cloexec)
 {
 	file_get(file);
 	return at < 0 ? fd_install(file, cloexec, 0) : fd_install_at(file, cloexec, at);
+}
+
+bool files_root_is_changed(const struct task *task)
+{
+	const struct mount *top = task->ns->mnt->root;
+	struct path root = {(struct mount *)(uintptr_t)top, top->root};
+
+	path_get(&root);
+	path_follow_mounts(&root);
+	bool changed = root.mount != task->fs->root.mount || root.dentry != task->fs->root.dentry;
+	path_put(&root);
+	return changed;
+}
+
+bool files_root_is_shared(const struct task *task)
+{
+	return task->fs->refs > 1;
 }
 
 void files_sync_all(void)

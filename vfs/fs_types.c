@@ -5,6 +5,7 @@
 #include <linux/errno.h>
 #include <linux/mount.h>
 
+#include "kernel/user_ns.h"
 #include "vfs/dev/dev.h"
 #include "vfs/internal.h"
 
@@ -43,6 +44,10 @@ struct superblock *superblock_create(const struct fs_type *type, const struct su
 	sb->magic = magic;
 	sb->dev = DEV_MAKE(0, next_anon_dev);
 	next_anon_dev++;
+	if (current && current->cred) {
+		sb->user_ns = (struct user_ns *)(uintptr_t)(type->owner ? type->owner() : user_ns_current());
+		ns_get(&sb->user_ns->ns);
+	}
 	return sb;
 }
 
@@ -60,6 +65,8 @@ void superblock_put(struct superblock *sb)
 		dentry_put(root);
 	if (sb->ops && sb->ops->destroy)
 		sb->ops->destroy(sb);
+	if (sb->user_ns)
+		ns_put(&sb->user_ns->ns);
 	kfree(sb);
 }
 
@@ -81,6 +88,11 @@ void fs_types_init(void)
 		anon_mnt = mount_create(anon_sb, anon_sb->root, "anon_inodefs", 0);
 	if (!anon_mnt)
 		panic("vfs: no memory for the anonymous file system");
+}
+
+bool superblock_has_no_devices(const struct superblock *sb)
+{
+	return !sb->type->own_devices && sb->user_ns && user_ns_parent(sb->user_ns);
 }
 
 bool superblock_is_anon(const struct superblock *sb)

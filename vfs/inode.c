@@ -33,7 +33,7 @@ void inode_init_owner(struct inode *inode, const struct inode *dir, uint32_t mod
 		if (S_ISDIR(mode))
 			mode |= S_ISGID;
 		else if ((mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) && !cred_in_fsgroup(dir->gid) &&
-			!capable(CAP_FSETID))
+			!capable_over(dir, CAP_FSETID))
 			mode &= ~(uint32_t)S_ISGID;
 	}
 	inode->mode = mode;
@@ -141,7 +141,7 @@ void inode_take_attributes(struct inode *inode, const struct attr_change *change
 void inode_modified(struct inode *inode)
 {
 	inode->mtime = inode->ctime = vfs_now();
-	if (!(inode->mode & (S_ISUID | S_ISGID)) || capable(CAP_FSETID))
+	if (!(inode->mode & (S_ISUID | S_ISGID)) || capable_over(inode, CAP_FSETID))
 		return;
 	inode->mode &= ~(uint32_t)S_ISUID;
 	if (inode->mode & S_IXGRP)

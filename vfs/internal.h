@@ -55,6 +55,7 @@ void locks_remove_file(struct file *file);
 
 /* ---- fs_types.c ---- */
 void fs_types_init(void); /* anonymous superblock */
+bool superblock_has_no_devices(const struct superblock *sb); /* mounted in a user namespace made inside: no device is opened on it */
 bool superblock_is_anon(const struct superblock *sb);
 struct mount *anon_mount(void);
 /* ---- propagation (vfs/propagation.c) ---- */
@@ -63,6 +64,7 @@ struct mount *anon_mount(void);
 int mount_set_propagation(struct mount *top, unsigned long flags);
 void mount_follow_groups(struct mount *copy, const struct mount *from);
 void mount_leave_groups(struct mount *mount);
+void mount_follow(struct mount *copy); /* receives from those whose peer it was, and sends nothing back */
 /* A tree was attached: it appears where its place is seen. 0 or -ENOMEM. */
 int mount_propagate(struct mount *top);
 /* Before a mount goes: its copies go, those with something on them only with `whole` (MNT_DETACH). 0 or -ENOMEM. May sleep. */
@@ -80,6 +82,12 @@ struct mount *mount_clone(const struct mount *from, struct dentry *root);
  */
 void mount_attach_copies(const struct mount *outer, struct mnt_ns *ns);
 void mount_forget_copies(void);
+/* ---- mount_locks.c ---- */
+void mount_lock_tree(struct mount *top); /* it is in a namespace of less privilege than where it came from */
+bool mount_flags_may_be(const struct mount *mount, unsigned long flags);
+bool mount_hides_below(const struct path *top); /* a copy without the mounts below would show what they cover */
+/* Would a new file system of that type show what is covered in the one that the namespace sees? flags: of its mount. */
+bool mount_too_revealing(const struct fs_type *type, unsigned long flags);
 /* Is it below, or the same. */
 bool dentry_is_below(const struct dentry *dentry, const struct dentry *top);
 bool mount_is_below(const struct mount *mount, const struct mount *top);

@@ -9,6 +9,7 @@
 #include <linux/fcntl.h>
 #include <linux/mount.h>
 
+#include "kernel/user_ns.h"
 #include "vfs/internal.h"
 
 struct ns *mnt_ns_base(struct mnt_ns *mnt)
@@ -16,13 +17,12 @@ struct ns *mnt_ns_base(struct mnt_ns *mnt)
 	return &mnt->ns;
 }
 
-struct mnt_ns *mnt_ns_create(struct mount *root)
+struct mnt_ns *mnt_ns_create(struct mount *root, struct user_ns *owner)
 {
-	struct mnt_ns *mnt = kzalloc(sizeof(*mnt));
+	struct mnt_ns *mnt = ns_create(sizeof(*mnt), NS_MNT, owner);
 
 	if (!mnt)
 		return NULL;
-	mnt->ns = (struct ns){.refs = 1, .inum = ns_next_inum(), .kind = NS_MNT};
 	mnt->root = root;
 	mnt->changes = 1;
 	return mnt;
@@ -45,8 +45,8 @@ void mnt_ns_destroy(struct ns *ns)
 	kfree(mnt);
 }
 
-/* Copies of all its mounts, reachable through m->copy; nothing is attached yet. */
-static int copy_mounts(const struct mnt_ns *from)
+/* Copies of all its mounts, reachable through m->copy; nothing is attached yet. weaker: what is done in them stays there. */
+static int copy_mounts(const struct mnt_ns *from, bool weaker)
 {
 	struct mount *m;
 
@@ -56,6 +56,8 @@ static int copy_mounts(const struct mnt_ns *from)
 		m->copy = mount_clone(m, m->root);
 		if (!m->copy)
 			return -ENOMEM;
+		if (weaker)
+			mount_follow(m->copy);
 	}
 	return 0;
 }
@@ -71,18 +73,21 @@ static void follow_copy(struct path *path)
 	path->mount = copy;
 }
 
-struct mnt_ns *mnt_ns_copy(struct mnt_ns *from, struct fs_context *fs, int *error)
+struct mnt_ns *mnt_ns_copy(struct mnt_ns *from, struct user_ns *owner, struct fs_context *fs, int *error)
 {
-	struct mnt_ns *to = mnt_ns_create(NULL);
+	struct mnt_ns *to = mnt_ns_create(NULL, owner);
 
-	*error = to ? copy_mounts(from) : -ENOMEM;
+	*error = to ? copy_mounts(from, owner != from->ns.owner) : -ENOMEM;
 	if (*error) {
 		mount_forget_copies();
-		kfree(to);
+		if (to)
+			ns_put(&to->ns); /* without mounts yet */
 		return NULL;
 	}
 	mount_attach_copies(NULL, to);
 	to->root = from->root->copy;
+	if (owner != from->ns.owner)
+		mount_lock_tree(to->root);
 	follow_copy(&fs->root);
 	follow_copy(&fs->cwd);
 	mount_forget_copies();
@@ -144,6 +149,8 @@ static int check_pivot(const struct path *new_root, const struct path *put_old, 
 	if (put_old->mount->group || (new_root->mount->parent && new_root->mount->parent->group) ||
 		(root->mount->parent && root->mount->parent->group))
 		return -EINVAL;
+	if (new_root->mount->locked)
+		return -EINVAL;
 	if (new_root->mount == root->mount || put_old->mount == root->mount)
 		return -EBUSY;
 	if (root->dentry != root->mount->root || new_root->dentry != new_root->mount->root || !new_root->mount->parent)
@@ -190,6 +197,8 @@ static int pivot(struct path *new_root, struct path *put_old)
 		return rc;
 	path_get(&root);
 	/* From here nothing may fail. The old root's place, if it has one, goes to the new one. */
+	mount->locked = old->locked;
+	old->locked = false;
 	mount_unhang(mount);
 	old->parent = NULL;
 	old->mountpoint = NULL;
@@ -214,7 +223,7 @@ int vfs_pivot_root(const char *new_root, const char *put_old)
 	struct path to, old;
 	int rc;
 
-	if (!capable(CAP_SYS_ADMIN))
+	if (!owner_capable(mnt_ns_base(current->ns->mnt), CAP_SYS_ADMIN))
 		return -EPERM;
 	rc = path_lookup(AT_FDCWD, new_root, LOOKUP_FOLLOW | LOOKUP_DIRECTORY, &to);
 	if (rc)

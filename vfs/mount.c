@@ -10,6 +10,7 @@
 #include <linux/fcntl.h>
 #include <linux/mount.h>
 
+#include "kernel/user_ns.h"
 #include "vfs/internal.h"
 
 #define MNT_FORCE 1
@@ -19,6 +20,7 @@
 #define MOUNT_FLAGS                                                                                              \
 	(MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME | MS_RELATIME | MS_STRICTATIME | \
 		MS_NOSYMFOLLOW)
+#define ATIME_FLAGS (MS_NOATIME | MS_NODIRATIME | MS_RELATIME | MS_STRICTATIME)
 #define MOUNTS_MAX 20000u /* in the sandbox: finding one walks a list. Linux has 100,000 a namespace */
 
 struct mount_list all_mounts = TAILQ_HEAD_INITIALIZER(all_mounts);
@@ -223,10 +225,13 @@ struct mount *mount_clone(const struct mount *from, struct dentry *root)
 
 	from->sb->refs++;
 	mount = mount_create(from->sb, root, from->source, from->flags);
-	if (mount)
-		mount_follow_groups(mount, from);
-	else
+	if (!mount) {
 		superblock_put(from->sb);
+		return NULL;
+	}
+	mount->locked_flags = from->locked_flags;
+	mount->locked = from->locked;
+	mount_follow_groups(mount, from);
 	return mount;
 }
 
@@ -280,9 +285,12 @@ int vfs_mount_bind(const struct path *from, const struct path *at, bool recursiv
 
 	if (superblock_is_anon(from->mount->sb) || from->mount->unbindable)
 		return -EINVAL;
+	if (!recursive && mount_hides_below(from))
+		return -EINVAL;
 	top = mount_clone(from->mount, from->dentry);
 	if (!top)
 		return -ENOMEM;
+	top->locked = false;
 	rc = recursive ? clone_below(from) : 0;
 	if (!rc)
 		rc = mount_attach(top, at);
@@ -300,6 +308,10 @@ int vfs_remount(const struct path *at, unsigned long flags)
 {
 	if (at->dentry != at->mount->root)
 		return -EINVAL;
+	if (!mount_flags_may_be(at->mount, flags))
+		return -EPERM;
+	if (!(flags & MS_BIND) && at->mount->sb->user_ns && !ns_capable(at->mount->sb->user_ns, CAP_SYS_ADMIN))
+		return -EPERM;
 	mounts_changed(at->mount->mnt_ns);
 	if (flags & MS_BIND) {
 		at->mount->flags = flags & MOUNT_FLAGS;
@@ -334,6 +346,10 @@ static int mount_new(const char *source, const char *type, const struct path *at
 		return -EINVAL;
 	if (!fs || fs->internal)
 		return -ENODEV;
+	if (fs->in_user_ns ? !ns_capable(fs->owner ? fs->owner() : user_ns_current(), CAP_SYS_ADMIN) : !capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	if (fs->unmasked && mount_too_revealing(fs, args.flags))
+		return -EPERM;
 	return vfs_mount_fs(fs, &args, at);
 }
 
@@ -348,7 +364,7 @@ static int mount_move(const char *source, const struct path *at)
 		return rc;
 	m = from.mount;
 	rc = -EINVAL;
-	if (from.dentry != m->root || !m->parent || m->parent->group || m->mnt_ns != current->ns->mnt)
+	if (from.dentry != m->root || !m->parent || m->parent->group || m->mnt_ns != current->ns->mnt || m->locked)
 		goto out;
 	rc = -ELOOP;
 	if (mount_is_below(at->mount, m))
@@ -374,7 +390,7 @@ int vfs_mount(const char *source, const char *target, const char *type, unsigned
 	struct path at;
 	int rc;
 
-	if (!capable(CAP_SYS_ADMIN))
+	if (!owner_capable(mnt_ns_base(current->ns->mnt), CAP_SYS_ADMIN))
 		return -EPERM;
 	rc = path_lookup(AT_FDCWD, target, LOOKUP_FOLLOW, &at);
 	if (rc)
@@ -385,6 +401,8 @@ int vfs_mount(const char *source, const char *target, const char *type, unsigned
 	}
 	if ((flags & MS_MGC_MSK) == MS_MGC_VAL)
 		flags &= ~(unsigned long)MS_MGC_MSK;
+	if (flags & MS_REMOUNT && !(flags & ATIME_FLAGS))
+		flags |= at.mount->flags & ATIME_FLAGS;
 	if (!(flags & (MS_NOATIME | MS_STRICTATIME)))
 		flags |= MS_RELATIME;
 	if (flags & MS_REMOUNT)
@@ -438,13 +456,14 @@ int vfs_umount(const char *target, int flags)
 		return -EINVAL;
 	if (flags & MNT_EXPIRE)
 		return -EINVAL;
-	if (!capable(CAP_SYS_ADMIN))
+	if (!owner_capable(mnt_ns_base(current->ns->mnt), CAP_SYS_ADMIN))
 		return -EPERM;
 	rc = path_lookup(AT_FDCWD, target, flags & UMOUNT_NOFOLLOW ? 0 : LOOKUP_FOLLOW, &at);
 	if (rc)
 		return rc;
+	path_follow_mounts(&at); /* "." may be covered: pivot_root(2) */
 	rc = -EINVAL;
-	if (at.dentry != at.mount->root || !at.mount->parent || at.mount->mnt_ns != current->ns->mnt)
+	if (at.dentry != at.mount->root || !at.mount->parent || at.mount->mnt_ns != current->ns->mnt || at.mount->locked)
 		goto out;
 	if (flags & MNT_DETACH) {
 		mount_detach_tree(at.mount, true);

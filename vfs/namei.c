@@ -9,6 +9,7 @@
 #include <linux/errno.h>
 #include <linux/fcntl.h>
 
+#include "kernel/user_ns.h"
 #include "ring0/usercopy.h"
 #include "vfs/internal.h"
 
@@ -417,7 +418,7 @@ int vfs_set_root(const struct path *path)
 
 	if (rc)
 		return rc;
-	if (!capable(CAP_SYS_CHROOT))
+	if (!capable_here(CAP_SYS_CHROOT))
 		return -EPERM;
 	current->fs->root = *path;
 	path_get(path);

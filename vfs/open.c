@@ -44,7 +44,7 @@ static int may_open_type(const struct path *path, unsigned flags, unsigned mask)
 		return mask & MAY_WRITE ? -EISDIR : 0;
 	case S_IFBLK:
 	case S_IFCHR:
-		return path->mount->flags & MS_NODEV ? -EACCES : 0;
+		return path->mount->flags & MS_NODEV || superblock_has_no_devices(path->mount->sb) ? -EACCES : 0;
 	case S_IFSOCK:
 		return -ENXIO;
 	default:

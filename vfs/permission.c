@@ -5,7 +5,7 @@
 #include <linux/errno.h>
 #include <linux/mount.h>
 
-#include "kernel/idmap.h"
+#include "kernel/user_ns.h"
 #include "vfs/internal.h"
 
 bool cred_in_fsgroup(uint32_t gid)
@@ -13,10 +13,13 @@ bool cred_in_fsgroup(uint32_t gid)
 	return cred_in_group(current->cred, gid);
 }
 
-/* A capability counts over what belongs to somebody in the container (user_namespaces(7)). */
+/* A capability counts over what belongs to somebody in the namespace (user_namespaces(7)). */
 bool capable_over(const struct inode *inode, int capability)
 {
-	return inode->uid != ID_NONE && inode->gid != ID_NONE && capable(capability);
+	const struct user_ns *user = user_ns_current();
+
+	return capable_here(capability) && id_seen_from(user, ID_UID, inode->uid) != ID_NONE &&
+		id_seen_from(user, ID_GID, inode->gid) != ID_NONE;
 }
 
 static bool capability_overrides(const struct inode *inode, unsigned mask)
@@ -55,7 +58,8 @@ int inode_permission(struct inode *inode, unsigned mask)
 
 bool inode_owner_or_capable(const struct inode *inode)
 {
-	return current->cred->fsuid == inode->uid || capable_over(inode, CAP_FOWNER);
+	return current->cred->fsuid == inode->uid ||
+		(capable_here(CAP_FOWNER) && id_seen_from(user_ns_current(), ID_UID, inode->uid) != ID_NONE);
 }
 
 int may_create(const struct path *dir)

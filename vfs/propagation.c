@@ -90,6 +90,11 @@ static void make_slave(struct mount *mount)
 		set_groups(mount, NULL, has_peers(mount) ? mount->group : mount->master);
 }
 
+void mount_follow(struct mount *copy)
+{
+	set_groups(copy, NULL, copy->group ? copy->group : copy->master);
+}
+
 int mount_set_propagation(struct mount *top, unsigned long flags)
 {
 	unsigned long type = flags & MOUNT_PROPAGATION;
@@ -168,8 +173,11 @@ static void send_to(struct mount *top, struct mount *receiver)
 		if (m->copy && !peer)
 			join_receiver(m->copy, m->group, receiver, m == top);
 	}
+	struct mount *copy = top->copy;
 	top->parent->copy = receiver;
 	mount_attach_copies(top->parent, receiver->mnt_ns);
+	if (copy && receiver->mnt_ns && mnt_ns_base(receiver->mnt_ns)->owner != mnt_ns_base(current->ns->mnt)->owner)
+		mount_lock_tree(copy);
 	mount_forget_copies();
 }
 

@@ -6,7 +6,7 @@
 #include <linux/fcntl.h>
 #include <linux/mount.h>
 
-#include "kernel/idmap.h"
+#include "kernel/user_ns.h"
 #include "vfs/internal.h"
 
 int vfs_getattr(struct inode *inode, struct kstat *stat)
@@ -21,8 +21,8 @@ int vfs_getattr(struct inode *inode, struct kstat *stat)
 	stat->ino = inode->ino;
 	stat->mode = inode->mode;
 	stat->nlink = inode->nlink;
-	stat->uid = id_shown(inode->uid);
-	stat->gid = id_shown(inode->gid);
+	stat->uid = inode->uid;
+	stat->gid = inode->gid;
 	stat->rdev = inode->rdev;
 	stat->size = inode_size(inode);
 	stat->blocks = inode->blocks;
@@ -80,7 +80,7 @@ static struct cred *real_ids(void)
 		return NULL;
 	cred->fsuid = cred->uid;
 	cred->fsgid = cred->gid;
-	cred->cap_effective = cred->uid ? 0 : cred->cap_permitted;
+	cred->cap_effective = cred->uid == user_ns_root(cred->user_ns) ? cred->cap_permitted : 0;
 	return cred;
 }
 
@@ -97,8 +97,9 @@ int vfs_access(int dirfd, const char *name, unsigned mode, unsigned at_flags)
 		return -EINVAL;
 	if (at_flags & AT_EMPTY_PATH)
 		lookup |= LOOKUP_EMPTY;
+	bool is_root = own->uid == user_ns_root(own->user_ns);
 	if (!(at_flags & AT_EACCESS) && (own->uid != own->fsuid || own->gid != own->fsgid ||
-						(own->uid ? own->cap_effective != 0 : own->cap_effective != own->cap_permitted))) {
+						own->cap_effective != (is_root ? own->cap_permitted : 0))) {
 		cred = real_ids();
 		if (!cred)
 			return -ENOMEM;

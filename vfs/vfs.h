@@ -156,6 +156,7 @@ struct inode {
 	uint32_t writers; /* open for writing; negative count (deny) kept in deny_write */
 	uint32_t deny_write; /* running programs: ETXTBSY */
 	struct inode_watch *watches; /* vfs/anon/notify.h */
+	bool always_empty;        /* a directory that nothing can ever be in: made to be mounted on */
 };
 
 /* "inode->size" of a regular file with an object is object->size; this returns the right one. */
@@ -227,6 +228,7 @@ struct superblock {
 	const struct fs_type *type;
 	const struct superblock_ops *ops;
 	struct dentry *root;
+	struct user_ns *user_ns; /* referenced: of who mounted it; NULL: none has, it is the sandbox' own */
 	uint64_t dev;   /* st_dev */
 	uint64_t magic; /* statfs */
 	unsigned flags; /* MS_* */
@@ -245,6 +247,10 @@ struct fs_type {
 	const char *name;
 	bool nodev; /* shown so in /proc/filesystems */
 	bool internal; /* not mountable by mount(2) */
+	bool in_user_ns; /* mountable by whoever has CAP_SYS_ADMIN in the user namespace of owner(), absent: his own */
+	bool unmasked;   /* and only where another one is seen whole: mount_too_revealing() */
+	bool own_devices; /* its device nodes can be opened whoever mounted it */
+	const struct user_ns *(*owner)(void);
 	int (*mount)(const struct fs_type *type, const struct mount_args *args, struct superblock **sb);
 	TAILQ_ENTRY(fs_type) link;
 };
@@ -262,6 +268,8 @@ struct mount {
 	struct dentry *root;
 	struct superblock *sb;
 	unsigned long flags; /* MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_NOATIME … */
+	unsigned long locked_flags; /* those of flags that may not be changed: mount_lock_tree() */
+	bool locked;         /* it may not be taken from its place */
 	const char *source;
 	TAILQ_ENTRY(mount) link; /* all mounts, in order */
 	struct mnt_ns *mnt_ns;   /* whose tree it is in, without a reference; NULL: in none */
@@ -278,7 +286,7 @@ struct mnt_ns {
 };
 extern struct waitq mounts_waiters; /* woken when the mounts of any namespace change: EPOLLPRI */
 int mount_group_id(const struct mount_group *group); /* as mountinfo shows it; 0: none */
-struct mnt_ns *mnt_ns_create(struct mount *root); /* one reference; NULL: no memory */
+struct mnt_ns *mnt_ns_create(struct mount *root, struct user_ns *owner); /* one reference; NULL: no memory */
 void mount_detach(struct mount *mount); /* out of the tree, with the tree's reference; may sleep */
 void mount_unhang(struct mount *mount); /* from its parent, but stays in the tree's list; may sleep */
 extern struct mount_list all_mounts;

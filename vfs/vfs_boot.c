@@ -286,7 +286,7 @@ int vfs_boot(struct container *c, struct task *init)
 	if (!rc)
 		rc = make_context(init, root);
 	if (!rc) {
-		root->mnt_ns = init->ns->mnt = mnt_ns_create(root);
+		root->mnt_ns = init->ns->mnt = mnt_ns_create(root, c->user_ns);
 		rc = root->mnt_ns ? fs_context_clone(init->fs, false, &c->fs) : -ENOMEM;
 	}
 	if (!rc)

@@ -22,7 +22,7 @@ static int xattr_permission(struct inode *inode, const char *name, unsigned mask
 	if (in_space(name, XATTR_SECURITY_PREFIX)) {
 		if (!(mask & MAY_WRITE) || capable(CAP_SYS_ADMIN))
 			return 0;
-		return !strcmp(name, XATTR_NAME_CAPS) && capable(CAP_SETFCAP) ? 0 : -EPERM;
+		return !strcmp(name, XATTR_NAME_CAPS) && capable_over(inode, CAP_SETFCAP) ? 0 : -EPERM;
 	}
 	if (in_space(name, XATTR_TRUSTED_PREFIX)) {
 		if (capable(CAP_SYS_ADMIN))

@@ -6,8 +6,21 @@
  * of the last reference takes everything apart; it may close files and so may sleep.
  */
 #include "kernel/files.h"
+#include "kernel/cred.h"
 #include "kernel/mm/internal.h"
+#include "kernel/user_ns.h"
 #include "ring0/percpu.h"
+
+static void set_owner(struct mm *mm, struct user_ns *owner)
+{
+	struct user_ns *old = mm->user_ns;
+
+	mm->user_ns = owner;
+	if (owner)
+		ns_get(&owner->ns);
+	if (old)
+		ns_put(&old->ns);
+}
 
 struct mm *mm_create(void)
 {
@@ -24,6 +37,8 @@ struct mm *mm_create(void)
 	rwsem_init(&mm->lock);
 	mm->mmap_base = USER_TOP - (128ull << 20);
 	mm->dumpable = true;
+	if (current->cred)
+		set_owner(mm, current->cred->user_ns);
 	mm->pt_pages = 1;
 	return mm;
 }
@@ -55,6 +70,7 @@ void mm_put(struct mm *mm)
 		vma_remove(vma, NULL);
 	if (mm->exe)
 		file_put(mm->exe);
+	set_owner(mm, NULL);
 	kfree(mm);
 }
 
@@ -139,6 +155,7 @@ static void fork_fields(const struct mm *from, struct mm *to)
 	to->space.text = from->space.text;
 	to->space.plain = from->space.plain;
 	to->dumpable = from->dumpable;
+	set_owner(to, from->user_ns);
 	to->membarrier = from->membarrier;
 	to->hole_hint = from->hole_hint;
 	to->hole_max = from->hole_max;

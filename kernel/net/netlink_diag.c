@@ -16,6 +16,7 @@
 #include "kernel/net/inet.h"
 #include "kernel/net/netlink_internal.h"
 #include "kernel/net/unix.h"
+#include "kernel/user_ns.h"
 #include "ring0/lib.h"
 
 #define STATE_CLOSED 7u
@@ -128,7 +129,7 @@ static void tell_inet(void *arg, const struct inet_summary *s)
 	m->id.idiag_cookie[1] = (uint32_t)(s->ino >> 32);
 	m->idiag_rqueue = s->receive_queue;
 	m->idiag_wqueue = s->send_queue;
-	m->idiag_uid = s->uid;
+	m->idiag_uid = uid_to_user(s->uid);
 	m->idiag_inode = (uint32_t)s->ino;
 	put_extensions(q->reply, s, q->request->idiag_ext);
 	reply_end(q->reply);
@@ -193,7 +194,7 @@ static void tell_unix(void *arg, const struct unix_summary *s)
 	}
 	reply_put_u8(q->reply, UNIX_DIAG_SHUTDOWN, s->shutdown);
 	if (show & UDIAG_SHOW_UID)
-		reply_put_u32(q->reply, UNIX_DIAG_UID, s->uid);
+		reply_put_u32(q->reply, UNIX_DIAG_UID, uid_to_user(s->uid));
 	reply_end(q->reply);
 }
 

@@ -14,6 +14,7 @@
 #include "kernel/namespaces.h"
 #include "kernel/net/netlink_internal.h"
 #include "kernel/process.h"
+#include "kernel/user_ns.h"
 #include "ring0/clock.h"
 #include "ring0/lib.h"
 
@@ -101,8 +102,8 @@ static void fill_task(struct taskstats *stats, const struct task *task)
 	rf_strlcpy(stats->ac_comm, task->comm, sizeof(stats->ac_comm));
 	stats->ac_nice = (uint8_t)task->nice;
 	stats->ac_sched = task->policy;
-	stats->ac_uid = task->cred->uid;
-	stats->ac_gid = task->cred->gid;
+	stats->ac_uid = uid_to_user(task->cred->uid);
+	stats->ac_gid = gid_to_user(task->cred->gid);
 	stats->ac_pid = (uint32_t)pid_vnr(task->tid);
 	stats->ac_tgid = (uint32_t)pid_vnr(process->pid);
 	stats->ac_ppid = process->parent ? (uint32_t)pid_vnr(process->parent->pid) : 0;

@@ -6,7 +6,7 @@
 #include <sys/mman.h>
 
 #include "kernel/container.h"
-#include "kernel/namespaces.h"
+#include "kernel/user_ns.h"
 #include "platform/abi/hosted.h"
 #include "ring0/clock.h"
 #include "ring0/context.h"
@@ -31,6 +31,7 @@ void clock_page_set(struct clock_base *page)
 }
 struct task fake_task;
 struct process fake_process;
+struct user_ns fake_user_ns;
 unsigned long fake_flushes, fake_releases;
 
 static struct abi_boot boot;
@@ -219,6 +220,9 @@ void fake_boot(uint64_t kernel_mib, uint64_t user_mib)
 	cgroup_init(&first_container.cgroup, &first_container);
 	fake_process.cgroup = &first_container.cgroup;
 	fake_process.pid_ns = &first_pid_ns;
+	static struct id_extent all = {0, 0, UINT32_MAX, 0};
+	fake_user_ns = (struct user_ns){.ns = {.refs = 1, .kind = NS_USER}, .map = {{1, &all}, {1, &all}}};
+	first_container.user_ns = &fake_user_ns;
 	fake_task.tid = fake_task.vtid = fake_process.pid = fake_process.vpid = 1;
 	fake_task.refs = fake_process.refs = 1;
 	percpus[0].running = &fake_task;

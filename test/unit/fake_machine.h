@@ -13,6 +13,7 @@
 
 extern struct task fake_task;
 extern struct process fake_process;
+extern struct user_ns fake_user_ns; /* every id is in it */
 extern unsigned long fake_flushes, fake_releases;
 
 void fake_boot(uint64_t kernel_mib, uint64_t user_mib);

@@ -8,6 +8,7 @@
 #include <linux/sched.h>
 
 #include "kernel/namespaces.h"
+#include "kernel/user_ns.h"
 #include "ring0/usercopy.h"
 #include "vfs/anon/anon.h"
 #include "vfs/internal.h"
@@ -50,11 +51,21 @@ static int64_t open_ns(struct ns *ns)
 	return rc;
 }
 
-/* Only what the caller may see: its own namespace and those below. */
+/* The user namespace that it belongs to, a user namespace's parent. Only what the caller may see: its own and those below. */
+static int64_t open_owner(const struct ns *ns)
+{
+	struct user_ns *owner = ns->owner;
+
+	if (!owner || !user_ns_contains(user_ns_current(), owner))
+		return -EPERM;
+	ns_get(&owner->ns);
+	return open_ns(&owner->ns);
+}
+
 static int64_t open_parent(const struct ns *ns)
 {
 	if (ns->kind == NS_USER)
-		return -EPERM;
+		return open_owner(ns);
 	if (ns->kind != NS_PID)
 		return -EINVAL;
 	struct pid_ns *parent = container_of(ns, const struct pid_ns, ns)->parent;
@@ -67,16 +78,20 @@ static int64_t open_parent(const struct ns *ns)
 static int64_t nsfs_ioctl(struct file *file, unsigned cmd, uint64_t arg)
 {
 	const struct ns *ns = container_of(file->inode, struct nsfs_inode, inode)->ns;
+	uint32_t uid;
 
 	switch (cmd) {
 	case NS_GET_NSTYPE:
 		return (int64_t)clone_flag[ns->kind];
 	case NS_GET_USERNS:
-		return ns->kind == NS_USER ? -EPERM : open_ns(ns_of_task(current, NS_USER, false));
+		return open_owner(ns);
 	case NS_GET_PARENT:
 		return open_parent(ns);
 	case NS_GET_OWNER_UID:
-		return ns->kind == NS_USER ? put_user((uint32_t){0}, UADDR(arg)) : -EINVAL;
+		if (ns->kind != NS_USER)
+			return -EINVAL;
+		uid = uid_to_user(container_of(ns, const struct user_ns, ns)->uid);
+		return put_user(uid, UADDR(arg));
 	}
 	return -ENOTTY;
 }

@@ -15,6 +15,7 @@
 #include "kernel/net/options.h"
 #include "kernel/net/unix.h"
 #include "kernel/task.h"
+#include "kernel/user_ns.h"
 #include "ring0/lib.h"
 #include "vfs/anon/anon.h"
 #include "vfs/anon/socket.h"
@@ -305,6 +306,14 @@ static int install_pidfd(struct process *process)
 	return rc ? rc : fd_install(file, true, 0);
 }
 
+/* As the current task's namespaces have it. */
+static void see_cred(struct socket_cred *cred)
+{
+	cred->pid = pid_vnr(cred->pid);
+	cred->uid = uid_to_user(cred->uid);
+	cred->gid = gid_to_user(cred->gid);
+}
+
 static void report_sender(const struct unix_socket *sock, const struct unix_receive *in)
 {
 	struct socket_cred cred = in->cred;
@@ -312,7 +321,7 @@ static void report_sender(const struct unix_socket *sock, const struct unix_rece
 
 	if (!in->base->control)
 		return;
-	cred.pid = pid_vnr(cred.pid);
+	see_cred(&cred);
 	if (sock->options.pass_cred)
 		(void)in->base->control(in->base, SOL_SOCKET, SCM_CREDENTIALS, &cred, sizeof(cred));
 	if (!sock->options.pass_pidfd)
@@ -388,7 +397,8 @@ static int get_peer_cred(const struct unix_identity *peer, void *value, unsigned
 {
 	struct socket_cred cred = peer->full ? peer->cred : (struct socket_cred){0, UINT32_MAX, UINT32_MAX};
 
-	cred.pid = pid_vnr(cred.pid);
+	if (peer->full)
+		see_cred(&cred);
 	memcpy(value, &cred, sizeof(cred));
 	*len = sizeof(cred);
 	return 0;
@@ -404,8 +414,8 @@ static int get_peer_groups(const struct unix_identity *peer, void *value, unsign
 	*len = size;
 	if (room < size)
 		return -ERANGE;
-	if (size)
-		memcpy(value, groups->gid, size);
+	for (unsigned i = 0; i < size / sizeof(groups->gid[0]); i++)
+		((uint32_t *)value)[i] = gid_to_user(groups->gid[i]);
 	return 0;
 }
 

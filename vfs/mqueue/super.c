@@ -6,7 +6,6 @@
 #include <linux/magic.h>
 
 #include "kernel/files.h"
-#include "kernel/idmap.h"
 #include "kernel/sysctl.h"
 #include "vfs/mqueue/internal.h"
 
@@ -208,7 +207,13 @@ static int mqueue_mount(const struct fs_type *type, const struct mount_args *arg
 	return 0;
 }
 
-static struct fs_type mqueue_type = {.name = "mqueue", .nodev = true, .mount = mqueue_mount};
+static const struct user_ns *mqueue_owner(void)
+{
+	return current->ns->ipc->ns.owner;
+}
+
+static struct fs_type mqueue_type = {.name = "mqueue", .nodev = true, .in_user_ns = true, .owner = mqueue_owner,
+	.mount = mqueue_mount};
 
 void mqueue_init(void)
 {

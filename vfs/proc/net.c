@@ -4,6 +4,7 @@
 #include "kernel/net/inet.h"
 #include "kernel/net/netlink.h"
 #include "kernel/net/unix.h"
+#include "kernel/user_ns.h"
 #include "ring0/lib.h"
 #include "vfs/proc/net.h"
 #include "vfs/proc/proc.h"
@@ -60,7 +61,7 @@ static void show_inet_socket(void *arg, const struct inet_summary *s)
 	show_address(list->seq, s->family, s->local, s->type == SOCK_RAW ? (uint16_t)s->protocol : s->local_port);
 	show_address(list->seq, s->family, s->remote, s->remote_port);
 	seq_printf(list->seq, "%02X %08X:%08X 00:00000000 00000000 %5u        0 %lu 1 0000000000000000%s\n", s->state,
-		s->send_queue, s->receive_queue, s->uid, (unsigned long)s->ino,
+		s->send_queue, s->receive_queue, uid_to_user(s->uid), (unsigned long)s->ino,
 		s->type == SOCK_STREAM ? " 100 0 0 10 0" : " 0");
 }
 

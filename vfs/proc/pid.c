@@ -9,6 +9,7 @@
 
 #include "ring0/usercopy.h"
 #include "kernel/container.h"
+#include "kernel/user_ns.h"
 #include "vfs/anon/anon.h"
 #include "vfs/proc/proc.h"
 
@@ -209,32 +210,61 @@ static int show_oom_score(struct seq *seq, struct pseudo_inode *p)
 	return 0;
 }
 
-static int show_id_map(struct seq *seq, struct pseudo_inode *p, uint32_t kind)
+static int show_id_map(struct seq *seq, struct pseudo_inode *p, enum id_kind kind)
 {
 	const struct task *task = pseudo_task(p);
+	uint32_t line[3];
 
 	if (!task)
 		return -ESRCH;
-	const struct container_config *config = &task->process->container->config;
-	for (unsigned i = 0; i < config->id_map_count; i++) {
-		const struct config_id_map *map = &config->id_maps[i];
-
-		if (map->kind == kind)
-			seq_printf(seq, "%10u %10u %10u\n", map->inside, map->host, map->size);
-	}
-	if (!config->id_map_count)
-		seq_puts(seq, "         0          0 4294967295\n");
+	for (unsigned i = 0; user_ns_map_line(task->cred->user_ns, kind, current->cred, i, line); i++)
+		seq_printf(seq, "%10u %10u %10u\n", line[0], line[1], line[2]);
 	return 0;
 }
 
 static int show_uid_map(struct seq *seq, struct pseudo_inode *p)
 {
-	return show_id_map(seq, p, CONFIG_ID_MAP_UID);
+	return show_id_map(seq, p, ID_UID);
 }
 
 static int show_gid_map(struct seq *seq, struct pseudo_inode *p)
 {
-	return show_id_map(seq, p, CONFIG_ID_MAP_GID);
+	return show_id_map(seq, p, ID_GID);
+}
+
+static int64_t write_uid_map(struct pseudo_inode *p, const struct file *file, const char *text, size_t n)
+{
+	const struct task *task = pseudo_task(p);
+
+	return task ? user_ns_write_map(task->cred->user_ns, ID_UID, file->cred, text, n) : -ESRCH;
+}
+
+static int64_t write_gid_map(struct pseudo_inode *p, const struct file *file, const char *text, size_t n)
+{
+	const struct task *task = pseudo_task(p);
+
+	return task ? user_ns_write_map(task->cred->user_ns, ID_GID, file->cred, text, n) : -ESRCH;
+}
+
+static int show_setgroups(struct seq *seq, struct pseudo_inode *p)
+{
+	const struct task *task = pseudo_task(p);
+
+	if (!task)
+		return -ESRCH;
+	seq_puts(seq, task->cred->user_ns->setgroups_denied ? "deny\n" : "allow\n");
+	return 0;
+}
+
+static int64_t write_setgroups(struct pseudo_inode *p, const struct file *file, const char *text, size_t n)
+{
+	const struct task *task = pseudo_task(p);
+
+	if (!task)
+		return -ESRCH;
+	if (!cred_ns_capable(file->cred, task->cred->user_ns, CAP_SYS_ADMIN))
+		return -EACCES;
+	return user_ns_write_setgroups(task->cred->user_ns, text, n);
 }
 
 static int show_personality(struct seq *seq, struct pseudo_inode *p)
@@ -517,7 +547,7 @@ static const struct pseudo_entry ns_table[] = {
 	LINK("cwd", link_cwd), \
 	FILE_R("environ", 0400, show_environ), \
 	LINK("exe", link_exe), \
-	FILE_R("gid_map", 0444, show_gid_map), \
+	{.name = "gid_map", .mode = S_IFREG | 0644, .show = show_gid_map, .write_as = write_gid_map}, \
 	FILE_R("io", 0400, proc_show_io), \
 	FILE_R("limits", 0444, proc_show_limits), \
 	TEXT("loginuid", "4294967295"), \
@@ -536,13 +566,13 @@ static const struct pseudo_entry ns_table[] = {
 	FILE_R("sched", 0444, proc_show_sched), \
 	FILE_R("schedstat", 0444, show_schedstat), \
 	TEXT("sessionid", "4294967295"), \
-	TEXT("setgroups", "allow\n"), \
+	{.name = "setgroups", .mode = S_IFREG | 0644, .show = show_setgroups, .write_as = write_setgroups}, \
 	FILE_R("smaps", 0444, proc_show_smaps), \
 	FILE_R("smaps_rollup", 0444, proc_show_smaps_rollup), \
 	FILE_R("stat", 0444, proc_show_stat), \
 	FILE_R("statm", 0444, proc_show_statm), \
 	FILE_R("status", 0444, proc_show_status), \
-	FILE_R("uid_map", 0444, show_uid_map), \
+	{.name = "uid_map", .mode = S_IFREG | 0644, .show = show_uid_map, .write_as = write_uid_map}, \
 	FILE_R("wchan", 0444, show_wchan), \
 	{.name = "fd", .mode = S_IFDIR | 0500, .iops = &proc_fd_inode_ops, .fops = &proc_fd_file_ops}, \
 	{.name = "fdinfo", .mode = S_IFDIR | 0555, .iops = &proc_fd_inode_ops, .fops = &proc_fd_file_ops}

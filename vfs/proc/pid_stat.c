@@ -8,6 +8,7 @@
 #include <linux/resource.h>
 
 #include "kernel/process.h"
+#include "kernel/user_ns.h"
 #include "vfs/proc/proc.h"
 #include "vfs/tty/tty.h"
 
@@ -215,11 +216,12 @@ static void status_ids(struct seq *seq, const struct pid_ns *ns, const struct ta
 	seq_printf(seq, "Tgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t%d\n", process_nr(ns, process),
 		task_nr(ns, task), parent_pid(ns, process), tracer ? process_nr(ns, tracer->process) : 0);
 	if (cred)
-		seq_printf(seq, "Uid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\n", cred->uid, cred->euid, cred->suid,
-			cred->fsuid, cred->gid, cred->egid, cred->sgid, cred->fsgid);
+		seq_printf(seq, "Uid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\n", uid_to_user(cred->uid),
+			uid_to_user(cred->euid), uid_to_user(cred->suid), uid_to_user(cred->fsuid), gid_to_user(cred->gid),
+			gid_to_user(cred->egid), gid_to_user(cred->sgid), gid_to_user(cred->fsgid));
 	seq_printf(seq, "FDSize:\t%u\nGroups:\t", task->files ? task->files->size : 0);
 	for (unsigned i = 0; cred && cred->groups && i < cred->groups->count; i++)
-		seq_printf(seq, "%u ", cred->groups->gid[i]);
+		seq_printf(seq, "%u ", gid_to_user(cred->groups->gid[i]));
 	seq_puts(seq, "\n");
 	status_numbers(seq, ns, process->pid_ns, "NStgid", process->pid);
 	status_numbers(seq, ns, process->pid_ns, "NSpid", task->tid);

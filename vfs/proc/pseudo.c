@@ -7,6 +7,7 @@
 #include <linux/errno.h>
 #include <linux/fcntl.h>
 
+#include "kernel/user_ns.h"
 #include "ring0/usercopy.h"
 #include "vfs/proc/pseudo.h"
 
@@ -58,7 +59,9 @@ struct inode *pseudo_inode_create(struct superblock *sb, const struct pseudo_ent
 	p->inode.ino = make_ino(entry, p->pid, tid, fd);
 	p->inode.nlink = S_ISDIR(entry->mode) ? 2 : 1;
 	p->inode.blksize = 1024;
+	p->inode.always_empty = S_ISDIR(entry->mode) && !entry->iops && (!entry->children || !entry->children->name);
 	p->inode.atime = p->inode.mtime = p->inode.ctime = p->inode.btime = vfs_now();
+	pseudo_getattr(&p->inode);
 	return &p->inode;
 }
 
@@ -130,6 +133,13 @@ const struct file_ops pseudo_dir_file_ops = {
 
 /* ---- attributes ---- */
 
+static uint32_t hidden_owner(const struct mm *mm, enum id_kind kind)
+{
+	uint32_t root = mm->user_ns ? id_in(mm->user_ns, kind, 0) : 0;
+
+	return root == ID_NONE ? 0 : root;
+}
+
 int pseudo_getattr(struct inode *inode)
 {
 	const struct pseudo_inode *p = pseudo_of(inode);
@@ -139,8 +149,11 @@ int pseudo_getattr(struct inode *inode)
 		return 0;
 	if (!task || !task->cred)
 		return 0;
-	inode->uid = task->cred->euid;
-	inode->gid = task->cred->egid;
+	/* Who may not be looked into is root's: proc(5). The directory itself stays its owner's. */
+	bool hidden = task->mm && !task->mm->dumpable && p->entry->mode != (S_IFDIR | 0555);
+
+	inode->uid = hidden ? hidden_owner(task->mm, ID_UID) : task->cred->euid;
+	inode->gid = hidden ? hidden_owner(task->mm, ID_GID) : task->cred->egid;
 	return 0;
 }
 
@@ -285,9 +298,9 @@ int64_t pseudo_write(struct file *file, uaddr_t from, size_t n, uint64_t *pos)
 	char *text;
 	int64_t rc;
 
-	if (!p->entry->write)
+	if (!p->entry->write && !p->entry->write_as)
 		return -EPERM;
-	if (n > WRITE_LIMIT)
+	if (n > WRITE_LIMIT || (p->entry->write_as && *pos))
 		return -EINVAL;
 	text = kmalloc(n + 1);
 	if (!text)
@@ -295,7 +308,7 @@ int64_t pseudo_write(struct file *file, uaddr_t from, size_t n, uint64_t *pos)
 	rc = copy_from_user(text, from, n);
 	text[n] = '\0';
 	if (!rc)
-		rc = p->entry->write(p, text, n);
+		rc = p->entry->write ? p->entry->write(p, text, n) : p->entry->write_as(p, file, text, n);
 	kfree(text);
 	if (rc > 0)
 		*pos += (uint64_t)rc;

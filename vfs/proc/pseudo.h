@@ -38,7 +38,7 @@ struct pseudo_inode {
 
 /*
  * mode tells the kind. All may sleep.
- *	S_IFREG  show (required), write (absent: -EPERM; text is terminated)
+ *	S_IFREG  show (required), write or write_as (absent: -EPERM; text is terminated)
  *	S_IFDIR  children, or iops and fops of its own
  *	S_IFLNK  readlink, and getlink for magic links (new references in *path)
  */
@@ -47,6 +47,8 @@ struct pseudo_entry {
 	uint32_t mode;
 	int (*show)(struct seq *seq, struct pseudo_inode *p);
 	int64_t (*write)(struct pseudo_inode *p, const char *text, size_t n);
+	/* instead of write, for what asks who opened it: once from the start, whole */
+	int64_t (*write_as)(struct pseudo_inode *p, const struct file *file, const char *text, size_t n);
 	int64_t (*readlink)(struct pseudo_inode *p, char *buf, size_t size);
 	int (*getlink)(struct pseudo_inode *p, struct path *path);
 	const struct pseudo_entry *children;

@@ -144,7 +144,13 @@ static int procfs_mount(const struct fs_type *type, const struct mount_args *arg
 	return 0;
 }
 
-static struct fs_type procfs_type = {.name = "proc", .nodev = true, .mount = procfs_mount};
+static const struct user_ns *procfs_owner(void)
+{
+	return current->process->pid_ns->ns.owner;
+}
+
+static struct fs_type procfs_type = {.name = "proc", .nodev = true, .in_user_ns = true, .unmasked = true,
+	.owner = procfs_owner, .mount = procfs_mount};
 
 void procfs_init(void)
 {

@@ -9,6 +9,7 @@
 #include "kernel/process.h"
 #include "kernel/random.h"
 #include "kernel/sysctl.h"
+#include "kernel/user_ns.h"
 #include "kernel/uts.h"
 #include "ring0/clock.h"
 #include "vfs/anon/aio.h"
@@ -21,7 +22,7 @@ static int64_t write_name(char *name, const char *text, size_t n)
 	const char *newline = strchr(text, '\n');
 	size_t len = newline ? (size_t)(newline - text) : strlen(text);
 
-	if (!capable(CAP_SYS_ADMIN))
+	if (!owner_capable(&current->ns->uts->ns, CAP_SYS_ADMIN))
 		return -EPERM;
 	if (len > 64)
 		return -EINVAL;
@@ -196,6 +197,25 @@ static int64_t write_number(struct pseudo_inode *p, const char *text, size_t n)
 	return (int64_t)n;
 }
 
+/* Of the reader's namespace, and everything below it. */
+static int show_max_user_namespaces(struct seq *seq, struct pseudo_inode *p)
+{
+	seq_printf(seq, "%u\n", user_ns_current()->below_max);
+	return 0;
+}
+
+static int64_t write_max_user_namespaces(struct pseudo_inode *p, const char *text, size_t n)
+{
+	uint64_t value;
+
+	if (!capable_here(CAP_SYS_RESOURCE))
+		return -EPERM;
+	if (!take_number(&text, &value) || value > INT32_MAX)
+		return -EINVAL;
+	current->cred->user_ns->below_max = (uint32_t)value;
+	return (int64_t)n;
+}
+
 #define NUMBER(n) {.name = (n), .mode = S_IFREG | 0644, .show = show_number, .write = write_number}
 #define FILE_R(n, fn) {.name = (n), .mode = S_IFREG | 0444, .show = (fn)}
 #define TEXT(n, s) {.name = (n), .mode = S_IFREG | 0444, .show = pseudo_show_text, .text = s "\n"}
@@ -336,10 +356,17 @@ static const struct pseudo_entry net_table[] = {
 	END,
 };
 
+static const struct pseudo_entry user_table[] = {
+	{.name = "max_user_namespaces", .mode = S_IFREG | 0644, .show = show_max_user_namespaces,
+		.write = write_max_user_namespaces},
+	END,
+};
+
 const struct pseudo_entry proc_sys_table[] = {
 	DIR("fs", fs_table),
 	DIR("kernel", kernel_table),
 	DIR("net", net_table),
+	DIR("user", user_table),
 	DIR("vm", vm_table),
 	END,
 };

@@ -2,6 +2,7 @@
  * tmpfs superblocks: mount options (tmpfs(5): size, nr_blocks, nr_inodes, mode, uid, gid),
  * statfs, end.
  */
+#include "kernel/user_ns.h"
 #include "vfs/tmpfs/internal.h"
 
 #define TMPFS_MAGIC 0x01021994
@@ -80,12 +81,12 @@ static int parse_valued(struct tmpfs_sb *info, const char *key, size_t key_len, 
 	else if (is_word(key, key_len, "nr_inodes"))
 		info->max_inodes = n;
 	else if (is_word(key, key_len, "uid"))
-		info->uid = (uint32_t)n;
+		info->uid = uid_from_user((uint32_t)n);
 	else if (is_word(key, key_len, "gid"))
-		info->gid = (uint32_t)n;
+		info->gid = gid_from_user((uint32_t)n);
 	else
 		return -EINVAL;
-	return 0;
+	return info->uid == ID_NONE || info->gid == ID_NONE ? -EINVAL : 0;
 }
 
 static int parse_options(struct tmpfs_sb *info, const char *data, uint64_t ram)
@@ -208,7 +209,7 @@ int tmpfs_create_unlimited(struct superblock **sb)
 	return make(&options, sb);
 }
 
-static struct fs_type tmpfs_type = {.name = "tmpfs", .nodev = true, .mount = tmpfs_mount};
+static struct fs_type tmpfs_type = {.name = "tmpfs", .nodev = true, .in_user_ns = true, .mount = tmpfs_mount};
 
 void tmpfs_register(void)
 {

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "kernel/process.h"
+#include "kernel/user_ns.h"
 #include "kernel/vdso/vdso.h"
 #include "test/unit/fake_machine.h"
 
@@ -15,6 +16,8 @@ static inline struct cred *fixture_root(void)
 	struct cred *cred = kzalloc(sizeof(*cred));
 
 	cred->refs = 1;
+	cred->user_ns = &fake_user_ns;
+	ns_get(&fake_user_ns.ns);
 	cred->cap_effective = cred->cap_permitted = cred->cap_bounding = (1ull << (CAP_LAST_CAP + 1)) - 1;
 	return cred;
 }

@@ -235,7 +235,7 @@ static void mount_root(uint32_t number)
 
 static void boot_with(uint32_t number)
 {
-	static struct cred cred = {.refs = 1000, .cap_effective = ~0ull, .cap_permitted = ~0ull};
+	static struct cred cred = {.refs = 1000, .user_ns = &fake_user_ns, .cap_effective = ~0ull, .cap_permitted = ~0ull};
 
 	strcpy(dir, "/tmp/p9-test-XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(dir));

@@ -6,6 +6,7 @@
 #include <linux/errno.h>
 #include <linux/fcntl.h>
 
+#include "kernel/user_ns.h"
 #include "test/unit/fake_machine.h"
 #include "vfs/internal.h"
 #include "vfs/overlay/overlay.h"
@@ -18,7 +19,7 @@ static inline void test_root_set(struct mount *mount)
 {
 	static struct ns_set ns = {.refs = 1};
 
-	ns.mnt = mount->mnt_ns = mnt_ns_create(mount);
+	ns.mnt = mount->mnt_ns = mnt_ns_create(mount, &fake_user_ns);
 	fake_task.ns = &ns;
 	test_fs.refs = 1;
 	test_fs.umask = 022;
@@ -31,7 +32,7 @@ static inline void test_root_set(struct mount *mount)
 static inline void test_vfs_boot(void)
 {
 	fake_boot(64, 256);
-	test_cred = (struct cred){.refs = 1, .cap_effective = ~0ull, .cap_permitted = ~0ull};
+	test_cred = (struct cred){.refs = 1, .user_ns = &fake_user_ns, .cap_effective = ~0ull, .cap_permitted = ~0ull};
 	fake_task.cred = &test_cred;
 	fake_task.fs = &test_fs;
 	for (unsigned i = 0; i < RLIMIT_COUNT; i++)
