@@ -235,7 +235,7 @@ int console_create(unsigned in_fd, unsigned out_fd, const struct config_winsize 
 	c->tty.sync_output = true;
 	c->read_request.done = console_read_done;
 	c->write_request.done = console_write_done;
-	number = devpts_add(&c->tty);
+	number = devpts_first() ? devpts_add(devpts_first(), &c->tty) : -ENOMEM;
 	if (number < 0)
 		goto fail;
 	c->number = (unsigned)number;
@@ -255,7 +255,7 @@ fail:
 void console_release(struct console *c)
 {
 	(void)wait_event(&c->tty.write_wait, c->head == c->tail, DEADLINE_NONE, false);
-	devpts_remove(c->number);
+	devpts_remove(devpts_first(), c->number);
 	tty_hangup(&c->tty);
 	(void)machine->host_call(ABI_CALL_fd_close, c->in_fd, 0, 0, 0);
 	if (!c->reading)

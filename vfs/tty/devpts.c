@@ -1,9 +1,10 @@
 /*
  * devpts: the file system at /dev/pts, where each pseudo-terminal's slave has its number as a name, and ptmx.
  *
- * The container has one instance, shown by every mount of it. An entry's inode lives as long as the pty's number
- * is taken, so what chown and chmod did to it stays. Names come and go without a call on the directory: revalidate()
- * compares a cached dentry with the table.
+ * Containers share one instance, which their configurations mount; a program that mounts one gets its own. A pair made by
+ * opening a ptmx belongs to the instance that it is in or lies beside (devpts(5)), and holds it. An entry's inode lives
+ * as long as the pty's number is taken, so what chown and chmod did to it stays. Names come and go without a call on the
+ * directory: revalidate() compares a cached dentry with the table.
  */
 #include <linux/errno.h>
 #include <linux/fcntl.h>
@@ -11,6 +12,7 @@
 
 #include "kernel/cred.h"
 #include "kernel/task.h"
+#include "kernel/user_ns.h"
 #include "ring0/lib.h"
 #include "vfs/dev/dev.h"
 #include "vfs/fs_init.h"
@@ -25,25 +27,35 @@
 #define TTY_NODE_MAJOR 5 /* tty, console, ptmx */
 #define NO_GID UINT32_MAX
 
-static struct {
+struct line {
 	struct tty *tty;
 	struct inode *inode;
-} lines[DEVPTS_MAX];
+};
 
-static struct superblock *devpts;
-static struct inode *ptmx;
-static uint32_t slave_mode = 0600, slave_gid = NO_GID;
+struct instance { /* a superblock's private data */
+	struct inode *ptmx;
+	uint32_t slave_mode, slave_gid;
+	struct line lines[DEVPTS_MAX];
+};
 
+static struct superblock *first;
+
+static struct fs_type devpts_type;
 static const struct inode_ops devpts_dir_ops, devpts_node_ops;
 static const struct file_ops devpts_dir_file_ops;
 
-static struct inode *node_create(uint64_t ino, uint32_t mode, uint64_t rdev)
+static struct instance *instance_of(const struct superblock *sb)
+{
+	return sb->private;
+}
+
+static struct inode *node_create(struct superblock *sb, uint64_t ino, uint32_t mode, uint64_t rdev)
 {
 	struct inode *inode = kzalloc(sizeof(*inode));
 
 	if (!inode)
 		return NULL;
-	inode_init(inode, devpts, mode);
+	inode_init(inode, sb, mode);
 	inode->ops = S_ISDIR(mode) ? &devpts_dir_ops : &devpts_node_ops;
 	inode->file_ops = S_ISDIR(mode) ? &devpts_dir_file_ops : NULL;
 	inode->ino = ino;
@@ -54,42 +66,76 @@ static struct inode *node_create(uint64_t ino, uint32_t mode, uint64_t rdev)
 	return inode;
 }
 
-int devpts_add(struct tty *tty)
+int devpts_add(struct superblock *devpts, struct tty *tty)
 {
+	struct instance *own = instance_of(devpts);
 	unsigned number = 0;
 	struct inode *inode;
 
-	while (number < DEVPTS_MAX && lines[number].tty)
+	while (number < DEVPTS_MAX && own->lines[number].tty)
 		number++;
 	if (number == DEVPTS_MAX)
 		return -ENOSPC;
 	tty->rdev = DEV_MAKE(DEVPTS_MAJOR, number);
-	inode = node_create(INO_FIRST + number, S_IFCHR | slave_mode, tty->rdev);
+	inode = node_create(devpts, INO_FIRST + number, S_IFCHR | own->slave_mode, tty->rdev);
 	if (!inode)
 		return -ENOMEM;
 	inode->file_ops = &tty_file_ops;
 	inode->uid = current->cred->fsuid;
-	inode->gid = slave_gid == NO_GID ? current->cred->fsgid : slave_gid;
-	lines[number].tty = tty;
-	lines[number].inode = inode;
+	inode->gid = own->slave_gid == NO_GID ? current->cred->fsgid : own->slave_gid;
+	own->lines[number] = (struct line){tty, inode};
+	devpts->refs++;
 	return (int)number;
 }
 
-void devpts_remove(unsigned number)
+void devpts_remove(struct superblock *devpts, unsigned number)
 {
-	struct inode *inode = lines[number].inode;
+	struct line *line = &instance_of(devpts)->lines[number];
+	struct inode *inode = line->inode;
 
-	lines[number].tty = NULL;
-	lines[number].inode = NULL;
+	*line = (struct line){NULL, NULL};
 	inode_put(inode);
+	superblock_put(devpts);
 }
 
-struct tty *devpts_find(unsigned number)
+struct tty *devpts_find(const struct inode *inode)
 {
-	return number < DEVPTS_MAX ? lines[number].tty : NULL;
+	return inode->sb->type == &devpts_type ? instance_of(inode->sb)->lines[DEV_MINOR(inode->rdev)].tty : NULL;
 }
 
-int devpts_path(unsigned number, struct path *path)
+struct superblock *devpts_first(void)
+{
+	return first;
+}
+
+/* What is mounted at "pts" beside a ptmx that lies in an ordinary directory. */
+static struct superblock *beside(const struct path *node)
+{
+	struct superblock *found = NULL;
+	struct path pts = {node->mount, NULL};
+
+	if (node->dentry->parent == node->dentry || dentry_lookup(node->dentry->parent, "pts", 3, &pts.dentry))
+		return NULL;
+	mount_get(pts.mount);
+	path_follow_mounts(&pts);
+	if (pts.mount->sb->type == &devpts_type)
+		found = pts.mount->sb; /* the mount stays while the kernel lock is held */
+	path_put(&pts);
+	return found;
+}
+
+struct superblock *devpts_for(const struct file *file)
+{
+	struct superblock *sb = NULL;
+
+	if (file->inode && file->inode->sb->type == &devpts_type)
+		sb = file->inode->sb;
+	else if (file->path.dentry)
+		sb = beside(&file->path);
+	return sb ? sb : first;
+}
+
+int devpts_path(const struct superblock *devpts, unsigned number, struct path *path)
 {
 	struct mount *mount;
 	char name[12];
@@ -114,12 +160,12 @@ int devpts_path(unsigned number, struct path *path)
 
 /* ---- the directory ---- */
 
-static struct inode *entry_inode(const char *name, unsigned len)
+static struct inode *entry_inode(const struct instance *own, const char *name, unsigned len)
 {
 	unsigned number = 0;
 
 	if (len == 4 && !memcmp(name, "ptmx", 4))
-		return ptmx;
+		return own->ptmx;
 	if (len == 0 || len > 4 || (len > 1 && name[0] == '0'))
 		return NULL;
 	for (unsigned i = 0; i < len; i++) {
@@ -127,12 +173,12 @@ static struct inode *entry_inode(const char *name, unsigned len)
 			return NULL;
 		number = number * 10 + (unsigned)(name[i] - '0');
 	}
-	return number < DEVPTS_MAX ? lines[number].inode : NULL;
+	return number < DEVPTS_MAX ? own->lines[number].inode : NULL;
 }
 
 static int devpts_lookup(struct inode *dir, struct dentry *dentry, struct inode **inode)
 {
-	*inode = entry_inode(dentry->name, dentry->name_len);
+	*inode = entry_inode(instance_of(dir->sb), dentry->name, dentry->name_len);
 	if (!*inode)
 		return -ENOENT;
 	inode_get(*inode);
@@ -143,7 +189,7 @@ static int devpts_revalidate(struct dentry *dentry)
 {
 	if (dentry->parent == dentry)
 		return 1;
-	return dentry->inode == entry_inode(dentry->name, dentry->name_len);
+	return dentry->inode == entry_inode(instance_of(dentry->inode->sb), dentry->name, dentry->name_len);
 }
 
 static int devpts_setattr(struct inode *inode, const struct attr_change *change)
@@ -161,6 +207,7 @@ static int devpts_open(struct inode *inode, struct file *file)
 
 static int devpts_readdir(struct file *file, struct dir_emitter *emitter)
 {
+	const struct instance *own = instance_of(file->inode->sb);
 	char name[12];
 
 	if (!dir_emit_dots(file, emitter))
@@ -173,7 +220,7 @@ static int devpts_readdir(struct file *file, struct dir_emitter *emitter)
 	for (uint64_t i = file->pos - COOKIE_PTMX; i < DEVPTS_MAX; i++) {
 		int len;
 
-		if (!lines[i].tty)
+		if (!own->lines[i].tty)
 			continue;
 		len = snprintf(name, sizeof(name), "%u", (unsigned)i);
 		if (!emitter->emit(emitter, name, (unsigned)len, INO_FIRST + i, S_IFCHR >> 12, COOKIE_FIRST + i))
@@ -210,15 +257,15 @@ static uint32_t parse_number(const char *at, unsigned base)
 	return value;
 }
 
-static void parse_options(const char *data)
+static void parse_options(struct instance *own, const char *data)
 {
 	while (*data) {
 		if (!strncmp(data, "gid=", 4))
-			slave_gid = parse_number(data + 4, 10);
+			own->slave_gid = gid_from_user(parse_number(data + 4, 10));
 		else if (!strncmp(data, "mode=", 5))
-			slave_mode = parse_number(data + 5, 8) & 0777;
+			own->slave_mode = parse_number(data + 5, 8) & 0777;
 		else if (!strncmp(data, "ptmxmode=", 9))
-			ptmx->mode = S_IFCHR | (parse_number(data + 9, 8) & 0777);
+			own->ptmx->mode = S_IFCHR | (parse_number(data + 9, 8) & 0777);
 		data = strchr(data, ',');
 		if (!data)
 			return;
@@ -228,35 +275,78 @@ static void parse_options(const char *data)
 
 static void devpts_show_options(struct superblock *sb, char *buf, size_t size)
 {
-	if (slave_gid == NO_GID)
-		snprintf(buf, size, ",mode=%03o,ptmxmode=%03o", slave_mode, ptmx->mode & 0777);
+	const struct instance *own = instance_of(sb);
+
+	if (own->slave_gid == NO_GID)
+		snprintf(buf, size, ",mode=%03o,ptmxmode=%03o", own->slave_mode, own->ptmx->mode & 0777);
 	else
-		snprintf(buf, size, ",gid=%u,mode=%03o,ptmxmode=%03o", slave_gid, slave_mode, ptmx->mode & 0777);
+		snprintf(buf, size, ",gid=%u,mode=%03o,ptmxmode=%03o", own->slave_gid, own->slave_mode, own->ptmx->mode & 0777);
+}
+
+static void devpts_destroy(struct superblock *sb)
+{
+	struct instance *own = instance_of(sb);
+
+	if (own->ptmx)
+		inode_put(own->ptmx);
+	kfree(own);
 }
 
 static const struct superblock_ops devpts_super_ops = {
 	.show_options = devpts_show_options,
+	.destroy = devpts_destroy,
 };
 
-static struct fs_type devpts_type;
+static struct superblock *create(void);
 
 static int devpts_mount(const struct fs_type *type, const struct mount_args *args, struct superblock **sb)
 {
-	if (!devpts)
+	bool configured = current->launch;
+	struct instance *own;
+
+	*sb = configured ? first : create();
+	if (!*sb)
 		return -ENOMEM;
-	parse_options(args->data);
+	own = instance_of(*sb);
+	parse_options(own, args->data);
 	for (unsigned i = 0; i < DEVPTS_MAX; i++) { /* the console came before its options */
-		if (lines[i].inode && slave_gid != NO_GID) {
-			lines[i].inode->gid = slave_gid;
-			lines[i].inode->mode = S_IFCHR | slave_mode;
+		if (own->lines[i].inode && own->slave_gid != NO_GID) {
+			own->lines[i].inode->gid = own->slave_gid;
+			own->lines[i].inode->mode = S_IFCHR | own->slave_mode;
 		}
 	}
-	devpts->refs++;
-	*sb = devpts;
+	if (configured)
+		first->refs++;
 	return 0;
 }
 
-static struct fs_type devpts_type = {.name = "devpts", .nodev = true, .mount = devpts_mount};
+static struct fs_type devpts_type = {.name = "devpts", .nodev = true, .in_user_ns = true, .own_devices = true, .mount = devpts_mount};
+
+static struct superblock *create(void)
+{
+	struct superblock *sb = superblock_create(&devpts_type, &devpts_super_ops, DEVPTS_SUPER_MAGIC);
+	struct instance *own = kzalloc(sizeof(*own));
+	struct inode *root = NULL;
+
+	if (sb && own) {
+		sb->private = own;
+		own->slave_mode = 0600;
+		own->slave_gid = NO_GID;
+		root = node_create(sb, INO_ROOT, S_IFDIR | 0755, 0);
+		own->ptmx = node_create(sb, INO_PTMX, S_IFCHR, DEV_MAKE(TTY_NODE_MAJOR, 2));
+		if (root && own->ptmx)
+			sb->root = dentry_make_root(sb, root);
+	}
+	if (sb && sb->root)
+		return sb;
+	if (root)
+		inode_put(root);
+	if (sb && sb->private)
+		superblock_put(sb); /* with what it has */
+	else
+		kfree(own);
+	return NULL;
+}
 
 static int open_current_tty(struct inode *inode, struct file *file)
 {
@@ -270,15 +360,7 @@ static int open_current_tty(struct inode *inode, struct file *file)
 
 void devpts_init(void)
 {
-	struct inode *root;
-
-	devpts = superblock_create(&devpts_type, &devpts_super_ops, DEVPTS_SUPER_MAGIC);
-	if (devpts) {
-		root = node_create(INO_ROOT, S_IFDIR | 0755, 0);
-		ptmx = node_create(INO_PTMX, S_IFCHR, DEV_MAKE(TTY_NODE_MAJOR, 2));
-		if (root && ptmx)
-			devpts->root = dentry_make_root(devpts, root);
-	}
+	first = create();
 	fs_register(&devpts_type);
 }
 

@@ -27,6 +27,7 @@
 
 struct pty {
 	struct tty tty; /* the slave */
+	struct superblock *devpts; /* where its slave has its name; referenced */
 	unsigned number;
 	bool locked;    /* until TIOCSPTLCK 0 (unlockpt) */
 	char *ring;
@@ -235,7 +236,7 @@ static int64_t open_peer(struct pty *pty, unsigned flags)
 {
 	struct path path;
 	struct file *file;
-	int rc = devpts_path(pty->number, &path);
+	int rc = devpts_path(pty->devpts, pty->number, &path);
 
 	if (rc)
 		return rc;
@@ -292,7 +293,7 @@ static void master_release(struct file *file)
 
 	if (!pty)
 		return;
-	devpts_remove(pty->number);
+	devpts_remove(pty->devpts, pty->number);
 	tty_hangup(&pty->tty);
 	tty_put(&pty->tty);
 }
@@ -324,7 +325,8 @@ int pty_open_master(struct inode *inode, struct file *file)
 	waitq_init(&pty->master_wait);
 	mutex_init(&pty->master_read_lock);
 	pty->locked = true;
-	number = devpts_add(&pty->tty);
+	pty->devpts = devpts_for(file);
+	number = pty->devpts ? devpts_add(pty->devpts, &pty->tty) : -ENOMEM;
 	if (number < 0) {
 		tty_put(&pty->tty);
 		return number;
@@ -338,7 +340,7 @@ int pty_open_master(struct inode *inode, struct file *file)
 
 int pty_open_slave(struct inode *inode, struct file *file)
 {
-	struct tty *tty = devpts_find(DEV_MINOR(inode->rdev));
+	struct tty *tty = devpts_find(inode);
 
 	file->private = NULL;
 	if (!tty)

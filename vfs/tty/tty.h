@@ -120,10 +120,12 @@ int pty_open_slave(struct inode *inode, struct file *file);  /* open(2) of a num
 /* devpts.c: numbers and their names. */
 #define DEVPTS_MAX 1024u
 #define DEVPTS_MAJOR 136u
-/* The lowest free number, or -ENOSPC, -ENOMEM. No reference is taken: devpts_remove() comes before the tty ends. */
-int devpts_add(struct tty *tty);
-void devpts_remove(unsigned number); /* may sleep */
-struct tty *devpts_find(unsigned number); /* no reference; NULL */
-int devpts_path(unsigned number, struct path *path); /* its name in the first devpts mounted, referenced; -EIO; may sleep */
+/* The lowest free number, or -ENOSPC, -ENOMEM. No reference to the tty is taken: devpts_remove() comes before it ends; that holds devpts. */
+int devpts_add(struct superblock *devpts, struct tty *tty);
+void devpts_remove(struct superblock *devpts, unsigned number); /* may sleep */
+struct tty *devpts_find(const struct inode *inode); /* of an entry; no reference; NULL */
+struct superblock *devpts_first(void); /* of the containers; NULL: no memory */
+struct superblock *devpts_for(const struct file *file); /* for a ptmx being opened; no reference; NULL: no memory */
+int devpts_path(const struct superblock *devpts, unsigned number, struct path *path); /* its name where that is mounted first, referenced; -EIO; may sleep */
 
 #endif
