@@ -9,6 +9,7 @@
 
 #include "kernel/cred.h"
 #include "kernel/namespaces.h"
+#include "kernel/user_ns.h"
 #include "syscalls/syscalls.h"
 
 #define PRIVILEGED(name, capability)                        \
@@ -38,7 +39,7 @@ static bool is_reboot_magic(uint32_t magic1, uint32_t magic2)
 
 int64_t sys_reboot(struct regs *regs)
 {
-	if (!capable(CAP_SYS_BOOT))
+	if (!owner_capable(&current->process->pid_ns->ns, CAP_SYS_BOOT))
 		return -EPERM;
 	if (!is_reboot_magic((uint32_t)ARG0(regs), (uint32_t)ARG1(regs)))
 		return -EINVAL;
