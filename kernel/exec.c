@@ -457,7 +457,7 @@ static void exec_auxv(struct exec *x, const struct cred *cred)
 		{AT_EGID, gid_to_user(cred->egid)},
 		{AT_SECURE, x->secure},
 		{AT_RANDOM, x->random},
-		{AT_HWCAP2, 0},
+		{AT_HWCAP2, boot_info->hwcap2},
 		{AT_EXECFN, x->execfn},
 		{AT_PLATFORM, x->platform},
 		{27 /* AT_RSEQ_FEATURE_SIZE */, 20},

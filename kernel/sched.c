@@ -37,7 +37,7 @@ static const uint32_t nice_weight[40] = {
 
 struct runqueue {
 	TAILQ_HEAD(, task) tasks; /* by priority, then vruntime; the running one is not in it */
-	unsigned count;
+	volatile uint32_t count; /* other threads read it: see kernel_queued() */
 	uint64_t min_vruntime;
 	struct task *idle;
 	struct task *dead; /* left its stack for ever in the last switch */
@@ -225,7 +225,14 @@ static void poke(unsigned cpu, const struct task *task)
 		arm_tick(rq);
 	} else if (!rq->tick_armed) {
 		machine->kick(cpu); /* it arms its own tick on the way out */
+	} else if (machine->cpu_queued) {
+		machine->cpu_queued(cpu);
 	}
+}
+
+const volatile uint32_t *kernel_queued(void)
+{
+	return &this_rq()->count;
 }
 
 void sched_make_runnable(struct task *task)

@@ -68,7 +68,7 @@ void signal_from_trap(struct regs *regs)
 		force(task, SIGFPE, FPE_INTDIV, regs->rip);
 		break;
 	case TRAP_DEBUG:
-		force(task, SIGTRAP, TRAP_TRACE, regs->rip);
+		force(task, SIGTRAP, regs->addr ? TRAP_BRKPT : TRAP_TRACE, regs->rip);
 		break;
 	case TRAP_BREAKPOINT:
 		force(task, SIGTRAP, SI_KERNEL, 0);

@@ -359,6 +359,7 @@ void kernel_answers(struct hosted_answers *answers)
 	const struct process *process = task->process, *parent = process->parent;
 
 	answers->valid = 0;
+	answers->value[HOSTED_ANSWER_GETCPU] = this_cpu()->cpu;
 	if (task->work & WORK_SYSCALL_ENTRY)
 		return;
 	answers->value[HOSTED_ANSWER_GETPID] = (uint64_t)process->vpid;
@@ -368,5 +369,8 @@ void kernel_answers(struct hosted_answers *answers)
 	answers->value[HOSTED_ANSWER_GETEUID] = uid_to_user(task->cred->euid);
 	answers->value[HOSTED_ANSWER_GETGID] = gid_to_user(task->cred->gid);
 	answers->value[HOSTED_ANSWER_GETEGID] = gid_to_user(task->cred->egid);
-	answers->valid = (2u << HOSTED_ANSWER_GETEGID) - (1u << HOSTED_ANSWER_GETPID);
+	answers->value[HOSTED_ANSWER_GETPGRP] = answers->value[HOSTED_ANSWER_GETPGID] = (uint64_t)pid_vnr(process->pgid);
+	answers->value[HOSTED_ANSWER_GETSID] = (uint64_t)pid_vnr(process->session->sid);
+	answers->value[HOSTED_ANSWER_YIELD] = 0;
+	answers->valid = (2u << HOSTED_ANSWER_YIELD) - (1u << HOSTED_ANSWER_GETPID);
 }

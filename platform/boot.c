@@ -6,12 +6,14 @@
  * then jail_enter(), then run() until vmm_end(). After jail_enter() nothing here opens,
  * maps or creates anything. A failure before it returns -errno after one line on stderr.
  */
+#include <asm/hwcap2.h>
 #include <cpuid.h>
 #include <errno.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/random.h>
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
@@ -66,11 +68,15 @@ static uint64_t memory_limit(const struct vmm_options *options)
 	return limit > MEMORY_MAX || limit == 0 ? MEMORY_MAX : limit;
 }
 
-/* The FPU features that the host enabled (Intel SDM vol. 1, 13.3) and the size of their area. */
-static void fill_fpu(struct abi_boot *boot)
+/*
+ * The FPU features that the host enabled (Intel SDM vol. 1, 13.3) and the size of their area; segment bases. A platform
+ * that decides these itself changes them.
+ */
+static void fill_cpu(struct abi_boot *boot)
 {
 	unsigned a, b, c, d;
 
+	boot->hwcap2 = getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE;
 	__cpuid(1, a, b, c, d);
 	if (!(c & bit_OSXSAVE)) {
 		boot->xcr0 = 3;
@@ -120,7 +126,7 @@ static int fill_boot(struct vmm *vmm)
 	memcpy(boot->image_id, vmm->image.build_id, sizeof(boot->image_id));
 	if (getrandom(boot->seed, sizeof(boot->seed), 0) != sizeof(boot->seed))
 		return -errno;
-	fill_fpu(boot);
+	fill_cpu(boot);
 	clock_sample(&boot->clock);
 	vmm->calls = vmm_gpa(&vmm->memory, GPA(calls), sizeof(struct abi_call) * ABI_MAX_CPUS);
 	vmm->boot_gpa = boot_gpa;

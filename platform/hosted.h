@@ -74,6 +74,8 @@ void hosted_refuse_gate(struct regs *r);
  * the page fault of a machine where nothing is mapped there.
  */
 void hosted_decode_vsyscall(struct regs *r, uint64_t at);
+/* User code is in another code segment than the machine has: it loaded one of the host's, for 32-bit code. */
+void hosted_refuse_segment(struct regs *r);
 /* In a child that becomes a master. glibc registered an rseq area; the host kernel would write to it once it is gone. */
 void hosted_child_rseq(void);
 /*

@@ -95,7 +95,8 @@ void hosted_decode_exception(struct regs *r, int signal, const siginfo_t *info, 
 		decode_fpe(r, info);
 		break;
 	case SIGTRAP:
-		r->trap = info->si_code == TRAP_TRACE || info->si_code == 4 /* TRAP_HWBKPT */ ? TRAP_DEBUG : TRAP_BREAKPOINT;
+		r->trap = info->si_code == SI_KERNEL ? TRAP_BREAKPOINT : TRAP_DEBUG;
+		r->addr = info->si_code == TRAP_BRKPT; /* ICEBP */
 		break;
 	case SIGILL:
 		r->trap = TRAP_INVALID_OPCODE;
@@ -118,6 +119,12 @@ void hosted_decode_vsyscall(struct regs *r, uint64_t at)
 	r->addr = r->rip = at;
 	r->rsp -= 8;
 	r->error = PF_USER | PF_FETCH;
+}
+
+void hosted_refuse_segment(struct regs *r)
+{
+	r->trap = TRAP_PROTECTION;
+	r->error = 0;
 }
 
 /* ---- in the child ---- */

@@ -14,7 +14,7 @@
  *   space_flush     kernel lock       spins for other CPUs
  *   space_show      kernel lock       no          no
  *   space_plain     kernel lock       no          no
- *   text_…, page_changes, answers_changed  kernel lock  no  no
+ *   text_…, page_changes, answers_changed, cpu_queued  kernel lock  no  no
  *   copy_*          kernel lock       YES (page faults may read files)   yes
  *   fpu_*           kernel lock       no          no
  *   idle            none              yes         no
@@ -22,7 +22,7 @@
  *   cpu_init        none              no          no  (once on each CPU, before any other op there)
  *   flush_serve     any               no          no  (cpu_relax() calls it while percpu.flush_pending is set)
  *
- * All members are required but counters, and the last five, which go together.
+ * All members are required but counters, and the last six, which go together.
  */
 #ifndef RING0_MACHINE_H
 #define RING0_MACHINE_H
@@ -124,6 +124,8 @@ struct machine {
 	void (*space_plain)(struct space *space);
 	/* What kernel_answers() said of some task is no longer true. */
 	void (*answers_changed)(void);
+	/* Another CPU, which runs a task, has got one that waits: *kernel_queued() there is no longer 0. */
+	void (*cpu_queued)(unsigned cpu);
 };
 
 extern const struct machine *machine; /* set once at boot */

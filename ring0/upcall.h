@@ -37,6 +37,8 @@ void kernel_free_table(uint64_t pa);
 
 /* What the current task's calls that only read give, if nobody watches them: fills in `valid` and `value`. Kernel lock held. */
 void kernel_answers(struct hosted_answers *answers);
+/* How many tasks wait for this CPU; machine->cpu_queued() when another CPU makes it more than 0. Without the lock. */
+const volatile uint32_t *kernel_queued(void);
 
 /* A page of the user zone with undefined contents; 0 if none. Kernel lock held. */
 uint64_t kernel_user_page_alloc(void);

@@ -298,6 +298,7 @@ int64_t sys_setpgid(struct regs *regs)
 	if (pgid != process->pid && !pgrp_exists_in_session(pgid, self->session))
 		return -EPERM;
 	process->pgid = pgid;
+	task_answers_changed();
 	return 0;
 }
 
@@ -315,6 +316,7 @@ int64_t sys_setsid(struct regs *regs)
 	session_put(process->session);
 	process->session = session;
 	process->pgid = process->pid;
+	task_answers_changed();
 	return process->vpid;
 }
 

@@ -154,5 +154,8 @@ bash test/suite/suite.sh check kvm $out/reference-$key
 echo END
 END
 tally < <(bash test/machine/run.sh --timeout $time_limit -- bash "$out/kvm.sh" </dev/null | tee "$out/kvm.log")
+say "systrap where ptrace is forbidden, in the test machine"
+step "Yama at 3, no CAP_SYS_PTRACE, a user namespace, a CPU without FSGSBASE" bash test/machine/run.sh --cpu -fsgsbase --timeout 150 -- \
+	bash test/machine/hosted.sh "$build"
 grep -q '^END' "$out/kvm.log" || fail "the KVM test machine did not finish in its share of the time"
 finish

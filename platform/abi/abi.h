@@ -14,7 +14,7 @@
 #include "platform/abi/types.h"
 
 #define ABI_MAGIC 0x454346474e495221ull
-#define ABI_VERSION 1u
+#define ABI_VERSION 2u
 #define ABI_MAX_CPUS 64u
 #define ABI_MAX_FDS 8192u /* donated descriptors open at once */
 
@@ -156,6 +156,7 @@ struct abi_boot {
 	uint8_t seed[32];   /* entropy for the first moments */
 	uint8_t image_id[20]; /* build-id of the image, to show in the log */
 	uint32_t xsave_size;  /* bytes of the XSAVE area for the enabled features */
+	uint32_t hwcap2;      /* what programs are told as AT_HWCAP2: bit 1, WRFSBASE and its like work in ring 3 */
 	uint64_t xcr0;        /* features enabled by the VMM */
 	struct abi_clock clock;
 	const struct abi_hosted *hosted; /* hosted only, else NULL */

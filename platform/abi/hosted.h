@@ -25,16 +25,6 @@
 /* User addresses at or above this belong to the stub's own code; the sentry maps nothing there. */
 #define USER_TOP 0x7ffffff00000ull
 
-/*
- * What system calls of a task give that only read something: user code gets it without a trap where it comes by a call
- * to abi_hosted.call_entry. Indices: HOSTED_ANSWER_*.
- */
-struct hosted_answers {
-	uint64_t serial; /* another for other contents; 0: there are none */
-	uint32_t epoch;  /* *abi_hosted.answers_epoch when this was true */
-	uint32_t valid;  /* bit N: value[N] is the answer. Bit 0 is never set */
-	uint64_t value[8];
-};
 enum hosted_answer {
 	HOSTED_ANSWER_GETPID = 1,
 	HOSTED_ANSWER_GETTID = 2,
@@ -43,7 +33,25 @@ enum hosted_answer {
 	HOSTED_ANSWER_GETEUID = 5,
 	HOSTED_ANSWER_GETGID = 6,
 	HOSTED_ANSWER_GETEGID = 7,
+	HOSTED_ANSWER_GETPGRP = 8,
+	HOSTED_ANSWER_GETPGID = 9, /* of the caller: with 0 */
+	HOSTED_ANSWER_GETSID = 10, /* likewise */
+	HOSTED_ANSWER_GETCPU = 11, /* the CPU's number; the node is 0 */
+	HOSTED_ANSWER_YIELD = 12,  /* 0; and only while *hosted_context.queued is 0 */
+	HOSTED_ANSWERS = 13,
 };
+
+/*
+ * What system calls of a task give that only read something: user code gets it without a trap where it comes by a call
+ * to abi_hosted.call_entry. Indices: HOSTED_ANSWER_*.
+ */
+struct hosted_answers {
+	uint64_t serial; /* another for other contents; 0: there are none */
+	uint32_t epoch;  /* *abi_hosted.answers_epoch when this was true */
+	uint32_t valid;  /* bit N: value[N] is the answer. Bit 0 is never set */
+	uint64_t value[HOSTED_ANSWERS];
+};
+
 
 struct hosted_context {
 	struct regs regs;
@@ -51,6 +59,7 @@ struct hosted_context {
 	/* In: where user code goes on instead of regs.rip; 0: at regs.rip. Only where abi_hosted.call_entry is set. */
 	uint64_t resume;
 	const struct hosted_answers *answers; /* in; with call_entry only */
+	const volatile uint32_t *queued;      /* with answers: how many tasks wait for this CPU */
 	/* Out, with TRAP_SYSCALL: it came by a signal, which a jump to call_entry would save. */
 	uint32_t by_signal;
 };
@@ -81,6 +90,8 @@ struct abi_hosted {
 	/* With call_entry. Answers may have changed, for whatever task: none of before is given after. Any thread. */
 	void (*answers_drop)(void);
 	const volatile uint32_t *answers_epoch; /* counts these; never 0 */
+	/* With call_entry: the count of tasks that wait for another CPU is no longer 0 (hosted_context.queued). Kernel lock. */
+	void (*cpu_queued)(unsigned cpu);
 	/* 1: a page fault comes with PF_WRITE and PF_FETCH as the CPU gave them. */
 	uint32_t exact_faults;
 	/* Drop this CPU's mirror of `space` (its stub ends). Not an error if there is none. */

@@ -20,7 +20,7 @@ struct regs {
 	/* Not pushed by the CPU; written by the trap code of each machine. */
 	uint64_t trap;  /* enum trap_kind */
 	uint64_t error; /* exception: the CPU's error code */
-	uint64_t addr;  /* page fault: the address (CR2) */
+	uint64_t addr;  /* page fault: the address (CR2); TRAP_DEBUG: 0 a step, 1 ICEBP */
 };
 
 /* What ended a stretch of user code: an exception vector 0..31, or one of these. */

@@ -68,6 +68,7 @@ static int ptrace_prepare(struct host_cpu *h)
 	if (!c->cpu) { /* the area as the host kernel takes it, which the sentry must use */
 		c->vmm->boot->xsave_size = (uint32_t)stub_xsave_size(c->master);
 		c->vmm->boot->xcr0 = hosted_xcr0();
+		c->vmm->boot->hwcap2 = 0; /* PTRACE_SETREGS takes no segment base of the upper half, which these instructions load */
 	}
 	return 0;
 }

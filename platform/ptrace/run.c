@@ -151,6 +151,10 @@ static int run_decode(struct pt_cpu *c, struct mirror *m, struct hosted_context 
 		return stub_died(c, m, context, status, WIFSTOPPED(status) ? -errno : 0);
 	regs_from_host(context, &m->regs);
 	m->regs_known = m->regs.cs == USER_CS && m->regs.ss == USER_SS && !(m->regs.ds | m->regs.es | m->regs.fs | m->regs.gs);
+	if (m->regs.cs != USER_CS) {
+		hosted_refuse_segment(&context->regs);
+		return 0;
+	}
 	if (WSTOPSIG(status) == (SIGTRAP | 0x80)) {
 		decode_syscall(&context->regs, &m->regs);
 		return 0;

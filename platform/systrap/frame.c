@@ -21,6 +21,7 @@
 #define FRAME_FLAGS 7u /* UC_FP_XSTATE | UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS */
 #define SOFTWARE_AT 464u
 #define XSAVE_HEADER 512u
+#define FRAME_GAPS 256u /* the red zone and two alignments */
 #define VSYSCALL 0xffffffffff600000ull
 
 struct st_frame {
@@ -56,6 +57,15 @@ static void learn_handler(int number, siginfo_t *info, void *context)
 	}
 }
 
+/* Beside the default frame's, the host kernel writes one at the stack's top, and one below a thread that waits. */
+bool strap_frame_fits(uint64_t fpu_size)
+{
+	uint64_t frame = sizeof(struct st_frame) + FRAME_GAPS + fpu_size + FP_XSTATE_MAGIC2_SIZE;
+
+	return AREA_FPU_DEFAULT + fpu_size + FP_XSTATE_MAGIC2_SIZE + frame <= ST_AREA_SIZE &&
+		AREA_STACK + frame <= AREA_STACK_WAIT;
+}
+
 int strap_frame_learn(void)
 {
 	struct sigaction action = {.sa_sigaction = learn_handler, .sa_flags = SA_SIGINFO}, old;
@@ -68,7 +78,7 @@ int strap_frame_learn(void)
 		return -ENODEV;
 	if (!st_fpu.mxcsr_mask)
 		st_fpu.mxcsr_mask = 0xffbf;
-	return AREA_FPU_DEFAULT + st_fpu.size + 64 > ST_AREA_SIZE ? -E2BIG : 0;
+	return strap_frame_fits(st_fpu.size) ? 0 : -E2BIG;
 }
 
 static void *area_at(const struct stub *s, uint32_t offset)
@@ -326,7 +336,9 @@ static int decode_frame(struct stub *s, struct hosted_context *context)
 	memcpy(g, f->gregs, sizeof(g));
 	memcpy(&info, &f->info, sizeof(info));
 	regs_from_frame(&context->regs, g);
-	if (!decode_call(s, &context->regs)) {
+	if ((uint16_t)g[REG_CSGSFS] != USER_CS) {
+		hosted_refuse_segment(&context->regs);
+	} else if (!decode_call(s, &context->regs)) {
 		decode_signal(&context->regs, (int)s->area->signal, &info, g);
 		context->by_signal = context->regs.trap == TRAP_SYSCALL;
 	}

@@ -50,9 +50,9 @@ struct st_orders {
 	uint32_t pad2;
 	volatile uint64_t mask;
 	volatile uint64_t park[2];
-	volatile uint32_t answers;
-	uint32_t pad3;
-	volatile uint64_t answer[7]; /* from index 1 */
+	volatile uint32_t answers, alone;
+	volatile uint64_t answer[ST_ANSWERS - 1]; /* from index 1 */
+	uint64_t pad3[3];
 	uint8_t reset[ORD_LIST - ORD_RESET];
 	struct st_order list[ORDER_LIMIT];
 };
@@ -65,6 +65,7 @@ _Static_assert(offsetof(struct st_orders, features) == ORD_FEATURES, "stub_code.
 _Static_assert(offsetof(struct st_orders, mask) == ORD_MASK, "layout.h");
 _Static_assert(offsetof(struct st_orders, park) == ORD_PARK, "stub_code.S");
 _Static_assert(offsetof(struct st_orders, answers) == ORD_ANSWERS, "stub_code.S");
+_Static_assert(offsetof(struct st_orders, alone) == ORD_ALONE, "stub_code.S");
 _Static_assert(offsetof(struct st_orders, answer) == ORD_ANSWERS + 8, "stub_code.S");
 _Static_assert(offsetof(struct st_orders, reset) == ORD_RESET, "stub_code.S");
 _Static_assert(offsetof(struct st_orders, list) == ORD_LIST, "stub_code.S");
@@ -206,6 +207,7 @@ void strap_reap(int signal);
 
 /* frame.c */
 int strap_frame_learn(void); /* fills st_fpu: 0 or -errno */
+bool strap_frame_fits(uint64_t fpu_size); /* an area has room for frames with so many bytes of FPU state */
 void strap_frame_init(struct stub *s);
 void strap_frame_reset(struct stub *s); /* writes the frame that a running thread comes to rest by */
 /* What the stub's next stretch begins from: 0, or -ETIME as strap_fpu_settle(). */
@@ -235,8 +237,9 @@ void strap_interrupt(struct host_cpu *h);
 extern volatile uint32_t st_answers_epoch;
 void strap_answers_give(struct stub *s, const struct hosted_answers *answers); /* before it is st_cpu.running */
 /* After that: they go if they have changed meanwhile. */
-void strap_answers_check(struct stub *s, const struct hosted_answers *answers);
+void strap_answers_check(struct stub *s, const struct hosted_context *context);
 void strap_answers_drop(void);
+void strap_cpu_queued(unsigned cpu); /* see struct abi_hosted */
 
 /* cores.c: where a stub's running thread stands. Own thread. */
 int cores_before(struct st_cpu *c, struct stub *s); /* user code is about to run; -errno: not in this stub */

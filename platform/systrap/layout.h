@@ -49,9 +49,16 @@
 #define ORD_MASK 0x128     /* set of cores that an order names */
 #define ORD_PARK 0x130     /* two numbers; not 0: the running thread is to show that it is in no user code's hands (park.c) */
 #define ORD_ANSWERS 0x140  /* bit N: a call of index N is answered by word N from here */
-#define ORD_RESET 0x180    /* a signal frame that leads to runner_reset with all blocked */
+#define ORD_ALONE 0x144    /* nobody waits for the CPU: sched_yield has nothing to do */
+#define ORD_RESET 0x1c0    /* a signal frame that leads to runner_reset with all blocked */
 #define ORD_LIST 0x380
 #define ORD_ENTRY 64
+
+/* Indices of the calls that the running thread may answer: HOSTED_ANSWER_*, asserted in answers.c. */
+#define ST_ANSWER_GETPGID 9 /* from here on on conditions: of the caller's own only */
+#define ST_ANSWER_GETCPU 11
+#define ST_ANSWER_YIELD 12
+#define ST_ANSWERS 13
 
 #define ORD_REPLY_RUN 0x10000 /* with the descriptor: the running thread is woken after the batch */
 

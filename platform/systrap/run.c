@@ -120,7 +120,7 @@ static int user_run(struct st_cpu *c, struct stub *s, struct hosted_context *con
 {
 	int error;
 
-	strap_answers_check(s, context->answers);
+	strap_answers_check(s, context);
 	error = strap_context_write(s, context);
 	if (!error)
 		error = cores_before(c, s);

@@ -378,7 +378,9 @@ st_code_call_flags:
 	jnc 1f
 	cmpl $0, ORD(ORD_KICK)
 	jne 1f
-	leaq ORD(ORD_ANSWERS), %rsp
+	cmpl $ST_ANSWER_GETPGID, %r11d
+	jae 3f
+2:	leaq ORD(ORD_ANSWERS), %rsp
 	movq (%rsp,%r11,8), %rax
 st_code_call_answered:			/* it is over: a signal finds the result */
 	leaq AREA(AREA_FLAGS), %rsp
@@ -387,6 +389,29 @@ st_code_call_answered:			/* it is over: a signal finds the result */
 	movq AREA(AREA_RSP), %rsp
 	jmpq *AREA(AREA_RESUME)
 st_code_call_answered_end:
+3:	cmpl $ST_ANSWER_GETCPU, %r11d
+	je 4f
+	ja 7f
+	testl %edi, %edi		/* their own */
+	jz 2b
+	jmp 1f
+	/* getcpu: a fault at one of the stores is the call's own, made by the sentry (strap_frame_decode()). */
+4:	movabsq $(ST_BASE - 3), %r11
+	testq %rdi, %rdi
+	jz 5f
+	cmpq %r11, %rdi
+	jae 1f
+	movl ORD(ORD_ANSWERS + 8 * ST_ANSWER_GETCPU), %esp
+	movl %esp, (%rdi)
+5:	testq %rsi, %rsi
+	jz 6f
+	cmpq %r11, %rsi
+	jae 1f
+	movl $0, (%rsi)
+6:	movl $ST_ANSWER_YIELD, %r11d	/* whose answer is 0 */
+	jmp 2b
+7:	cmpl $0, ORD(ORD_ALONE)
+	jne 2b
 1:	movq %r15, AREA(AREA_REGS + 0)
 	movq %r14, AREA(AREA_REGS + 8)
 	movq %r13, AREA(AREA_REGS + 16)
@@ -468,7 +493,9 @@ hand_over:
 	jmp hand_over
 	/* Which answer each call is (HOSTED_ANSWER_*), by number. */
 answer_index:
-	.fill 39, 1, 0
+	.fill 24, 1, 0
+	.byte ST_ANSWER_YIELD		/* sched_yield */
+	.fill 39 - 25, 1, 0
 	.byte 1				/* getpid */
 	.fill 102 - 40, 1, 0
 	.byte 4				/* getuid */
@@ -479,8 +506,15 @@ answer_index:
 	.byte 7				/* getegid */
 	.byte 0
 	.byte 3				/* getppid */
-	.fill 186 - 111, 1, 0
+	.byte 8				/* getpgrp */
+	.fill 121 - 112, 1, 0
+	.byte ST_ANSWER_GETPGID		/* getpgid */
+	.fill 124 - 122, 1, 0
+	.byte 10			/* getsid */
+	.fill 186 - 125, 1, 0
 	.byte 2				/* gettid */
+	.fill 309 - 187, 1, 0
+	.byte ST_ANSWER_GETCPU		/* getcpu */
 answer_index_end:
 	.balign 8
 stack_description:

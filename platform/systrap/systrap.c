@@ -32,6 +32,7 @@ static struct abi_hosted systrap_hosted = {
 	.settle = strap_settle,
 	.answers_drop = strap_answers_drop,
 	.answers_epoch = &st_answers_epoch,
+	.cpu_queued = strap_cpu_queued,
 	.exact_faults = 1,
 	.fpu_get = strap_fpu_get,
 	.fpu_set = strap_fpu_set,

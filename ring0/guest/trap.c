@@ -10,6 +10,8 @@
 
 #include "platform/abi/hosted.h"
 
+#define DR6_STEP 0x4000u
+
 static inline uint64_t read_cr2(void)
 {
 	uint64_t value;
@@ -45,7 +47,9 @@ void guest_user_trap(struct regs *regs)
 	} else if (vector == TRAP_PAGE_FAULT) {
 		regs->addr = read_cr2();
 	} else if (vector == TRAP_DEBUG) {
-		/* DR6 tells a single step from a breakpoint; no breakpoint register is ever set. Clear what is sticky. */
+		/* DR6 tells a single step from ICEBP; no breakpoint register is ever set. Clear what is sticky. */
+		__asm__ volatile("movq %%dr6, %0" : "=r"(regs->addr));
+		regs->addr = !(regs->addr & DR6_STEP);
 		__asm__ volatile("movq %0, %%dr6" ::"r"(0xffff0ff0ul));
 	}
 	trap_dispatch(regs);

@@ -97,6 +97,12 @@ static void hosted_answers_changed(void)
 		HOST2(answers_drop, 0, 0);
 }
 
+static void hosted_cpu_queued(unsigned cpu)
+{
+	if (boot_info->hosted->cpu_queued)
+		HOST2(cpu_queued, cpu, 0);
+}
+
 static int hosted_cpu_start(unsigned cpu)
 {
 	return (int)hosted_host_call(ABI_CALL_cpu_start, cpu, 0, 0, 0);
@@ -132,4 +138,5 @@ const struct machine hosted_machine = {
 	.page_changes = hosted_page_changes,
 	.space_plain = hosted_space_plain,
 	.answers_changed = hosted_answers_changed,
+	.cpu_queued = hosted_cpu_queued,
 };

@@ -28,7 +28,7 @@ static const struct hosted_answers *answers_now(struct machine_task *task, const
 
 	if (!space->text || space->plain)
 		return NULL;
-	if (a->epoch != *boot_info->hosted->answers_epoch) {
+	if (a->epoch != *boot_info->hosted->answers_epoch || a->value[HOSTED_ANSWER_GETCPU] != this_cpu()->cpu) {
 		kernel_lock();
 		a->epoch = *boot_info->hosted->answers_epoch;
 		kernel_answers(a);
@@ -79,6 +79,7 @@ static int64_t run_once(struct regs *regs)
 		h->context.resume = patch_resume(regs);
 	h->call_task = NULL;
 	h->context.answers = answers_now(task, space);
+	h->context.queued = kernel_queued();
 	run_enter(space, m);
 	error = HOST3(run, percpu->cpu, space->id, &h->context);
 	__atomic_and_fetch(&space->running, ~(1ull << percpu->cpu), __ATOMIC_SEQ_CST);

@@ -2,18 +2,20 @@
 # run.sh: runs a command in the KVM test machine (a virtual machine with nested KVM by software
 # emulation), on the host's own files seen read-only with a throw-away writable layer.
 #
-# Usage: run.sh [--icount] [--cpus N] [--memory MIB] [--timeout S] [--keep-console FILE] -- COMMAND [ARG]...
+# Usage: run.sh [--icount] [--cpus N] [--cpu FLAGS] [--memory MIB] [--timeout S] [--keep-console FILE] -- COMMAND [ARG]...
+#   --cpu     more CPU flags of QEMU's, as in -fsgsbase
 #   --icount  one vCPU, one instruction = one nanosecond of the machine's clock (figures repeat exactly)
 # The command's standard output and error come out byte for byte; its standard input is /dev/null
 # unless --stdin is given. Exit status: the command's; 124 after the timeout (default an hour); 125 if the machine failed.
 [ -n "${BASH_VERSION:-}" ] || exec bash "$0" "$@"
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-icount="" cpus=2 memory=3000 limit=3600 console="" stdin=""
+icount="" cpus=2 cpu="" memory=3000 limit=3600 console="" stdin=""
 while [ $# -gt 0 ]; do
 	case $1 in
 	--icount) icount=1; shift ;;
 	--cpus) cpus=$2; shift 2 ;;
+	--cpu) cpu=,$2; shift 2 ;;
 	--memory) memory=$2; shift 2 ;;
 	--timeout) limit=$2; shift 2 ;;
 	--keep-console) console=$2; shift 2 ;;
@@ -22,7 +24,7 @@ while [ $# -gt 0 ]; do
 	*) echo "run.sh: unknown option $1" >&2; exit 125 ;;
 	esac
 done
-[ $# -gt 0 ] || { echo "usage: run.sh [--icount] [--cpus N] [--memory MIB] [--timeout S] -- COMMAND..." >&2; exit 125; }
+[ $# -gt 0 ] || { echo "usage: run.sh [--icount] [--cpus N] [--cpu FLAGS] [--memory MIB] [--timeout S] -- COMMAND..." >&2; exit 125; }
 cache=$("$here/build.sh")
 
 job=$(mktemp -d /var/tmp/ringfence-job.XXXXXX)
@@ -57,7 +59,7 @@ if [ -n "$icount" ]; then
 	extra=(-smp 1 -icount "shift=0,sleep=off")
 fi
 timeout -k 5 "$limit" qemu-system-x86_64 -nodefaults -no-user-config -machine q35 -accel tcg,thread=single \
-	-cpu EPYC-Milan,+svm,+npt,-erms,-fsrm "${extra[@]}" -m "$memory" \
+	-cpu "EPYC-Milan,+svm,+npt,-erms,-fsrm$cpu" "${extra[@]}" -m "$memory" \
 	-kernel "$cache/kernel/vmlinuz" -initrd "$cache/initramfs" \
 	-append "console=ttyS0 quiet panic=-1 mitigations=off tsc=reliable no_timer_check" -serial stdio -display none -no-reboot \
 	-virtfs local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap \

@@ -2,10 +2,8 @@
  * A program that knows how systrap's stub hands over, says that it is in pause(), and runs on. Its pages are then
  * taken from it (the file that it has mapped becomes empty) and serve others: nothing that it writes may arrive there.
  * On Linux, and where no such stub is, there is nothing to forge, and pause() is real.
- * The stub's code is found by its bytes.
  */
 #include <errno.h>
-#include <setjmp.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -16,39 +14,13 @@
 #include <time.h>
 
 #include "harness.h"
-#include "../../platform/systrap/layout.h"
+#include "stubcode.h"
 
 #define PAGE 4096ul
 #define SHARED 64ul  /* pages of the file */
 #define VICTIM 2048ul /* pages that others get */
 #define ROUNDS 6u
 #define PATTERN 0x6d656e6573212121ul
-
-#define TEXT_OF(x) #x
-#define TEXT(x) TEXT_OF(x)
-#define FRAME(register) TEXT(8 + 40 + 8 * register) "(%%rcx)" /* gregs of the frame, as REG_… of sys/ucontext.h */
-
-static sigjmp_buf back;
-
-static void jump_back(int signo)
-{
-	siglongjmp(back, 1);
-}
-
-/* Where the stub says that it has handed over: mov $1,%eax; xchg %eax,(%rbp). NULL: no such code here. */
-static const uint8_t *find_hand_over(void)
-{
-	static const uint8_t bytes[] = {0xb8, 1, 0, 0, 0, 0x87, 0x45, 0};
-	const uint8_t *volatile at = (const uint8_t *)ST_CODE;
-
-	signal(SIGSEGV, jump_back);
-	if (sigsetjmp(back, 1))
-		at = NULL;
-	while (at && at < (const uint8_t *)ST_CODE + ST_CODE_SIZE - sizeof(bytes) && memcmp(at, bytes, sizeof(bytes)) != 0)
-		at++;
-	signal(SIGSEGV, SIG_DFL);
-	return at == (const uint8_t *)ST_CODE + ST_CODE_SIZE - sizeof(bytes) ? NULL : at;
-}
 
 /*
  * The frame that a real call left becomes pause() for the sentry and a way to 1: for ourselves; the stub is told that the
@@ -140,7 +112,7 @@ static int attack(void)
 	CHECK(pages != MAP_FAILED);
 	pid = fork();
 	if (!pid) {
-		const uint8_t *hand_over = find_hand_over();
+		const uint8_t *hand_over = stubcode_hand_over();
 
 		for (unsigned long i = 0; i < SHARED; i++)
 			pages[i * PAGE / 8] = PATTERN;

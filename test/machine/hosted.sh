@@ -1,0 +1,47 @@
+#!/bin/bash
+# In the test machine, booted with a CPU without FSGSBASE: Yama forbids all ptrace, and systrap works all the same, with and
+# without CAP_SYS_PTRACE, and in a user namespace. What cannot work there says so when it is asked for.
+# Usage: run.sh --cpu -fsgsbase -- bash test/machine/hosted.sh BUILD
+set -u
+rf="$1/ringfence --network=none --root=/run/hosted-test"
+programs=$(realpath "$1")/programs
+failed=0
+wrong() {
+	echo "$1"
+	failed=1
+}
+# expect WHAT WORD COMMAND…: its output is the word
+expect() {
+	local what=$1 word=$2 said
+	shift 2
+	said=$(timeout -k 5 60 "$@" 2>&1 </dev/null)
+	[ "$said" = "$word" ] || wrong "$what: $said"
+}
+echo 3 >/proc/sys/kernel/yama/ptrace_scope
+[ "$(cat /proc/sys/kernel/yama/ptrace_scope)" = 3 ] || wrong "this kernel has no Yama"
+! grep -qw fsgsbase /proc/cpuinfo || wrong "this CPU has FSGSBASE"
+
+said=$($rf --platform=ptrace do -- /bin/true 2>&1 </dev/null) && wrong "ptrace works with Yama at 3: it does not forbid it"
+case $said in *ptrace*) ;; *) wrong "--platform=ptrace does not say why it cannot: $said" ;; esac
+said=$($rf --platform=kvm do -- /bin/true 2>&1 </dev/null) && wrong "KVM works without FSGSBASE"
+case $said in *FSGSBASE*) ;; *) wrong "--platform=kvm does not say why it cannot: $said" ;; esac
+
+rf="$rf --platform=systrap"
+expect "Yama at 3" hello $rf do -- /bin/sh -c "echo hello | cat; /bin/true"
+for program in answers hotcalls odd takeover; do
+	expect "$program" "$(timeout -k 5 60 "$programs/$program" 2>&1 </dev/null)" $rf do -- "$programs/$program"
+done
+expect "without CAP_SYS_PTRACE" hello setpriv --bounding-set=-sys_ptrace --inh-caps=-sys_ptrace \
+	$rf do -- /bin/sh -c "echo hello | cat"
+# A user namespace with ids of its own, mapped from outside.
+unshare -Umpf --mount-proc sleep 60 &
+unshare=$!
+for try in $(seq 50); do
+	inside=$(pgrep -P $unshare) && [ "$(readlink /proc/$inside/ns/user)" != "$(readlink /proc/self/ns/user)" ] && break
+	sleep 0.1
+done
+echo "0 100000 65536" >/proc/$inside/uid_map
+echo "0 100000 65536" >/proc/$inside/gid_map
+expect "in a user namespace" hello nsenter -Umpt "$inside" -S 0 -G 0 $rf --root=/tmp/hosted-test do -- /bin/sh -c "echo hello | cat"
+kill "$inside"
+exit $failed
