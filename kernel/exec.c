@@ -606,6 +606,8 @@ static int exec_prepare(struct exec *x)
 		rc = exec_load(x);
 	if (rc == 0)
 		rc = exec_tables(x);
+	if (rc == 0)
+		mm_prefault_program(x->mm);
 	return rc;
 }
 

@@ -232,6 +232,8 @@ int mm_mlock_all(struct mm *mm, bool now, bool future);
 int mm_munlock_all(struct mm *mm);
 int mm_mincore(struct mm *mm, uint64_t address, uint64_t length, uaddr_t vec);
 uint64_t mm_brk(struct mm *mm, uint64_t brk);
+/* exec: what the program in this new address space is likely to touch first is mapped, as far as it is cached. */
+void mm_prefault_program(struct mm *mm);
 struct vma *mm_find_vma(struct mm *mm, uint64_t address); /* first with end > address; or NULL */
 /* Handle a fault: 0, or a -errno that the trap code turns into a signal: -EFAULT SEGV_MAPERR, -EACCES SEGV_ACCERR, -EIO SIGBUS, -ENOMEM. */
 int mm_fault(struct mm *mm, uint64_t address, unsigned pf_error);

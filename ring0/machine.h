@@ -49,6 +49,7 @@ struct space {
 	uint64_t cpus;     /* bit N: CPU N may hold translations (TLB or mirror) */
 	uint64_t running;  /* bit N: CPU N is in user mode in this space */
 	uint64_t text;     /* user address of the machine's own code (text_size()), or 0: it may not be used */
+	bool begins;       /* a program's first pages are present that nobody has touched yet: a mirror had better show them */
 	bool plain;        /* user code runs as it stands in memory: see space_plain() */
 	void *private;     /* of the machine */
 };

@@ -24,17 +24,14 @@
 #include "ring0/clock.h"
 #include "ring0/upcall.h"
 
-#define AROUND_SIZE (256ull << 10) /* of cached file pages mapped with the one that faulted: below a page table's span */
 #define BIG_AREA (256ull << 10)  /* in a smaller area memory comes in smaller blocks: programs' data, first heaps and stacks */
 #define SMALL_BLOCK_ORDER 2u
 #define RUN_ORDER 9u             /* the largest block, where an area is touched in order: 2 MiB, a page table's span */
-#define COPY_ORDER 3u            /* of private file data, copied together: a loader writes most of it */
 #define COPY_AREA (2ull << 20) /* in areas up to this size: python writes most of its 1.2 MiB at the start */
 #define EAGER_MIN 4u
 #define EAGER_MAX 8u
 #define EAGER_TURN 16u
 #define OOM_RETRY_NS 5000000ull
-#define FAULT_WRITE 1u
 #define FAULT_EXEC 2u
 #define FAULT_FORCE 4u /* ptrace: not bound by the area's present rights */
 #define FAULT_WAIT 1   /* fault_once(): bring wanted->page and call again */
@@ -203,7 +200,7 @@ static void area_written(struct mm *mm, uint64_t address)
 		mm->eager++;
 }
 
-static int fault_anon(struct vma *vma, uint64_t address, pte_t *pte, unsigned flags)
+int fault_anon(struct vma *vma, uint64_t address, pte_t *pte, unsigned flags)
 {
 	pte_t bits = pte_bits(vma);
 	struct page *page;
@@ -272,7 +269,7 @@ static void reuse_block(struct vma *vma, uint64_t address, pte_t *pte)
  * A write to private data of a file: the pages around that are cached get their copies
  * along. Whether the page at address itself got one is for the caller to see.
  */
-static void copy_block(struct vma *vma, uint64_t address, pte_t *pte)
+void fault_copy_block(struct vma *vma, uint64_t address, pte_t *pte)
 {
 	uint64_t block = address & ~((PAGE_SIZE << COPY_ORDER) - 1);
 	pte_t *first = pte - ((address - block) >> PAGE_SHIFT), bits = pte_bits(vma) | PTE_W;
@@ -304,7 +301,7 @@ static void copy_block(struct vma *vma, uint64_t address, pte_t *pte)
 }
 
 /* Not while the file may change: what is written to it shows in the pages that have no copy yet. */
-static bool copies_blocks(const struct vma *vma)
+bool fault_copies_blocks(const struct vma *vma)
 {
 	return vma->object && (vma->flags & (VM_WRITE | VM_SHARED)) == VM_WRITE && vma->end - vma->start <= COPY_AREA &&
 		vma->file && !file_has_writers(vma->file);
@@ -323,8 +320,8 @@ static int fault_copy(struct vma *vma, uint64_t address, pte_t *pte, unsigned fl
 			reuse_block(vma, address, pte);
 		return 0;
 	}
-	if (old->flags & PAGE_CACHED && copies_blocks(vma)) {
-		copy_block(vma, address, pte);
+	if (old->flags & PAGE_CACHED && fault_copies_blocks(vma)) {
+		fault_copy_block(vma, address, pte);
 		if (*pte & PTE_W)
 			return 0;
 		if (!PTE_USED(*pte))
@@ -352,7 +349,7 @@ static int fault_copy(struct vma *vma, uint64_t address, pte_t *pte, unsigned fl
 /* ---- objects ---- */
 
 /* Cached pages around, so that a program's text takes few faults. */
-static void map_around(struct vma *vma, uint64_t address, pte_t *pte)
+void fault_map_around(struct vma *vma, uint64_t address, pte_t *pte)
 {
 	uint64_t block = address & ~(AROUND_SIZE - 1), end = MIN(vma->end, block + AROUND_SIZE);
 	struct vm_object *object = vma->object;
@@ -420,8 +417,8 @@ static int fault_object(struct vma *vma, uint64_t address, pte_t *pte, unsigned 
 	if (rc != 0)
 		return rc;
 	/* A program's data is read (by its loader) only to be written soon: it is copied at once. */
-	if (copies_blocks(vma) && (flags & FAULT_WRITE || vma->end - vma->start <= BLOCK_SIZE)) {
-		copy_block(vma, address & PAGE_MASK, pte);
+	if (fault_copies_blocks(vma) && (flags & FAULT_WRITE || vma->end - vma->start <= BLOCK_SIZE)) {
+		fault_copy_block(vma, address & PAGE_MASK, pte);
 		if (*pte & PTE_W) {
 			page_put(page);
 			return 0;
@@ -449,7 +446,7 @@ static int fault_object(struct vma *vma, uint64_t address, pte_t *pte, unsigned 
 	}
 	install(vma, pte, page, bits);
 	if (!(flags & FAULT_WRITE))
-		map_around(vma, address, pte);
+		fault_map_around(vma, address, pte);
 	return 0;
 }
 

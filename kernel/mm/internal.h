@@ -113,6 +113,14 @@ uint64_t mm_place(struct mm *mm, uint64_t hint, uint64_t length);
 int mm_populate(struct mm *mm, uint64_t start, uint64_t end, bool write_private);
 
 /* fault.c */
+#define FAULT_WRITE 1u
+#define AROUND_SIZE (256ull << 10) /* of cached file pages mapped with the one that faulted: below a page table's span */
+#define COPY_ORDER 3u /* of private file data, copied together: a loader writes most of it */
+/* Parts of a fault that nothing sleeps in. pte: of address, which lies in the area (and below its object's end). */
+void fault_map_around(struct vma *vma, uint64_t address, pte_t *pte);
+bool fault_copies_blocks(const struct vma *vma);
+void fault_copy_block(struct vma *vma, uint64_t address, pte_t *pte); /* only with fault_copies_blocks() */
+int fault_anon(struct vma *vma, uint64_t address, pte_t *pte, unsigned flags); /* 0 or -ENOMEM */
 pte_t pte_bits(const struct vma *vma); /* what a PTE of this VMA has, without PTE_W */
 void fault_new_area(struct mm *mm, uint64_t address); /* private anonymous writable memory was mapped at address */
 #endif

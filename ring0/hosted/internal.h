@@ -62,11 +62,12 @@ LIST_HEAD(space_list, hosted_space);
 
 #define HINTS 40u
 #define COPIED 12u
-#define HOT_SLOTS 64u
+#define HOT_SLOTS 256u
 
-/* A system call in a space's code that came by signals. */
+/* A system call that came by signals, in whatever space: many are made once in each program's life. */
 struct hot {
-	uint64_t call, text;
+	uint64_t call; /* its physical address */
+	int64_t place; /* and where that is relative to the space's text */
 	uint32_t count;
 };
 
@@ -145,6 +146,8 @@ void mirror_refill(struct space *space, struct hosted_mirror *m, uint64_t rip, u
 
 /* walk.c: the leaf entry of a user address, present or not; NULL: a table is missing. Kernel lock held. */
 uint64_t *hosted_pte(uint64_t root, uint64_t address, uint64_t *size);
+/* The first entry at or above *address in a table that exists, *address being moved there; NULL: there is none. Kernel lock held. */
+uint64_t *hosted_next_table(uint64_t root, uint64_t *address);
 /* Offset of a page in the user zone; ends the sandbox when it is not there. */
 uint64_t hosted_user_offset(uint64_t pa);
 

@@ -547,10 +547,24 @@ void mirror_renew(struct space *space, struct hosted_mirror *m)
 		return;
 	for (unsigned i = 0; i < n; i++) {
 		for (uint64_t at = range[i].address; at < range[i].address + range[i].length; at += PAGE_SIZE)
-			if (!(shown_pages(m, at >> WINDOW_SHIFT) >> (at >> PAGE_SHIFT) % SHOW_PAGES & 1) &&
+			if (!m->refill && !(shown_pages(m, at >> WINDOW_SHIFT) >> (at >> PAGE_SHIFT) % SHOW_PAGES & 1) &&
 				mirror_show(space, m, at, false))
 				m->renewed = at;
 	}
+}
+
+/* A program that begins: what is present, in order, in full windows. */
+static unsigned show_beginning(struct space *space, struct hosted_mirror *m)
+{
+	unsigned orders = 0;
+	uint64_t at = 0;
+
+	for (uint64_t *pte; orders < REFILL_ORDERS && (pte = hosted_next_table(space->root, &at)); at += SHOW_PAGES * PAGE_SIZE) {
+		mirror_room(m);
+		orders += show_window(m, pte, at, SHOW_PAGES, false);
+	}
+	space->begins = false;
+	return orders;
 }
 
 void mirror_refill(struct space *space, struct hosted_mirror *m, uint64_t rip, uint64_t rsp)
@@ -560,9 +574,13 @@ void mirror_refill(struct space *space, struct hosted_mirror *m, uint64_t rip, u
 	mirror_drain(m);
 	m->refill = false;
 	orders = mirror_show(space, m, rip, false) + mirror_show(space, m, rsp, false);
+	if (space->begins)
+		orders += show_beginning(space, m);
 	for (unsigned i = 0; i < HINTS && orders < REFILL_ORDERS; i++) {
 		uint64_t window = hints[i];
 
+		if (window)
+			kernel_prefault(window << WINDOW_SHIFT);
 		if (window && window != rip >> WINDOW_SHIFT && window != rsp >> WINDOW_SHIFT)
 			orders += show_hinted(space, m, window << WINDOW_SHIFT);
 	}

@@ -267,17 +267,19 @@ static bool patch_call(struct space *space, uint64_t call, uint64_t number)
 void patch_seen(const struct regs *regs)
 {
 	struct space *space = this_cpu()->space;
-	uint64_t call = regs->rip - CALL_LENGTH;
-	struct hot *hot = &this_hosted()->hot[bucket_of(call) % HOT_SLOTS];
+	uint64_t call = regs->rip - CALL_LENGTH, pa;
+	int64_t place = (int64_t)(call - space->text);
+	struct hot *hot;
 
 	if (!space->text || space->plain)
 		return;
-	if (hot->call != call || hot->text != space->text)
-		*hot = (struct hot){.call = call, .text = space->text};
-	if (hot->count == COLD || ++hot->count < HOT)
-		return;
 	kernel_lock();
-	hot->count = patch_call(space, call, regs->orig_rax) ? 0 : COLD;
+	pa = page_plain_text(space, call) | (call & ~PAGE_MASK);
+	hot = &this_hosted()->hot[bucket_of(pa ^ (uint64_t)place) % HOT_SLOTS];
+	if (hot->call != pa || hot->place != place)
+		*hot = (struct hot){.call = pa, .place = place};
+	if (hot->count != COLD && ++hot->count >= HOT)
+		hot->count = patch_call(space, call, regs->orig_rax) ? 0 : COLD;
 	kernel_unlock();
 }
 

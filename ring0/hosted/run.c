@@ -254,7 +254,6 @@ static void prepare_stub(struct regs *regs)
 	}
 	if (__builtin_expect(!m->refill, 1))
 		return;
-	m->refill = false;
 	kernel_lock();
 	kernel_user_fault(regs->rip, PF_USER | PF_FETCH);
 	kernel_user_fault(regs->rsp - 8, PF_USER | PF_WRITE);
