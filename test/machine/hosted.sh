@@ -43,6 +43,6 @@ for try in $(seq 50); do
 done
 echo "0 100000 65536" >/proc/$inside/uid_map
 echo "0 100000 65536" >/proc/$inside/gid_map
-expect "in a user namespace" hello nsenter -Ump -t "$inside" -S 0 -G 0 $rf --root=/tmp/hosted-test do -- /bin/sh -c "echo hello | cat"
+expect "in a user namespace" hello nsenter -U -m -p -t "$inside" -S 0 -G 0 $rf --root=/tmp/hosted-test do -- /bin/sh -c "echo hello | cat"
 kill "$inside"
 exit $failed
