@@ -449,7 +449,8 @@ void sched_tick(void)
 	if (waiting) {
 		if (now - current->slice_start >= SLICE_NS || current == rq->idle || runs_before(waiting, current))
 			task_set_work(current, WORK_RESCHED);
-		int idle = find_idle_cpu(waiting);
+		/* One that was woken on this idle CPU is about to run here: another CPU would be woken for nothing. */
+		int idle = current == rq->idle && rq->count == 1 ? -1 : find_idle_cpu(waiting);
 		if (idle >= 0 && idle != (int)this_cpu()->cpu) {
 			dequeue(rq, waiting);
 			place(waiting, (unsigned)idle);
