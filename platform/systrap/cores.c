@@ -53,7 +53,8 @@ int cores_before(struct st_cpu *c, struct stub *s)
 	if (!c->apart_after)
 		c->apart_after = APART_AFTER;
 	if (s->apart && s->area->sleeps) {
-		go_together(c, s, !c->apart_gain); /* the sentry was busy elsewhere */
+		go_together(c, s, false); /* the sentry was busy elsewhere */
+		c->quick = c->apart_after - c->apart_after / 8;
 	} else if (!s->apart && c->quick >= c->apart_after && (unsigned)c->host->core < MASK_CORES && (core = free_core(c)) >= 0) {
 		strap_move(c, s, core);
 		s->apart = true;
