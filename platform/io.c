@@ -187,8 +187,12 @@ bool io_wait(struct vmm *vmm, int wake_fd, uint64_t deadline, const sigset_t *ma
 
 	if (unreaped(io))
 		return true;
-	watch = !atomic_exchange(&io->watcher, true);
-	if (watch) /* always: another CPU may send while this one waits */
+	/*
+	 * Only one that goes idle with a reply to come, which is the one that asked: another would be woken on a core that
+	 * sleeps, and would have to wake the task's.
+	 */
+	watch = atomic_load(&io->gofers[0].outstanding) > 0 && !atomic_exchange(&io->watcher, true);
+	if (watch)
 		fds[1].fd = io->gofers[0].fd;
 	if (deadline != UINT64_MAX) {
 		uint64_t now = now_ns();
