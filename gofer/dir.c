@@ -3,7 +3,8 @@
  *
  * Called by main.c's dispatch. Offsets are the host's (d_off), opaque to the client. A
  * reply holds whole records only. Treaddirattr works on a fid that is not open, too: it opens a stream of its
- * own on first use and drops it at the end of the directory, and it leaves "." and ".." out.
+ * own on first use and drops it at the end of the directory, and it leaves "." and ".." out. Treadtrees is for whoever
+ * reads directory after directory: many of them in one reply.
  */
 #include <dirent.h>
 #include <sys/syscall.h>
@@ -199,4 +200,81 @@ int gofer_twalkreaddir(struct gofer *g, struct p9_reader *in, struct p9_writer *
 	if (error)
 		gofer_fid_clunk(g, fid);
 	return error;
+}
+
+#define TREES_DEPTH 16u /* what lies deeper is asked for by itself */
+
+struct trees {
+	struct gofer *g;
+	struct p9_writer *out;
+	uint16_t count; /* blocks so far */
+};
+
+/* One directory as a block: 0, or -errno: it is left out; -ENOSPC: it does not fit. */
+static int put_block(struct trees *trees, struct node *node, struct p9_str name, uint16_t parent, struct p9_reader *entries)
+{
+	struct fid stream = {.node = node, .open_fd = -1, .dir_fd = -1};
+	CLEANUP_FD fd = gofer_node_open(trees->g, node, O_RDONLY | O_DIRECTORY);
+	struct p9_writer *out = trees->out, records;
+	size_t head = P9_BLOCK_OVERHEAD + name.len;
+	struct p9_attr attr;
+	int result = fd < 0 ? fd : gofer_node_attr(node, &attr);
+
+	if (result < 0)
+		return result;
+	if (p9_writer_left(out) < head || trees->count == P9_NO_BLOCK)
+		return -ENOSPC;
+	p9_writer_init(&records, out->at + head, p9_writer_left(out) - head);
+	result = read_entries(trees->g, &stream, fd, 0, &with_attr, &records);
+	if (result != 1)
+		return result == 0 || result == -EINVAL ? -ENOSPC : result;
+	p9_put_u16(out, parent);
+	p9_put_str(out, name);
+	p9_put_attr(out, &attr);
+	p9_put_u32(out, (uint32_t)(records.at - records.start));
+	out->at = records.at;
+	trees->count++;
+	p9_reader_init(entries, records.start, (size_t)(records.at - records.start));
+	return 0;
+}
+
+/* A directory and those below it, whose names are read again from what was written of it. -ENOSPC: the reply is full. */
+static int put_tree(struct trees *trees, struct node *dir, struct p9_str name, uint16_t parent, unsigned depth)
+{
+	uint16_t number = trees->count;
+	struct p9_dirent_attr record;
+	struct p9_reader entries;
+	CLEANUP_NODE node = NULL;
+	int error = gofer_node_lookup(dir, name, &node);
+
+	if (!error)
+		error = put_block(trees, node, name, parent, &entries);
+	while (!error && depth < TREES_DEPTH && p9_next_dirent_attr(&entries, &record)) {
+		if (S_ISDIR(record.attr.mode) && put_tree(trees, node, record.name, number, depth + 1) == -ENOSPC)
+			error = -ENOSPC;
+	}
+	return error;
+}
+
+int gofer_treadtrees(struct gofer *g, struct p9_reader *in, struct p9_writer *out)
+{
+	struct p9_treadtrees t;
+	struct p9_writer blocks;
+	struct trees trees = {.g = g, .out = &blocks};
+	struct node *dir;
+	int error;
+
+	if (!p9_get_treadtrees(in, &t))
+		return -EPROTO;
+	error = gofer_dir_find(g, t.fid, false, &dir);
+	for (unsigned i = 0; i < t.names.count && !error; i++)
+		error = p9_name_ok(t.names.name[i]) ? 0 : -EINVAL;
+	if (!error)
+		error = limit_reply(out, &blocks, t.count, 0);
+	if (error)
+		return error;
+	for (unsigned i = 0; i < t.names.count && error != -ENOSPC; i++)
+		error = put_tree(&trees, dir, t.names.name[i], P9_NO_BLOCK, 0);
+	out->at = blocks.at;
+	return 0;
 }

@@ -18,6 +18,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -42,6 +43,7 @@ struct tree {
 	uint64_t devices[GOFER_MAX_DEVICES];
 	unsigned device_count;
 	uint64_t plain_devices; /* bit N: devices[N] was looked at, and is no interface to the host's kernel */
+	uint64_t telling_devices; /* bit N: a file of devices[N] has P9_GEN_TELLS */
 	uint64_t root_ino;
 };
 
@@ -75,6 +77,7 @@ struct gofer {
 	bool stream;
 	bool negotiated, ringfence;
 	uint32_t msize;
+	cpu_set_t cores; /* that it may run on, as it was started */
 	int proc_fd;   /* this process's /proc/self/fd, the only part of proc it has; also the working directory */
 	int donate_fd; /* goes out with the next reply, then closed; -1 */
 	struct fid *fids; /* P9_MAX_FIDS */
@@ -97,7 +100,7 @@ typedef int gofer_handler(struct gofer *g, struct p9_reader *in, struct p9_write
 	X(treaddir) X(treaddirattr) X(tgetattr) X(tsetattr) X(tstatfs) X(treadlink) X(txattrwalk)          \
 	X(txattrcreate) X(tlcreate) X(tcreatedonate) X(tmake) X(tmkdir) X(tmknod) X(tsymlink) X(tlink)     \
 	X(trename) X(trenameat) X(trename2) X(tunlinkat) X(tremove)                                        \
-	X(twalkdonate) X(twalkreaddir)
+	X(twalkdonate) X(twalkreaddir) X(treadtrees) X(tplace)
 #define X(name) gofer_handler gofer_##name;
 HANDLERS(X)
 #undef X

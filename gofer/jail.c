@@ -238,7 +238,7 @@ static int add_fcntl(scmp_filter_ctx filter)
 	return 0;
 }
 
-enum check { check_none, check_no_exec, check_lock_or_dup, check_to_stderr };
+enum check { check_none, check_no_exec, check_lock_or_dup, check_to_stderr, check_itself };
 
 static const struct {
 	int number;
@@ -263,6 +263,8 @@ static int add_rule(scmp_filter_ctx filter, int number, enum check check)
 			filter, SCMP_ACT_ALLOW, number, 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
 	case check_to_stderr:
 		return seccomp_rule_add(filter, SCMP_ACT_ALLOW, number, 1, SCMP_A0(SCMP_CMP_EQ, 2, 0));
+	case check_itself:
+		return seccomp_rule_add(filter, SCMP_ACT_ALLOW, number, 1, SCMP_A0(SCMP_CMP_EQ, 0, 0));
 	case check_lock_or_dup:
 		return add_fcntl(filter);
 	case check_none:

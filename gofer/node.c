@@ -154,13 +154,9 @@ static unsigned device_index(struct tree *tree, uint64_t dev)
  * Interfaces to the host's kernel are no files of a container, even if they are mounted below its root (the whole
  * host's root is served by `ringfence do`): the mount point can be seen, so that the sandbox can mount its own there.
  */
-static bool is_kernel_interface(int fd)
+static bool is_kernel_interface(const struct statfs *fs)
 {
-	struct statfs fs;
-
-	if (fstatfs(fd, &fs))
-		return true;
-	switch ((unsigned long)fs.f_type) {
+	switch ((unsigned long)fs->f_type) {
 	case PROC_SUPER_MAGIC:
 	case SYSFS_MAGIC:
 	case DEBUGFS_MAGIC:
@@ -178,18 +174,39 @@ static bool is_kernel_interface(int fd)
 	return false;
 }
 
+/*
+ * Which file systems keep P9_GEN_TELLS. Not overlayfs: it takes a name of a lower file away without a word to the
+ * file. Not FAT: a rename leaves the ctime. Not NFS, FUSE and their like: others change files there.
+ */
+static bool is_telling(const struct statfs *fs)
+{
+	switch ((unsigned long)fs->f_type) {
+	case EXT4_SUPER_MAGIC: /* ext2 and ext3 too */
+	case XFS_SUPER_MAGIC:
+	case BTRFS_SUPER_MAGIC:
+	case F2FS_SUPER_MAGIC:
+	case TMPFS_MAGIC:
+		return true;
+	}
+	return false;
+}
+
 _Static_assert(GOFER_MAX_DEVICES <= 64, "a bit each in plain_devices");
 
 bool gofer_is_sealed(struct tree *tree, uint64_t dev, int fd)
 {
 	unsigned i = device_index(tree, dev);
+	struct statfs fs;
 
 	if (i < GOFER_MAX_DEVICES && tree->plain_devices >> i & 1)
 		return false;
-	if (is_kernel_interface(fd))
+	if (fstatfs(fd, &fs) || is_kernel_interface(&fs))
 		return true;
-	if (i < GOFER_MAX_DEVICES)
+	if (i < GOFER_MAX_DEVICES) {
 		tree->plain_devices |= 1ull << i;
+		if (is_telling(&fs))
+			tree->telling_devices |= 1ull << i;
+	}
 	return false;
 }
 
@@ -199,6 +216,13 @@ uint64_t gofer_qid_path(struct tree *tree, uint64_t dev, uint64_t ino)
 
 	/* Inode numbers use the low bits; the root's own device leaves them as they are. Past the table: a hash. */
 	return i < GOFER_MAX_DEVICES ? ino ^ (uint64_t)i << 56 : ino ^ dev * 0x9e3779b97f4a7c15ull;
+}
+
+static bool tells(struct tree *tree, const struct statx *stx)
+{
+	unsigned i = device_index(tree, (uint64_t)stx->stx_dev_major << 32 | stx->stx_dev_minor);
+
+	return i < GOFER_MAX_DEVICES && tree->telling_devices >> i & 1 && S_ISREG(stx->stx_mode);
 }
 
 static struct p9_qid qid_from_statx(struct tree *tree, const struct statx *stx)
@@ -234,6 +258,7 @@ void gofer_attr_from_statx(struct tree *tree, const struct statx *stx, struct p9
 		.ctime_nsec = stx->stx_ctime.tv_nsec,
 		.btime_sec = (uint64_t)stx->stx_btime.tv_sec,
 		.btime_nsec = stx->stx_btime.tv_nsec,
+		.gen = tells(tree, stx) ? P9_GEN_TELLS : 0,
 	};
 }
 

@@ -272,6 +272,17 @@ bool p9_next_dirent_attr(struct p9_reader *in, struct p9_dirent_attr *entry)
 	return !in->failed;
 }
 
+bool p9_next_block(struct p9_reader *in, struct p9_block *block)
+{
+	if (in->failed || !p9_reader_left(in))
+		return false;
+	block->parent = p9_get_u16(in);
+	block->name = p9_get_str(in);
+	block->attr = p9_get_attr(in);
+	block->entries = p9_get_data(in);
+	return !in->failed;
+}
+
 bool p9_put_dirent(struct p9_writer *out, const struct p9_dirent *entry)
 {
 	if (out->failed || p9_writer_left(out) < 13u + 8u + 1u + 2u + entry->name.len)

@@ -91,6 +91,13 @@ struct p9_qid {
 	uint64_t path; /* unique within one attached tree */
 };
 
+/*
+ * p9_attr.gen, in the extension: 0, or this one: every change of a regular file, of its attributes and of its names gives it
+ * another ctime, whoever makes it, as soon as the clock has ticked. So the file systems of one Linux host do that
+ * keep their files themselves.
+ */
+#define P9_GEN_TELLS 1u
+
 /* The body of Rgetattr after `valid`. 145 bytes on the wire. */
 #define P9_ATTR_SIZE 145u
 struct p9_attr {
@@ -143,6 +150,16 @@ struct p9_dirent_attr {
 	uint64_t offset;
 	struct p9_attr attr;
 	struct p9_str name;
+};
+
+/* One directory of Rreadtrees, whole. */
+#define P9_NO_BLOCK 0xffffu
+#define P9_BLOCK_OVERHEAD (2u + 2u + P9_ATTR_SIZE + 4u) /* beyond its name and its entries */
+struct p9_block {
+	uint16_t parent; /* the number of the block that has its name among the entries; P9_NO_BLOCK: the fid's directory */
+	struct p9_str name;
+	struct p9_attr attr;
+	struct p9_data entries; /* as in Rreaddirattr */
 };
 
 struct p9_reader {
@@ -212,6 +229,7 @@ uint32_t p9_finish(struct p9_writer *out);
 /* Directory records: the next one of a reply's `entries`. False at the end or if malformed (in->failed says which). */
 bool p9_next_dirent(struct p9_reader *in, struct p9_dirent *entry);
 bool p9_next_dirent_attr(struct p9_reader *in, struct p9_dirent_attr *entry);
+bool p9_next_block(struct p9_reader *in, struct p9_block *block); /* of Rreadtrees */
 /* False, with nothing written, if the record does not fit in what is left. */
 bool p9_put_dirent(struct p9_writer *out, const struct p9_dirent *entry);
 bool p9_put_dirent_attr(struct p9_writer *out, const struct p9_dirent_attr *entry);

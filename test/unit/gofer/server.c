@@ -2,6 +2,8 @@
  * The gofer's server, driven over a socketpair: file operations, donation, and attempts to
  * leave the tree. Where reaching the next line is the failure, the test is named escape_.
  */
+#include <sched.h>
+
 #include "test/unit/gofer/client.h"
 
 /* Sanitizers need more system calls than the filter has. */
@@ -183,6 +185,57 @@ START_TEST(read_directories)
 	} while (!ra.eof);
 	ck_assert_uint_eq(seen, 302);
 	ck_assert_int_eq(CALL(treaddir, 2, 0, 3), EINVAL);
+}
+END_TEST
+
+/* Names of two blocks deep; what cannot be read is left out, and nothing is torn. */
+START_TEST(read_ahead)
+{
+	struct p9_treadtrees t = {.fid = 0, .count = 100000, .names = {3, {STR("many"), STR("sub"), STR("file")}}};
+	struct p9_rreadtrees r;
+	struct p9_reader blocks, records;
+	struct p9_dirent_attr entry;
+	struct p9_block block;
+	unsigned whole = 0, entries = 0;
+	char name[128];
+
+	snprintf(name, sizeof(name), "%s/many", c.dir);
+	ck_assert_int_eq(mkdir(name, 0755), 0);
+	for (unsigned i = 0; i < 30; i++) {
+		snprintf(name, sizeof(name), "%s/many/%u", c.dir, i);
+		ck_assert_int_eq(mkdir(name, 0755), 0);
+		snprintf(name, sizeof(name), "many/%u/file", i);
+		write_file(name, "x");
+	}
+	for (; t.count > 100; t.count /= 3) {
+		begin(P9_treadtrees);
+		p9_put_treadtrees(&c.writer, &t);
+		ck_assert_int_eq(outcome(P9_treadtrees), 0);
+		ck_assert(p9_get_rreadtrees(&c.reader, &r));
+		ck_assert_uint_le(r.blocks.len, t.count);
+		p9_reader_init(&blocks, r.blocks.bytes, r.blocks.len);
+		for (whole = entries = 0; p9_next_block(&blocks, &block); whole++) {
+			ck_assert(block.parent == P9_NO_BLOCK || block.parent < whole);
+			ck_assert(S_ISDIR(block.attr.mode));
+			p9_reader_init(&records, block.entries.bytes, block.entries.len);
+			while (p9_next_dirent_attr(&records, &entry))
+				entries++;
+			ck_assert(!records.failed);
+		}
+		ck_assert(!blocks.failed);
+		if (t.count == 100000) {
+			ck_assert_uint_eq(whole, 33); /* many, its 30, sub, and sub/deep */
+			ck_assert_uint_eq(entries, 30 + 30 + 2);
+		}
+	}
+	ck_assert_uint_eq(whole, 0);
+	t.names.name[0] = STR("..");
+	begin(P9_treadtrees);
+	p9_put_treadtrees(&c.writer, &t);
+	ck_assert_int_eq(outcome(P9_treadtrees), EINVAL);
+	/* It goes where it may run, and nowhere else. */
+	ck_assert_int_eq(CALL(tplace, 100000), EINVAL);
+	ck_assert_int_eq(CALL(tplace, (uint32_t)sched_getcpu()), 0);
 }
 END_TEST
 
@@ -489,6 +542,7 @@ int main(void)
 	tcase_add_test(served, open_read_write);
 	tcase_add_test(served, donation);
 	tcase_add_test(served, read_directories);
+	tcase_add_test(served, read_ahead);
 	tcase_add_test(served, create_and_change);
 	tcase_add_test(served, lcreate_turns_the_fid);
 	tcase_add_test(served, xattrs);
