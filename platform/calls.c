@@ -105,6 +105,11 @@ static int64_t call_truncate(struct vmm *vmm, const uint64_t *arg)
 	return host_result(ftruncate(fds_get(vmm, (uint32_t)arg[0]), (off_t)arg[1]));
 }
 
+static int64_t nanoseconds(struct timespec time)
+{
+	return (int64_t)((uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec);
+}
+
 static int64_t call_stat(struct vmm *vmm, const uint64_t *arg)
 {
 	int kind = arg[0] > UINT32_MAX ? -EBADF : fds_kind(vmm, (uint32_t)arg[0]);
@@ -121,7 +126,10 @@ static int64_t call_stat(struct vmm *vmm, const uint64_t *arg)
 	out.flags = (uint32_t)fds_flags(vmm, (uint32_t)arg[0]);
 	if (kind == ABI_FILE_REGULAR) {
 		out.size = (uint64_t)st.st_size;
-		out.mtime_ns = st.st_mtim.tv_sec * 1000000000ll + st.st_mtim.tv_nsec;
+		out.mtime_ns = nanoseconds(st.st_mtim);
+		out.ctime_ns = nanoseconds(st.st_ctim);
+		out.atime_ns = nanoseconds(st.st_atim);
+		out.blocks = (uint64_t)st.st_blocks;
 	}
 	memcpy(to, &out, sizeof(out));
 	return 0;

@@ -20,7 +20,19 @@
 
 #define P9_TFLUSH 108
 #define P9_RFLUSH 109
+#define P9_TPLACE 224
+#define P9_RPLACE 225
+#define P9_RLERROR 7
+#define PLACE_TAG 0xfffeu /* the sentry's are small numbers */
+#define PLACE_AFTER 8u     /* requests from another core before the gofer follows: a move costs as much as some of them */
 #define DONATED_MAX 4
+
+static __thread int own_core = -1; /* that this thread is pinned to; -1: to none */
+
+void io_thread_core(int core)
+{
+	own_core = core;
+}
 
 static uint16_t tag_of(const uint8_t *header)
 {
@@ -52,6 +64,7 @@ int channel_init(struct io_service *io)
 		struct gofer_channel *gofer = &io->gofers[i];
 		gofer->io = io;
 		gofer->fd = i == 0 ? io->vmm->options->gofer_fd : -1;
+		gofer->core = -1;
 		pthread_mutex_init(&gofer->lock, NULL);
 		pthread_mutex_init(&gofer->recv, NULL);
 		gofer->unsent.tail = &gofer->unsent.head;
@@ -107,6 +120,8 @@ int channel_add(struct io_service *io, int fd)
 		bool free_slot = gofer->fd < 0;
 		if (free_slot) {
 			gofer->dead = false;
+			gofer->core = -1;
+			gofer->placing = false;
 			__atomic_store_n(&gofer->fd, fd, __ATOMIC_RELEASE);
 		}
 		pthread_mutex_unlock(&gofer->lock);
@@ -156,6 +171,44 @@ static int send_message(struct gofer_channel *gofer, struct io_request *request)
 	}
 }
 
+/*
+ * Asks the gofer to run on the core of this CPU's thread, which waits for it: woken on an idle core it would answer later
+ * than on this one. Nobody waits for the answer. gofer->lock is held.
+ */
+static void place_locked(struct gofer_channel *gofer)
+{
+	int core = own_core;
+	uint8_t message[P9_HEADER + 4] = {sizeof(message), 0, 0, 0, P9_TPLACE, PLACE_TAG & 0xff, PLACE_TAG >> 8,
+		(uint8_t)core, (uint8_t)(core >> 8), (uint8_t)(core >> 16), (uint8_t)(core >> 24)};
+	struct iovec iov = {message, sizeof(message)};
+	struct msghdr packet = {.msg_iov = &iov, .msg_iovlen = 1};
+
+	if (core < 0 || core == gofer->core) {
+		gofer->elsewhere = 0;
+		return;
+	}
+	if (gofer->placing || ++gofer->elsewhere < PLACE_AFTER)
+		return;
+	if (sendmsg(gofer->fd, &packet, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+		return;
+	gofer->core = core;
+	gofer->elsewhere = 0;
+	gofer->placing = true;
+}
+
+static bool is_placed(struct gofer_channel *gofer, const uint8_t *bytes)
+{
+	bool placed;
+
+	if (tag_of(bytes) != PLACE_TAG || (bytes[4] != P9_RPLACE && bytes[4] != P9_RLERROR))
+		return false;
+	pthread_mutex_lock(&gofer->lock);
+	placed = gofer->placing;
+	gofer->placing = false;
+	pthread_mutex_unlock(&gofer->lock);
+	return placed;
+}
+
 /* Puts the request where its reply will find it, and sends it. gofer->lock is held. */
 static int send_locked(struct gofer_channel *gofer, struct io_request *request)
 {
@@ -190,6 +243,8 @@ void channel_submit(struct io_service *io, struct io_request *request, uint32_t 
 		memcpy(&request->oldtag, (uint8_t *)request->memory + P9_HEADER, 2);
 	pthread_mutex_lock(&gofer->lock);
 	atomic_fetch_add(&gofer->outstanding, 1);
+	if (gofer->fd >= 0 && !gofer->dead && !gofer->unsent.head)
+		place_locked(gofer);
 	sent = gofer->fd < 0 || gofer->dead ? -EIO : gofer->unsent.head ? 0 : send_locked(gofer, request);
 	if (sent == 0)
 		io_list_push(&gofer->unsent, request);
@@ -327,6 +382,8 @@ unsigned channel_receive(struct gofer_channel *gofer)
 			channel_fail(gofer, "the gofer broke the 9P framing");
 			break;
 		}
+		if (count == 0 && is_placed(gofer, gofer->bounce))
+			continue;
 		finish(gofer, gofer->bounce, (uint32_t)n, fds, count);
 		done++;
 		if (atomic_load(&gofer->outstanding) == 0)

@@ -110,6 +110,7 @@ static int thread_prepare(struct host_cpu *h)
 	host_self = h;
 	h->tid = (pid_t)syscall(SYS_gettid);
 	pin(h);
+	io_thread_core(h->core);
 	error = wake_init(h);
 	if (!error)
 		error = hosted_kind->prepare(h);

@@ -76,6 +76,9 @@ struct gofer_channel {
 	struct io_list unsent;
 	atomic_uint outstanding;   /* pending and unsent */
 	uint8_t *bounce;           /* P9_MESSAGE_MAX */
+	int core;                  /* where it was told to run; -1: it was not */
+	unsigned elsewhere;        /* requests in a row that came from another core */
+	bool placing;              /* the answer to that is to come */
 };
 
 struct io_service {

@@ -97,6 +97,8 @@ int64_t vmm_call(struct vmm *vmm, unsigned cpu, const struct abi_call *call);
 /* io.c. The I/O thread: serves the ring by io_uring or by a thread pool. */
 int io_init(struct vmm *vmm);
 void io_doorbell(struct vmm *vmm); /* hosted; the guest's doorbell is io_eventfd() as ioeventfd */
+/* Hosted: the calling thread is pinned to this core of the host (-1: to none), and its requests come from there. */
+void io_thread_core(int core);
 int io_eventfd(struct vmm *vmm);
 void io_event(struct vmm *vmm, enum abi_event event, uint64_t extra); /* async-signal-safe */
 /*

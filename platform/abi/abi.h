@@ -110,8 +110,12 @@ enum abi_file_kind { ABI_FILE_REGULAR = 1, ABI_FILE_TTY = 2, ABI_FILE_STREAM = 3
 struct abi_stat {
 	uint32_t kind;  /* enum abi_file_kind */
 	uint32_t flags; /* open(2) access mode, O_APPEND */
+	/* Of a regular file only: stat(2)'s. */
 	uint64_t size;
 	int64_t mtime_ns;
+	int64_t ctime_ns;
+	int64_t atime_ns;
+	uint64_t blocks;
 };
 
 struct abi_tty {

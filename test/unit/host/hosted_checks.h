@@ -47,6 +47,10 @@ int64_t vmm_call(struct vmm *v, unsigned cpu, const struct abi_call *call)
 	return -ENOSYS;
 }
 
+void io_thread_core(int core)
+{
+}
+
 void io_doorbell(struct vmm *v)
 {
 }
