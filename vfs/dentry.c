@@ -291,20 +291,22 @@ int dentry_lookup_locked(struct dentry *parent, const char *name, unsigned len, 
 }
 
 /* Whether a cached dentry can be used; a stale one is forgotten and put. */
-static bool still_valid(struct dentry *d)
+static bool still_valid(struct dentry *d, const char *rest, unsigned *ahead)
 {
-	int (*revalidate)(struct dentry *dentry);
+	const struct inode_ops *ops = d->inode ? d->inode->ops : NULL;
+	bool valid = ops != NULL;
 
 	if (d->sb->cache_exclusive)
 		return true;
-	if (!d->inode) {
-		dentry_unhash(d);
-		dentry_put(d);
-		return false;
-	}
-	revalidate = d->inode->ops->revalidate;
-	if (!revalidate || revalidate(d) != 0)
+	if (ops && *ahead)
+		--*ahead;
+	else if (ops && ops->revalidate_path && *rest)
+		valid = ops->revalidate_path(d, rest, ahead) != 0;
+	else if (ops && ops->revalidate)
+		valid = ops->revalidate(d) != 0;
+	if (valid)
 		return true;
+	*ahead = 0;
 	dentry_unhash(d);
 	dentry_put(d);
 	return false;
@@ -312,14 +314,23 @@ static bool still_valid(struct dentry *d)
 
 int dentry_lookup(struct dentry *parent, const char *name, unsigned len, struct dentry **dentry)
 {
+	unsigned ahead = 0;
+
+	return dentry_lookup_path(parent, name, len, "", &ahead, dentry);
+}
+
+int dentry_lookup_path(struct dentry *parent, const char *name, unsigned len, const char *rest, unsigned *ahead,
+	struct dentry **dentry)
+{
 	struct dentry *d = dentry_find(parent, name, len);
 	struct inode *dir = parent->inode;
 	int rc;
 
-	if (d && still_valid(d)) {
+	if (d && still_valid(d, rest, ahead)) {
 		*dentry = d;
 		return 0;
 	}
+	*ahead = 0;
 	if (!dir || !dir->ops->lookup)
 		return -ENOTDIR;
 	rwsem_read_lock(&dir->lock);

@@ -31,6 +31,7 @@ struct walk {
 	unsigned links;        /* symbolic links followed */
 	char *buffer;          /* kmalloc'ed: the path after a link was put in, or NULL */
 	const char *at;        /* what is still to be walked */
+	unsigned ahead;        /* names of it that were found right already, see dentry_lookup_path() */
 	struct last_name last; /* after walk_parent() */
 	bool has_last;         /* the last component is a name still to be looked up */
 };

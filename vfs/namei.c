@@ -71,6 +71,7 @@ int walk_start(struct walk *walk, int dirfd, const char *name, unsigned flags)
 
 	walk->flags = flags;
 	walk->links = 0;
+	walk->ahead = 0;
 	walk->buffer = NULL;
 	walk->at = name;
 	walk->has_last = false;
@@ -178,6 +179,7 @@ int walk_follow_link(struct walk *walk, struct mount *mount, struct dentry *link
 	struct inode *inode = link->inode;
 	int rc;
 
+	walk->ahead = 0;
 	if (++walk->links > MAX_LINKS || walk->flags & LOOKUP_NO_SYMLINKS)
 		return -ELOOP;
 	inode_get(inode);
@@ -201,7 +203,7 @@ static int check_search(const struct path *dir)
 static int walk_child(struct walk *walk, const char *name, unsigned len, struct path *to)
 {
 	struct dentry *child;
-	int rc = dentry_lookup(walk->cur.dentry, name, len, &child);
+	int rc = dentry_lookup_path(walk->cur.dentry, name, len, walk->at, &walk->ahead, &child);
 
 	if (rc)
 		return rc;

@@ -104,6 +104,8 @@ struct attr_change {
  *	open        –     (nothing)     prepares file->private; may replace file->ops
  *	tmpfile     w     -EOPNOTSUPP   O_TMPFILE
  *	revalidate  –     (valid)       dentry still right? 1 yes, 0 drop it
+ *	revalidate_path – revalidate   the same, and of the cached names that `rest` of the path goes on with, as many as
+ *	                              one question answers: *ahead, 0 at first, of them are right now, too
  *	destroy     –     kfree         last reference gone
  */
 struct inode_ops {
@@ -129,6 +131,7 @@ struct inode_ops {
 	int (*open)(struct inode *inode, struct file *file);
 	int (*tmpfile)(struct inode *dir, uint32_t mode, struct inode **inode);
 	int (*revalidate)(struct dentry *dentry);
+	int (*revalidate_path)(struct dentry *dentry, const char *rest, unsigned *ahead);
 	void (*destroy)(struct inode *inode);
 };
 
@@ -198,6 +201,12 @@ void dentry_unhash(struct dentry *dentry);                           /* forget i
 
 /* A child, cached or asked of the file system; negative ones too. Takes the directory's lock as reader. May sleep. */
 int dentry_lookup(struct dentry *parent, const char *name, unsigned len, struct dentry **dentry);
+/*
+ * The same for a walk that goes on with `rest`. *ahead is the walk's, 0 at first: so many cached names from this one on
+ * were found right, which holds until somebody sleeps.
+ */
+int dentry_lookup_path(struct dentry *parent, const char *name, unsigned len, const char *rest, unsigned *ahead,
+	struct dentry **dentry);
 /* The same with the directory's lock held. */
 int dentry_lookup_locked(struct dentry *parent, const char *name, unsigned len, struct dentry **dentry);
 /* An unhashed dentry outside every tree, for anonymous files and O_TMPFILE; takes over the inode's reference. */

@@ -291,6 +291,8 @@ void panic(const char *format, ...)
 
 static uint64_t fake_now = 1000000000ull;
 
+int64_t fake_realtime;
+
 uint64_t clock_monotonic(void)
 {
 	return fake_now += 1000;
@@ -298,7 +300,7 @@ uint64_t clock_monotonic(void)
 
 int64_t clock_realtime(void)
 {
-	return (int64_t)clock_monotonic();
+	return fake_realtime ? fake_realtime : (int64_t)clock_monotonic();
 }
 
 uint64_t clock_boottime(void)

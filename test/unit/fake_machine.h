@@ -15,6 +15,7 @@ extern struct task fake_task;
 extern struct process fake_process;
 extern struct user_ns fake_user_ns; /* every id is in it */
 extern unsigned long fake_flushes, fake_releases;
+extern int64_t fake_realtime; /* clock_realtime(): ns; it stands still. 0: as clock_monotonic(), which goes on at each call */
 
 void fake_boot(uint64_t kernel_mib, uint64_t user_mib);
 

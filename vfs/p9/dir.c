@@ -7,11 +7,6 @@
  */
 #include "vfs/p9/internal.h"
 
-static struct p9_str name_of(const struct dentry *dentry)
-{
-	return (struct p9_str){dentry->name, dentry->name_len};
-}
-
 static void dir_changed(struct inode *dir)
 {
 	dir->mtime = dir->ctime = vfs_now();
@@ -34,7 +29,7 @@ int p9fs_lookup(struct inode *dir, struct dentry *dentry, struct inode **inode)
 	int rc;
 
 	p9fs_listing_missed(p9fs_i(dir), dentry->parent);
-	if (p9fs_listing_lacks(p9fs_i(dir), name_of(dentry)))
+	if (p9fs_listing_lacks(p9fs_i(dir), p9fs_name_of(dentry)))
 		return -ENOENT;
 	/* Reading the directory may have found it. */
 	known = dentry_find(dentry->parent, dentry->name, dentry->name_len);
@@ -48,7 +43,7 @@ int p9fs_lookup(struct inode *dir, struct dentry *dentry, struct inode **inode)
 		dentry_put(known);
 	rc = dir_fid(dir, false, &parent);
 	if (!rc)
-		rc = p9fs_walk(parent, name_of(dentry), &fid, &attr);
+		rc = p9fs_walk(parent, p9fs_name_of(dentry), &fid, &attr);
 	if (rc)
 		return rc;
 	if (!p9fs_attr_ok(&attr)) {
@@ -60,23 +55,6 @@ int p9fs_lookup(struct inode *dir, struct dentry *dentry, struct inode **inode)
 		return -ENOMEM;
 	*inode = &pi->base;
 	return 0;
-}
-
-/* Shared mounts: does the name still lead to this inode? Brings its attributes up to date, too. */
-int p9fs_revalidate(struct dentry *dentry)
-{
-	struct inode *inode = dentry->inode;
-	struct p9_attr attr;
-	uint32_t parent;
-
-	if (dentry->parent == dentry)
-		return 1;
-	if (dir_fid(dentry->parent->inode, false, &parent) || p9fs_walk(parent, name_of(dentry), NULL, &attr))
-		return 0;
-	if (!p9fs_attr_ok(&attr) || attr.qid.path != inode->ino || (attr.mode & S_IFMT) != (inode->mode & S_IFMT))
-		return 0;
-	p9fs_refresh_apply(p9fs_i(inode), &attr);
-	return 1;
 }
 
 /* An inode for a new object, its owner and mode decided; its fid's number taken. */
@@ -112,7 +90,7 @@ static int made(struct inode *dir, struct dentry *dentry, struct p9fs_inode *pi,
 		dir->nlink++;
 		p9fs_listing_begin_empty(pi);
 	}
-	p9fs_listing_add(p9fs_i(dir), name_of(dentry), &pi->base);
+	p9fs_listing_add(p9fs_i(dir), p9fs_name_of(dentry), &pi->base);
 	pi->no_xattrs = dir->sb->cache_exclusive && !S_ISDIR(attr->mode) && p9fs_i(dir)->no_xattrs;
 	dir_changed(dir);
 	*inode = &pi->base;
@@ -159,7 +137,7 @@ int p9fs_create(struct inode *dir, struct dentry *dentry, uint32_t mode, struct 
 	struct p9fs_inode *pi;
 	struct p9_attr attr;
 	uint32_t fid;
-	int fd, rc = create(dir, name_of(dentry), mode, &pi, &attr, &fid, &fd);
+	int fd, rc = create(dir, p9fs_name_of(dentry), mode, &pi, &attr, &fid, &fd);
 
 	if (rc)
 		return rc;
@@ -198,7 +176,7 @@ static int make(struct inode *dir, struct dentry *dentry, uint32_t mode, uint64_
 		rc = new_inode(dir, mode, &pi, &fid);
 	if (rc)
 		return rc;
-	rc = P9FS_CALL(&call, tmake, parent, fid, name_of(dentry), pi->base.mode, pi->base.uid, pi->base.gid, rdev,
+	rc = P9FS_CALL(&call, tmake, parent, fid, p9fs_name_of(dentry), pi->base.mode, pi->base.uid, pi->base.gid, rdev,
 		p9_str_from(target));
 	if (rc) {
 		p9fs_fid_free(fid);
@@ -242,13 +220,13 @@ int p9fs_link(struct inode *dir, struct dentry *dentry, struct inode *existing)
 	if (!rc)
 		rc = p9fs_inode_fid(existing, &fid);
 	if (!rc)
-		rc = P9FS_CALL(&call, tlink, parent, fid, name_of(dentry));
+		rc = P9FS_CALL(&call, tlink, parent, fid, p9fs_name_of(dentry));
 	if (rc)
 		return rc;
 	p9fs_call_end(call);
 	existing->nlink++;
 	existing->ctime = vfs_now();
-	p9fs_listing_add(p9fs_i(dir), name_of(dentry), existing);
+	p9fs_listing_add(p9fs_i(dir), p9fs_name_of(dentry), existing);
 	dir_changed(dir);
 	return 0;
 }
@@ -284,7 +262,7 @@ static int remove_name(struct inode *dir, struct dentry *dentry, bool is_dir)
 	if (!rc)
 		rc = keep_reachable(dentry);
 	if (!rc)
-		rc = P9FS_CALL(&call, tunlinkat, parent, name_of(dentry), is_dir ? P9_UNLINK_DIR : 0);
+		rc = P9FS_CALL(&call, tunlinkat, parent, p9fs_name_of(dentry), is_dir ? P9_UNLINK_DIR : 0);
 	if (rc)
 		return rc;
 	p9fs_call_end(call);
@@ -292,7 +270,7 @@ static int remove_name(struct inode *dir, struct dentry *dentry, bool is_dir)
 		dir->nlink--;
 	if (dentry->inode)
 		lost_name(dentry->inode, is_dir);
-	p9fs_listing_remove(p9fs_i(dir), name_of(dentry));
+	p9fs_listing_remove(p9fs_i(dir), p9fs_name_of(dentry));
 	dir_changed(dir);
 	return 0;
 }
@@ -341,7 +319,7 @@ int p9fs_rename(struct inode *old_dir, struct dentry *old_dentry, struct inode *
 	if (!rc)
 		rc = keep_reachable(new_dentry);
 	if (!rc)
-		rc = P9FS_CALL(&call, trename2, from, name_of(old_dentry), to, name_of(new_dentry), flags);
+		rc = P9FS_CALL(&call, trename2, from, p9fs_name_of(old_dentry), to, p9fs_name_of(new_dentry), flags);
 	if (rc)
 		return rc;
 	p9fs_call_end(call);
@@ -353,10 +331,10 @@ int p9fs_rename(struct inode *old_dir, struct dentry *old_dentry, struct inode *
 	}
 	moved->ctime = vfs_now();
 	if (exchange && target)
-		p9fs_listing_add(p9fs_i(old_dir), name_of(old_dentry), target);
+		p9fs_listing_add(p9fs_i(old_dir), p9fs_name_of(old_dentry), target);
 	else
-		p9fs_listing_remove(p9fs_i(old_dir), name_of(old_dentry));
-	p9fs_listing_add(p9fs_i(new_dir), name_of(new_dentry), moved);
+		p9fs_listing_remove(p9fs_i(old_dir), p9fs_name_of(old_dentry));
+	p9fs_listing_add(p9fs_i(new_dir), p9fs_name_of(new_dentry), moved);
 	dir_changed(old_dir);
 	if (new_dir != old_dir)
 		dir_changed(new_dir);

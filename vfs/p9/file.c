@@ -44,13 +44,12 @@ int p9fs_open(struct inode *inode, struct file *file)
 static void look_again(struct inode *inode)
 {
 	struct p9fs_inode *pi = p9fs_i(inode);
-	struct timestamp mtime;
-	uint64_t size;
+	struct abi_stat stat;
 
 	if (inode->sb->cache_exclusive)
 		return;
-	if (p9fs_host_stat(pi, &size, &mtime)) {
-		if (size == pi->host_size && mtime.sec == pi->host_mtime.sec && mtime.nsec == pi->host_mtime.nsec)
+	if (p9fs_host_stat(pi, &stat)) {
+		if (stat.size == pi->host_size && stat.mtime_ns == timestamp_ns(pi->host_mtime))
 			return;
 		pi->checked_at = 0;
 	}

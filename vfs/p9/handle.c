@@ -241,7 +241,10 @@ int64_t p9fs_pread(struct p9fs_inode *pi, void *to, size_t n, uint64_t offset)
 
 int64_t p9fs_pwrite(struct p9fs_inode *pi, const void *from, size_t n, uint64_t offset)
 {
-	return transfer(pi, (void *)(uintptr_t)from, n, offset, true);
+	int64_t put = transfer(pi, (void *)(uintptr_t)from, n, offset, true);
+
+	p9fs_changes++;
+	return put;
 }
 
 int p9fs_host_fsync(struct p9fs_inode *pi, bool data_only)
@@ -267,26 +270,23 @@ int p9fs_host_truncate(struct p9fs_inode *pi, uint64_t size)
 {
 	if (pi->handle.fd < 0 || !pi->handle.writable)
 		return -EAGAIN;
+	p9fs_changes++;
 	return (int)machine->host_call(ABI_CALL_fd_truncate, (uint64_t)pi->handle.fd, size, 0, 0);
 }
 
-bool p9fs_host_stat(struct p9fs_inode *pi, uint64_t *size, struct timestamp *mtime)
+bool p9fs_host_stat(struct p9fs_inode *pi, struct abi_stat *stat)
 {
-	struct abi_stat *stat;
-	bool known = false;
+	struct abi_stat *buffer;
+	bool known;
 
 	if (pi->handle.fd < 0)
 		return false;
-	stat = kzalloc(sizeof(*stat)); /* the host writes into the direct map only */
-	if (!stat)
+	buffer = kzalloc(sizeof(*buffer)); /* the host writes into the direct map only */
+	if (!buffer)
 		return false;
-	if (machine->host_call(ABI_CALL_fd_stat, (uint64_t)pi->handle.fd, va_to_pa(stat), 0, 0) == 0 &&
-		stat->kind == ABI_FILE_REGULAR && stat->size <= INT64_MAX) {
-		*size = stat->size;
-		mtime->sec = stat->mtime_ns / 1000000000;
-		mtime->nsec = (uint32_t)(stat->mtime_ns % 1000000000);
-		known = true;
-	}
-	kfree(stat);
+	known = machine->host_call(ABI_CALL_fd_stat, (uint64_t)pi->handle.fd, va_to_pa(buffer), 0, 0) == 0 &&
+		buffer->kind == ABI_FILE_REGULAR && buffer->size <= INT64_MAX;
+	*stat = *buffer;
+	kfree(buffer);
 	return known;
 }

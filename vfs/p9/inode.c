@@ -8,7 +8,6 @@
 #include "ring0/clock.h"
 #include "vfs/p9/internal.h"
 
-#define FRESH_NS 1000000ull
 
 static const struct inode_ops *ops_for(const struct inode *inode);
 
@@ -52,32 +51,12 @@ struct p9fs_inode *p9fs_inode_alloc(struct superblock *sb)
 	return pi;
 }
 
-static struct timestamp stamp(uint64_t sec, uint64_t nsec)
-{
-	return (struct timestamp){(int64_t)sec, (uint32_t)nsec};
-}
-
-static void set_attributes(struct inode *inode, const struct p9_attr *attr)
-{
-	inode->mode = attr->mode;
-	inode->uid = attr->uid;
-	inode->gid = attr->gid;
-	inode->nlink = (uint32_t)attr->nlink;
-	inode->rdev = attr->rdev;
-	inode->blocks = attr->blocks;
-	inode->blksize = attr->blksize && attr->blksize <= 1u << 20 ? (uint32_t)attr->blksize : 4096;
-	inode->atime = stamp(attr->atime_sec, attr->atime_nsec);
-	inode->mtime = stamp(attr->mtime_sec, attr->mtime_nsec);
-	inode->ctime = stamp(attr->ctime_sec, attr->ctime_nsec);
-	inode->btime = stamp(attr->btime_sec, attr->btime_nsec);
-}
-
 void p9fs_inode_fill(struct p9fs_inode *pi, const struct p9_attr *attr, uint32_t fid)
 {
 	struct inode *inode = &pi->base;
 
 	inode->ino = attr->qid.path;
-	set_attributes(inode, attr);
+	p9fs_set_attributes(inode, attr);
 	inode->size = attr->size;
 	inode->ops = ops_for(inode);
 	if (S_ISREG(inode->mode))
@@ -143,22 +122,35 @@ struct p9fs_inode *p9fs_inode_get(struct superblock *sb, const struct p9_attr *a
 	else
 		p9fs_fid_clunk(fid);
 	if (!sb->cache_exclusive)
-		p9fs_refresh_apply(pi, attr);
+		p9fs_refresh_apply(pi, attr, 0);
 	return pi;
+}
+
+/* The directory that an inode without a fid is in, or NULL. */
+static struct p9fs_inode *directory_of(const struct p9fs_inode *pi)
+{
+	struct dentry *dentry = pi->alias;
+
+	return dentry && dentry->parent->inode->sb == pi->base.sb ? p9fs_i(dentry->parent->inode) : NULL;
 }
 
 int p9fs_inode_place(struct p9fs_inode *pi, struct dentry **alias, uint32_t *dir_fid)
 {
+	struct p9fs_inode *dir = directory_of(pi);
 	struct dentry *dentry = pi->alias;
+	int rc;
 
-	if (!dentry || dentry->parent->inode->sb != pi->base.sb)
-		return -ESTALE;
-	*dir_fid = p9fs_i(dentry->parent->inode)->fid;
-	if (*dir_fid == P9_NOFID)
+	if (!dir)
 		return -ESTALE;
 	dentry_get(dentry);
-	*alias = dentry;
-	return 0;
+	rc = p9fs_inode_fid(&dir->base, dir_fid);
+	if (!rc && pi->alias != dentry)
+		rc = -ESTALE;
+	if (rc)
+		dentry_put(dentry);
+	else
+		*alias = dentry;
+	return rc;
 }
 
 int p9fs_inode_adopt(struct p9fs_inode *pi, uint32_t fid, const struct p9_attr *attr)
@@ -172,26 +164,40 @@ int p9fs_inode_adopt(struct p9fs_inode *pi, uint32_t fid, const struct p9_attr *
 	return right ? 0 : -ESTALE;
 }
 
-int p9fs_inode_fid(struct inode *inode, uint32_t *result)
+/* Asks for the fid of one whose directory has a fid. May sleep. */
+static int ask_fid(struct p9fs_inode *pi, uint32_t dir_fid)
 {
-	struct p9fs_inode *pi = p9fs_i(inode);
-	struct dentry *alias;
+	struct dentry *alias = pi->alias;
 	struct p9_attr attr;
 	uint32_t fid;
 	int rc;
 
-	if (pi->fid != P9_NOFID) {
-		*result = pi->fid;
-		return 0;
-	}
-	rc = p9fs_inode_place(pi, &alias, result);
-	if (rc)
-		return rc;
-	inode_get(inode);
-	rc = p9fs_walk(*result, (struct p9_str){alias->name, alias->name_len}, &fid, &attr);
+	inode_get(&pi->base);
+	dentry_get(alias);
+	rc = p9fs_walk(dir_fid, (struct p9_str){alias->name, alias->name_len}, &fid, &attr);
 	if (!rc)
 		rc = p9fs_inode_adopt(pi, fid, &attr);
 	dentry_put(alias);
+	inode_put(&pi->base);
+	return rc;
+}
+
+int p9fs_inode_fid(struct inode *inode, uint32_t *result)
+{
+	struct p9fs_inode *pi = p9fs_i(inode);
+	int rc = 0;
+
+	inode_get(inode);
+	/* From the top down, and each time anew: names may go while this sleeps. */
+	while (!rc && pi->fid == P9_NOFID) {
+		struct p9fs_inode *at = pi, *dir = directory_of(at);
+
+		while (dir && dir->fid == P9_NOFID) {
+			at = dir;
+			dir = directory_of(at);
+		}
+		rc = dir ? ask_fid(at, dir->fid) : -ESTALE;
+	}
 	*result = pi->fid;
 	inode_put(inode);
 	return rc;
@@ -212,80 +218,6 @@ void p9fs_inode_check(struct p9fs_inode *pi)
 }
 
 /* ---- attributes ---- */
-
-static bool same_time(struct timestamp a, struct timestamp b)
-{
-	return a.sec == b.sec && a.nsec == b.nsec;
-}
-
-/* Somebody else changed the file: what is cached of it is old. Our own dirty pages win. */
-static void take_size(struct p9fs_inode *pi, uint64_t size, struct timestamp mtime)
-{
-	struct vm_object *object = pi->base.object;
-	bool changed = size != pi->host_size || (!same_time(mtime, pi->host_mtime) && !pi->wrote);
-
-	pi->host_size = size;
-	pi->host_mtime = mtime;
-	pi->wrote = false;
-	if (!object) {
-		pi->base.size = size;
-		return;
-	}
-	if (object->nr_dirty || (!changed && object->size == size))
-		return;
-	if (changed)
-		object_drop_range(object, 0, UINT64_MAX);
-	if (size < object->size)
-		object_truncate(object, size);
-	else
-		object->size = size;
-}
-
-void p9fs_refresh_apply(struct p9fs_inode *pi, const struct p9_attr *attr)
-{
-	set_attributes(&pi->base, attr);
-	if (S_ISREG(pi->base.mode))
-		take_size(pi, attr->size, pi->base.mtime);
-	else
-		pi->base.size = attr->size;
-	pi->checked_at = clock_monotonic();
-}
-
-int p9fs_refresh(struct inode *inode)
-{
-	struct p9fs_inode *pi = p9fs_i(inode);
-	struct p9_rgetattr r;
-	struct p9fs_call *call;
-	uint32_t fid;
-	int rc;
-
-	if (clock_monotonic() - pi->checked_at < FRESH_NS)
-		return 0;
-	rc = p9fs_inode_fid(inode, &fid);
-	if (!rc)
-		rc = P9FS_CALL(&call, tgetattr, fid, P9_GETATTR_BASIC);
-	if (rc)
-		return rc;
-	if (!p9_get_rgetattr(&call->in, &r) || !p9fs_attr_ok(&r.attr) || (r.attr.mode & S_IFMT) != (inode->mode & S_IFMT))
-		rc = -EIO;
-	p9fs_call_end(call);
-	if (!rc)
-		p9fs_refresh_apply(pi, &r.attr);
-	return rc;
-}
-
-void p9fs_refresh_blocks(struct inode *inode)
-{
-	struct p9_rgetattr r;
-	struct p9fs_call *call;
-	uint32_t fid;
-
-	if (p9fs_inode_fid(inode, &fid) || P9FS_CALL(&call, tgetattr, fid, P9_GETATTR_BASIC))
-		return;
-	if (p9_get_rgetattr(&call->in, &r))
-		inode->blocks = r.attr.blocks;
-	p9fs_call_end(call);
-}
 
 static uint32_t wire_valid(uint32_t valid)
 {
@@ -467,7 +399,7 @@ static void p9fs_destroy(struct inode *inode)
 	.rename = p9fs_rename, .readlink = p9fs_readlink, .setattr = p9fs_setattr,            \
 	.getxattr = p9fs_getxattr, .setxattr = p9fs_setxattr, .listxattr = p9fs_listxattr,    \
 	.removexattr = p9fs_removexattr, .tmpfile = p9fs_tmpfile, .destroy = p9fs_destroy
-#define SHARED_OPS .getattr = p9fs_refresh, .revalidate = p9fs_revalidate
+#define SHARED_OPS .getattr = p9fs_refresh, .revalidate = p9fs_revalidate, .revalidate_path = p9fs_revalidate_path
 
 /* Fifos and devices are opened by the core: a file system's own open would come before that. */
 static const struct inode_ops ops_by_kind[2][2] = {

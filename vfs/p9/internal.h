@@ -7,7 +7,8 @@
  *
  * Invariants (p9fs_inode_check()):
  *   1. A hashed inode is the only one of its (superblock, ino). Directories are never hashed.
- *   2. An inode without a fid has exactly one name, `alias`, and that dentry's parent has a fid.
+ *   2. An inode without a fid has exactly one name, `alias`; going up from there by such names, a directory
+ *      with a fid is reached.
  *   3. An inode that is open for writing, or has dirty pages, is on its superblock's list of writers.
  *   4. A host descriptor belongs to one inode, and is on the list of handles.
  */
@@ -79,6 +80,12 @@ void p9fs_fid_clunk(uint32_t fid);  /* later, many at once; may sleep */
 /* fid NULL: only the attributes, no fid is made. */
 int p9fs_walk(uint32_t dir, struct p9_str name, uint32_t *fid, struct p9_attr *attr);
 
+/*
+ * How many times this sandbox has changed a file or a name on the host. What a gofer said of another file than those
+ * whose locks were held is not kept if that went on since the question.
+ */
+extern unsigned p9fs_changes;
+
 /* ---- inodes ---- */
 
 struct p9fs_listing;
@@ -107,8 +114,12 @@ struct p9fs_inode {
 	bool wrote;                   /* shared: the next change of mtime is our own */
 	char *target;                 /* symbolic link, once read */
 	struct p9fs_listing *listing; /* exclusive directories: what is in it, or NULL: not known */
-	unsigned misses;              /* lookups that had to ask, up to MISSES_MAX */
+	uint8_t misses;               /* lookups that had to ask, up to MISSES_MAX */
+	uint8_t read_below;           /* its directories that somebody read one after the other (sweep.c) */
 	uint64_t checked_at;          /* shared: monotonic ns of the last attributes */
+	bool settled;                 /* shared: as long as the host's ctime is this, nothing has changed (inode.c) */
+	int64_t settled_ctime;
+	struct dentry *settled_name;  /* the name that was seen to lead here then; not referenced */
 	uint64_t host_size;
 	struct timestamp host_mtime;
 };
@@ -141,6 +152,12 @@ static inline struct p9fs_super *p9fs_s(const struct inode *inode)
 	return inode->sb->private;
 }
 
+/* As the host calls have times. What does not fit wraps: they are compared for equality. */
+static inline int64_t timestamp_ns(struct timestamp time)
+{
+	return (int64_t)((uint64_t)time.sec * 1000000000u + time.nsec);
+}
+
 /* inode.c */
 struct p9fs_inode *p9fs_inode_alloc(struct superblock *sb);
 /* A new inode takes over fid (P9_NOFID: none yet) and goes into the table. attr was checked by p9fs_attr_ok(). */
@@ -159,10 +176,18 @@ int p9fs_inode_place(struct p9fs_inode *pi, struct dentry **alias, uint32_t *dir
 /* That message's outcome: the inode gets the fid if it is the one that was meant; else the fid is dropped, -ESTALE. */
 int p9fs_inode_adopt(struct p9fs_inode *pi, uint32_t fid, const struct p9_attr *attr);
 void p9fs_inode_check(struct p9fs_inode *pi);
+/* shared.c. The fields that are as the host has them. */
+void p9fs_set_attributes(struct inode *inode, const struct p9_attr *attr);
+/* Of struct inode_ops: is the name, are the names, still right? Attributes are brought up to date along. May sleep. */
+int p9fs_revalidate(struct dentry *dentry);
+int p9fs_revalidate_path(struct dentry *dentry, const char *rest, unsigned *ahead);
 /* Shared mounts: bring the fields up to date unless they are younger than a millisecond. May sleep. */
 int p9fs_refresh(struct inode *inode);
 void p9fs_refresh_blocks(struct inode *inode); /* only the number of blocks, on any mount; may sleep */
-void p9fs_refresh_apply(struct p9fs_inode *pi, const struct p9_attr *attr);
+/* `asked`: host's clock (ns since 1970) before the message went; 0: not known. */
+void p9fs_refresh_apply(struct p9fs_inode *pi, const struct p9_attr *attr, int64_t asked);
+/* Shared: a file that is open on the host has not changed since it was settled, nor has any of its names. Never sleeps. */
+bool p9fs_is_unchanged(struct p9fs_inode *pi);
 
 /* xattr.c */
 int64_t p9fs_getxattr(struct inode *inode, const char *name, void *value, size_t size);
@@ -178,8 +203,8 @@ int64_t p9fs_pread(struct p9fs_inode *pi, void *to, size_t n, uint64_t offset);
 int64_t p9fs_pwrite(struct p9fs_inode *pi, const void *from, size_t n, uint64_t offset);
 int p9fs_host_fsync(struct p9fs_inode *pi, bool data_only);
 int p9fs_host_truncate(struct p9fs_inode *pi, uint64_t size); /* -EAGAIN: no donated descriptor to do it by */
-/* Size and mtime of a donated file by a host call; false: not donated. */
-bool p9fs_host_stat(struct p9fs_inode *pi, uint64_t *size, struct timestamp *mtime);
+/* What the host says of a donated file now, by a host call; false: not donated. */
+bool p9fs_host_stat(struct p9fs_inode *pi, struct abi_stat *stat);
 
 /* object.c */
 int p9fs_object_create(struct p9fs_inode *pi); /* gives the inode its page cache if it has none */
@@ -191,6 +216,11 @@ int p9fs_flush_all(struct p9fs_super *super);
 void p9fs_flush_soon(struct p9fs_super *super);
 void p9fs_flush_init(struct p9fs_super *super);
 void p9fs_flush_end(struct p9fs_super *super); /* frees it, now or when a queued flush has run */
+
+static inline struct p9_str p9fs_name_of(const struct dentry *dentry)
+{
+	return (struct p9_str){dentry->name, dentry->name_len};
+}
 
 /* dir.c */
 int p9fs_lookup(struct inode *dir, struct dentry *dentry, struct inode **inode);
@@ -204,7 +234,6 @@ int p9fs_unlink(struct inode *dir, struct dentry *dentry);
 int p9fs_rmdir(struct inode *dir, struct dentry *dentry);
 int p9fs_rename(struct inode *old_dir, struct dentry *old_dentry, struct inode *new_dir, struct dentry *new_dentry,
 	unsigned flags);
-int p9fs_revalidate(struct dentry *dentry);
 
 /* listing.c */
 int p9fs_readdir(struct file *file, struct dir_emitter *emitter);
@@ -216,6 +245,20 @@ void p9fs_listing_add(struct p9fs_inode *dir, struct p9_str name, const struct i
 void p9fs_listing_remove(struct p9fs_inode *dir, struct p9_str name);
 /* The name is known not to be there. */
 bool p9fs_listing_lacks(struct p9fs_inode *dir, struct p9_str name);
+/*
+ * What a gofer's reply says of a whole directory, as its listing and as dentries below `parent`, which is its own and
+ * referenced. `changes`: p9fs_changes before the question; -ESTALE: too late. p9fs_fetch_lock is held. May sleep.
+ */
+int p9fs_listing_adopt(struct dentry *parent, struct p9_data entries, unsigned changes);
+extern struct mutex p9fs_fetch_lock; /* while a reply fills the dentry cache */
+/* The next name after `name` in a kept listing that is a directory's; "" begins. False: there is none. */
+bool p9fs_listing_next_dir(const struct p9fs_listing *listing, uint32_t *at, struct p9_str *name);
+uint32_t p9fs_listing_find(const struct p9fs_listing *listing, struct p9_str name);
+struct p9fs_listing *p9fs_listing_get(struct p9fs_inode *dir); /* with a reference, or NULL */
+void p9fs_listing_put(struct p9fs_listing *listing);
+
+/* sweep.c: this directory is about to be read; before, if somebody reads one after the other, many at once. May sleep. */
+void p9fs_sweep(struct dentry *dentry);
 /* A lookup is about to ask: after a few of them, read the directory instead. Its lock is held. May sleep. */
 void p9fs_listing_missed(struct p9fs_inode *dir, struct dentry *parent);
 

@@ -18,7 +18,7 @@
  * Filling the dentry cache may push others out of it, and that may send messages while the
  * reply is still held: one task at a time, so that buffers cannot run out in a circle.
  */
-static struct mutex fetch_lock = {.waiters = WAITQ_INIT(fetch_lock.waiters)};
+struct mutex p9fs_fetch_lock = {.waiters = WAITQ_INIT(p9fs_fetch_lock.waiters)};
 
 struct entry {
 	uint64_t ino;
@@ -35,7 +35,7 @@ struct p9fs_listing {
 	char *names;
 };
 
-static void listing_put(struct p9fs_listing *listing)
+void p9fs_listing_put(struct p9fs_listing *listing)
 {
 	if (!listing || --listing->refs)
 		return;
@@ -44,12 +44,19 @@ static void listing_put(struct p9fs_listing *listing)
 	kfree(listing);
 }
 
+struct p9fs_listing *p9fs_listing_get(struct p9fs_inode *dir)
+{
+	if (dir->listing)
+		dir->listing->refs++;
+	return dir->listing;
+}
+
 void p9fs_listing_forget(struct p9fs_inode *dir)
 {
 	struct p9fs_listing *listing = dir->listing;
 
 	dir->listing = NULL;
-	listing_put(listing);
+	p9fs_listing_put(listing);
 }
 
 static int listing_reserve(struct p9fs_listing *listing, uint32_t len)
@@ -114,6 +121,26 @@ static struct entry *listing_search(const struct p9fs_listing *listing, struct p
 	return NULL;
 }
 
+uint32_t p9fs_listing_find(const struct p9fs_listing *listing, struct p9_str name)
+{
+	const struct entry *entry = listing_search(listing, name);
+
+	return entry ? (uint32_t)(entry - listing->entries) : listing->count;
+}
+
+bool p9fs_listing_next_dir(const struct p9fs_listing *listing, uint32_t *at, struct p9_str *name)
+{
+	while (*at < listing->count) {
+		const struct entry *entry = &listing->entries[(*at)++];
+
+		if (entry->type != S_IFDIR >> 12)
+			continue;
+		*name = (struct p9_str){listing->names + entry->name, entry->len};
+		return true;
+	}
+	return false;
+}
+
 /* ---- a directory's own listing, kept true ---- */
 
 void p9fs_listing_begin_empty(struct p9fs_inode *dir)
@@ -141,7 +168,7 @@ static struct p9fs_listing *listing_own(struct p9fs_inode *dir)
 
 		if (listing_add(copy, (struct p9_str){old->names + entry->name, entry->len}, entry->ino,
 			    (uint32_t)entry->type << 12)) {
-			listing_put(copy);
+			p9fs_listing_put(copy);
 			copy = NULL;
 		}
 	}
@@ -214,8 +241,12 @@ static void prefill(struct dentry *parent, const struct p9_dirent_attr *record)
 	dentry_put(dentry);
 }
 
-/* The records of one reply. *offset is moved on. */
-static int take_records(struct p9_data entries, struct p9fs_listing *listing, struct dentry *parent, uint64_t *offset)
+/*
+ * The records of one reply. *offset is moved on. Filling the dentry cache may sleep: it ends where something was
+ * changed since the question (`changes`), for then a record may be older than what is known.
+ */
+static int take_records(struct p9_data entries, struct p9fs_listing *listing, struct dentry *parent, uint64_t *offset,
+	unsigned changes)
 {
 	struct p9_dirent_attr record;
 	struct p9_reader records;
@@ -227,7 +258,7 @@ static int take_records(struct p9_data entries, struct p9fs_listing *listing, st
 			return -EIO;
 		*offset = record.offset;
 		rc = listing_add(listing, record.name, record.attr.qid.path, record.attr.mode);
-		if (!rc && parent && listing->count <= PREFILL_MAX)
+		if (!rc && parent && listing->count <= PREFILL_MAX && changes == p9fs_changes)
 			prefill(parent, &record);
 	}
 	return !rc && records.failed ? -EIO : rc;
@@ -237,6 +268,7 @@ static int take_records(struct p9_data entries, struct p9fs_listing *listing, st
 static int fetch_part_locked(uint32_t fid, struct p9fs_listing *listing, struct dentry *parent, uint64_t *offset)
 {
 	struct p9_rreaddirattr r;
+	unsigned changes = p9fs_changes;
 	struct p9fs_call *call;
 	int rc = P9FS_CALL(&call, treaddirattr, fid, *offset, P9FS_DATA_MAX);
 
@@ -245,7 +277,7 @@ static int fetch_part_locked(uint32_t fid, struct p9fs_listing *listing, struct 
 	if (!p9_get_rreaddirattr(&call->in, &r) || (!r.eof && !r.entries.len)) /* or no progress */
 		rc = -EIO;
 	else
-		rc = take_records(r.entries, listing, parent, offset);
+		rc = take_records(r.entries, listing, parent, offset, changes);
 	p9fs_call_end(call);
 	return rc ? rc : r.eof != 0;
 }
@@ -256,6 +288,7 @@ static int fetch_first_locked(struct p9fs_inode *dir, struct p9fs_listing *listi
 	struct p9_rwalkreaddir r;
 	struct p9fs_call *call;
 	struct dentry *alias;
+	unsigned changes = p9fs_changes;
 	uint32_t dir_fid, fid;
 	int rc = p9fs_inode_place(dir, &alias, &dir_fid);
 
@@ -281,21 +314,37 @@ static int fetch_first_locked(struct p9fs_inode *dir, struct p9fs_listing *listi
 	if (!rc && !r.eof && !r.entries.len)
 		rc = -EIO;
 	if (!rc)
-		rc = take_records(r.entries, listing, parent, offset);
+		rc = take_records(r.entries, listing, parent, offset, changes);
 	p9fs_call_end(call);
 	return rc ? rc : r.eof != 0;
+}
+
+int p9fs_listing_adopt(struct dentry *parent, struct p9_data entries, unsigned changes)
+{
+	struct p9fs_inode *dir = p9fs_i(parent->inode);
+	struct p9fs_listing *listing = listing_create();
+	uint64_t offset;
+	int rc = listing ? take_records(entries, listing, parent, &offset, changes) : -ENOMEM;
+
+	if (!rc && changes != p9fs_changes)
+		rc = -ESTALE;
+	if (rc || dir->listing)
+		p9fs_listing_put(listing);
+	else
+		dir->listing = listing;
+	return rc;
 }
 
 static int fetch_part(struct p9fs_inode *dir, struct p9fs_listing *listing, struct dentry *parent, uint64_t *offset)
 {
 	int rc;
 
-	mutex_lock(&fetch_lock);
+	mutex_lock(&p9fs_fetch_lock);
 	if (dir->fid == P9_NOFID)
 		rc = fetch_first_locked(dir, listing, parent, offset);
 	else
 		rc = fetch_part_locked(dir->fid, listing, parent, offset);
-	mutex_unlock(&fetch_lock);
+	mutex_unlock(&p9fs_fetch_lock);
 	return rc;
 }
 
@@ -315,7 +364,7 @@ void p9fs_listing_missed(struct p9fs_inode *dir, struct dentry *parent)
 	if (fetch_part(dir, listing, parent, &offset) == 1 && !dir->listing && dir->base.nlink)
 		dir->listing = listing;
 	else
-		listing_put(listing);
+		p9fs_listing_put(listing);
 }
 
 /* The directory's lock keeps names from changing while replies and the dentry cache are brought together. */
@@ -341,7 +390,7 @@ static int fetch(struct file *file, struct p9fs_listing **result)
 	}
 	rwsem_read_unlock(&dir->lock);
 	if (rc < 0) {
-		listing_put(listing);
+		p9fs_listing_put(listing);
 		return rc;
 	}
 	*result = listing;
@@ -351,17 +400,18 @@ static int fetch(struct file *file, struct p9fs_listing **result)
 static int begin(struct file *file)
 {
 	struct p9fs_inode *dir = p9fs_i(file->inode);
-	struct p9fs_listing *listing = dir->listing;
+	struct p9fs_listing *listing;
 	int rc;
 
-	if (listing) {
-		listing->refs++;
-	} else {
+	if (!dir->listing && file->path.dentry && file->path.dentry->inode == file->inode)
+		p9fs_sweep(file->path.dentry);
+	listing = p9fs_listing_get(dir);
+	if (!listing) {
 		rc = fetch(file, &listing);
 		if (rc)
 			return rc;
 	}
-	listing_put(file->private);
+	p9fs_listing_put(file->private);
 	file->private = listing;
 	return 0;
 }
@@ -393,6 +443,6 @@ int p9fs_readdir(struct file *file, struct dir_emitter *emitter)
 
 void p9fs_dir_release(struct file *file)
 {
-	listing_put(file->private);
+	p9fs_listing_put(file->private);
 	file->private = NULL;
 }

@@ -31,6 +31,8 @@ static struct waitq call_waiters = WAITQ_INIT(call_waiters);
 static uint32_t connected[CHANNELS_MAX]; /* channels that have agreed on a version, their number + 1; 0: free */
 static bool plain[CHANNELS_MAX]; /* without the extension: plain.c */
 
+unsigned p9fs_changes;
+
 static uint64_t fids[P9_MAX_FIDS / 64]; /* bit N: fid N is in use */
 static unsigned fid_hint;
 static uint32_t clunks[CLUNKS_MAX];
@@ -158,6 +160,24 @@ static int send_once(struct p9fs_call *call)
 	return rc;
 }
 
+static bool changes_something(uint8_t type)
+{
+	switch (type) {
+	case P9_tlcreate:
+	case P9_tcreatedonate:
+	case P9_tmake:
+	case P9_tlink:
+	case P9_tunlinkat:
+	case P9_trename2:
+	case P9_tsetattr:
+	case P9_twrite:
+	case P9_tallocate:
+	case P9_txattrcreate:
+		return true;
+	}
+	return false;
+}
+
 /* The gofer keeps a descriptor for each of our fids: when it has no more, cached names give some back. */
 int p9fs_call_send(struct p9fs_call *call)
 {
@@ -168,6 +188,7 @@ int p9fs_call_send(struct p9fs_call *call)
 		dentry_shrink(SHRINK_BATCH);
 		rc = send_once(call);
 	}
+	p9fs_changes += changes_something(call->type);
 	return rc;
 }
 

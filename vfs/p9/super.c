@@ -57,8 +57,12 @@ static void p9fs_super_destroy(struct superblock *sb)
 /* A name is forgotten: an inode without a fid must not look for itself there any more. */
 static void p9fs_dentry_release(struct dentry *dentry)
 {
-	if (dentry->inode && p9fs_i(dentry->inode)->alias == dentry)
-		p9fs_i(dentry->inode)->alias = NULL;
+	struct p9fs_inode *pi = dentry->inode ? p9fs_i(dentry->inode) : NULL;
+
+	if (pi && pi->alias == dentry)
+		pi->alias = NULL;
+	if (pi && pi->settled_name == dentry)
+		pi->settled_name = NULL;
 }
 
 static const struct superblock_ops p9fs_super_ops = {

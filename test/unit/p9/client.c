@@ -4,11 +4,13 @@
  * The last test makes random changes through the sentry, on an exclusive and on a shared mount, and compares
  * the outcome with a plain model and with what the host then sees.
  */
+#include <asm/stat.h>
 #include <check.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "gofer/gofer.h"
@@ -23,6 +25,8 @@
 /* <fcntl.h> and <sys/stat.h> do not go together with the kernel's own headers. */
 int open(const char *path, int flags, ...);
 int mkdir(const char *path, mode_t mode);
+int chmod(const char *path, mode_t mode);
+int fstat(int fd, struct stat *st);
 
 static char dir[64];
 static int gofer_socket;
@@ -59,9 +63,17 @@ static int64_t test_host_call(uint32_t op, uint64_t a0, uint64_t a1, uint64_t a2
 		return 0;
 	case ABI_CALL_fd_stat: {
 		struct abi_stat *out = pa_to_va(a1);
-		off_t size = lseek(donated[a0], 0, SEEK_END);
+		struct stat st;
 
-		*out = (struct abi_stat){.kind = ABI_FILE_REGULAR, .size = (uint64_t)size, .mtime_ns = (int64_t)host_calls};
+		ck_assert_int_eq(fstat(donated[a0], &st), 0);
+		*out = (struct abi_stat){
+			.kind = ABI_FILE_REGULAR,
+			.size = (uint64_t)st.st_size,
+			.mtime_ns = (int64_t)(st.st_mtime * 1000000000 + st.st_mtime_nsec),
+			.ctime_ns = (int64_t)(st.st_ctime * 1000000000 + st.st_ctime_nsec),
+			.atime_ns = (int64_t)(st.st_atime * 1000000000 + st.st_atime_nsec),
+			.blocks = (uint64_t)st.st_blocks,
+		};
 		return 0;
 	}
 	}
@@ -493,6 +505,84 @@ START_TEST(directories)
 }
 END_TEST
 
+static unsigned count_entries(const char *name)
+{
+	struct counter counter = {.base.emit = count_one, .stop_after = 10000};
+	struct file *file = open_file(name, O_RDONLY | O_DIRECTORY);
+
+	ck_assert_int_eq(file->ops->readdir(file, &counter.base), 0);
+	close_file(file);
+	return counter.count;
+}
+
+/* Forty directories in one, with two files and a directory with a file each, read one after the other. */
+static void read_tree(void)
+{
+	char name[64];
+	struct kstat st;
+
+	ck_assert_uint_eq(count_entries("/tree"), 42);
+	for (unsigned i = 0; i < 40; i++) {
+		snprintf(name, sizeof(name), "/tree/%u", i);
+		ck_assert_uint_eq(count_entries(name), 5);
+		snprintf(name, sizeof(name), "/tree/%u/x", i);
+		ck_assert_int_eq(get_stat(name, &st), 0);
+		ck_assert_uint_eq(st.size, 3);
+		snprintf(name, sizeof(name), "/tree/%u/in", i);
+		ck_assert_uint_eq(count_entries(name), 3);
+		snprintf(name, sizeof(name), "/tree/%u/in/deep", i);
+		ck_assert_int_eq(get_stat(name, &st), 0);
+		snprintf(name, sizeof(name), "/tree/%u/in/missing", i);
+		ck_assert_int_eq(get_stat(name, &st), -ENOENT);
+	}
+}
+
+START_TEST(directory_after_directory)
+{
+	char name[64];
+	unsigned before;
+	struct kstat st;
+	struct file *file;
+
+	host_dir("tree");
+	for (unsigned i = 0; i < 40; i++) {
+		static const char *const names[] = {"", "/in", "/x", "/y", "/in/deep"};
+
+		for (unsigned k = 0; k < ARRAY_SIZE(names); k++) {
+			snprintf(name, sizeof(name), "tree/%u%s", i, names[k]);
+			if (k < 2)
+				host_dir(name);
+			else
+				host_file(name, "abc");
+		}
+	}
+	read_tree();
+	ck_assert_uint_lt(messages, 20);
+	before = messages;
+	read_tree();
+	ck_assert_uint_eq(messages, before);
+	/* Nothing of it has a fid: what is deep gets one by way of those above it. */
+	check_text("/tree/39/in/deep", "abc");
+	ck_assert_int_eq(vfs_unlink(AT_FDCWD, "/tree/38/in/deep"), 0);
+	ck_assert_int_eq(vfs_rmdir(AT_FDCWD, "/tree/38/in"), 0);
+	ck_assert_int_eq(get_stat("/tree/38/in", &st), -ENOENT);
+	ck_assert_uint_eq(count_entries("/tree/38"), 4);
+	ck_assert_int_eq(vfs_rename(AT_FDCWD, "/tree/37", AT_FDCWD, "/moved", 0), 0);
+	check_text("/moved/in/deep", "abc");
+	ck_assert_int_eq(get_stat("/tree/37/in/deep", &st), -ENOENT);
+	ck_assert_uint_eq(count_entries("/tree"), 41);
+	file = open_file("/tree/36/in/new", O_WRONLY | O_CREAT);
+	put_text(file, "made", 0);
+	close_file(file);
+	ck_assert_str_eq(host_read("tree/36/in/new", NULL), "made");
+	ck_assert_uint_eq(count_entries("/tree/36/in"), 4);
+	dentry_shrink(10000);
+	check_text("/tree/36/in/new", "made");
+	check_text("/moved/in/deep", "abc");
+	dentry_check();
+}
+END_TEST
+
 START_TEST(absent_names_cost_nothing)
 {
 	char name[64];
@@ -656,6 +746,111 @@ START_TEST(others_change_a_shared_file)
 }
 END_TEST
 
+/* Past what counts as fresh, and past the steps of the host's file times. */
+static void let_time_pass(void)
+{
+	struct timespec now;
+
+	usleep(60000);
+	clock_gettime(CLOCK_REALTIME, &now);
+	fake_realtime = now.tv_sec * 1000000000l + now.tv_nsec;
+	for (unsigned i = 0; i < 2000; i++)
+		clock_monotonic();
+}
+
+static void host_rename(const char *from, const char *to)
+{
+	char path[512], target[512];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, from);
+	snprintf(target, sizeof(target), "%s/%s", dir, to);
+	ck_assert_int_eq(rename(path, target), 0);
+}
+
+START_TEST(quiet_shared_file)
+{
+	char path[512], other[512];
+	unsigned before;
+	struct kstat st;
+
+	check_text("/hello", "hello from the host"); /* it is open on the host from here on */
+	for (unsigned round = 0; round < 2; round++) {
+		let_time_pass();
+		ck_assert_int_eq(get_stat("/hello", &st), 0);
+		before = messages;
+		for (unsigned i = 0; i < 100; i++) {
+			let_time_pass();
+			ck_assert_int_eq(get_stat("/hello", &st), 0);
+			if (i > 3)
+				i += 50;
+		}
+		check_text("/hello", "hello from the host");
+		ck_assert_uint_eq(messages, before);
+		/* Each thing that others do to it is seen at once. */
+		snprintf(path, sizeof(path), "%s/hello", dir);
+		ck_assert_int_eq(chmod(path, round ? 0600 : 0640), 0);
+		ck_assert_int_eq(get_stat("/hello", &st), 0);
+		ck_assert_uint_eq(st.mode & 07777, round ? 0600 : 0640);
+	}
+	let_time_pass();
+	ck_assert_int_eq(get_stat("/hello", &st), 0);
+	host_rename("hello", "away");
+	ck_assert_int_eq(get_stat("/hello", &st), -ENOENT);
+	host_rename("away", "hello");
+	check_text("/hello", "hello from the host");
+	let_time_pass();
+	ck_assert_int_eq(get_stat("/hello", &st), 0);
+	host_file("new", "another");
+	host_rename("new", "hello");
+	check_text("/hello", "another");
+	/* With two names: one that goes is missed, the other is not. */
+	snprintf(other, sizeof(other), "%s/second", dir);
+	ck_assert_int_eq(link(path, other), 0);
+	let_time_pass();
+	ck_assert_int_eq(get_stat("/second", &st), 0);
+	ck_assert_int_eq(get_stat("/hello", &st), 0);
+	ck_assert_int_eq(unlink(other), 0);
+	let_time_pass();
+	ck_assert_int_eq(get_stat("/hello", &st), 0);
+	ck_assert_uint_eq(st.nlink, 1);
+	ck_assert_int_eq(get_stat("/hello", &st), 0);
+	ck_assert_int_eq(get_stat("/second", &st), -ENOENT);
+}
+END_TEST
+
+/* A path whose names are all cached is one question, and each of its names is still looked at. */
+START_TEST(shared_path)
+{
+	unsigned before;
+	struct kstat st;
+
+	ck_assert_int_eq(get_stat("/sub/deeper/c", &st), 0);
+	let_time_pass();
+	before = messages;
+	ck_assert_int_eq(get_stat("/sub//./deeper/c", &st), 0);
+	ck_assert_uint_eq(messages, before + 2); /* sub by itself: "." ends what is looked at along */
+	let_time_pass();
+	before = messages;
+	ck_assert_int_eq(get_stat("/sub//deeper/c", &st), 0);
+	ck_assert_uint_eq(messages, before + 1);
+	host_rename("sub/deeper", "sub/other");
+	ck_assert_int_eq(get_stat("/sub/deeper/c", &st), -ENOENT);
+	ck_assert_int_eq(get_stat("/sub/other/c", &st), 0);
+	host_rename("sub/other", "sub/deeper");
+	check_text("/sub/deeper/c", "c");
+	host_rename("sub", "old");
+	ck_assert_int_eq(get_stat("/sub/deeper/c", &st), -ENOENT);
+	host_dir("sub");
+	host_dir("sub/deeper");
+	host_file("sub/deeper/c", "new");
+	check_text("/sub/deeper/c", "new");
+	check_text("/old/deeper/c", "c");
+	host_rename("sub/deeper/c", "old/deeper/c");
+	ck_assert_int_eq(get_stat("/sub/deeper/c", &st), -ENOENT);
+	check_text("/old/deeper/c", "new");
+}
+END_TEST
+
 START_TEST(readonly_tree)
 {
 	struct file *file;
@@ -792,16 +987,6 @@ static void boot_diod(void)
 	boot_with(1);
 }
 
-static unsigned count_entries(const char *name)
-{
-	struct counter counter = {.base.emit = count_one, .stop_after = 10000};
-	struct file *file = open_file(name, O_RDONLY | O_DIRECTORY);
-
-	ck_assert_int_eq(file->ops->readdir(file, &counter.base), 0);
-	close_file(file);
-	return counter.count;
-}
-
 /* What the Linux client's test of our gofer does (test/unit/gofer/linux_client.c), the other way round. */
 START_TEST(files_on_diod)
 {
@@ -865,6 +1050,7 @@ int main(void)
 	tcase_add_test(exclusive, write_back);
 	tcase_add_test(exclusive, unlinked_while_open);
 	tcase_add_test(exclusive, directories);
+	tcase_add_test(exclusive, directory_after_directory);
 	tcase_add_test(exclusive, absent_names_cost_nothing);
 	tcase_add_test(exclusive, changes);
 	tcase_add_test(exclusive, xattrs);
@@ -874,6 +1060,8 @@ int main(void)
 	tcase_add_test(shared, unlinked_while_open);
 	tcase_add_test(shared, changes);
 	tcase_add_test(shared, others_change_a_shared_file);
+	tcase_add_test(shared, quiet_shared_file);
+	tcase_add_test(shared, shared_path);
 	tcase_add_test(own, readonly_tree);
 	tcase_add_test(own, random_exclusive);
 	tcase_add_test(own, random_shared);

@@ -1,0 +1,135 @@
+/*
+ * Reading directories ahead of a program that reads one after the other (find, grep -r, du, tar), on exclusive mounts.
+ *
+ * Most directories are small, and a message costs more than what is in them. So when several directories that lie in
+ * the same one have been read, the next question is for that directory, those that follow it in the listing, and
+ * all that is below them, as far as it fits into a reply; what is below a directory that came so is asked for in the
+ * same way at once. The answers become listings and dentries, as if each had been read; nothing gets a fid.
+ *
+ * Called by listing.c before a directory is read. No directory's lock is held over the question: an answer is
+ * dropped as soon as this sandbox has changed anything meanwhile (p9fs_changes), and nobody else does.
+ */
+#include "vfs/p9/internal.h"
+
+#define SWEEP_AFTER 2u  /* directories read one by one before the next question is for more */
+#define BLOCKS_MAX 256u /* of a reply that are taken */
+
+_Static_assert(BLOCKS_MAX < P9_NO_BLOCK, "their numbers");
+
+/* A directory that nothing is known of but its name and attributes. */
+static bool is_unread(const struct dentry *dentry)
+{
+	const struct inode *inode = dentry->inode;
+
+	return inode && S_ISDIR(inode->mode) && inode->nlink && !dentry_is_dead(dentry) && !p9fs_i((struct inode *)inode)->listing &&
+		p9fs_i((struct inode *)inode)->fid == P9_NOFID;
+}
+
+/* This name and those of unread directories after it. `listing` holds the strings. */
+static void gather_names(struct dentry *dentry, const struct p9fs_listing *listing, struct p9_names *names)
+{
+	struct p9_str name = {dentry->name, dentry->name_len};
+	uint32_t at;
+
+	names->name[0] = name;
+	names->count = 1;
+	at = listing ? p9fs_listing_find(listing, name) + 1 : 0;
+	while (listing && names->count < P9_MAX_WALK && p9fs_listing_next_dir(listing, &at, &name)) {
+		struct dentry *next = dentry_find(dentry->parent, name.data, name.len);
+
+		if (!next)
+			continue;
+		if (is_unread(next))
+			names->name[names->count++] = name;
+		dentry_put(next);
+	}
+}
+
+/* One block of the reply; the dentry it is about, referenced, or NULL: it is of no use, nor is what is below. */
+static struct dentry *take_block(struct dentry *parent, const struct p9_block *block, unsigned changes)
+{
+	struct dentry *dentry;
+
+	if (!parent || !p9_name_ok(block->name) || !p9fs_attr_ok(&block->attr))
+		return NULL;
+	dentry = dentry_find(parent, block->name.data, block->name.len);
+	if (!dentry)
+		return NULL;
+	if (!is_unread(dentry) || dentry->inode->ino != block->attr.qid.path ||
+		p9fs_listing_adopt(dentry, block->entries, changes)) {
+		dentry_put(dentry);
+		return NULL;
+	}
+	p9fs_i(dentry->inode)->read_below = SWEEP_AFTER;
+	return dentry;
+}
+
+static void take_blocks(struct dentry *top, struct p9_data bytes, unsigned changes)
+{
+	struct dentry **taken = kzalloc(BLOCKS_MAX * sizeof(*taken));
+	struct p9_reader blocks;
+	struct p9_block block;
+	unsigned count = 0;
+
+	if (!taken)
+		return;
+	p9_reader_init(&blocks, bytes.bytes, bytes.len);
+	while (count < BLOCKS_MAX && changes == p9fs_changes && p9_next_block(&blocks, &block)) {
+		struct dentry *parent = block.parent == P9_NO_BLOCK ? top : block.parent < count ? taken[block.parent] : NULL;
+
+		taken[count] = take_block(parent, &block, changes);
+		count++;
+	}
+	while (count--)
+		if (taken[count])
+			dentry_put(taken[count]);
+	kfree(taken);
+}
+
+static void ask(struct dentry *dentry, struct dentry *top)
+{
+	struct p9fs_inode *dir = p9fs_i(top->inode);
+	struct p9_rreadtrees r;
+	struct p9_treadtrees *t = kzalloc(sizeof(*t));
+	struct p9fs_listing *listing;
+	struct p9fs_call *call;
+	unsigned changes;
+
+	if (!t || p9fs_inode_fid(&dir->base, &t->fid)) {
+		kfree(t);
+		return;
+	}
+	mutex_lock(&p9fs_fetch_lock);
+	changes = p9fs_changes;
+	listing = p9fs_listing_get(dir);
+	t->count = P9FS_DATA_MAX;
+	if (p9fs_call_begin(&call, P9_treadtrees) == 0) {
+		if (dentry->parent == top && is_unread(dentry)) /* still so */
+			gather_names(dentry, listing, &t->names);
+		p9_put_treadtrees(&call->out, t);
+		if (t->names.count && p9fs_call_send(call) == 0 && p9_get_rreadtrees(&call->in, &r))
+			take_blocks(top, r.blocks, changes);
+		p9fs_call_end(call);
+	}
+	p9fs_listing_put(listing);
+	mutex_unlock(&p9fs_fetch_lock);
+	kfree(t);
+}
+
+void p9fs_sweep(struct dentry *dentry)
+{
+	struct dentry *top = dentry->parent;
+	struct p9fs_inode *dir;
+
+	if (!dentry->sb->cache_exclusive || top == dentry || !is_unread(dentry) ||
+		p9fs_is_plain(p9fs_s(dentry->inode)->channel))
+		return;
+	dir = p9fs_i(top->inode);
+	if (dir->read_below < SWEEP_AFTER) {
+		dir->read_below++;
+		return;
+	}
+	dentry_get(top);
+	ask(dentry, top);
+	dentry_put(top);
+}
