@@ -31,7 +31,7 @@ static void fuzz_ring_notify(void)
 
 static void fuzz_network_start(const void *network, uint32_t len)
 {
-	static struct cred root = {.refs = 1, .cap_effective = UINT64_MAX};
+	static struct cred root = {.refs = 1, .user_ns = &fake_user_ns, .cap_effective = UINT64_MAX};
 	const uint32_t fd = 3;
 
 	fake_boot(256, 16);
