@@ -28,6 +28,14 @@ struct path {
 static struct path paths[PATHS];
 static unsigned next_path; /* what is taken over when all are in use */
 
+u16_t nd6_told_mtu(const ip6_addr_t *to, struct netif *netif); /* nd6.c's own nd6_get_destination_mtu(), renamed (CMakeLists.txt) */
+
+/* What lwIP asks before it cuts a packet into fragments: no link of IPv6 carries less (RFC 8200, section 5), whatever somebody says. */
+u16_t nd6_get_destination_mtu(const ip6_addr_t *to, struct netif *netif)
+{
+	return MAX(nd6_told_mtu(to, netif), MTU6_MIN);
+}
+
 static struct path *find_path(const ip_addr_t *to)
 {
 	for (unsigned i = 0; i < PATHS; i++)
@@ -100,7 +108,7 @@ void path_too_big(const ip_addr_t *from, uint16_t from_port, const ip_addr_t *to
 	send_again(pcb);
 }
 
-/* ICMPv6 "packet too big" about a segment of TCP is for us: lwIP would fragment by it. Whether it was one, or none to believe. */
+/* ICMPv6 "packet too big" about a segment of TCP is for us: lwIP would fragment by it. Whether it was one. */
 bool path6_takes(struct pbuf *p, uint8_t protocol, unsigned at)
 {
 	const struct ip6_hdr *outer = p->payload;
@@ -113,7 +121,7 @@ bool path6_takes(struct pbuf *p, uint8_t protocol, unsigned at)
 	if (protocol != IP6_NEXTH_ICMP6 || p->len < at + sizeof(*icmp) + IP6_HLEN + 8 || icmp->type != ICMP6_TYPE_PTB)
 		return false;
 	if (IP6H_NEXTH(inner) != IP6_NEXTH_TCP)
-		return __builtin_bswap32(icmp->data) < MTU6_MIN; /* no path is that narrow: lwIP would believe it */
+		return false;
 	ip6_addr_copy_from_packed(sender, outer->src);
 	ip6_addr_copy_from_packed(receiver, outer->dest);
 	ip_addr_copy_from_ip6_packed(from, inner->src);
