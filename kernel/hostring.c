@@ -52,7 +52,8 @@ int hostring_submit(const struct abi_sqe *sqe, struct hostring_request *request)
 	ring->sq[tail % ABI_RING_ENTRIES].cookie = next_slot;
 	__atomic_store_n(&ring->sq_tail, tail + 1, __ATOMIC_RELEASE);
 	next_slot = (next_slot + 1) % ABI_RING_ENTRIES;
-	machine->ring_notify();
+	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* the entry is published before its forerunner is looked for */
+	machine->ring_notify(__atomic_load_n(&ring->sq_head, __ATOMIC_ACQUIRE) != tail);
 	return 0;
 }
 

@@ -137,8 +137,10 @@ static bool drain(struct io_service *io)
 		memcpy(&sqe, &ring->sq[io->sq_head % ABI_RING_ENTRIES], sizeof(sqe));
 		__asm__ volatile("" : : "r"(&sqe) : "memory"); /* this copy is what is checked and used */
 		io->sq_head++;
-		__atomic_store_n(&ring->sq_head, io->sq_head, __ATOMIC_RELEASE);
 		io_serve(io, &sqe);
+		/* Only now: as long as an entry is not taken the sentry does not ring for the next. */
+		__atomic_store_n(&ring->sq_head, io->sq_head, __ATOMIC_RELEASE);
+		__atomic_thread_fence(__ATOMIC_SEQ_CST); /* before sq_tail is looked at again */
 	}
 	deliver_event(io);
 	pthread_mutex_unlock(&io->submit);

@@ -91,7 +91,7 @@ static int64_t reply_to(const uint8_t *request, uint8_t *reply, uint64_t *extra)
 	return p9_finish(&out);
 }
 
-static void fuzz_ring_notify(void)
+static void fuzz_ring_notify(bool behind)
 {
 	struct abi_ring *ring = pa_to_va(fuzz_boot.ring_gpa);
 

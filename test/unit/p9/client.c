@@ -122,7 +122,7 @@ static int64_t carry_message(const struct abi_sqe *sqe, uint64_t *extra)
 	return n;
 }
 
-static void test_ring_notify(void)
+static void test_ring_notify(bool behind)
 {
 	struct abi_ring *ring = pa_to_va(test_boot.ring_gpa);
 
