@@ -435,7 +435,7 @@ int inet_set_mtu(int index, uint32_t mtu)
 	}
 	for (unsigned i = 0; i < net_device_count; i++)
 		if (&net_devices[i] == device || net_devices[i].parent == device)
-			net_devices[i].mtu = net_devices[i].netif.mtu6 = (uint16_t)mtu;
+			device_set_mtu(&net_devices[i], (uint16_t)mtu);
 	for (pcb = tcp_active_pcbs; pcb; pcb = pcb->next) {
 		struct tcp_link *link = tcp_link_of(pcb);
 

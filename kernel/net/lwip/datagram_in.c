@@ -322,6 +322,8 @@ raw_input_state_t raw_input(struct pbuf *p, struct netif *netif)
 		error_icmp4(p, at, netif);
 	else if (v6 && protocol == IP6_NEXTH_ICMP6)
 		error_icmp6(p, at, netif);
+	if (!inet_raw_sockets)
+		return state;
 	TAILQ_FOREACH(sock, &inet_sockets, all) {
 		struct pbuf *copy;
 

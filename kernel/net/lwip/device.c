@@ -34,17 +34,36 @@ uint16_t device_mtu(const struct netif *netif)
 
 static bool uncut; /* what is being sent says that nobody may cut it */
 
+/* Under IPv6 an MTU of 0 means to lwIP that nothing is to be cut. */
 void device_fragment(struct netif *netif, bool now)
 {
 	uncut = false;
+	if (netif == &loop_netif)
+		return;
+	netif->mtu = now ? device_of(netif)->mtu : LARGE_MTU;
+	netif->mtu6 = now ? device_of(netif)->mtu6 : 0;
+}
+
+/* lwIP remembers this number for a new IPv6 destination; output6() takes it back. */
+void device_show_mtu(struct netif *netif)
+{
 	if (netif != &loop_netif)
-		netif->mtu = now ? device_of(netif)->mtu : LARGE_MTU;
+		netif->mtu = device_of(netif)->mtu6;
+}
+
+void device_set_mtu(struct net_device *device, uint16_t mtu)
+{
+	device->mtu = device->mtu6 = mtu;
+	device->netif.mtu6 = 0;
+	device->netif.mtu = LARGE_MTU;
 }
 
 void device_fragment_to(struct netif *netif, uint16_t mtu, bool keep_whole)
 {
-	if (netif != &loop_netif)
+	if (netif != &loop_netif) {
 		netif->mtu = mtu;
+		netif->mtu6 = MIN(mtu, device_of(netif)->mtu6);
+	}
 	uncut = keep_whole;
 }
 
@@ -194,15 +213,21 @@ static err_t output4(struct netif *netif, struct pbuf *p, const ip4_addr_t *to)
 	if (uncut && !(IPH_OFFSET((const struct ip_hdr *)p->payload) & ~__builtin_bswap16(IP_DF)))
 		forbid_fragments(p->payload);
 	counters_ip4(p->payload, p->tot_len, true, ip_addr_isbroadcast(&address, netif));
-	return route_is_local(&address) ? loop_queue(p) : etharp_output(netif, p, to);
+	return route_is_local(&address) ? loop_queue(netif, p) : etharp_output(netif, p, to);
 }
 
 static err_t output6(struct netif *netif, struct pbuf *p, const ip6_addr_t *to)
 {
 	ip_addr_t address;
+	err_t err;
 
 	ip_addr_copy_from_ip6(address, *to);
-	return route_is_local(&address) ? loop_queue(p) : ethip6_output(netif, p, to);
+	if (route_is_local(&address))
+		return loop_queue(netif, p);
+	err = ethip6_output(netif, p, to);
+	if (!netif->mtu6)
+		netif->mtu = LARGE_MTU;
+	return err;
 }
 
 /* ARP asks for one address: the alias that has it answers. */
@@ -255,6 +280,8 @@ static void receive_frame(struct frames *frames, const struct frame_header *head
 	stack_device_used();
 	device_fragment(netif, !is_tcp(frame, len)); /* answers to what is no TCP are cut to the MTU */
 	(void)netif->input(p, netif);
+	if (netif->mtu6)
+		device->mtu6 = MIN(device->mtu6, netif->mtu6); /* a router may have lowered it */
 	device_fragment(netif, false);
 	netif->chksum_flags = CHECKSUMS;
 	stack_leave();
@@ -307,8 +334,8 @@ static void add_link(const struct config_link *link, uint32_t fd)
 	device->frames.fd = fd;
 	device->frames.receive = receive_frame;
 	add_netif(device, &none, 0);
-	device->mtu = device->mtu_max = device->netif.mtu6 = link->mtu;
-	device->netif.mtu = LARGE_MTU;
+	device->mtu_max = link->mtu;
+	device_set_mtu(device, link->mtu);
 	memcpy(device->netif.hwaddr, link->mac, sizeof(link->mac));
 }
 
@@ -325,8 +352,7 @@ static struct net_device *add_alias(struct net_device *device)
 	alias->parent = device;
 	memcpy(alias->name, device->name, sizeof(alias->name));
 	add_netif(alias, &none, 32);
-	alias->mtu = alias->netif.mtu6 = device->mtu;
-	alias->netif.mtu = LARGE_MTU;
+	device_set_mtu(alias, device->mtu);
 	memcpy(alias->netif.hwaddr, device->netif.hwaddr, ETH_ALEN);
 	return alias;
 }

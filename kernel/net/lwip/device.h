@@ -16,6 +16,7 @@ struct net_device {
 	char name[16];
 	bool broadcast; /* its IPv4 address came with one */
 	uint16_t mtu, mtu_max; /* of the link; at most the host's */
+	uint16_t mtu6;         /* IPv6's, which a router may lower */
 	uint8_t prefix6[LWIP_IPV6_NUM_ADDRESSES];
 };
 
@@ -47,6 +48,7 @@ int device_add_address4(struct net_device *device, const uint8_t *address, unsig
 int device_add_address6(struct net_device *device, const uint8_t *address, unsigned prefix);
 /* Whether `slot` has an address of the link's in this network. */
 bool device_shares_network(const struct net_device *device, const struct net_device *slot, const ip4_addr_t *address, const ip4_addr_t *mask);
+void device_set_mtu(struct net_device *device, uint16_t mtu); /* not while datagrams are cut */
 void device_need_link_local(struct net_device *device);
 bool change_neighbour_is_permanent(const uint8_t *address); /* IPv4 */
 void inet_fill_route(const struct config_route *r, struct inet_route *out);

@@ -6,7 +6,8 @@
  * Invariants:
  *  1. A struct tcp_link is referenced by its socket (while link->sock) and by its pcb (while link->pcb).
  *  2. link->sock is NULL once the socket is closed; link->pcb is NULL once lwIP has freed it.
- *  3. Bytes handed to lwIP without a copy lie in link->chunks until they are acknowledged or the pcb is gone.
+ *  3. Bytes handed to lwIP without a copy lie in link->chunks until they are acknowledged or the pcb is gone; a chunk's
+ *     memory stays for as long as pbufs refer to it (tcp_refer()), and is not written to.
  */
 #ifndef KERNEL_NET_LWIP_INTERNAL_H
 #define KERNEL_NET_LWIP_INTERNAL_H
@@ -34,9 +35,11 @@
 
 enum inet_state { INET_IDLE, INET_CONNECTING, INET_CONNECTED, INET_LISTENING, INET_DONE };
 
+/* Bytes of a send that lwIP refers to, and over the loopback device the receiver's queue too. */
 struct tcp_chunk {
-	TAILQ_ENTRY(tcp_chunk) link;
+	TAILQ_ENTRY(tcp_chunk) link; /* while they are not acknowledged */
 	uint64_t end; /* of its bytes in the stream */
+	uint32_t refs, len;
 	char data[];
 };
 
@@ -45,10 +48,14 @@ struct tcp_link {
 	struct inet_socket *sock;
 	struct tcp_pcb *pcb;
 	uint64_t written, acked;
+	LIST_ENTRY(tcp_link) watched_link; /* of those with TCP_USER_TIMEOUT, while `watched` */
+	bool watched;
 	uint64_t stalled_since; /* ns; what was sent waits to be acknowledged since about then; 0: not known */
 	uint16_t mss; /* what one packet holds; the pcb's may be a multiple, for the host to cut. 0: loopback */
 	uint16_t peer_mss; /* as its SYN said */
 	uint16_t segment;  /* what the pcb's is to be: it must not get below what waits to be sent */
+	uint16_t packets;  /* a segment may have, by the largest congestion window that there was */
+	struct tcp_sacks *sacks; /* sack.c's; NULL: the peer holds nothing beyond what it has acknowledged */
 	TAILQ_HEAD(, tcp_chunk) chunks;
 };
 
@@ -93,6 +100,7 @@ struct inet_socket {
 	uint32_t defer_accept; /* s */
 	uint32_t unsent_low, window_clamp; /* bytes; 0: none */
 	uint16_t max_segment; /* TCP_MAXSEG */
+	uint32_t window, window_since; /* what may be offered, 0: as at first; rcv_nxt when it last grew */
 	struct mutex read_lock; /* receivers across the copy out, corked senders across the copy in */
 	/* TCP */
 	enum inet_state state;
@@ -137,7 +145,8 @@ void loop_drain(void);
 /* Between these calls (NULL ends it) what is queued comes in as if by that link, which has sent it to us, too. */
 void loop_pretend(struct netif *netif);
 int loop_send_frame(const void *frame, size_t len, const struct socket *from); /* inet_send_frame() on it */
-err_t loop_queue(struct pbuf *p); /* a whole IP packet to ourselves: a copy is queued */
+/* A whole IP packet to ourselves: a copy is queued, but for bytes of TCP's that can be referred to. */
+err_t loop_queue(const struct netif *netif, struct pbuf *p);
 
 /* ---- route.c ---- */
 bool route_is_local(const ip_addr_t *address);
@@ -157,6 +166,7 @@ uint16_t device_mtu(const struct netif *netif);
 void device_fragment(struct netif *netif, bool now); /* datagrams are cut to the MTU, between these two calls */
 /* The same for one datagram, to what its path carries; `whole`: it says that nobody may cut it (DF of IPv4). */
 void device_fragment_to(struct netif *netif, uint16_t mtu, bool whole);
+void device_show_mtu(struct netif *netif); /* lwIP looks at the MTU of an IPv6 destination next */
 
 /* ---- address.c ---- */
 void address_from_bytes(int family, const uint8_t *bytes, ip_addr_t *ip); /* in network order, 4 or 16 */
@@ -172,6 +182,7 @@ void inet_wake(struct inet_socket *sock, uint32_t events);
 bool inet_port_in_use(const struct inet_socket *sock, const ip_addr_t *ip, uint16_t port);
 TAILQ_HEAD(inet_list, inet_socket);
 extern struct inet_list inet_sockets;
+extern unsigned inet_raw_sockets; /* how many of them are raw or ping sockets */
 
 /* ---- option.c ---- */
 int inet_set_option(struct socket *base, int level, int option, const void *value, unsigned len);
@@ -195,14 +206,18 @@ int64_t tcp_socket_receive(struct socket *base, struct socket_receive *receive);
 err_t tcp_on_receive(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err);
 err_t tcp_on_sent(void *arg, struct tcp_pcb *pcb, u16_t len);
 void tcp_drop_received(struct inet_socket *sock);
+void tcp_chunk_put(struct tcp_chunk *chunk);
+/* A pbuf for the same bytes as `piece` has, if they lie in one of the connection's chunks; NULL: they do not, or -ENOMEM. */
+struct pbuf *tcp_refer(const struct tcp_link *link, const struct pbuf *piece);
 void tcp_release_deferred(struct inet_socket *sock); /* it may be accepted now */
-void tcp_check_stalled(struct tcp_pcb *pcb, uint64_t now); /* TCP_USER_TIMEOUT; may end it */
-uint64_t tcp_window_limit(const struct inet_socket *sock); /* bytes that may be offered */
+void tcp_watch(struct inet_socket *sock); /* it has a TCP_USER_TIMEOUT, or has none any more */
+void tcp_end_stalled(uint64_t now);       /* connections whose TCP_USER_TIMEOUT is over */
 unsigned tcp_linux_state(const struct inet_socket *sock);
 unsigned tcp_linux_state_of(const struct tcp_pcb *pcb);
 
-/* Sizes a connection's segments by its peer's MSS, its options, what the path carries and the peer's window takes. */
+/* Sizes a connection's packets by its peer's MSS, its options and what the path carries, and then its segments. */
 void tcp_use_segments(struct tcp_link *link, uint32_t window);
+void tcp_size_segments(struct tcp_link *link, uint32_t window); /* by its congestion window and the peer's: over links */
 void tcp_fix_syn(struct tcp_hdr *header, const struct tcp_pcb *pcb); /* one that lwIP is about to send */
 
 /* tcp.c's, for its other files */
@@ -212,8 +227,12 @@ void tcp_unlink_socket(struct inet_socket *sock); /* it lets go of its control b
 bool tcp_name_overlaps(const struct inet_socket *a, const ip_addr_t *a_ip, const struct inet_socket *b);
 
 /* ---- tcp_tune.c ---- */
+#define TCP_WINDOW_FIRST (384u * 1024) /* bytes offered at first */
 void tcp_set_first_timeout(struct tcp_pcb *pcb);
 void tcp_take_first_measure(struct tcp_pcb *pcb);
+size_t tcp_send_limit(const struct inet_socket *sock);     /* bytes that may wait to be acknowledged */
+uint64_t tcp_window_limit(const struct inet_socket *sock); /* bytes that may be offered */
+void tcp_tune_window(struct inet_socket *sock);            /* bytes were read; it has a control block */
 void tcp_limit_window(struct tcp_pcb *pcb, const struct inet_socket *sock);
 
 /* ---- tcp_listen.c ---- */
@@ -229,6 +248,13 @@ bool tcp_listener_has_room(struct tcp_link *link, uint16_t port); /* for a conne
 /* A packet that came, at whose byte `at` its protocol begins. */
 void tcp_before_input(const struct pbuf *p, uint8_t protocol, unsigned at);
 void tcp_fix_reset(struct tcp_hdr *header); /* one that lwIP is about to send */
+
+/* ---- sack.c ---- */
+/* A segment acknowledges up to `ack`, with so many blocks of SACK as they came; lwIP has not seen it yet. */
+void sack_acknowledge(struct tcp_pcb *pcb, uint32_t ack, const uint8_t *blocks, unsigned count);
+void sack_forget(struct tcp_link *link);
+void sack_before_tick(void); /* around each tcp_slowtmr() */
+void sack_after_tick(void);
 
 /* ---- path.c ---- */
 uint16_t path_mtu(const ip_addr_t *to, struct netif *netif); /* what datagrams by it are cut to; the loopback's own */

@@ -20,26 +20,27 @@
 #include "kernel/net/packet.h"
 
 #define LOOP_MTU 65535u
+#define REFER_MIN 2048u /* bytes; fewer are copied */
 #define LOOP_QUEUE_BYTES (4u * 1024 * 1024)
 
 struct netif loop_netif;
-static struct pbuf *queue, *queue_tail; /* single pbufs linked by next */
+static struct pbuf *queue, *queue_tail; /* packets one behind the other: the last pbuf of each has len == tot_len */
 static size_t queue_bytes;
 static bool draining;
 static struct netif *pretended; /* NULL: the loopback itself */
 
-/* To packet sockets: with an Ethernet header that names nobody, as Linux's loopback has. p is one piece. */
+/* To packet sockets: with an Ethernet header that names nobody, as Linux's loopback has. */
 static void show(const struct pbuf *p, uint8_t type, const struct socket *from)
 {
 	bool v4 = p->len && IP_HDR_GET_VERSION(p->payload) == 4;
-	uint8_t *frame = packet_socket_count ? kmalloc(ETH_HLEN + p->len) : NULL;
+	uint8_t *frame = packet_socket_count ? kmalloc(ETH_HLEN + p->tot_len) : NULL;
 	struct ethhdr header = {.h_proto = __builtin_bswap16(v4 ? ETH_P_IP : ETH_P_IPV6)};
 
 	if (!frame)
 		return;
 	memcpy(frame, &header, ETH_HLEN);
-	memcpy(frame + ETH_HLEN, p->payload, p->len);
-	packet_seen(&(struct packet_frame){.bytes = frame, .len = ETH_HLEN + p->len, .index = netif_get_index(&loop_netif),
+	(void)pbuf_copy_partial(p, frame + ETH_HLEN, p->tot_len, 0);
+	packet_seen(&(struct packet_frame){.bytes = frame, .len = ETH_HLEN + p->tot_len, .index = netif_get_index(&loop_netif),
 		.type = type, .loopback = true, .checksum_missing = true, .from = from});
 	kfree(frame);
 }
@@ -49,27 +50,71 @@ void loop_pretend(struct netif *netif)
 	pretended = netif;
 }
 
-err_t loop_queue(struct pbuf *p)
+/* A segment of a connection: its headers are copied, its bytes referred to where they lie. */
+static struct pbuf *refer(const struct tcp_link *link, const struct pbuf *p)
 {
+	struct pbuf *head = pbuf_alloc(PBUF_RAW, p->len, PBUF_RAM), *piece;
+
+	if (!head)
+		return NULL;
+	memcpy(head->payload, p->payload, p->len);
+	while ((p = p->next)) {
+		piece = tcp_refer(link, p);
+		if (!piece)
+			piece = pbuf_alloc(PBUF_RAW, p->len, PBUF_RAM);
+		if (!piece) {
+			pbuf_free(head);
+			return NULL;
+		}
+		if (piece->payload != p->payload)
+			memcpy(piece->payload, p->payload, p->len);
+		pbuf_cat(head, piece);
+	}
+	return head;
+}
+
+static struct pbuf *duplicate(const struct netif *netif, const struct pbuf *p)
+{
+	const struct tcp_link *link = netif->hints ? tcp_link_of(container_of(netif->hints, struct tcp_pcb, netif_hints)) : NULL;
 	struct pbuf *copy;
 
-	if (queue_bytes > LOOP_QUEUE_BYTES)
-		return ERR_MEM;
+	if (link && p->tot_len >= p->len + REFER_MIN)
+		return refer(link, p);
 	copy = pbuf_alloc(PBUF_RAW, p->tot_len, PBUF_RAM);
+	if (copy)
+		(void)pbuf_copy_partial(p, copy->payload, p->tot_len, 0);
+	return copy;
+}
+
+err_t loop_queue(const struct netif *netif, struct pbuf *p)
+{
+	struct pbuf *copy = queue_bytes > LOOP_QUEUE_BYTES ? NULL : duplicate(netif, p);
+
 	if (!copy)
 		return ERR_MEM;
-	(void)pbuf_copy(copy, p);
-	copy->next = NULL;
+	queue_bytes += copy->tot_len;
 	if (queue)
 		queue_tail->next = copy;
 	else
 		queue = copy;
-	queue_tail = copy;
-	queue_bytes += copy->len;
+	for (queue_tail = copy; queue_tail->next; queue_tail = queue_tail->next)
+		;
 	copy->if_idx = netif_get_index(pretended ? pretended : &loop_netif);
 	if (!pretended) /* the link shows its own */
 		show(copy, PACKET_OUTGOING, NULL);
 	return ERR_OK;
+}
+
+static struct pbuf *take_first(void)
+{
+	struct pbuf *p = queue, *last = p;
+
+	while (last->len != last->tot_len)
+		last = last->next;
+	queue = last->next;
+	last->next = NULL;
+	queue_bytes -= p->tot_len;
+	return p;
 }
 
 /* A packet that does not come from the stack may not say that it comes from or goes to 127.0.0.0/8, as on Linux. */
@@ -95,7 +140,7 @@ int loop_send_frame(const void *frame, size_t len, const struct socket *from)
 	memcpy(p->payload, (const char *)frame + ETH_HLEN, len - ETH_HLEN);
 	if (!is_martian(header, p)) {
 		stack_enter();
-		err = loop_queue(p);
+		err = loop_queue(&loop_netif, p);
 		stack_leave();
 	} else { /* nobody's but packet sockets' */
 		seen.type = PACKET_OUTGOING;
@@ -111,12 +156,12 @@ int loop_send_frame(const void *frame, size_t len, const struct socket *from)
 static err_t loop_output4(struct netif *netif, struct pbuf *p, const ip4_addr_t *to)
 {
 	counters_ip4(p->payload, p->tot_len, true, false);
-	return loop_queue(p);
+	return loop_queue(netif, p);
 }
 
 static err_t loop_output6(struct netif *netif, struct pbuf *p, const ip6_addr_t *to)
 {
-	return loop_queue(p);
+	return loop_queue(netif, p);
 }
 
 static bool is_for_us(const ip_addr_t *to)
@@ -208,10 +253,8 @@ void loop_drain(void)
 	if (draining)
 		return;
 	draining = true;
-	while ((p = queue)) {
-		queue = p->next;
-		p->next = NULL;
-		queue_bytes -= p->len;
+	while (queue) {
+		p = take_first();
 		if (p->if_idx == netif_get_index(&loop_netif))
 			show(p, PACKET_HOST, NULL);
 		deliver(p);

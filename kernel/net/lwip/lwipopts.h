@@ -98,23 +98,23 @@
 #define TCP_LISTEN_BACKLOG 1
 #define TCP_DEFAULT_LISTEN_BACKLOG 0xff
 #define LWIP_WND_SCALE 1
-#define TCP_RCV_SCALE 4
-#define TCP_WND (384u * 1024)
+#define TCP_RCV_SCALE 7
+#define TCP_WND (6u * 1024 * 1024) /* the largest of both; tcp_tune.c has what a connection begins with */
 #define TCP_MSS 61400
 #define TCP_CALCULATE_EFF_SEND_MSS 1
-#define TCP_SND_BUF (512u * 1024)
+#define TCP_SND_BUF (4u * 1024 * 1024)
 #define TCP_SND_QUEUELEN 8192
 #define TCP_SNDLOWAT 4096 /* not used: sockets ask tcp_sndbuf() */
 #define TCP_SNDQUEUELOWAT 16
 #define TCP_OVERSIZE 1024
-#define TCP_WND_UPDATE_THRESHOLD (TCP_WND / 4)
+#define TCP_WND_UPDATE_THRESHOLD (96u * 1024)
 #define LWIP_TCP_SACK_OUT 1
 #define LWIP_TCP_MAX_SACK_NUM 4
 #define LWIP_TCP_TIMESTAMPS 1
 #define LWIP_TCP_KEEPALIVE 1
 #define TCP_QUEUE_OOSEQ 1
 #define TCP_OOSEQ_MAX_BYTES TCP_WND
-#define TCP_OOSEQ_MAX_PBUFS 1024
+#define TCP_OOSEQ_MAX_PBUFS 4096
 #define TCP_TMR_INTERVAL 40 /* ms: delayed acknowledgements, as Linux; twice that is the unit of retransmission */
 #define TCP_SYNMAXRTX 6
 #define TCP_MAXRTX 12

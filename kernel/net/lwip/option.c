@@ -15,7 +15,7 @@
 #include "ring0/usercopy.h"
 
 #define SOL_RAW 255
-#define RECEIVE_LOW_MAX (TCP_WND / 2)
+#define RECEIVE_LOW_MAX (TCP_WINDOW_FIRST / 2)
 #define ICMP_FILTER 1
 
 /* ---- options that are a flag or a number ---- */

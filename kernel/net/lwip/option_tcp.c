@@ -39,6 +39,7 @@ void inet_apply_tcp_options(struct inet_socket *sock)
 	pcb->keep_idle = sock->keep_idle * 1000;
 	pcb->keep_intvl = sock->keep_interval * 1000;
 	pcb->keep_cnt = sock->keep_count;
+	tcp_watch(sock);
 }
 
 /* TCP_QUICKACK: what is owed is acknowledged now; Linux may delay again later, too. */

@@ -4,7 +4,7 @@
  * destinations, and holds for new connections to it too.
  *
  * A message counts only if it quotes a segment that is under way. lwIP's segments stay as they are: the host cuts them
- * to the connection's new size (device.c).
+ * to the connection's new size (device.c). Datagrams under IPv6 are lwIP's, but for sizes below IPv6's least.
  */
 #include <lwip/icmp6.h>
 #include <lwip/inet_chksum.h>
@@ -53,9 +53,11 @@ uint16_t path_carries(const ip_addr_t *to, uint16_t mtu)
 
 uint16_t path_mtu(const ip_addr_t *to, struct netif *netif)
 {
-	uint16_t mtu = path_carries(to, device_mtu(netif));
+	uint16_t mtu = path_carries(to, device_mtu(netif)), known = 0;
 
-	return IP_IS_V6(to) ? MIN(mtu, nd6_get_destination_mtu(ip_2_ip6(to), netif)) : mtu;
+	if (IP_IS_V6(to))
+		known = nd6_get_destination_mtu(ip_2_ip6(to), netif); /* 0: nothing but the link's, which is not shown now */
+	return known ? MIN(mtu, known) : mtu;
 }
 
 static void remember(const ip_addr_t *to, uint16_t mtu)

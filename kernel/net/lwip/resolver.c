@@ -114,7 +114,7 @@ static void give_answer(struct query *query, size_t len)
 	memcpy((uint8_t *)p->payload + HEADERS, answer, len);
 	memcpy((uint8_t *)p->payload + HEADERS, &query->theirs, sizeof(query->theirs));
 	stack_enter();
-	(void)loop_queue(p);
+	(void)loop_queue(&loop_netif, p);
 	stack_leave();
 	pbuf_free(p);
 }

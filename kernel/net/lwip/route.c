@@ -195,7 +195,7 @@ const ip6_addr_t *lwip_port_ip6_gateway(struct netif *netif, const ip6_addr_t *d
 
 	const struct config_route *route = device_route(AF_INET6, dest->addr);
 
-	device_fragment(netif, true); /* lwIP looks at the MTU next, and remembers it for this destination */
+	device_show_mtu(netif);
 	hop = *dest;
 	if (route && memcmp(route->gateway, none, sizeof(none))) {
 		memcpy(hop.addr, route->gateway, sizeof(hop.addr));

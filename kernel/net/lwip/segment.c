@@ -11,14 +11,16 @@
 #include "kernel/net/lwip/hooks.h"
 #include "kernel/net/lwip/internal.h"
 
-#define FULL_WINDOW 122880u /* holds two of the largest segments */
 #define HALF_OPEN_MAX 255u /* what lwIP can count */
+#define TCP_OPT_SACK 5
 
 struct options {
 	uint16_t mss;
 	uint8_t scale;
 	bool has_mss, has_scale, has_stamp, sack;
 	uint32_t stamp;
+	const uint8_t *blocks; /* of SACK */
+	unsigned block_count;
 };
 
 static struct tcp_pcb_listen simultaneous; /* the listener of connections that both sides open */
@@ -43,6 +45,9 @@ static void read_options(uint8_t *bytes, unsigned len, bool first, struct option
 			out->stamp = (uint32_t)bytes[2] << 24 | (uint32_t)bytes[3] << 16 | (uint32_t)bytes[4] << 8 | bytes[5];
 		} else if (bytes[0] == LWIP_TCP_OPT_SACK_PERM && size == LWIP_TCP_OPT_LEN_SACK_PERM) {
 			out->sack = true;
+		} else if (bytes[0] == TCP_OPT_SACK && size > 2 && (size - 2) % 8 == 0) {
+			out->blocks = bytes + 2;
+			out->block_count = (size - 2) / 8;
 		}
 		if (!first && (bytes[0] == LWIP_TCP_OPT_MSS || bytes[0] == LWIP_TCP_OPT_WS))
 			memset(bytes, LWIP_TCP_OPT_NOP, size);
@@ -135,8 +140,8 @@ static void look_at_window(struct tcp_pcb *pcb, const struct tcp_hdr *header)
 
 	if (!window && header->seqno == pcb->snd_wl1 && header->ackno == pcb->snd_wl2)
 		pcb->snd_wnd = 0;
-	if (link && link->mss && window != pcb->snd_wnd && MIN(window, pcb->snd_wnd) < FULL_WINDOW)
-		tcp_use_segments(link, window);
+	if (link && link->mss)
+		tcp_size_segments(link, window);
 }
 
 static err_t synchronized(struct tcp_pcb *pcb, const struct tcp_hdr *header, const struct options *options)
@@ -154,8 +159,11 @@ static err_t synchronized(struct tcp_pcb *pcb, const struct tcp_hdr *header, con
 		(void)tcp_output(pcb);
 		return ERR_VAL;
 	}
-	if (flags & TCP_ACK)
+	if (flags & TCP_ACK) {
 		look_at_window(pcb, header);
+		if (!(flags & TCP_RST))
+			sack_acknowledge(pcb, header->ackno, options->blocks, options->block_count);
+	}
 	return ERR_OK;
 }
 

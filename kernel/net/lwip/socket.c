@@ -12,6 +12,7 @@
 #include "kernel/net/lwip/multicast.h"
 
 struct inet_list inet_sockets = TAILQ_HEAD_INITIALIZER(inet_sockets);
+unsigned inet_raw_sockets;
 
 void inet_init(void)
 {
@@ -33,6 +34,11 @@ int inet_configure(const void *network, uint32_t len, const uint32_t *fds, uint3
 int inet_use_resolver(uint32_t fd)
 {
 	return resolver_start(fd);
+}
+
+static bool is_raw(const struct inet_socket *sock)
+{
+	return sock->base.type == SOCK_RAW || (sock->base.type == SOCK_DGRAM && sock->base.protocol != IPPROTO_UDP);
 }
 
 struct inet_socket *inet_alloc(int family, int type, int protocol)
@@ -58,6 +64,7 @@ struct inet_socket *inet_alloc(int family, int type, int protocol)
 	if (family == AF_INET6)
 		ip_addr_copy(sock->local, *IP_ANY_TYPE);
 	TAILQ_INSERT_TAIL(&inet_sockets, sock, all);
+	inet_raw_sockets += is_raw(sock);
 	return sock;
 }
 
@@ -66,6 +73,7 @@ void inet_free(struct inet_socket *sock)
 	multicast_leave_all(sock);
 	error_drop_all(sock);
 	TAILQ_REMOVE(&inet_sockets, sock, all);
+	inet_raw_sockets -= is_raw(sock);
 	socket_options_drop(&sock->options);
 	kfree(sock);
 }

@@ -181,8 +181,11 @@ static void catch_up(uint64_t now, uint64_t most)
 	slow_at += missed * SLOW_NS;
 	if (missed > most)
 		tcp_ticks += (u32_t)(missed - most);
-	for (uint64_t i = 0; i < MIN(missed, most); i++)
+	for (uint64_t i = 0; i < MIN(missed, most); i++) {
+		sack_before_tick();
 		tcp_slowtmr();
+		sack_after_tick();
+	}
 	catch_up_seconds(now);
 }
 
@@ -200,16 +203,6 @@ static void trim_time_wait(void)
 	}
 }
 
-static void end_stalled(uint64_t now)
-{
-	struct tcp_pcb *pcb, *next;
-
-	for (pcb = tcp_active_pcbs; pcb; pcb = next) {
-		next = pcb->next;
-		tcp_check_stalled(pcb, now);
-	}
-}
-
 static void on_timer(struct ktimer *self)
 {
 	uint64_t now = clock_monotonic(), next, most = soon ? LATE_TICKS : 1;
@@ -217,7 +210,7 @@ static void on_timer(struct ktimer *self)
 	soon = false;
 	tcp_fasttmr();
 	catch_up(now, most);
-	end_stalled(now);
+	tcp_end_stalled(now);
 	trim_time_wait();
 	loop_drain();
 	next = next_deadline();

@@ -18,6 +18,7 @@ static const uint8_t linux_states[] = {
 	[FIN_WAIT_2] = 5, [CLOSE_WAIT] = 8, [CLOSING] = 11, [LAST_ACK] = 9, [TIME_WAIT] = 6,
 };
 
+static LIST_HEAD(, tcp_link) watched; /* connections with TCP_USER_TIMEOUT: both their socket and their block are there */
 static u8_t link_slot;
 static bool have_slot;
 
@@ -42,7 +43,7 @@ static void drop_chunks(struct tcp_link *link)
 
 	while ((chunk = TAILQ_FIRST(&link->chunks))) {
 		TAILQ_REMOVE(&link->chunks, chunk, link);
-		kfree(chunk);
+		tcp_chunk_put(chunk);
 	}
 }
 
@@ -54,6 +55,14 @@ void tcp_link_put(struct tcp_link *link)
 	kfree(link);
 }
 
+static void unwatch(struct tcp_link *link)
+{
+	if (link->watched)
+		LIST_REMOVE(link, watched_link);
+	link->watched = false;
+	link->stalled_since = 0;
+}
+
 /* lwIP frees the control block. */
 static void on_destroyed(u8_t slot, void *data)
 {
@@ -62,6 +71,8 @@ static void on_destroyed(u8_t slot, void *data)
 	if (!link)
 		return;
 	link->pcb = NULL;
+	sack_forget(link);
+	unwatch(link);
 	drop_chunks(link);
 	tcp_link_put(link);
 }
@@ -133,6 +144,7 @@ void tcp_unlink_socket(struct inet_socket *sock)
 	if (!link)
 		return;
 	link->sock = NULL;
+	unwatch(link);
 	if (link->pcb && link->pcb->state != LISTEN) {
 		tcp_err(link->pcb, NULL);
 		tcp_recv(link->pcb, NULL);
@@ -398,11 +410,23 @@ static int tcp_socket_connect(struct socket *base, struct socket_address *addres
 
 /* ---- readiness and the end ---- */
 
-void tcp_check_stalled(struct tcp_pcb *pcb, uint64_t now)
+void tcp_watch(struct inet_socket *sock)
 {
-	struct tcp_link *link = tcp_link_of(pcb);
+	struct tcp_link *link = sock->tcp;
 
-	if (!link || !link->sock || !link->sock->user_timeout || (!pcb->unacked && !pcb->unsent))
+	if (!sock->user_timeout) {
+		unwatch(link);
+	} else if (!link->watched) {
+		LIST_INSERT_HEAD(&watched, link, watched_link);
+		link->watched = true;
+	}
+}
+
+static void end_if_stalled(struct tcp_link *link, uint64_t now)
+{
+	struct tcp_pcb *pcb = link->pcb;
+
+	if (!pcb->unacked && !pcb->unsent)
 		return;
 	if (!link->stalled_since)
 		link->stalled_since = now;
@@ -410,12 +434,19 @@ void tcp_check_stalled(struct tcp_pcb *pcb, uint64_t now)
 		tcp_abort(pcb);
 }
 
+void tcp_end_stalled(uint64_t now)
+{
+	struct tcp_link *link, *next;
+
+	LIST_FOREACH_SAFE(link, &watched, watched_link, next)
+		end_if_stalled(link, now);
+}
 
 static uint32_t tcp_socket_events(struct socket *base)
 {
 	struct inet_socket *sock = inet_of(base);
 	uint32_t events = sock->error || !TAILQ_EMPTY(&sock->errors) ? EPOLLERR : 0;
-	size_t limit = sock->options.send_buffer_set ? MIN(sock->options.send_buffer, TCP_SND_BUF) : TCP_SND_BUF;
+	size_t limit = tcp_send_limit(sock);
 
 	if (sock->state == INET_LISTENING)
 		return events | (tcp_first_ready(sock) ? EPOLLIN | EPOLLRDNORM : 0);

@@ -9,18 +9,60 @@
 
 #include "kernel/net/lwip/internal.h"
 
-#define CHUNK 32768u      /* bytes of one send that are copied in at a time */
 #define SMALL 2048u       /* up to here lwIP copies */
 #define QUEUE_SLACK 64u   /* of lwIP's count of buffers, kept for what it adds itself */
 
-/* ---- lwIP's side ---- */
+/* ---- chunks ---- */
 
-uint64_t tcp_window_limit(const struct inet_socket *sock)
+struct reference {
+	struct pbuf_custom pbuf;
+	struct tcp_chunk *chunk;
+};
+
+void tcp_chunk_put(struct tcp_chunk *chunk)
 {
-	uint64_t limit = sock->options.receive_buffer_set ? MIN(sock->options.receive_buffer, TCP_WND) : TCP_WND;
-
-	return sock->window_clamp ? MIN(limit, (uint64_t)sock->window_clamp) : limit;
+	if (!--chunk->refs)
+		kfree(chunk);
 }
+
+static struct tcp_chunk *chunk_new(size_t len)
+{
+	struct tcp_chunk *chunk = kmalloc(sizeof(*chunk) + len);
+
+	if (!chunk)
+		return NULL;
+	chunk->refs = 1;
+	chunk->len = (uint32_t)len;
+	return chunk;
+}
+
+static void drop_reference(struct pbuf *p)
+{
+	struct reference *reference = container_of((struct pbuf_custom *)p, struct reference, pbuf);
+
+	tcp_chunk_put(reference->chunk);
+	kfree(reference);
+}
+
+struct pbuf *tcp_refer(const struct tcp_link *link, const struct pbuf *piece)
+{
+	struct tcp_chunk *chunk;
+	struct reference *reference;
+	const char *at = piece->payload;
+
+	TAILQ_FOREACH(chunk, &link->chunks, link)
+		if (at >= chunk->data && at < chunk->data + chunk->len)
+			break;
+	reference = chunk ? kmalloc(sizeof(*reference)) : NULL;
+	if (!reference)
+		return NULL;
+	reference->chunk = chunk;
+	reference->pbuf.custom_free_function = drop_reference;
+	chunk->refs++;
+	return pbuf_alloced_custom(PBUF_RAW, piece->len, PBUF_REF, &reference->pbuf, piece->payload, piece->len);
+}
+
+/* ---- lwIP's side ---- */
 
 err_t tcp_on_receive(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err)
 {
@@ -38,6 +80,12 @@ err_t tcp_on_receive(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err)
 		return ERR_OK;
 	}
 	sock->rx_bytes += p->tot_len;
+	if (!p->len && p->next) { /* held the headers */
+		last = p;
+		p = p->next;
+		last->next = NULL;
+		pbuf_free(last);
+	}
 	for (last = p; last->next; last = last->next)
 		;
 	if (sock->rx)
@@ -58,7 +106,7 @@ err_t tcp_on_sent(void *arg, struct tcp_pcb *pcb, u16_t len)
 	link->stalled_since = 0;
 	while ((chunk = TAILQ_FIRST(&link->chunks)) && chunk->end <= link->acked) {
 		TAILQ_REMOVE(&link->chunks, chunk, link);
-		kfree(chunk);
+		tcp_chunk_put(chunk);
 	}
 	if (link->sock)
 		inet_wake(link->sock, EPOLLOUT | EPOLLWRNORM);
@@ -89,17 +137,14 @@ void tcp_drop_received(struct inet_socket *sock)
 size_t tcp_send_room(const struct inet_socket *sock)
 {
 	const struct tcp_pcb *pcb = sock->tcp ? sock->tcp->pcb : NULL;
-	size_t used, limit;
+	size_t used;
 
 	if (!pcb || tcp_sndqueuelen(pcb) + QUEUE_SLACK >= TCP_SND_QUEUELEN)
 		return 0;
 	if (sock->unsent_low && pcb->snd_lbb - pcb->snd_nxt >= sock->unsent_low)
 		return 0;
-	if (!sock->options.send_buffer_set)
-		return pcb->snd_buf;
 	used = TCP_SND_BUF - pcb->snd_buf;
-	limit = MIN(sock->options.send_buffer, TCP_SND_BUF);
-	return used < limit ? limit - used : 0;
+	return used < tcp_send_limit(sock) ? tcp_send_limit(sock) - used : 0;
 }
 
 /* Why nothing can be sent now; 0 if it can; -EAGAIN while connecting. */
@@ -144,23 +189,33 @@ static void push(struct tcp_link *link)
 		tcp_nagle_enable(pcb);
 }
 
-/* lwIP joins new bytes with the last segment that waits, and wants that one to fit its MSS. */
+static uint16_t longest(const struct tcp_seg *seg, uint16_t size)
+{
+	for (; seg; seg = seg->next)
+		size = MAX(size, (uint16_t)(seg->len + LWIP_TCP_OPT_LEN_TS_OUT));
+	return size;
+}
+
+/*
+ * lwIP joins new bytes with the last segment that waits, and wants that one to fit its MSS; and a window of one MSS, which
+ * is what a timeout leaves, must let any segment through.
+ */
 static void adopt_segment_size(struct tcp_link *link)
 {
 	struct tcp_pcb *pcb = link->pcb;
-	const struct tcp_seg *last = pcb->unsent;
+	uint16_t size = link->segment, need;
 
-	if (pcb->mss == link->segment)
+	if (pcb->mss == size)
 		return;
-	while (last && last->next)
-		last = last->next;
-	pcb->mss = MAX(link->segment, last ? (u16_t)(last->len + pcb->unsent_oversize + LWIP_TCP_OPT_LEN_TS_OUT) : 0);
+	need = (uint16_t)(longest(pcb->unacked, longest(pcb->unsent, 0)) + pcb->unsent_oversize);
+	pcb->mss = size > pcb->mss ? size : MIN(MAX(size, need), pcb->mss);
 }
 
-/* Hands a chunk of len bytes to lwIP; takes it over. Bytes are all written, or an error. */
-static int hand_over(struct inet_socket *sock, struct tcp_chunk *chunk, size_t len, bool more)
+/* Hands a chunk to lwIP; takes it over. Bytes are all written, or an error. */
+static int hand_over(struct inet_socket *sock, struct tcp_chunk *chunk, bool more)
 {
 	struct tcp_link *link = sock->tcp;
+	uint32_t len = chunk->len;
 	u8_t flags = (u8_t)((more ? TCP_WRITE_FLAG_MORE : 0) | (len <= SMALL ? TCP_WRITE_FLAG_COPY : 0));
 	err_t err;
 
@@ -177,8 +232,14 @@ static int hand_over(struct inet_socket *sock, struct tcp_chunk *chunk, size_t l
 	}
 	stack_leave();
 	if (err != ERR_OK || len <= SMALL)
-		kfree(chunk);
+		tcp_chunk_put(chunk);
 	return stack_error(err);
+}
+
+/* One segment, or as much as lwIP may be made to copy. */
+static size_t chunk_size(const struct tcp_link *link)
+{
+	return MAX((size_t)link->segment, (size_t)SMALL + LWIP_TCP_OPT_LEN_TS_OUT) - LWIP_TCP_OPT_LEN_TS_OUT;
 }
 
 int64_t tcp_socket_send(struct socket *base, struct socket_send *send)
@@ -196,17 +257,17 @@ int64_t tcp_socket_send(struct socket *base, struct socket_send *send)
 		rc = wait_to_send(sock, send->deadline);
 		if (rc)
 			break;
-		part = MIN(send->len - done, (size_t)CHUNK);
-		part = MIN(part, tcp_send_room(sock));
-		chunk = kmalloc(sizeof(*chunk) + part);
+		part = MIN(send->len - done, tcp_send_room(sock));
+		part = MIN(part, chunk_size(sock->tcp));
+		chunk = chunk_new(part);
 		rc = chunk ? send->copy->copy(send->copy, chunk->data, part) : -ENOMEM;
 		if (!rc)
 			rc = send_refused(sock); /* again: the copy may have slept */
-		if (rc) {
-			kfree(chunk);
+		if (rc && chunk)
+			tcp_chunk_put(chunk);
+		if (rc)
 			break;
-		}
-		rc = hand_over(sock, chunk, part, sock->cork || send->flags & MSG_MORE || done + part < send->len);
+		rc = hand_over(sock, chunk, sock->cork || send->flags & MSG_MORE || done + part < send->len);
 		if (rc)
 			break;
 		done += part;
@@ -238,6 +299,7 @@ static void open_window(struct inet_socket *sock, size_t n)
 			tcp_recved(pcb, (u16_t)MIN((uint64_t)part, tcp_window_limit(sock) - window));
 		n -= part;
 	}
+	tcp_tune_window(sock);
 	/* lwIP tells of a window by its own size, which is more than a small buffer ever gains. */
 	if (pcb->rcv_nxt + pcb->rcv_wnd - pcb->rcv_ann_right_edge >= MIN(tcp_window_limit(sock) / 2, (uint64_t)TCP_WND_UPDATE_THRESHOLD)) {
 		pcb->rcv_ann_wnd = pcb->rcv_wnd;

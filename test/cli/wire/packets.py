@@ -85,6 +85,10 @@ def stamps(value, echo):
     return struct.pack('!BBBBII', 1, 1, 8, 10, value & 0xffffffff, echo & 0xffffffff)
 
 
+def sack(*ranges):
+    return bytes([1, 1, 5, 2 + 8 * len(ranges)]) + b''.join(struct.pack('!II', *(edge & 0xffffffff for edge in r)) for r in ranges)
+
+
 def read_options(data):
     """{'mss', 'scale', 'sack_permitted', 'sack', 'stamps'}"""
     out = {}
