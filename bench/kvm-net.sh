@@ -1,0 +1,60 @@
+#!/bin/bash
+# Exits on KVM for TCP that leaves the sandbox: a program sends (and another run receives) so many MiB to a process in a
+# network namespace of the test machine's, over a veth pair. The cost of 60 KiB is the difference between a run of N
+# and a run of 2N MiB. Two CPUs, no -icount: what the sandbox and the host's side do runs side by side, as on hardware.
+#
+#   kvm-net.sh            (starts the machine; about two minutes)
+set -eu
+cd "$(dirname "$0")/.."
+root=${ROOT:-/var/cache/ringfence/debian}
+mkdir -p build/bench
+cat >build/bench/inside-net.sh <<'INSIDE'
+. test/veth.sh
+link_namespaces rf-out rf-in
+ip -n rf-out addr add 10.77.0.1/24 dev rf0
+cat >/tmp/far.py <<'END'
+import socket
+listener = socket.create_server(('10.77.0.1', 7000))
+while True:
+    s, _ = listener.accept()
+    left = int(s.recv(16)) << 20
+    s.sendall(b'k')
+    while left > 0 and (data := s.recv(1 << 18)):
+        left -= len(data)
+    if left < 0:
+        block = bytes(1 << 18)
+        for _ in range(-left >> 18):
+            s.sendall(block)
+    s.sendall(b'.')
+    s.close()
+END
+near='import socket, sys
+mib = int(sys.argv[1])
+s = socket.create_connection(("10.77.0.1", 7000))
+s.sendall(b"%-16d" % mib)
+s.recv(1)
+block = bytes(1 << 18)
+for _ in range(mib << 2 if mib > 0 else 0):
+    s.sendall(block)
+while s.recv(1 << 18):
+    pass'
+ip netns exec rf-out python3 /tmp/far.py &
+sleep 1
+run() { # MIB: kernel and user exits of one run
+	rm -rf /tmp/b /tmp/kvm.log
+	sh test/suite/bundle.sh /tmp/b "$1" "$PWD/bench" python3 -c "$near" "$2" 
+	jq '.linux.namespaces |= map(if .type == "network" then .path = "/run/netns/rf-in" else . end)' /tmp/b/config.json >/tmp/new
+	mv /tmp/new /tmp/b/config.json
+	build/release/ringfence --platform=kvm --debug --debug-log=/tmp/kvm.log run -b /tmp/b "net-$RANDOM" >&2
+	awk '/kvm: vCPU/ { for (i = 1; i <= NF; i++) { if ($i == "exits") k += $(i - 1); if ($i == "user") u += $(i - 2) } } END { print k + 0, u + 0 }' /tmp/kvm.log
+}
+echo "| 60 KiB | kernel exits | user exits |"
+echo "|---|---|---|"
+for way in "sent 8" "received -8"; do
+	set -- "$1" $way
+	echo "$2 $(run "$1" "$3") $(run "$1" "$(($3 * 2))")" |
+		awk -v n=8 '{ per = n * 1048576 / 61440; printf "| %s | %.2f | %.2f |\n", $1, ($4 - $2) / per, ($5 - $3) / per }'
+done
+kill %1
+INSIDE
+exec bash test/machine/run.sh --timeout 600 -- bash build/bench/inside-net.sh "$root"
