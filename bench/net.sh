@@ -2,7 +2,6 @@
 # What sockets and servers cost inside, beside native Linux's: network.py, redis and nginx in one container under crun,
 # ringfence and runsc (both on ptrace), interleaved; then iperf3 from a sandbox to its host beside the same from crun.
 # The best of each runtime's rounds counts. Usage: net.sh [--rounds N] [--pin CPU]; a Markdown table on standard output.
-# The first run makes a Debian root with the servers in the cache.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 cache=${RF_CACHE:-/var/cache/ringfence}
@@ -15,11 +14,7 @@ while [ $# -gt 1 ]; do
 	esac
 	shift 2
 done
-root=$cache/network
-if [ ! -d "$root" ]; then
-	debootstrap --variant=minbase --include=nginx-light,wrk,redis-server,redis-tools,iperf3,iproute2,nmap,python3,nodejs,procps \
-		bookworm "$root.new" >&2 && mv "$root.new" "$root" || exit 1
-fi
+root=$cache/servers # test/setup.sh makes it
 work=$(mktemp -d)
 out=rf-bo-$$ in=rf-bi-$$
 trap 'ip netns del $out 2>/dev/null; ip netns del $in 2>/dev/null; rm -rf "$work"' EXIT

@@ -36,29 +36,35 @@ if [ ! -x "$cache/debian/usr/bin/python3" ] || [ ! -x "$cache/debian/usr/bin/ps"
 	mv "$cache/debian.new" "$cache/debian"
 fi
 
-# The second root: a copy of the first with more packages. apt runs in it, in a mount namespace of its own; no service starts.
-inside="perl gcc libc6-dev make git procps lsof vim less tmux stress-ng libpython3.11-testsuite nodejs default-jdk-headless"
-[ "$what" = test ] || exit 0
-[ "$(cat "$cache/programs/.packages" 2>/dev/null)" != "$inside" ] || exit 0
-echo "setup: making a Debian root with $inside in $cache/programs"
-rm -rf "$cache/programs.new"
-cp -a "$cache/debian" "$cache/programs.new"
-cp /etc/resolv.conf "$cache/programs.new/etc/resolv.conf"
-printf '127.0.0.1\tlocalhost\n::1\tlocalhost\n' >"$cache/programs.new/etc/hosts"
-printf '#!/bin/sh\nexit 101\n' >"$cache/programs.new/usr/sbin/policy-rc.d"
-chmod +x "$cache/programs.new/usr/sbin/policy-rc.d"
-sh "$(dirname "$0")/suite/own-mounts.sh" sh -e -c '
-	mount -t proc proc "$1/proc"
-	mount --bind /dev "$1/dev"
-	export DEBIAN_FRONTEND=noninteractive LC_ALL=C
-	chroot "$1" apt-get update -qq
-	chroot "$1" apt-get install -y -qq --no-install-recommends $2
-	chroot "$1" apt-get clean
-' - "$cache/programs.new" "$inside" >"$cache/programs.log" 2>&1 || {
-	tail -5 "$cache/programs.log" >&2
-	exit 1
+# make_root NAME PACKAGES: a copy of the first root with more packages. apt runs in it, in a mount namespace of its own; no service starts.
+make_root() {
+	made=$cache/$1
+	[ "$(cat "$made/.packages" 2>/dev/null)" != "$2" ] || return 0
+	echo "setup: making a Debian root with $2 in $made"
+	rm -rf "$made.new"
+	cp -a "$cache/debian" "$made.new"
+	cp /etc/resolv.conf "$made.new/etc/resolv.conf"
+	printf '127.0.0.1\tlocalhost\n::1\tlocalhost\n' >"$made.new/etc/hosts"
+	printf '#!/bin/sh\nexit 101\n' >"$made.new/usr/sbin/policy-rc.d"
+	chmod +x "$made.new/usr/sbin/policy-rc.d"
+	sh "$(dirname "$0")/suite/own-mounts.sh" sh -e -c '
+		mount -t proc proc "$1/proc"
+		mount --bind /dev "$1/dev"
+		export DEBIAN_FRONTEND=noninteractive LC_ALL=C
+		chroot "$1" apt-get update -qq
+		chroot "$1" apt-get install -y -qq --no-install-recommends $2
+		chroot "$1" apt-get clean
+	' - "$made.new" "$2" >"$made.log" 2>&1 || {
+		tail -5 "$made.log" >&2
+		exit 1
+	}
+	rm "$made.new/usr/sbin/policy-rc.d"
+	echo "$2" >"$made.new/.packages"
+	rm -rf "$made"
+	mv "$made.new" "$made"
 }
-rm "$cache/programs.new/usr/sbin/policy-rc.d"
-echo "$inside" >"$cache/programs.new/.packages"
-rm -rf "$cache/programs"
-mv "$cache/programs.new" "$cache/programs"
+
+[ "$what" = test ] || exit 0
+make_root programs "perl gcc libc6-dev make git procps lsof vim less tmux stress-ng libpython3.11-testsuite nodejs default-jdk-headless"
+# Servers and their clients, for the tests and benchmarks of the network.
+make_root servers "nginx-light wrk redis-server redis-tools memcached postgresql nodejs curl openssh-server openssh-client iperf3 nmap bind9-dnsutils dnsmasq-base iputils-ping iproute2 tcpdump procps"

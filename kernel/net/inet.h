@@ -84,7 +84,8 @@ struct inet_neighbour {
 	int index;
 	uint8_t family;
 	uint8_t address[16], mac[6];
-	bool permanent;
+	uint8_t state; /* NUD_* */
+	bool permanent, router;
 };
 
 /* A multicast group that a link takes packets for. */

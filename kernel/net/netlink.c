@@ -208,7 +208,7 @@ void *reply_begin(struct netlink_reply *reply, uint16_t type, size_t len)
 	reply->message = (void *)(reply->datagram->bytes + reply->datagram->len);
 	memset(reply->message, 0, NLMSG_SPACE(len));
 	reply->message->nlmsg_type = type;
-	reply->message->nlmsg_flags = reply->multi ? NLM_F_MULTI : 0;
+	reply->message->nlmsg_flags = (uint16_t)((reply->multi ? NLM_F_MULTI : 0) | (reply->filtered ? NLM_F_DUMP_FILTERED : 0));
 	reply->message->nlmsg_seq = reply->request->nlmsg_seq;
 	reply->message->nlmsg_pid = reply->sock->port;
 	reply->message->nlmsg_len = (uint32_t)NLMSG_LENGTH(len);
@@ -352,7 +352,7 @@ static void answer(struct netlink_socket *sock, const struct nlmsghdr *request, 
 			*done = 0;
 		reply_end(&reply);
 	} else if (rc || request->nlmsg_flags & NLM_F_ACK) {
-		reply.multi = false;
+		reply.multi = reply.filtered = false;
 		put_error(&reply, request, rc);
 	}
 	flush(&reply);
@@ -492,6 +492,9 @@ static int netlink_set_option(struct socket *base, int level, int option, const 
 	case NETLINK_EXT_ACK:
 		sock->ext_ack = number;
 		return 0;
+	case NETLINK_GET_STRICT_CHK:
+		sock->strict = number;
+		return 0;
 	case NETLINK_ADD_MEMBERSHIP:
 	case NETLINK_DROP_MEMBERSHIP:
 		if (!number || number > 32)
@@ -509,19 +512,23 @@ static int netlink_set_option(struct socket *base, int level, int option, const 
 static int netlink_get_option(struct socket *base, int level, int option, void *value, unsigned *len)
 {
 	struct netlink_socket *sock = netlink_of(base);
+	bool own = level == SOL_NETLINK;
 	int number;
 
-	if (level != SOL_SOCKET)
-		return -ENOPROTOOPT;
-	switch (option) {
-	case SO_ERROR:
+	if (own && *len < sizeof(number))
+		return -EINVAL;
+	if (level == SOL_SOCKET && option == SO_ERROR) {
 		number = sock->error;
 		sock->error = 0;
-		break;
-	case SO_ACCEPTCONN:
+	} else if (level == SOL_SOCKET && option == SO_ACCEPTCONN) {
 		number = 0;
-		break;
-	default:
+	} else if (own && option == NETLINK_CAP_ACK) {
+		number = sock->cap_ack;
+	} else if (own && option == NETLINK_EXT_ACK) {
+		number = sock->ext_ack;
+	} else if (own && option == NETLINK_GET_STRICT_CHK) {
+		number = sock->strict;
+	} else {
 		return -ENOPROTOOPT;
 	}
 	memcpy(value, &number, sizeof(number));

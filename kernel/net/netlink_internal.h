@@ -25,7 +25,7 @@ struct netlink_socket {
 	struct socket_options options;
 	struct waitq wait;
 	uint32_t port, groups;
-	bool cap_ack, ext_ack; /* NETLINK_CAP_ACK, NETLINK_EXT_ACK */
+	bool cap_ack, ext_ack, strict; /* NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK */
 	int error;
 	size_t queued;
 	TAILQ_HEAD(, netlink_datagram) rx;
@@ -37,8 +37,17 @@ struct netlink_reply {
 	const struct nlmsghdr *request;
 	struct netlink_datagram *datagram; /* being filled */
 	struct nlmsghdr *message;          /* being written; NULL: none, or no room for it */
-	bool multi, failed;
+	bool multi, filtered, failed;
 };
+
+/* What of a dump is wanted; zero: all. netlink_strict.c */
+struct netlink_filter {
+	bool set, nothing; /* nothing: there is none of what it asks for */
+	int index;
+	uint32_t table;
+	uint8_t protocol, type;
+};
+
 
 /* A message with a fixed part of len bytes (zeroed), which is returned; NULL: no memory. */
 void *reply_begin(struct netlink_reply *reply, uint16_t type, size_t len);
@@ -50,6 +59,8 @@ void reply_end(struct netlink_reply *reply);
 
 /* One request of `len` bytes in all: 0 (answered), or -errno for the error message. */
 int netlink_route_request(struct netlink_reply *reply, const struct nlmsghdr *request, size_t len);
+/* With NETLINK_GET_STRICT_CHK: 0, -EINVAL, -ERANGE, -ENODEV, -ENOENT. */
+int netlink_check_dump(const struct nlmsghdr *request, size_t len, struct netlink_filter *filter);
 int netlink_route_change(const struct nlmsghdr *request, size_t len); /* RTM_NEW* and its like, of who may */
 int netlink_diag_request(struct netlink_reply *reply, const struct nlmsghdr *request, size_t len);
 int netlink_generic_request(struct netlink_reply *reply, const struct nlmsghdr *request, size_t len);

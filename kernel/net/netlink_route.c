@@ -21,6 +21,7 @@
 
 struct query {
 	struct netlink_reply *reply;
+	struct netlink_filter filter;
 	uint8_t family; /* AF_UNSPEC: all */
 	int index;      /* 0: all */
 	const char *name;
@@ -101,7 +102,7 @@ static void tell_address(void *arg, const struct inet_address *a)
 	struct query *q = arg;
 	struct ifaddrmsg *info;
 
-	if ((q->family && q->family != a->family) || (q->index && q->index != a->index))
+	if ((q->family && q->family != a->family) || (q->filter.index && q->filter.index != a->index))
 		return;
 	info = reply_begin(q->reply, q->type ? q->type : RTM_NEWADDR, sizeof(*info));
 	if (!info)
@@ -163,11 +164,19 @@ static void put_route(struct query *q, const struct inet_route *r, unsigned tabl
 	reply_end(q->reply);
 }
 
+static bool wants_route(const struct query *q, const struct inet_route *r, unsigned table)
+{
+	const struct netlink_filter *f = &q->filter;
+
+	return (!f->table || f->table == table) && (!f->protocol || f->protocol == r->protocol) && (!f->index || f->index == r->index) &&
+	       (!f->type || f->type == (r->local ? RTN_LOCAL : RTN_UNICAST));
+}
+
 static void tell_route(void *arg, const struct inet_route *r)
 {
 	struct query *q = arg;
 
-	if (!q->family || q->family == r->family)
+	if ((!q->family || q->family == r->family) && wants_route(q, r, RT_TABLE_MAIN))
 		put_route(q, r, RT_TABLE_MAIN);
 }
 
@@ -178,7 +187,7 @@ static void tell_local(void *arg, const struct inet_address *a)
 		.scope = a->family == AF_INET ? RT_SCOPE_HOST : RT_SCOPE_UNIVERSE, .protocol = RTPROT_KERNEL, .local = true};
 	struct query *q = arg;
 
-	if (q->family && q->family != a->family)
+	if ((q->family && q->family != a->family) || !wants_route(q, &r, RT_TABLE_LOCAL))
 		return;
 	memcpy(r.destination, a->address, sizeof(r.destination));
 	put_route(q, &r, RT_TABLE_LOCAL);
@@ -216,14 +225,15 @@ static void tell_neighbour(void *arg, const struct inet_neighbour *n)
 	struct query *q = arg;
 	struct ndmsg *info;
 
-	if (q->family && q->family != n->family)
+	if ((q->family && q->family != n->family) || (q->filter.index && q->filter.index != n->index))
 		return;
 	info = reply_begin(q->reply, q->type ? q->type : RTM_NEWNEIGH, sizeof(*info));
 	if (!info)
 		return;
 	info->ndm_family = n->family;
 	info->ndm_ifindex = n->index;
-	info->ndm_state = n->permanent ? NUD_PERMANENT : NUD_REACHABLE;
+	info->ndm_state = n->state;
+	info->ndm_flags = n->router ? NTF_ROUTER : 0;
 	info->ndm_type = RTN_UNICAST;
 	reply_put(q->reply, NDA_DST, n->address, address_size(n->family));
 	reply_put(q->reply, NDA_LLADDR, n->mac, sizeof(n->mac));
@@ -336,6 +346,15 @@ int netlink_route_request(struct netlink_reply *reply, const struct nlmsghdr *re
 		q.family = *(const uint8_t *)NLMSG_DATA(request);
 	if (q.family != AF_INET && q.family != AF_INET6)
 		q.family = AF_UNSPEC;
+	if (dump && reply->sock->strict) {
+		int rc = netlink_check_dump(request, len, &q.filter);
+
+		if (rc)
+			return rc;
+		reply->filtered = q.filter.set;
+		if (q.filter.nothing)
+			return 0;
+	}
 	switch (request->nlmsg_type) {
 	case RTM_GETLINK:
 		return get_link(&q, request, len);

@@ -6,6 +6,7 @@
  * next: a netif is never taken away. An address brings the route to its prefix, and takes it along.
  */
 #include <linux/if_addr.h>
+#include <linux/neighbour.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <lwip/etharp.h>
@@ -496,6 +497,7 @@ int inet_set_neighbour(const struct inet_neighbour *n, bool add)
 	if (add)
 		*slot = (struct permanent){address.addr, device};
 	told.permanent = true;
+	told.state = NUD_PERMANENT;
 	netlink_route_tell_neighbour(&told, add);
 	return 0;
 }

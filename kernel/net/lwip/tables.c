@@ -1,7 +1,9 @@
 /*
  * What the network consists of, as kernel/net/inet.h tells it to netlink, to the SIOCGIF ioctls and to /proc/net.
  */
+#include <linux/neighbour.h>
 #include <lwip/etharp.h>
+#include <lwip/priv/nd6_priv.h>
 
 #include "kernel/net/lwip/device.h"
 
@@ -163,6 +165,26 @@ int inet_route_to(int family, const uint8_t *to, struct inet_route *out)
 	return 0;
 }
 
+/* Those whose Ethernet address is known; lwIP numbers their states. */
+static void tell_neighbours6(void (*fn)(void *arg, const struct inet_neighbour *neighbour), void *arg)
+{
+	static const uint8_t states[] = {[ND6_REACHABLE] = NUD_REACHABLE, [ND6_STALE] = NUD_STALE, [ND6_DELAY] = NUD_DELAY,
+		[ND6_PROBE] = NUD_PROBE};
+
+	for (unsigned i = 0; i < LWIP_ND6_NUM_NEIGHBORS; i++) {
+		const struct nd6_neighbor_cache_entry *entry = &neighbor_cache[i];
+		struct inet_neighbour out = {.family = AF_INET6, .router = entry->isrouter};
+
+		if (entry->state >= ARRAY_SIZE(states) || !states[entry->state])
+			continue;
+		out.state = states[entry->state];
+		out.index = netif_get_index(entry->netif);
+		memcpy(out.address, entry->next_hop_address.addr, sizeof(out.address));
+		memcpy(out.mac, entry->lladdr, sizeof(out.mac));
+		fn(arg, &out);
+	}
+}
+
 void inet_for_each_neighbour(void (*fn)(void *arg, const struct inet_neighbour *neighbour), void *arg)
 {
 	for (unsigned i = 0; i < ARP_TABLE_SIZE; i++) {
@@ -177,6 +199,8 @@ void inet_for_each_neighbour(void (*fn)(void *arg, const struct inet_neighbour *
 		memcpy(out.address, address, 4);
 		memcpy(out.mac, mac, sizeof(out.mac));
 		out.permanent = change_neighbour_is_permanent(out.address);
+		out.state = out.permanent ? NUD_PERMANENT : NUD_REACHABLE;
 		fn(arg, &out);
 	}
+	tell_neighbours6(fn, arg);
 }
