@@ -97,6 +97,7 @@ done
 step "the OCI specification, field by field" timeout 400 bash test/oci/spec.sh "$build"
 
 [ -z "$all" ] || step "10,000 idle and 100,000 short connections" timeout 400 bash test/cli/connections.sh "$build" 10000 100000
+[ -z "$all" ] || step "servers, for longer and with PostgreSQL" timeout -k 5 600 bash test/cli/servers.sh "$build" all
 [ -z "$all" ] || step "deaths, 400 rounds" timeout 1200 bash test/cli/deaths.sh "$build" 400
 [ -z "$all" ] || step "soak: 1000 lives, 200 after another, 50 at once" timeout -k 5 3600 bash test/cli/soak.sh "$build" 1000 200 50
 
