@@ -40,7 +40,7 @@ int64_t sys_mount(struct regs *regs)
 		target = path_from_user(PTR1(regs), false, &rc);
 	if (!rc)
 		rc = optional_string(PTR2(regs), &type);
-	/* A remount's or bind's data is not looked at, so it need not be a string. */
+	/* A bind's data is not looked at, so it need not be a string. */
 	if (!rc && !(ARG3(regs) & (MS_BIND | MS_MOVE)))
 		rc = optional_string(PTR4(regs), &data);
 	if (!rc)

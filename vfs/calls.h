@@ -73,7 +73,7 @@ int vfs_pivot_root(const char *new_root, const char *put_old);
 /* at NULL: the root of the tree. */
 int vfs_mount_fs(const struct fs_type *type, const struct mount_args *args, const struct path *at);
 int vfs_mount_bind(const struct path *from, const struct path *at, bool recursive);
-int vfs_remount(const struct path *at, unsigned long flags);
+int vfs_remount(const struct path *at, unsigned long flags, const char *data); /* data: options, or NULL */
 int vfs_statfs(const struct path *path, struct statfs64_data *out);
 int vfs_sync_all(void);
 

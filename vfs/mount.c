@@ -304,8 +304,10 @@ int vfs_mount_bind(const struct path *from, const struct path *at, bool recursiv
 	return rc ? rc : mount_propagate(top);
 }
 
-int vfs_remount(const struct path *at, unsigned long flags)
+int vfs_remount(const struct path *at, unsigned long flags, const char *data)
 {
+	struct superblock *sb = at->mount->sb;
+
 	if (at->dentry != at->mount->root)
 		return -EINVAL;
 	if (!mount_flags_may_be(at->mount, flags))
@@ -317,8 +319,14 @@ int vfs_remount(const struct path *at, unsigned long flags)
 		at->mount->flags = flags & MOUNT_FLAGS;
 		return 0;
 	}
+	if (data && sb->ops && sb->ops->reconfigure) {
+		int rc = sb->ops->reconfigure(sb, data);
+
+		if (rc)
+			return rc;
+	}
 	at->mount->flags = flags & MOUNT_FLAGS;
-	at->mount->sb->flags = (at->mount->sb->flags & ~(unsigned)MS_RDONLY) | (unsigned)(flags & MS_RDONLY);
+	sb->flags = (sb->flags & ~(unsigned)MS_RDONLY) | (unsigned)(flags & MS_RDONLY);
 	return 0;
 }
 
@@ -406,7 +414,7 @@ int vfs_mount(const char *source, const char *target, const char *type, unsigned
 	if (!(flags & (MS_NOATIME | MS_STRICTATIME)))
 		flags |= MS_RELATIME;
 	if (flags & MS_REMOUNT)
-		rc = vfs_remount(&at, flags);
+		rc = vfs_remount(&at, flags, data);
 	else if (flags & MS_BIND)
 		rc = mount_bind_path(source, &at, flags);
 	else if (flags & MOUNT_PROPAGATION)

@@ -39,10 +39,13 @@ static bool capability_overrides(const struct inode *inode, unsigned mask)
 
 int inode_permission(struct inode *inode, unsigned mask)
 {
+	return inode->ops && inode->ops->permission ? inode->ops->permission(inode, mask) : inode_permission_by_mode(inode, mask);
+}
+
+int inode_permission_by_mode(const struct inode *inode, unsigned mask)
+{
 	uint32_t mode = inode->mode;
 
-	if (inode->ops && inode->ops->permission)
-		return inode->ops->permission(inode, mask);
 	mask &= MAY_READ | MAY_WRITE | MAY_EXEC;
 	/* Everyone may: the usual case for directories on the way. */
 	if ((mode & (mode >> 3) & (mode >> 6) & mask) == mask)

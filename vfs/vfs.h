@@ -229,6 +229,7 @@ struct superblock_ops {
 	int (*sync)(struct superblock *sb);      /* absent: nothing to do */
 	void (*destroy)(struct superblock *sb);  /* last mount gone */
 	void (*show_options)(struct superblock *sb, char *buf, size_t size);
+	int (*reconfigure)(struct superblock *sb, const char *data); /* a remount's options; absent: ignored */
 	void (*dentry_release)(struct dentry *dentry); /* private data of a dying dentry */
 };
 
@@ -356,6 +357,7 @@ char *path_print(const struct path *path, const struct path *root, char *buf, si
 #define MAY_WRITE 2u
 #define MAY_READ 4u
 int inode_permission(struct inode *inode, unsigned mask); /* fsuid/fsgid and capabilities of current */
+int inode_permission_by_mode(const struct inode *inode, unsigned mask); /* without the inode's own rule, for that rule's use */
 bool inode_owner_or_capable(const struct inode *inode); /* current: fsuid is its owner, or CAP_FOWNER over it */
 int mount_want_write(const struct mount *mount);          /* 0 or -EROFS */
 

@@ -10,5 +10,6 @@ both() { # COMMAND…: here, then in the sandbox
 		{ echo "in the sandbox: $*: status $?, $out"; failed=1; }
 }
 both "$build/programs/namespaces"
+both "$build/programs/mountoptions"
 both unshare -p -f "$build/programs/seccomp"
 exit $failed

@@ -8,6 +8,16 @@
 #include "kernel/namespaces.h"
 #include "vfs/proc/pseudo.h"
 
+/* Who may not trace a process: sees all of it; its directory alone; not even that; nor who is in the group (hidepid=0, 1, 2, 4). */
+enum proc_hide { PROC_HIDE_NOTHING, PROC_HIDE_CONTENT, PROC_HIDE_PROCESSES, PROC_HIDE_UNTRACEABLE = 4 };
+
+struct proc_sb {
+	struct pid_ns *ns; /* referenced */
+	enum proc_hide hide;
+	uint32_t gid;        /* whose members see all */
+	bool processes_only; /* subset=pid */
+};
+
 #define PROC_USER_HZ_NS 10000000ull /* ns of a clock tick as programs see it (USER_HZ 100) */
 
 extern const struct pseudo_entry proc_global_table[]; /* global.c: files at the root */
@@ -16,8 +26,12 @@ extern const struct pseudo_entry proc_net_table[];    /* net.c: below /proc/PID/
 extern const struct pseudo_entry proc_pid_table[], proc_tid_table[]; /* The pid namespace of whoever mounted it: its numbers are the ones shown. */
 static inline struct pid_ns *proc_pid_ns(const struct superblock *sb)
 {
-	return sb->private;
+	return ((const struct proc_sb *)sb->private)->ns;
 }
+/* May the current task see `task` there, where what needs `least` or more is hidden? super.c */
+bool proc_may_see(const struct superblock *sb, const struct task *task, enum proc_hide least);
+extern const struct pseudo_entry proc_root_entry; /* root.c */
+extern const struct file_ops proc_pid_file_ops;   /* of the directories /proc/PID, nothing else */
 
 /* pid.c */
 extern const struct inode_ops proc_fd_inode_ops, proc_task_inode_ops; /* pid_fd.c: fd, fdinfo; task */

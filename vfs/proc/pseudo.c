@@ -91,7 +91,7 @@ const struct pseudo_entry *pseudo_find(const struct pseudo_entry *table, const c
 	return NULL;
 }
 
-static int pseudo_lookup(struct inode *dir, struct dentry *dentry, struct inode **inode)
+int pseudo_lookup(struct inode *dir, struct dentry *dentry, struct inode **inode)
 {
 	const struct pseudo_entry *entry = pseudo_find(pseudo_of(dir)->entry->children, dentry->name, dentry->name_len);
 
@@ -120,7 +120,7 @@ bool pseudo_emit_table(struct file *file, struct dir_emitter *emitter, const str
 	return true;
 }
 
-static int pseudo_readdir(struct file *file, struct dir_emitter *emitter)
+int pseudo_readdir(struct file *file, struct dir_emitter *emitter)
 {
 	if (dir_emit_dots(file, emitter))
 		pseudo_emit_table(file, emitter, pseudo_of(file->inode)->entry->children, PSEUDO_FIRST_COOKIE);

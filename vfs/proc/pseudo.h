@@ -70,6 +70,8 @@ struct inode *pseudo_inode_create(struct superblock *sb, const struct pseudo_ent
 /* The same place as `parent` one level down. */
 struct inode *pseudo_child(struct inode *parent, const struct pseudo_entry *entry);
 const struct pseudo_entry *pseudo_find(const struct pseudo_entry *table, const char *name, unsigned len);
+int pseudo_lookup(struct inode *dir, struct dentry *dentry, struct inode **inode);
+int pseudo_readdir(struct file *file, struct dir_emitter *emitter);
 /* Lists a table from the directory's position on; cookies are base + index + 1. false: no more room. */
 bool pseudo_emit_table(struct file *file, struct dir_emitter *emitter, const struct pseudo_entry *table, uint64_t base);
 struct superblock *pseudo_superblock(const struct fs_type *type, const struct pseudo_entry *root, uint64_t magic);

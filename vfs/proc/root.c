@@ -1,10 +1,8 @@
 /*
- * The root of proc(5): processes by number, self, thread-self, and the files of global.c. Registers the type.
+ * The root of proc(5): processes by number, self, thread-self, and the files of global.c.
  */
 #include <linux/errno.h>
-#include <linux/magic.h>
 
-#include "vfs/fs_init.h"
 #include "vfs/proc/proc.h"
 
 #define PID_COOKIE 1000u /* + pid; the fixed entries come before */
@@ -27,14 +25,66 @@ static int64_t readlink_thread_self(struct pseudo_inode *p, char *buf, size_t si
 static const struct pseudo_entry self_table[] = {
 	{.name = "self", .mode = S_IFLNK | 0777, .readlink = readlink_self},
 	{.name = "thread-self", .mode = S_IFLNK | 0777, .readlink = readlink_thread_self},
+	{.name = NULL},
+};
+
+static const struct pseudo_entry sys_table[] = {
 	{.name = "sys", .mode = S_IFDIR | 0555, .children = proc_sys_table},
 	{.name = NULL},
 };
+
+/* What is there beside the processes, and where the cookies of each table begin. subset=pid leaves the first. */
+static const struct {
+	const struct pseudo_entry *table;
+	uint64_t base;
+} fixed[] = {
+	{self_table, PSEUDO_FIRST_COOKIE},
+	{sys_table, PSEUDO_FIRST_COOKIE + ARRAY_SIZE(self_table)},
+	{proc_global_table, PSEUDO_FIRST_COOKIE + ARRAY_SIZE(self_table) + ARRAY_SIZE(sys_table)},
+};
+
+static unsigned fixed_tables(const struct superblock *sb)
+{
+	return ((const struct proc_sb *)sb->private)->processes_only ? 1 : ARRAY_SIZE(fixed);
+}
+
+/* ---- /proc/PID, where hidepid is asked ---- */
+
+static int pid_dir_getattr(struct inode *inode)
+{
+	const struct task *task = pseudo_task(pseudo_of(inode));
+
+	if (task && !proc_may_see(inode->sb, task, PROC_HIDE_PROCESSES))
+		return -ENOENT;
+	return pseudo_getattr(inode);
+}
+
+static int pid_dir_permission(struct inode *inode, unsigned mask)
+{
+	const struct task *task = pseudo_task(pseudo_of(inode));
+
+	if (task && !proc_may_see(inode->sb, task, PROC_HIDE_CONTENT))
+		return ((const struct proc_sb *)inode->sb->private)->hide == PROC_HIDE_PROCESSES ? -ENOENT : -EPERM;
+	return inode_permission_by_mode(inode, mask);
+}
+
+static const struct inode_ops pid_dir_inode_ops = {
+	.lookup = pseudo_lookup,
+	.getattr = pid_dir_getattr,
+	.setattr = pseudo_setattr,
+	.permission = pid_dir_permission,
+	.revalidate = pseudo_revalidate,
+	.destroy = pseudo_destroy,
+};
+
+const struct file_ops proc_pid_file_ops = {.readdir = pseudo_readdir};
 
 static const struct pseudo_entry pid_entry = {
 	.name = "process entry",
 	.mode = S_IFDIR | 0555,
 	.children = proc_pid_table,
+	.iops = &pid_dir_inode_ops,
+	.fops = &proc_pid_file_ops,
 };
 
 static int parse_pid(const char *name, unsigned len)
@@ -53,11 +103,13 @@ static int parse_pid(const char *name, unsigned len)
 
 static int root_lookup(struct inode *dir, struct dentry *dentry, struct inode **inode)
 {
-	const struct pseudo_entry *entry = pseudo_find(self_table, dentry->name, dentry->name_len);
+	const struct pseudo_entry *entry = NULL;
 	int pid = parse_pid(dentry->name, dentry->name_len);
 
-	if (!entry)
-		entry = pseudo_find(proc_global_table, dentry->name, dentry->name_len);
+	const struct proc_sb *info = dir->sb->private;
+
+	for (unsigned i = 0; !entry && i < fixed_tables(dir->sb); i++)
+		entry = pseudo_find(fixed[i].table, dentry->name, dentry->name_len);
 	if (entry) {
 		*inode = pseudo_inode_create(dir->sb, entry, NULL, 0, 0);
 		return *inode ? 0 : -ENOMEM;
@@ -67,6 +119,8 @@ static int root_lookup(struct inode *dir, struct dentry *dentry, struct inode **
 		struct task *task = task_find_global(pid_ns_global(ns, pid)); /* a thread's number works, unlisted */
 
 		if (!task || !task->process || task->kernel_task || !task_nr(ns, task))
+			return -ENOENT;
+		if (info->hide == PROC_HIDE_UNTRACEABLE && !proc_may_see(dir->sb, task, PROC_HIDE_CONTENT))
 			return -ENOENT;
 		*inode = pseudo_inode_create(dir->sb, &pid_entry, task, task == task->process->leader ? 0 : task->tid, 0);
 		if (*inode)
@@ -82,10 +136,10 @@ static int root_readdir(struct file *file, struct dir_emitter *emitter)
 
 	if (!dir_emit_dots(file, emitter))
 		return 0;
-	if (!pseudo_emit_table(file, emitter, self_table, PSEUDO_FIRST_COOKIE))
-		return 0;
-	if (!pseudo_emit_table(file, emitter, proc_global_table, PSEUDO_FIRST_COOKIE + ARRAY_SIZE(self_table)))
-		return 0;
+	for (unsigned i = 0; i < fixed_tables(file->inode->sb); i++) {
+		if (!pseudo_emit_table(file, emitter, fixed[i].table, fixed[i].base))
+			return 0;
+	}
 	for (;;) {
 		char name[12];
 		int next = 0, len;
@@ -93,7 +147,8 @@ static int root_readdir(struct file *file, struct dir_emitter *emitter)
 		TAILQ_FOREACH(process, &all_processes, all) {
 			int nr = process_nr(proc_pid_ns(file->inode->sb), process);
 
-			if (nr > 0 && (uint64_t)nr + PID_COOKIE > file->pos && (!next || nr < next))
+			if (nr > 0 && (uint64_t)nr + PID_COOKIE > file->pos && (!next || nr < next) &&
+				proc_may_see(file->inode->sb, process->leader, PROC_HIDE_PROCESSES))
 				next = nr;
 		}
 		if (!next)
@@ -117,42 +172,9 @@ static const struct file_ops root_file_ops = {
 	.readdir = root_readdir,
 };
 
-static const struct pseudo_entry root_entry = {
+const struct pseudo_entry proc_root_entry = {
 	.name = "/",
 	.mode = S_IFDIR | 0555,
 	.iops = &root_inode_ops,
 	.fops = &root_file_ops,
 };
-
-static void procfs_destroy(struct superblock *sb)
-{
-	ns_put(&proc_pid_ns(sb)->ns);
-}
-
-static const struct superblock_ops procfs_ops = {.destroy = procfs_destroy};
-
-static int procfs_mount(const struct fs_type *type, const struct mount_args *args, struct superblock **sb)
-{
-	struct pid_ns *ns = current->process->pid_ns;
-
-	*sb = pseudo_superblock(type, &root_entry, PROC_SUPER_MAGIC);
-	if (!*sb)
-		return -ENOMEM;
-	(*sb)->private = ns;
-	(*sb)->ops = &procfs_ops;
-	ns_get(&ns->ns);
-	return 0;
-}
-
-static const struct user_ns *procfs_owner(void)
-{
-	return current->process->pid_ns->ns.owner;
-}
-
-static struct fs_type procfs_type = {.name = "proc", .nodev = true, .in_user_ns = true, .unmasked = true,
-	.owner = procfs_owner, .mount = procfs_mount};
-
-void procfs_init(void)
-{
-	fs_register(&procfs_type);
-}

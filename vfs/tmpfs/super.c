@@ -6,6 +6,7 @@
 #include "vfs/tmpfs/internal.h"
 
 #define TMPFS_MAGIC 0x01021994
+#define RAMFS_MAGIC 0x858458f6
 
 /* A number with k, m, g or % behind it; % is of `whole`. False: malformed. */
 static bool parse_size(const char *text, size_t len, uint64_t whole, uint64_t *out)
@@ -142,6 +143,27 @@ static void tmpfs_show_options(struct superblock *sb, char *buf, size_t size)
 		snprintf(buf + used, size - used, ",inode64");
 }
 
+/* A remount changes the limits only; there is none to add where there was none. */
+static int tmpfs_reconfigure(struct superblock *sb, const char *data)
+{
+	struct tmpfs_sb *info = sb->private, changed = *info;
+	struct mm_counters memory;
+	int rc;
+
+	mm_counters_read(&memory);
+	rc = parse_options(&changed, data, memory.total);
+	if (rc)
+		return rc;
+	if (changed.max_pages && changed.max_pages != info->max_pages && (!info->max_pages || changed.max_pages < info->used_pages))
+		return -EINVAL;
+	if (changed.max_inodes && changed.max_inodes != info->max_inodes &&
+		(!info->max_inodes || changed.max_inodes < info->used_inodes))
+		return -EINVAL;
+	info->max_pages = changed.max_pages;
+	info->max_inodes = changed.max_inodes;
+	return 0;
+}
+
 static void tmpfs_sb_destroy(struct superblock *sb)
 {
 	kfree(sb->private);
@@ -150,15 +172,16 @@ static void tmpfs_sb_destroy(struct superblock *sb)
 static const struct superblock_ops tmpfs_super_ops = {
 	.statfs = tmpfs_statfs,
 	.show_options = tmpfs_show_options,
+	.reconfigure = tmpfs_reconfigure,
 	.destroy = tmpfs_sb_destroy,
 };
 
 static struct fs_type tmpfs_type;
 
-static int make(const struct tmpfs_sb *options, struct superblock **out)
+static int make(const struct fs_type *type, uint64_t magic, const struct tmpfs_sb *options, struct superblock **out)
 {
 	struct tmpfs_sb *info = kmalloc(sizeof(*info));
-	struct superblock *sb = superblock_create(&tmpfs_type, &tmpfs_super_ops, TMPFS_MAGIC);
+	struct superblock *sb = superblock_create(type, &tmpfs_super_ops, magic);
 	struct inode *root;
 
 	if (!info || !sb) {
@@ -199,16 +222,29 @@ static int tmpfs_mount(const struct fs_type *type, const struct mount_args *args
 		options.gid = current->cred->fsgid;
 	}
 	rc = parse_options(&options, args->data, memory.total);
-	return rc ? rc : make(&options, sb);
+	return rc ? rc : make(type, TMPFS_MAGIC, &options, sb);
 }
 
 int tmpfs_create_unlimited(struct superblock **sb)
 {
 	struct tmpfs_sb options = {.mode = 0755};
 
-	return make(&options, sb);
+	return make(&tmpfs_type, TMPFS_MAGIC, &options, sb);
 }
 
+/* A tmpfs without limits. Options it does not know are ignored there: the root's mode is all it has. */
+static int ramfs_mount(const struct fs_type *type, const struct mount_args *args, struct superblock **sb)
+{
+	struct tmpfs_sb options = {.mode = 0755}, parsed = options;
+
+	if (!parse_options(&parsed, args->data, 0))
+		options.mode = parsed.mode;
+	options.uid = current->cred->fsuid;
+	options.gid = current->cred->fsgid;
+	return make(type, RAMFS_MAGIC, &options, sb);
+}
+
+static struct fs_type ramfs_type = {.name = "ramfs", .nodev = true, .in_user_ns = true, .mount = ramfs_mount};
 static struct fs_type tmpfs_type = {.name = "tmpfs", .nodev = true, .in_user_ns = true, .mount = tmpfs_mount};
 
 void tmpfs_register(void)
@@ -216,4 +252,5 @@ void tmpfs_register(void)
 	if (fs_find("tmpfs"))
 		return;
 	fs_register(&tmpfs_type);
+	fs_register(&ramfs_type);
 }

@@ -1,0 +1,170 @@
+/*
+ * Superblocks of proc: whose numbers they show, and the options that say who sees which processes (proc(5): hidepid, gid,
+ * subset). Each mount(2) makes one of its own.
+ */
+#include <linux/errno.h>
+#include <linux/magic.h>
+
+#include "kernel/user_ns.h"
+#include "vfs/fs_init.h"
+#include "vfs/proc/proc.h"
+
+struct option_value {
+	const char *text;
+	unsigned value;
+};
+
+static const struct option_value hide_values[] = {
+	{"0", PROC_HIDE_NOTHING}, {"off", PROC_HIDE_NOTHING}, {"1", PROC_HIDE_CONTENT}, {"noaccess", PROC_HIDE_CONTENT},
+	{"2", PROC_HIDE_PROCESSES}, {"invisible", PROC_HIDE_PROCESSES}, {"4", PROC_HIDE_UNTRACEABLE},
+	{"ptraceable", PROC_HIDE_UNTRACEABLE},
+};
+
+bool proc_may_see(const struct superblock *sb, const struct task *task, enum proc_hide least)
+{
+	const struct proc_sb *info = sb->private;
+
+	if (info->hide != PROC_HIDE_UNTRACEABLE) {
+		if (info->hide < least || cred_in_group(current->cred, info->gid))
+			return true;
+	}
+	return !ptrace_may_access(task, PTRACE_BY_FS_IDS);
+}
+
+/* ---- options ---- */
+
+static bool is_word(const char *text, size_t len, const char *word)
+{
+	return strlen(word) == len && !memcmp(text, word, len);
+}
+
+static int parse_hide(struct proc_sb *info, const char *text, size_t len)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(hide_values); i++) {
+		if (is_word(text, len, hide_values[i].text)) {
+			info->hide = (enum proc_hide)hide_values[i].value;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+static int parse_gid(struct proc_sb *info, const char *text, size_t len)
+{
+	uint64_t gid = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] < '0' || text[i] > '9' || gid >= UINT32_MAX / 10)
+			return -EINVAL;
+		gid = gid * 10 + (uint64_t)(text[i] - '0');
+	}
+	info->gid = gid_from_user((uint32_t)gid);
+	return len && info->gid != ID_NONE ? 0 : -EINVAL;
+}
+
+static int parse_option(struct proc_sb *info, const char *key, size_t key_len, const char *value, size_t len)
+{
+	if (is_word(key, key_len, "hidepid"))
+		return parse_hide(info, value, len);
+	if (is_word(key, key_len, "gid"))
+		return parse_gid(info, value, len);
+	if (!is_word(key, key_len, "subset") || !is_word(value, len, "pid"))
+		return -EINVAL;
+	info->processes_only = true;
+	return 0;
+}
+
+static int parse_options(struct proc_sb *info, const char *data)
+{
+	while (*data) {
+		const char *end = data, *equals;
+		int rc = 0;
+
+		while (*end && *end != ',')
+			end++;
+		for (equals = data; equals < end && *equals != '=';)
+			equals++;
+		if (end != data)
+			rc = equals == end ? -EINVAL :
+				parse_option(info, data, (size_t)(equals - data), equals + 1, (size_t)(end - equals - 1));
+		if (rc)
+			return rc;
+		data = *end ? end + 1 : end;
+	}
+	return 0;
+}
+
+static void show_options(struct superblock *sb, char *buf, size_t size)
+{
+	static const char *const names[] = {
+		[PROC_HIDE_CONTENT] = "noaccess", [PROC_HIDE_PROCESSES] = "invisible", [PROC_HIDE_UNTRACEABLE] = "ptraceable"};
+	const struct proc_sb *info = sb->private;
+	size_t used = 0;
+
+	*buf = '\0';
+	if (info->gid)
+		used += (size_t)snprintf(buf, size, ",gid=%u", gid_to_user(info->gid));
+	if (info->hide)
+		used += (size_t)snprintf(buf + used, size - used, ",hidepid=%s", names[info->hide]);
+	if (info->processes_only)
+		snprintf(buf + used, size - used, ",subset=pid");
+}
+
+/* ---- their lives ---- */
+
+static int reconfigure(struct superblock *sb, const char *data)
+{
+	struct proc_sb *info = sb->private, changed = *info;
+	int rc = parse_options(&changed, data);
+
+	if (!rc)
+		*info = changed;
+	return rc;
+}
+
+static void destroy(struct superblock *sb)
+{
+	struct proc_sb *info = sb->private;
+
+	ns_put(&info->ns->ns);
+	kfree(info);
+}
+
+static const struct superblock_ops procfs_ops = {
+	.destroy = destroy,
+	.show_options = show_options,
+	.reconfigure = reconfigure,
+};
+
+static int procfs_mount(const struct fs_type *type, const struct mount_args *args, struct superblock **sb)
+{
+	struct proc_sb options = {.ns = current->process->pid_ns}, *info;
+	int rc = parse_options(&options, args->data);
+
+	if (rc)
+		return rc;
+	info = kmalloc(sizeof(*info));
+	*sb = info ? pseudo_superblock(type, &proc_root_entry, PROC_SUPER_MAGIC) : NULL;
+	if (!*sb) {
+		kfree(info);
+		return -ENOMEM;
+	}
+	*info = options;
+	(*sb)->private = info;
+	(*sb)->ops = &procfs_ops;
+	ns_get(&info->ns->ns);
+	return 0;
+}
+
+static const struct user_ns *procfs_owner(void)
+{
+	return current->process->pid_ns->ns.owner;
+}
+
+static struct fs_type procfs_type = {.name = "proc", .nodev = true, .in_user_ns = true, .unmasked = true,
+	.owner = procfs_owner, .mount = procfs_mount};
+
+void procfs_init(void)
+{
+	fs_register(&procfs_type);
+}
