@@ -85,6 +85,8 @@ static int check_open_how(const struct open_how *how)
 		return -EINVAL;
 	if (how->flags & (O_CREAT | __O_TMPFILE) ? how->mode & ~07777ull : how->mode)
 		return -EINVAL;
+	if (how->flags & __O_TMPFILE && how->flags & O_CREAT)
+		return -EINVAL;
 	if (how->flags & O_PATH && how->flags & ~(uint64_t)(O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC))
 		return -EINVAL;
 	if (how->resolve & RESOLVE_CACHED)

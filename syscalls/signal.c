@@ -295,23 +295,26 @@ int64_t sys_rt_tgsigqueueinfo(struct regs *regs)
 	return rc ? rc : send_to_thread(INT0(regs), INT1(regs), &info);
 }
 
-/* pidfd_send_signal(2) takes a pidfd, or a directory /proc/PID that is open. No reference; NULL: neither, or gone. */
-static struct process *process_of_file(const struct file *file)
+/* pidfd_send_signal(2) takes a pidfd, or a directory /proc/PID that is open. No reference. 0, -EBADF: neither, -ESRCH: gone. */
+static int process_of_file(const struct file *file, struct process **process)
 {
-	struct process *process = pidfd_process(file);
-
-	if (process || !file->inode || file->inode->sb->magic != PROC_SUPER_MAGIC)
-		return process;
+	*process = pidfd_process(file);
+	if (*process)
+		return 0;
+	if (!file->inode || file->inode->sb->magic != PROC_SUPER_MAGIC)
+		return -EBADF;
 	const struct pseudo_inode *inode = pseudo_of(file->inode);
 	if (!inode->entry || inode->entry->children != proc_pid_table || !proc_is_process(inode))
-		return NULL;
+		return -EBADF;
 	const struct task *task = pseudo_task(inode);
-	return task ? task->process : NULL;
+	*process = task ? task->process : NULL;
+	return task ? 0 : -ESRCH;
 }
 
 int64_t sys_pidfd_send_signal(struct regs *regs)
 {
-	int signo = INT1(regs), rc = 0;
+	int signo = INT1(regs), rc;
+	struct process *process;
 	struct ksiginfo info;
 
 	if (ARG3(regs))
@@ -319,10 +322,8 @@ int64_t sys_pidfd_send_signal(struct regs *regs)
 	struct file *file = fd_file(INT0(regs));
 	if (!file)
 		return -EBADF;
-	struct process *process = process_of_file(file);
-	if (!process)
-		rc = -EBADF;
-	else if (!valid_signal(signo))
+	rc = process_of_file(file, &process);
+	if (!rc && !valid_signal(signo))
 		rc = -EINVAL;
 	if (!rc && ARG2(regs))
 		rc = user_info(PTR2(regs), signo, pid_vnr(process->pid), &info);

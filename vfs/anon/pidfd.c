@@ -5,6 +5,7 @@
 #include <linux/eventpoll.h>
 #include <linux/fcntl.h>
 
+#include "kernel/namespaces.h"
 #include "kernel/task.h"
 #include "ring0/lib.h"
 #include "vfs/anon/anon.h"
@@ -22,12 +23,22 @@ static void pidfd_release(struct file *file)
 	process_put(file->private);
 }
 
+/* -1 once it was waited for, 0 where the reader's namespace does not see it; then its numbers in the namespaces further in. */
 static void pidfd_show_fdinfo(struct file *file, char *buf, size_t size)
 {
 	const struct process *process = file->private;
-	int pid = process->threads || process->zombie ? pid_vnr(process->pid) : -1;
+	const struct pid_ns *reader = current->process->pid_ns, *ns;
+	int pid = process->leader ? process_nr(reader, process) : -1;
+	size_t used = (size_t)snprintf(buf, size, "Pid:\t%d\nNSpid:\t%d", pid, pid);
 
-	snprintf(buf, size, "Pid:\t%d\nNSpid:\t%d\n", pid, pid);
+	for (unsigned level = reader->level + 1; pid > 0 && level <= process->pid_ns->level; level++) {
+		for (ns = process->pid_ns; ns->level > level;)
+			ns = ns->parent;
+		if (used < size)
+			used += (size_t)snprintf(buf + used, size - used, "\t%d", process_nr(ns, process));
+	}
+	if (used < size)
+		snprintf(buf + used, size - used, "\n");
 }
 
 static const struct file_ops pidfd_file_ops = {

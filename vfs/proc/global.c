@@ -73,6 +73,8 @@ static int show_loadavg(struct seq *seq, struct pseudo_inode *p)
 		threads += process->threads;
 		last = MAX(last, process->pid);
 	}
+	if (!current->process->pid_ns->identity)
+		last = current->process->pid_ns->last;
 	for (unsigned i = 0; i < 3; i++) {
 		uint64_t load = sched_loadavg(i) + (1 << 11) / 200;
 

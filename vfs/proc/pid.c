@@ -572,6 +572,7 @@ static const struct pseudo_entry ns_table[] = {
 	FILE_R("stat", 0444, proc_show_stat), \
 	FILE_R("statm", 0444, proc_show_statm), \
 	FILE_R("status", 0444, proc_show_status), \
+	FILE_R("syscall", 0400, proc_show_syscall), \
 	{.name = "uid_map", .mode = S_IFREG | 0644, .show = show_uid_map, .write_as = write_uid_map}, \
 	FILE_R("wchan", 0444, show_wchan), \
 	{.name = "fd", .mode = S_IFDIR | 0500, .iops = &proc_fd_inode_ops, .fops = &proc_fd_file_ops}, \

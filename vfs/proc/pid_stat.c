@@ -374,3 +374,24 @@ int proc_show_limits(struct seq *seq, struct pseudo_inode *p)
 	}
 	return 0;
 }
+
+/* What a sleeping or stopped task is at: its call, the arguments, the stack and instruction pointers. */
+int proc_show_syscall(struct seq *seq, struct pseudo_inode *p)
+{
+	const struct task *task = pseudo_task(p);
+	int rc = task ? proc_may_inspect(task) : -ESRCH;
+
+	if (rc)
+		return rc;
+	const struct regs *regs = task->regs;
+	if (task != current && (task->state == TASK_RUNNING || task->state == TASK_RUNNABLE)) {
+		seq_puts(seq, "running\n");
+	} else if ((int64_t)regs->orig_rax < 0) {
+		seq_printf(seq, "-1 0x%lx 0x%lx\n", (unsigned long)regs->rsp, (unsigned long)regs->rip);
+	} else {
+		seq_printf(seq, "%lu 0x%lx 0x%lx 0x%lx 0x%lx 0x%lx 0x%lx 0x%lx 0x%lx\n", (unsigned long)regs->orig_rax,
+			(unsigned long)regs->rdi, (unsigned long)regs->rsi, (unsigned long)regs->rdx, (unsigned long)regs->r10,
+			(unsigned long)regs->r8, (unsigned long)regs->r9, (unsigned long)regs->rsp, (unsigned long)regs->rip);
+	}
+	return 0;
+}

@@ -50,6 +50,7 @@ int proc_show_status(struct seq *seq, struct pseudo_inode *p);
 int proc_show_statm(struct seq *seq, struct pseudo_inode *p);
 int proc_show_sched(struct seq *seq, struct pseudo_inode *p);
 int proc_show_io(struct seq *seq, struct pseudo_inode *p);
+int proc_show_syscall(struct seq *seq, struct pseudo_inode *p);
 int proc_show_limits(struct seq *seq, struct pseudo_inode *p);
 int proc_show_maps(struct seq *seq, struct pseudo_inode *p);
 int proc_show_smaps(struct seq *seq, struct pseudo_inode *p);
