@@ -429,7 +429,7 @@ static __attribute__((noreturn)) void condemn(struct task *task, int signo, bool
 
 static bool strict_enter(struct task *task, const struct regs *regs)
 {
-	switch (regs->orig_rax) {
+	switch ((uint32_t)regs->orig_rax) {
 	case __NR_read:
 	case __NR_write:
 	case __NR_exit:

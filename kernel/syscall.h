@@ -17,7 +17,7 @@ int64_t syscall_unknown(struct regs *regs);            /* -ENOSYS, logged once *
 
 static inline int64_t syscall_dispatch(struct regs *regs)
 {
-	uint64_t number = regs->orig_rax;
+	uint32_t number = (uint32_t)regs->orig_rax; /* as Linux takes it, whatever is above */
 
 	if (__builtin_expect(number >= SYSCALL_COUNT, 0))
 		return syscall_unknown(regs);

@@ -93,7 +93,11 @@ static int advise_remove(struct mm *mm, uint64_t start, uint64_t end)
 static int advise_populate(struct mm *mm, uint64_t start, uint64_t end, bool write)
 {
 	for (uint64_t at = start; at < end; at += PAGE_SIZE) {
+		const struct vma *vma = mm_find_vma(mm, at);
 		struct page *page;
+
+		if (!write && vma && vma->start <= at && !(vma->flags & VM_READ))
+			return -EINVAL;
 		int rc = mm_get_user_page(mm, at, write, false, &page);
 
 		if (rc < 0)

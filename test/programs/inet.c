@@ -133,6 +133,14 @@ static void sharing(void)
 	}
 	int other = socket(AF_INET, SOCK_STREAM, 0);
 	CHECK_ERRNO(bind(other, (void *)&a, sizeof(a)), EADDRINUSE);
+	/* Wider names may share it too; the more exact one gets what is for both. */
+	struct sockaddr_in any = at4("0.0.0.0", ntohs(a.sin_port));
+	struct sockaddr_in6 any6 = {.sin6_family = AF_INET6, .sin6_port = a.sin_port};
+	int wide[2] = {socket(AF_INET, SOCK_STREAM, 0), socket(AF_INET6, SOCK_STREAM, 0)};
+	for (int i = 0; i < 2; i++)
+		CHECK(setsockopt(wide[i], SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) == 0);
+	CHECK(bind(wide[0], (void *)&any, sizeof(any)) == 0 && listen(wide[0], 5) == 0);
+	CHECK(bind(wide[1], (void *)&any6, sizeof(any6)) == 0 && listen(wide[1], 5) == 0);
 	for (int round = 0; round < 2; round++) {
 		for (int i = 0; i < 60; i++) {
 			int c = socket(AF_INET, SOCK_STREAM, 0), k = -1;
@@ -148,6 +156,8 @@ static void sharing(void)
 		}
 		close(l[round]); /* the first one first */
 	}
+	close(wide[0]);
+	close(wide[1]);
 	CHECK(total == 120 && got[0] > 0 && got[1] > 0 && got[2] > 0);
 	close(l[2]);
 	int s = socket(AF_INET, SOCK_STREAM, 0);

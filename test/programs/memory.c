@@ -254,6 +254,11 @@ static void advice(void)
 	CHECK(p[16 * PAGE] == 1 && p[17 * PAGE] == 1);
 	CHECK_ERRNO(madvise(p, PAGE, 9999), EINVAL);
 	CHECK_ERRNO(madvise(p + 1, PAGE, MADV_NORMAL), EINVAL);
+	CHECK(madvise(p, PAGE, 22 /* MADV_POPULATE_READ */) == 0);
+	CHECK(mprotect(p, PAGE, PROT_WRITE) == 0); /* populated for reading is only what may be read */
+	CHECK_ERRNO(madvise(p, PAGE, 22), EINVAL);
+	CHECK(madvise(p, PAGE, 23 /* MADV_POPULATE_WRITE */) == 0);
+	CHECK(mprotect(p, PAGE, PROT_READ | PROT_WRITE) == 0);
 	munmap(p + 4 * PAGE, PAGE);
 	CHECK_ERRNO(madvise(p, 8 * PAGE, MADV_DONTNEED), ENOMEM);
 	CHECK_ERRNO(mincore(p, 8 * PAGE, core), ENOMEM);

@@ -252,6 +252,20 @@ static void bases(void)
 	CHECK(kept == 10 && signalled == 5);
 }
 
+/* Of rax only the low half is a system call's number. */
+static void numbers(void)
+{
+	const uint64_t high[] = {0, 1ull << 32, 0x7fffffffull << 32, ~0ull << 32};
+	long pid = getpid(), result;
+
+	for (unsigned i = 0; i < sizeof(high) / sizeof(high[0]); i++) {
+		__asm__ volatile("syscall" : "=a"(result) : "a"(high[i] | SYS_getpid) : "rcx", "r11", "memory");
+		CHECK(result == pid);
+		__asm__ volatile("syscall" : "=a"(result) : "a"(high[i] | 0x80000000u | SYS_getpid) : "rcx", "r11", "memory");
+		CHECK(result == -ENOSYS);
+	}
+}
+
 int main(void)
 {
 	const struct rlimit core = {0, 0};
@@ -276,6 +290,7 @@ int main(void)
 		bases();
 		thread_base();
 	}
+	numbers();
 	puts("done");
 	return CHECK_RESULT();
 }

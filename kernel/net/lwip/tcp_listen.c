@@ -37,14 +37,20 @@ void tcp_note_names(struct inet_socket *sock, const struct tcp_pcb *pcb)
 	sock->remote_port = pcb->remote_port;
 }
 
+static bool share_port(const struct inet_socket *a, const struct inet_socket *b)
+{
+	return a->options.reuse_port && b->options.reuse_port && a->uid == b->uid;
+}
+
 /*
  * SO_REUSEPORT: listeners of one user on one name share a control block, which the first of them holds; connections are
- * spread by the client's port. When the holder goes, another takes the block over.
+ * spread by the client's port. When the holder goes, another takes the block over. Names that only overlap (0.0.0.0 and
+ * 127.0.0.1, or :: and 0.0.0.0) have a block each, and the stack looks for the more exact one first.
  */
 static bool same_group(const struct inet_socket *a, const struct inet_socket *b)
 {
-	return a != b && a->options.reuse_port && b->options.reuse_port && a->uid == b->uid && b->state == INET_LISTENING &&
-	       a->local_port == b->local_port && a->family == b->family && ip_addr_cmp(&a->local, &b->local);
+	return a != b && share_port(a, b) && b->state == INET_LISTENING && a->local_port == b->local_port &&
+	       ip_addr_cmp(&a->local, &b->local);
 }
 
 static struct inet_socket *pick_listener(struct inet_socket *holder, uint16_t port)
@@ -205,7 +211,7 @@ int tcp_socket_listen(struct socket *base, int backlog)
 	if (sock->bound && !joins)
 		TAILQ_FOREACH(other, &inet_sockets, all)
 			if (other != sock && other->state == INET_LISTENING && other->local_port == sock->local_port &&
-			    tcp_name_overlaps(sock, &sock->local, other))
+			    !share_port(sock, other) && tcp_name_overlaps(sock, &sock->local, other))
 				return -EADDRINUSE;
 	sock->backlog = limit;
 	stack_enter();
