@@ -9,6 +9,7 @@
 #include "kernel/files.h"
 #include "kernel/mm.h"
 #include "kernel/namespaces.h"
+#include "kernel/net/inet.h"
 #include "kernel/process.h"
 #include "kernel/user_ns.h"
 #include "ring0/lib.h"
@@ -16,6 +17,7 @@
 #define FIRST_INUM 4026531834u /* as Linux numbers the ones that are there from the start */
 
 static struct ns single[NS_KINDS]; /* of the kinds of which there is one */
+struct net_ns first_net_ns = {.ns = {.refs = 1, .inum = FIRST_INUM + NS_NET, .kind = NS_NET}, .loop_up = true, .loop_has4 = true, .loop_has6 = true};
 static uint32_t next_inum = FIRST_INUM + 366;
 
 const char *ns_kind_name(enum ns_kind kind)
@@ -62,6 +64,10 @@ static void ns_destroy(struct ns *ns)
 	case NS_USER:
 		user_ns_destroy(ns);
 		return;
+	case NS_NET:
+		inet_ns_end(container_of(ns, struct net_ns, ns));
+		kfree(container_of(ns, struct net_ns, ns));
+		return;
 	default:
 		BUG_ON(true); /* there is always one of the others */
 	}
@@ -104,6 +110,8 @@ void ns_set_put(struct ns_set *set)
 		ns_put(&set->uts->ns);
 	if (set->ipc)
 		ns_put(&set->ipc->ns);
+	if (set->net)
+		ns_put(&set->net->ns);
 	if (set->pid_for_children)
 		ns_put(&set->pid_for_children->ns);
 	if (set->mnt)
@@ -120,6 +128,8 @@ struct ns_set *ns_set_create(struct user_ns *owner)
 	set->refs = 1;
 	set->uts = ns_create(sizeof(*set->uts), NS_UTS, owner);
 	set->ipc = ns_create(sizeof(*set->ipc), NS_IPC, owner);
+	set->net = &first_net_ns;
+	ns_get(&first_net_ns.ns);
 	set->pid_for_children = pid_ns_create(NULL, owner);
 	if (!set->uts || !set->ipc || !set->pid_for_children) {
 		ns_set_put(set);
@@ -146,6 +156,7 @@ static struct ns_set *set_copy(const struct ns_set *from)
 	set->refs = 1;
 	set->uts->ns.refs++;
 	set->ipc->ns.refs++;
+	set->net->ns.refs++;
 	set->pid_for_children->ns.refs++;
 	if (set->mnt)
 		mnt_ns_base(set->mnt)->refs++;
@@ -173,6 +184,22 @@ static int renew_ipc(struct ns_set *set, struct user_ns *owner)
 		return -ENOMEM;
 	ns_put(&set->ipc->ns);
 	set->ipc = ipc;
+	return 0;
+}
+
+static int renew_net(struct ns_set *set, struct user_ns *owner)
+{
+	struct net_ns *net = ns_create(sizeof(*net), NS_NET, owner);
+
+	if (!net)
+		return -ENOMEM;
+	int rc = inet_ns_begin(net);
+	if (rc) {
+		ns_put(&net->ns);
+		return rc;
+	}
+	ns_put(&set->net->ns);
+	set->net = net;
 	return 0;
 }
 
@@ -222,6 +249,8 @@ int ns_set_clone(struct ns_set *from, uint64_t flags, struct user_ns *owner, str
 		rc = renew_uts(set, owner);
 	if (!rc && (flags & CLONE_NEWIPC))
 		rc = renew_ipc(set, owner);
+	if (!rc && (flags & CLONE_NEWNET))
+		rc = renew_net(set, owner);
 	if (!rc && (flags & CLONE_NEWPID))
 		rc = renew_pid(set, owner);
 	if (!rc && (flags & CLONE_NEWNS))
@@ -268,6 +297,10 @@ int ns_enter(struct ns *ns)
 		ns_put(&set->ipc->ns);
 		set->ipc = container_of(ns, struct ipc_ns, ns);
 		break;
+	case NS_NET:
+		ns_put(&set->net->ns);
+		set->net = container_of(ns, struct net_ns, ns);
+		break;
 	case NS_PID:
 		ns_put(&set->pid_for_children->ns);
 		set->pid_for_children = container_of(ns, struct pid_ns, ns);
@@ -306,6 +339,8 @@ struct ns *ns_of_task(const struct task *task, enum ns_kind kind, bool for_child
 		ns = &task->ns->uts->ns;
 	else if (kind == NS_IPC)
 		ns = &task->ns->ipc->ns;
+	else if (kind == NS_NET)
+		ns = &task->ns->net->ns;
 	else if (kind == NS_MNT)
 		ns = task->ns->mnt ? mnt_ns_base(task->ns->mnt) : NULL;
 	else

@@ -3,7 +3,7 @@
  *
  * A task's set is shared with its children until one of them asks for another (clone, unshare, setns); a set that is
  * shared is never written. Each kind counts its own references. User namespaces are in a task's credentials and not in its
- * set: user_ns.h. Network, cgroup and time namespaces: there is one of each, and asking for a new one gives -EINVAL, as in a
+ * set: user_ns.h. Cgroup and time namespaces: there is one of each, and asking for a new one gives -EINVAL, as in a
  * Linux built without them.
  *
  * Process numbers: a task's tid and a process' pid are unique in the sandbox and never shown. A pid namespace maps
@@ -45,6 +45,16 @@ struct ipc_ns {
 	struct superblock *mqueue; /* its POSIX message queues (vfs/mqueue), or NULL: none yet */
 };
 
+/* Of those made inside only the loopback device is there; all links are the first's (kernel/net/inet.h). */
+struct net_ns {
+	struct ns ns;
+	bool loop_up;              /* the loopback device is; then it has its addresses */
+	bool loop_has4, loop_has6; /* 127.0.0.1 and ::1 are there */
+	struct stack_state *stack; /* kernel/net/lwip/stack_ns.c's */
+	TAILQ_ENTRY(net_ns) link;
+};
+extern struct net_ns first_net_ns; /* all containers' */
+
 #define PID_NS_BUCKETS 64u
 #define PID_NS_LEVELS 32u
 
@@ -65,12 +75,13 @@ struct ns_set {
 	uint32_t refs;
 	struct uts_ns *uts;
 	struct ipc_ns *ipc;
+	struct net_ns *net;
 	struct pid_ns *pid_for_children;
 	struct mnt_ns *mnt; /* NULL until the container's root is mounted */
 };
 
-#define CLONE_KNOWN_NAMESPACES (0x00020000ull /* NEWNS */ | 0x04000000ull /* NEWUTS */ | 0x08000000ull /* NEWIPC */ | 0x20000000ull /* NEWPID */)
-#define CLONE_ALL_NAMESPACES (CLONE_KNOWN_NAMESPACES | 0x02000000ull | 0x10000000ull | 0x40000000ull | 0x80ull)
+#define CLONE_KNOWN_NAMESPACES (0x00020000ull /* NEWNS */ | 0x04000000ull /* NEWUTS */ | 0x08000000ull /* NEWIPC */ | 0x20000000ull /* NEWPID */ | 0x40000000ull /* NEWNET */)
+#define CLONE_ALL_NAMESPACES (CLONE_KNOWN_NAMESPACES | 0x02000000ull | 0x10000000ull | 0x80ull)
 
 /* ---- sets ---- */
 /* For a container, whose user namespace owns them: new ones, no mounts; NULL: no memory. */

@@ -338,7 +338,7 @@ struct task *task_create_init(struct cred *cred)
 
 	ns = ns_set_create(cred->user_ns);
 	if (ns) {
-		first_pid_ns.ns.owner = cred->user_ns;
+		first_pid_ns.ns.owner = first_net_ns.ns.owner = cred->user_ns;
 		ns_put(&ns->pid_for_children->ns);
 		ns->pid_for_children = &first_pid_ns;
 		first_pid_ns.ns.refs++;

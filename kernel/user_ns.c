@@ -179,6 +179,11 @@ bool owner_capable(const struct ns *ns, int capability)
 	return ns_capable(ns->owner, capability);
 }
 
+bool net_capable(int capability)
+{
+	return owner_capable(&current->ns->net->ns, capability);
+}
+
 bool user_ns_contains(const struct user_ns *outer, const struct user_ns *inner)
 {
 	while (inner && inner != outer)

@@ -84,6 +84,7 @@ bool cred_ns_capable(const struct cred *cred, const struct user_ns *user, int ca
 bool ns_capable(const struct user_ns *user, int capability); /* current task */
 bool capable_here(int capability);                           /* in its own namespace */
 bool owner_capable(const struct ns *ns, int capability);     /* over what belongs to a namespace of another kind */
+bool net_capable(int capability);                            /* over the current network namespace */
 bool user_ns_contains(const struct user_ns *outer, const struct user_ns *inner);
 bool may_set_groups(void); /* setgroups(2) */
 

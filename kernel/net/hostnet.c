@@ -22,6 +22,7 @@
 #include "kernel/net/options.h"
 #include "kernel/sysctl.h"
 #include "kernel/task.h"
+#include "kernel/user_ns.h"
 #include "platform/abi/abi.h"
 #include "platform/abi/sockets.h"
 #include "ring0/clock.h"
@@ -141,7 +142,7 @@ int hostnet_create(int family, int type, int protocol, struct socket **out)
 		return -EINVAL;
 	if (type != SOCK_STREAM && type != SOCK_DGRAM && type != SOCK_RAW)
 		return -ESOCKTNOSUPPORT;
-	if (type == SOCK_RAW && !capable(CAP_NET_RAW))
+	if (type == SOCK_RAW && !net_capable(CAP_NET_RAW))
 		return -EPERM;
 	if (ping && !sysctl_may_ping())
 		return -EACCES;
@@ -196,7 +197,7 @@ static int host_bind(struct socket *base, struct socket_address *address)
 
 	if (address->len < 2)
 		return -EINVAL;
-	if (port && base->type != SOCK_RAW && port < sysctls.unprivileged_port_start && !capable(CAP_NET_BIND_SERVICE))
+	if (port && base->type != SOCK_RAW && port < sysctls.unprivileged_port_start && !net_capable(CAP_NET_BIND_SERVICE))
 		return -EACCES;
 	return (int)with_name(host_of(base), ABI_CALL_socket_bind, address);
 }

@@ -12,6 +12,7 @@
 #include "kernel/net/inet.h"
 #include "kernel/net/socket_types.h"
 #include "kernel/task.h"
+#include "kernel/user_ns.h"
 #include "ring0/lib.h"
 #include "ring0/usercopy.h"
 
@@ -210,13 +211,13 @@ static int64_t change_by_name(unsigned cmd, uint64_t arg)
 	if (get_user(request, UADDR(arg)))
 		return -EFAULT;
 	request.name[NAME_SIZE - 1] = '\0';
-	if (!capable(CAP_NET_ADMIN))
+	if (!net_capable(CAP_NET_ADMIN))
 		return -EPERM;
 	if (!inet_find_device(0, request.name, &w.device))
 		return -ENODEV;
 	switch (cmd) {
 	case SIOCSIFFLAGS:
-		if (((uint16_t)request.flags ^ inet_device_flags(&w.device)) & ~(IFF_UP | IFF_RUNNING))
+		if (((uint16_t)request.flags ^ inet_device_flags(&w.device)) & ~(IFF_UP | IFF_RUNNING | IFF_LOOPBACK | IFF_BROADCAST))
 			return -EOPNOTSUPP;
 		return inet_set_link(w.device.index, request.flags & (short)IFF_UP);
 	case SIOCSIFMTU:
@@ -254,7 +255,7 @@ int64_t ifreq_ioctl(unsigned cmd, uint64_t arg)
 	case SIOCSIFNAME:
 	case SIOCADDRT:
 	case SIOCDELRT:
-		return capable(CAP_NET_ADMIN) ? -EOPNOTSUPP : -EPERM;
+		return net_capable(CAP_NET_ADMIN) ? -EOPNOTSUPP : -EPERM;
 	default:
 		return -ENOTTY;
 	}

@@ -12,6 +12,8 @@
 
 #include "kernel/net/socket.h"
 
+struct net_ns;
+
 /* Boot: the stack with its loopback device. */
 void inet_init(void);
 /*
@@ -21,6 +23,10 @@ void inet_init(void);
 int inet_configure(const void *network, uint32_t len, const uint32_t *fds, uint32_t fd_count);
 /* `fd` leads to the name server that 127.0.0.11, port 53, stands for. 0 or -ENOMEM. */
 int inet_use_resolver(uint32_t fd);
+
+/* A namespace made inside: a loopback that is down, and nothing else; and its end, when no socket is left. 0 or -ENOMEM. */
+int inet_ns_begin(struct net_ns *net);
+void inet_ns_end(struct net_ns *net);
 
 /* socket(2) of these families: 0, or -ESOCKTNOSUPPORT, -EPROTONOSUPPORT, -EPERM, -ENOMEM. Type has no flags. */
 int inet_create(int family, int type, int protocol, struct socket **sock);

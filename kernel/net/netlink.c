@@ -9,6 +9,7 @@
 #include <linux/eventpoll.h>
 
 #include "kernel/mm.h"
+#include "kernel/namespaces.h"
 #include "kernel/net/netlink_internal.h"
 #include "kernel/net/filter.h"
 #include "kernel/net/options.h"
@@ -42,6 +43,8 @@ int netlink_create(int type, int protocol, struct socket **out)
 	sock->base.ops = &netlink_ops;
 	socket_init(&sock->base, type, protocol, &sock->wait, &sock->options);
 	TAILQ_INIT(&sock->rx);
+	sock->net = current->ns->net;
+	ns_get(&sock->net->ns);
 	TAILQ_INSERT_TAIL(&all_sockets, sock, all);
 	*out = &sock->base;
 	return 0;
@@ -58,6 +61,7 @@ static void netlink_close(struct socket *base)
 	}
 	TAILQ_REMOVE(&all_sockets, sock, all);
 	socket_options_drop(&sock->options);
+	ns_put(&sock->net->ns);
 	kfree(sock);
 }
 
@@ -307,12 +311,13 @@ static void put_error(struct netlink_reply *reply, const struct nlmsghdr *reques
 void netlink_tell(int protocol, unsigned group, void (*fill)(struct netlink_reply *reply, const void *arg), const void *arg)
 {
 	static const struct nlmsghdr nobody; /* whose request it would be */
+	const struct net_ns *net = current && current->ns ? current->ns->net : &first_net_ns; /* where it has happened */
 	struct netlink_socket *sock;
 
 	TAILQ_FOREACH(sock, &all_sockets, all) {
 		struct netlink_reply reply = {.sock = sock, .request = &nobody};
 
-		if (sock->base.protocol != protocol || !(sock->groups & 1u << (group - 1)))
+		if (sock->net != net || sock->base.protocol != protocol || !(sock->groups & 1u << (group - 1)))
 			continue;
 		if (sock->queued >= sock->options.receive_buffer) {
 			reply.failed = true;

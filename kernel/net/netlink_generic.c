@@ -211,5 +211,5 @@ int netlink_generic_request(struct netlink_reply *reply, const struct nlmsghdr *
 		return header->cmd == CTRL_CMD_GETFAMILY ? controller(reply, request, len) : -EOPNOTSUPP;
 	if (header->cmd != TASKSTATS_CMD_GET || reply->multi)
 		return -EOPNOTSUPP;
-	return capable(CAP_NET_ADMIN) ? taskstats(reply, request, len) : -EPERM;
+	return net_capable(CAP_NET_ADMIN) ? taskstats(reply, request, len) : -EPERM;
 }

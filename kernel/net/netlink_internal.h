@@ -22,6 +22,7 @@ struct netlink_datagram {
 
 struct netlink_socket {
 	struct socket base;
+	struct net_ns *net; /* referenced: whose news it gets */
 	struct socket_options options;
 	struct waitq wait;
 	uint32_t port, groups;

@@ -13,6 +13,7 @@
 #include "kernel/net/netlink.h"
 #include "kernel/net/netlink_internal.h"
 #include "kernel/task.h"
+#include "kernel/user_ns.h"
 #include "ring0/lib.h"
 
 #define OPER_UNKNOWN 0
@@ -338,7 +339,7 @@ int netlink_route_request(struct netlink_reply *reply, const struct nlmsghdr *re
 
 	if (request->nlmsg_type < RTM_BASE || request->nlmsg_type > RTM_MAX)
 		return -EOPNOTSUPP;
-	if ((request->nlmsg_type & 3) != 2 && !capable(CAP_NET_ADMIN)) /* not a RTM_GET */
+	if ((request->nlmsg_type & 3) != 2 && !net_capable(CAP_NET_ADMIN)) /* not a RTM_GET */
 		return -EPERM;
 	if ((request->nlmsg_type & 3) != 2)
 		return netlink_route_change(request, len);

@@ -14,6 +14,7 @@
 #include "kernel/net/inet.h"
 #include "kernel/net/options.h"
 #include "kernel/task.h"
+#include "kernel/user_ns.h"
 #include "ring0/clock.h"
 #include "ring0/lib.h"
 
@@ -117,7 +118,7 @@ static bool *flag_of(struct socket *sock, int option)
 
 static int set_flag(struct socket *sock, bool *flag, int option, int number)
 {
-	if (option == SO_DEBUG && number && !capable(CAP_NET_ADMIN))
+	if (option == SO_DEBUG && number && !net_capable(CAP_NET_ADMIN))
 		return -EACCES;
 	if (option == SO_REUSEPORT && number && !is_inet(sock))
 		return -EOPNOTSUPP;
@@ -144,7 +145,7 @@ static int set_buffer(struct socket_options *o, int option, int value)
 {
 	bool force = option == SO_SNDBUFFORCE || option == SO_RCVBUFFORCE;
 
-	if (force && !capable(CAP_NET_ADMIN))
+	if (force && !net_capable(CAP_NET_ADMIN))
 		return -EPERM;
 	if (option == SO_SNDBUF || option == SO_SNDBUFFORCE) {
 		o->send_buffer = buffer_size(value, force, SEND_BUFFER_MIN);
@@ -166,7 +167,7 @@ static int bind_to_index(struct socket_options *o, int index)
 {
 	if (index < 0)
 		return -EINVAL;
-	if (o->bound_if && !capable(CAP_NET_RAW))
+	if (o->bound_if && !net_capable(CAP_NET_RAW))
 		return -EPERM;
 	o->bound_if = index;
 	return 0;
@@ -197,12 +198,12 @@ static int set_number(struct socket *sock, int option, int number)
 		o->receive_low = number < 0 ? INT32_MAX : number ? (uint32_t)number : 1;
 		return 0;
 	case SO_PRIORITY:
-		if ((number < 0 || number > PRIORITY_MAX) && !capable(CAP_NET_RAW) && !capable(CAP_NET_ADMIN))
+		if ((number < 0 || number > PRIORITY_MAX) && !net_capable(CAP_NET_RAW) && !net_capable(CAP_NET_ADMIN))
 			return -EPERM;
 		o->priority = number;
 		return 0;
 	case SO_MARK:
-		if (!capable(CAP_NET_RAW) && !capable(CAP_NET_ADMIN))
+		if (!net_capable(CAP_NET_RAW) && !net_capable(CAP_NET_ADMIN))
 			return -EPERM;
 		o->mark = (uint32_t)number;
 		return 0;

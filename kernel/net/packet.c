@@ -17,6 +17,7 @@
 #include "kernel/net/packet.h"
 #include "kernel/net/packet_ring.h"
 #include "kernel/task.h"
+#include "kernel/user_ns.h"
 #include "ring0/clock.h"
 #include "ring0/lib.h"
 #include "ring0/usercopy.h"
@@ -64,7 +65,7 @@ int packet_create(int type, int protocol, struct socket **out)
 {
 	struct packet_socket *sock;
 
-	if (!capable(CAP_NET_RAW))
+	if (!net_capable(CAP_NET_RAW))
 		return -EPERM;
 	if (type != SOCK_RAW && type != SOCK_DGRAM)
 		return -ESOCKTNOSUPPORT;

@@ -63,12 +63,15 @@ struct unix_message {
 #define UNIX_SHUT_RECEIVE 1u
 #define UNIX_SHUT_SEND 2u
 
+struct net_ns;
+
 struct unix_socket {
 	uint32_t refs;
 	int type; /* SOCK_* */
 	enum unix_state state;
 	bool dead;
 	unsigned shutdown; /* UNIX_SHUT_* */
+	struct net_ns *net; /* referenced: where a name of its own, which is no path, is known */
 	struct unix_name *name;
 	struct unix_socket *peer;
 	struct unix_identity self, other; /* own at creation or listen(2); the peer's at connect(2) */

@@ -10,6 +10,7 @@
 
 #include "kernel/cred.h"
 #include "kernel/mm.h"
+#include "kernel/namespaces.h"
 #include "kernel/net/options.h"
 #include "kernel/net/socket_types.h"
 #include "kernel/net/unix.h"
@@ -60,6 +61,8 @@ struct unix_socket *unix_create(int type)
 		return NULL;
 	sock->refs = 1;
 	sock->type = type;
+	sock->net = current->ns->net;
+	ns_get(&sock->net->ns);
 	identity_of_current(&sock->self);
 	socket_options_init(&sock->options);
 	TAILQ_INIT(&sock->rx);
@@ -86,6 +89,7 @@ void unix_put(struct unix_socket *sock)
 	if (--sock->refs)
 		return;
 	name_put(sock->name);
+	ns_put(&sock->net->ns);
 	identity_drop(&sock->self);
 	identity_drop(&sock->other);
 	socket_options_drop(&sock->options);
@@ -170,7 +174,7 @@ struct unix_socket *unix_find_abstract(const char *bytes, uint32_t len, int type
 	struct unix_socket *sock;
 
 	TAILQ_FOREACH(sock, &all_sockets, all)
-		if (sock->name && sock->name->len == len && !sock->name->bytes[0] && !memcmp(sock->name->bytes, bytes, len) &&
+		if (sock->net == current->ns->net && sock->name && sock->name->len == len && !sock->name->bytes[0] && !memcmp(sock->name->bytes, bytes, len) &&
 		    sock->type == type && (sock->state != UNIX_CONNECTED || !connects(sock)))
 			return sock;
 	return NULL;
@@ -384,6 +388,7 @@ void unix_for_each(void (*fn)(void *arg, const struct unix_summary *summary), vo
 			.name_len = sock->name ? sock->name->len - (sock->name->bytes[0] != '\0') : 0,
 		};
 
-		fn(arg, &summary);
+		if (sock->net == current->ns->net)
+			fn(arg, &summary);
 	}
 }

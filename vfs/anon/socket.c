@@ -13,6 +13,7 @@
 #include "kernel/cred.h"
 #include "kernel/ktime.h"
 #include "kernel/mm.h"
+#include "kernel/namespaces.h"
 #include "kernel/net/filter.h"
 #include "kernel/net/hostnet.h"
 #include "kernel/net/ifreq.h"
@@ -21,6 +22,7 @@
 #include "kernel/net/options.h"
 #include "kernel/net/packet.h"
 #include "kernel/signal.h"
+#include "kernel/user_ns.h"
 #include "ring0/clock.h"
 #include "ring0/lib.h"
 #include "vfs/anon/socket.h"
@@ -48,8 +50,11 @@ static int create(int family, int type, int protocol, struct socket **sock)
 		return unix_family_create(type, protocol, sock);
 	case AF_INET:
 	case AF_INET6:
-		return hostnet_is_on() ? hostnet_create(family, type, protocol, sock) : inet_create(family, type, protocol, sock);
+		return hostnet_is_on() && current->ns->net == &first_net_ns ? hostnet_create(family, type, protocol, sock) : inet_create(family, type, protocol, sock);
 	case AF_PACKET:
+		/* Frames are the links', which are the first namespace's. */
+		if (current->ns->net != &first_net_ns)
+			return -EAFNOSUPPORT;
 		return packet_create(type, protocol, sock);
 	case AF_NETLINK:
 		return netlink_create(type, protocol, sock);
@@ -357,7 +362,7 @@ static int attach_filter(struct socket *sock, uaddr_t user, unsigned len)
 
 	if (len < sizeof(int))
 		return -EINVAL;
-	if (tcp && !capable(CAP_NET_ADMIN))
+	if (tcp && !net_capable(CAP_NET_ADMIN))
 		return -EPERM; /* as Linux 6.18; before, it was anybody's */
 	if (len != sizeof(fprog))
 		return -EINVAL;

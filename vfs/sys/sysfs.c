@@ -6,6 +6,7 @@
 #include <linux/errno.h>
 #include <linux/magic.h>
 
+#include "kernel/namespaces.h"
 #include "vfs/fs_init.h"
 #include "vfs/proc/pseudo.h"
 #include "vfs/sys/net.h"
@@ -141,7 +142,13 @@ static int sysfs_mount(const struct fs_type *type, const struct mount_args *args
 	return *sb ? 0 : -ENOMEM;
 }
 
-static struct fs_type sysfs_type = {.name = "sysfs", .nodev = true, .mount = sysfs_mount};
+static const struct user_ns *sysfs_owner(void)
+{
+	return current->ns->net->ns.owner;
+}
+
+static struct fs_type sysfs_type = {.name = "sysfs", .nodev = true, .in_user_ns = true, .unmasked = true, .owner = sysfs_owner,
+	.mount = sysfs_mount};
 
 void sysfs_init(void)
 {

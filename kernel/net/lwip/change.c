@@ -20,6 +20,9 @@
 
 static struct net_device *link_by_index(int index)
 {
+	if (!stack_user_is_first())
+		return NULL;
+	stack_select(&first_net_ns);
 	for (unsigned i = 0; i < net_device_count; i++)
 		if (!net_devices[i].parent && netif_get_index(&net_devices[i].netif) == index)
 			return &net_devices[i];
@@ -137,6 +140,7 @@ static int decode_route(const struct inet_route *route, struct config_route *r, 
 		return -EOPNOTSUPP;
 	if (route->index && !device)
 		return -ENODEV;
+	stack_select(&first_net_ns);
 	*has_link = device;
 	memset(r, 0, sizeof(*r));
 	r->link = device ? (uint32_t)(device - net_devices) : 0;
@@ -171,7 +175,7 @@ int inet_add_route(const struct inet_route *route, unsigned flags)
 	static const uint8_t none[16];
 	struct config_route r;
 	bool has_link;
-	int rc = decode_route(route, &r, &has_link);
+	int rc = stack_user_is_first() ? decode_route(route, &r, &has_link) : -EOPNOTSUPP;
 
 	if (rc)
 		return rc;
@@ -197,7 +201,7 @@ int inet_delete_route(const struct inet_route *route)
 	static const uint8_t none[16];
 	struct config_route r;
 	bool has_link;
-	int rc = decode_route(route, &r, &has_link);
+	int rc = stack_user_is_first() ? decode_route(route, &r, &has_link) : -EOPNOTSUPP;
 
 	if (rc)
 		return rc;
@@ -264,11 +268,32 @@ static bool can_be_ours(const struct inet_address *a)
 	return a->address[0] != 0xff && memcmp(a->address, none, sizeof(none)) && memcmp(a->address, loopback, sizeof(loopback));
 }
 
+static bool is_loopbacks_own(const struct inet_address *a)
+{
+	static const uint8_t v4[4] = {127, 0, 0, 1}, v6[16] = {[15] = 1};
+
+	return a->family == AF_INET ? !memcmp(a->address, v4, 4) && a->prefix == 8 : !memcmp(a->address, v6, 16) && a->prefix == 128;
+}
+
+/* Before it is up, 127.0.0.1 may be given once, and ::1; they are used when it is. */
+static int add_loopback(struct net_ns *net, const struct inet_address *a)
+{
+	bool *has = a->family == AF_INET ? &net->loop_has4 : &net->loop_has6;
+
+	if (*has)
+		return -EEXIST;
+	*has = true;
+	netlink_route_tell_address(a, true);
+	return 0;
+}
+
 int inet_add_address(const struct inet_address *a)
 {
 	struct net_device *device = link_by_index(a->index);
 	int rc;
 
+	if (is_loopback(a->index) && !stack_user_is_first())
+		return is_loopbacks_own(a) ? add_loopback(current->ns->net, a) : -EOPNOTSUPP;
 	if (is_loopback(a->index))
 		return -EOPNOTSUPP;
 	if (!device)
@@ -277,7 +302,7 @@ int inet_add_address(const struct inet_address *a)
 		return -EINVAL;
 	if (!can_be_ours(a))
 		return a->family == AF_INET ? -EINVAL : -EADDRNOTAVAIL;
-	stack_enter();
+	stack_enter(&first_net_ns);
 	rc = a->family == AF_INET ? device_add_address4(device, a->address, a->prefix, a->broadcast) :
 				    device_add_address6(device, a->address, a->prefix);
 	stack_leave();
@@ -349,7 +374,7 @@ int inet_delete_address(const struct inet_address *a)
 		return -EOPNOTSUPP;
 	if (!device)
 		return -ENODEV;
-	stack_enter();
+	stack_enter(&first_net_ns);
 	if (a->family == AF_INET)
 		rc = delete_address4(device, a);
 	for (unsigned i = 0; a->family == AF_INET6 && i < LWIP_IPV6_NUM_ADDRESSES; i++) {
@@ -401,17 +426,30 @@ static void bring_up(struct net_device *device)
 	connect_prefix(device, AF_INET6, (const uint8_t *)netif_ip6_addr(&device->netif, 0)->addr, 64);
 }
 
+/* Of a namespace made inside: its addresses come and go with it. Connections over it wait, as on Linux. */
+static int set_loopback(struct net_ns *net, bool up)
+{
+	if (net->loop_up == up)
+		return 0;
+	net->loop_up = net->loop_has6 = up;
+	net->loop_has4 |= up;
+	netlink_route_tell_link(netif_get_index(&loop_netif));
+	return 0;
+}
+
 int inet_set_link(int index, bool up)
 {
 	struct net_device *device = link_by_index(index);
 
+	if (is_loopback(index) && !stack_user_is_first())
+		return set_loopback(current->ns->net, up);
 	if (is_loopback(index))
 		return up ? 0 : -EOPNOTSUPP;
 	if (!device)
 		return -ENODEV;
 	if (!!netif_is_up(&device->netif) == up)
 		return 0;
-	stack_enter();
+	stack_enter(&first_net_ns);
 	if (up)
 		bring_up(device);
 	else
@@ -487,7 +525,7 @@ int inet_set_neighbour(const struct inet_neighbour *n, bool add)
 		slot = find_permanent(0);
 	if (!slot)
 		return add ? -ENOBUFS : -ENOENT;
-	stack_enter();
+	stack_enter(&first_net_ns);
 	err = add ? etharp_add_static_entry(&address, &mac) : etharp_remove_static_entry(&address);
 	stack_leave();
 	if (!add)

@@ -15,6 +15,7 @@
 #include "kernel/net/lwip/datagram.h"
 #include "kernel/net/lwip/multicast.h"
 #include "kernel/random.h"
+#include "kernel/user_ns.h"
 #include "ring0/clock.h"
 
 #define UDP_MAX 65507u
@@ -63,7 +64,7 @@ static int datagram_bind(struct socket *base, struct socket_address *address)
 		return -EINVAL;
 	if (!sock->free_bind && !route_can_bind(&ip))
 		return -EADDRNOTAVAIL;
-	if (port && port < sysctls.unprivileged_port_start && sock->base.protocol == IPPROTO_UDP && !capable(CAP_NET_BIND_SERVICE))
+	if (port && port < sysctls.unprivileged_port_start && sock->base.protocol == IPPROTO_UDP && !net_capable(CAP_NET_BIND_SERVICE))
 		return -EACCES;
 	if (port && has_ports(sock) && inet_port_in_use(sock, &ip, port))
 		return -EADDRINUSE;
@@ -327,7 +328,7 @@ static int send_by(struct inet_socket *sock, struct pbuf *p, ip_addr_t *from, ip
 	rc = fit_path(sock, p, to, port, netif, &mtu, &whole);
 	if (rc)
 		return rc;
-	stack_enter();
+	stack_enter(sock->net);
 	if (netif != &loop_netif)
 		send_to_ourselves(sock, p, from, to, port, netif);
 	device_fragment_to(netif, mtu, whole);

@@ -153,7 +153,7 @@ struct inet_socket *datagram_find(const ip_addr_t *to, uint16_t to_port, const i
 	struct inet_socket *sock, *best = NULL;
 	unsigned most = 0;
 
-	TAILQ_FOREACH(sock, &inet_sockets, all) {
+	INET_FOREACH(sock) {
 		unsigned points = score(sock, to, to_port, from, from_port, netif);
 
 		if (points > most) {
@@ -190,7 +190,7 @@ static void deliver_to_all(struct pbuf *p, const struct udp_hdr *header)
 	struct inet_socket *sock;
 	bool wanted = false;
 
-	TAILQ_FOREACH(sock, &inet_sockets, all) {
+	INET_FOREACH(sock) {
 		struct pbuf *copy;
 
 		if (!score(sock, ip_current_dest_addr(), to_port, ip_current_src_addr(), from_port, netif) || !wants_group(sock))
@@ -324,7 +324,7 @@ raw_input_state_t raw_input(struct pbuf *p, struct netif *netif)
 		error_icmp6(p, at, netif);
 	if (!inet_raw_sockets)
 		return state;
-	TAILQ_FOREACH(sock, &inet_sockets, all) {
+	INET_FOREACH(sock) {
 		struct pbuf *copy;
 
 		if (!raw_matches(sock, p, at, protocol))

@@ -276,7 +276,7 @@ static void receive_frame(struct frames *frames, const struct frame_header *head
 	netif->chksum_flags = CHECKSUMS;
 	if (header->flags & (FRAME_NEEDS_CHECKSUM | FRAME_DATA_VALID))
 		netif->chksum_flags = (u16_t)(netif->chksum_flags & ~transport);
-	stack_enter();
+	stack_enter(&first_net_ns);
 	stack_device_used();
 	device_fragment(netif, !is_tcp(frame, len)); /* answers to what is no TCP are cut to the MTU */
 	(void)netif->input(p, netif);
@@ -536,7 +536,7 @@ const struct config_route *device_route(uint8_t family, const void *to)
 {
 	const struct config_route *best = NULL;
 
-	for (unsigned i = 0; i < net_route_count; i++) {
+	for (unsigned i = 0; i < net_route_count && stack_net == &first_net_ns; i++) {
 		const struct config_route *r = &net_routes[i];
 
 		if (r->family != family || !prefix_matches(to, r->destination, r->prefix))

@@ -133,7 +133,7 @@ static struct inet_socket *find_connecting(const struct icmp_report *report)
 {
 	struct inet_socket *sock;
 
-	TAILQ_FOREACH(sock, &inet_sockets, all)
+	INET_FOREACH(sock)
 		if (sock->base.type == SOCK_STREAM && sock->state == INET_CONNECTING && sock->local_port == report->from_port &&
 		    sock->remote_port == report->to_port && ip_addr_cmp_zoneless(&sock->remote, &report->to))
 			return sock;

@@ -22,6 +22,7 @@
 #include <stdint.h>
 
 #include "kernel/mm.h"
+#include "kernel/namespaces.h"
 #include "kernel/net/inet.h"
 #include "kernel/net/options.h"
 #include "kernel/sysctl.h"
@@ -77,6 +78,7 @@ struct inet_packet {
 struct inet_socket {
 	struct socket base;
 	TAILQ_ENTRY(inet_socket) all;
+	struct net_ns *net; /* referenced */
 	struct waitq wait;
 	int family;
 	int error;         /* SO_ERROR: positive errno */
@@ -126,17 +128,45 @@ struct inet_socket {
 	uint32_t icmp_filter[8]; /* raw ICMP: a bit for each type that is not wanted */
 };
 
-static inline struct inet_socket *inet_of(struct socket *base)
-{
-	return container_of(base, struct inet_socket, base);
-}
 
 /* ---- stack.c ---- */
 void stack_init(void);
-void stack_enter(void);
+void stack_enter(struct net_ns *net); /* the namespace's state is lwIP's from here on */
 void stack_leave(void);
+
+/* ---- stack_ns.c ---- */
+extern struct net_ns *stack_net; /* whose state lwIP has */
+extern TAILQ_HEAD(net_ns_list, net_ns) stack_all;
+void stack_ns_init(void);
+void stack_switch(struct net_ns *net);
+static inline void stack_select(struct net_ns *net)
+{
+	if (stack_net != net)
+		stack_switch(net);
+}
+/* Does the current task see the first one: who asks for links, routes and neighbours. */
+static inline bool stack_user_is_first(void)
+{
+	return !current || !current->ns || current->ns->net == &first_net_ns;
+}
+/* The sockets of that namespace. */
+#define INET_FOREACH(sock)                            \
+	TAILQ_FOREACH(sock, &inet_sockets, all)       \
+		if ((sock)->net != stack_net)         \
+			continue;                     \
+		else
+
 void stack_device_used(void); /* a frame came or went: ARP, ND and reassembly tick for a while */
 int stack_error(err_t err); /* lwIP's as -errno */
+
+/* The first thing of every operation: lwIP has its namespace's state until something sleeps; stack_enter() and route_find_for() see to it again. */
+static inline struct inet_socket *inet_of(struct socket *base)
+{
+	struct inet_socket *sock = container_of(base, struct inet_socket, base);
+
+	stack_select(sock->net);
+	return sock;
+}
 
 /* ---- loop.c ---- */
 extern struct netif loop_netif;

@@ -29,11 +29,11 @@ static size_t queue_bytes;
 static bool draining;
 static struct netif *pretended; /* NULL: the loopback itself */
 
-/* To packet sockets: with an Ethernet header that names nobody, as Linux's loopback has. */
+/* To packet sockets, which are all of the first namespace: with an Ethernet header that names nobody, as Linux's loopback has. */
 static void show(const struct pbuf *p, uint8_t type, const struct socket *from)
 {
 	bool v4 = p->len && IP_HDR_GET_VERSION(p->payload) == 4;
-	uint8_t *frame = packet_socket_count ? kmalloc(ETH_HLEN + p->tot_len) : NULL;
+	uint8_t *frame = packet_socket_count && stack_net == &first_net_ns ? kmalloc(ETH_HLEN + p->tot_len) : NULL;
 	struct ethhdr header = {.h_proto = __builtin_bswap16(v4 ? ETH_P_IP : ETH_P_IPV6)};
 
 	if (!frame)
@@ -139,7 +139,7 @@ int loop_send_frame(const void *frame, size_t len, const struct socket *from)
 		return -ENOBUFS;
 	memcpy(p->payload, (const char *)frame + ETH_HLEN, len - ETH_HLEN);
 	if (!is_martian(header, p)) {
-		stack_enter();
+		stack_enter(stack_net);
 		err = loop_queue(&loop_netif, p);
 		stack_leave();
 	} else { /* nobody's but packet sockets' */

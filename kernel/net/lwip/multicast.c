@@ -106,7 +106,7 @@ static int tell_link(int index, const ip_addr_t *address, bool join)
 
 	if (!netif || netif == &loop_netif || is_all_hosts(address))
 		return 0;
-	stack_enter();
+	stack_enter(&first_net_ns);
 	device_fragment(netif, true);
 	if (IP_IS_V6(address) && !join)
 		send_done(netif, *ip_2_ip6(address));

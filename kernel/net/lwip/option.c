@@ -171,7 +171,7 @@ static void changed(struct inet_socket *sock, int level, int option, int number)
 	if (level != IPPROTO_TCP || !sock->tcp || !sock->tcp->pcb || sock->tcp->pcb->state == LISTEN)
 		return;
 	if ((option == TCP_NODELAY && number) || (option == TCP_CORK && !number)) {
-		stack_enter();
+		stack_enter(sock->net);
 		(void)tcp_output(sock->tcp->pcb);
 		stack_leave();
 	}

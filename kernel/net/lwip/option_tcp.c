@@ -47,7 +47,7 @@ static void acknowledge(struct inet_socket *sock)
 {
 	if (!sock->tcp || !sock->tcp->pcb || sock->tcp->pcb->state == LISTEN || !(sock->tcp->pcb->flags & TF_ACK_DELAY))
 		return;
-	stack_enter();
+	stack_enter(sock->net);
 	tcp_ack_now(sock->tcp->pcb);
 	(void)tcp_output(sock->tcp->pcb);
 	stack_leave();

@@ -113,7 +113,7 @@ static void give_answer(struct query *query, size_t len)
 		.len = __builtin_bswap16((uint16_t)(UDP_HLEN + len))};
 	memcpy((uint8_t *)p->payload + HEADERS, answer, len);
 	memcpy((uint8_t *)p->payload + HEADERS, &query->theirs, sizeof(query->theirs));
-	stack_enter();
+	stack_enter(&first_net_ns);
 	(void)loop_queue(&loop_netif, p);
 	stack_leave();
 	pbuf_free(p);

@@ -31,7 +31,7 @@ static bool is_local6(const ip6_addr_t *address)
 
 bool route_is_local(const ip_addr_t *address)
 {
-	return IP_IS_V6(address) ? is_local6(ip_2_ip6(address)) : is_local4(ip_2_ip4(address));
+	return IP_IS_V6(address) ? stack_net->loop_up && is_local6(ip_2_ip6(address)) : is_local4(ip_2_ip4(address));
 }
 
 bool route_can_bind(const ip_addr_t *address)
@@ -39,9 +39,14 @@ bool route_can_bind(const ip_addr_t *address)
 	return ip_addr_isany(address) || ip_addr_ismulticast(address) || route_is_local(address);
 }
 
+static struct netif *loop_if_up(void)
+{
+	return stack_net->loop_up ? &loop_netif : NULL;
+}
+
 static struct netif *first_link(void)
 {
-	return net_device_count ? &net_devices[0].netif : NULL;
+	return net_device_count && stack_net == &first_net_ns ? &net_devices[0].netif : NULL;
 }
 
 static struct netif *find4(const ip4_addr_t *to)
@@ -49,7 +54,7 @@ static struct netif *find4(const ip4_addr_t *to)
 	const struct config_route *route;
 
 	if (is_local4(to) || ip4_addr_isany(to))
-		return &loop_netif;
+		return loop_if_up();
 	route = device_route(AF_INET, to);
 	return route ? &net_devices[route->link].netif : NULL;
 }
@@ -59,7 +64,7 @@ static struct netif *find6(const ip6_addr_t *to)
 	const struct config_route *route;
 
 	if (is_local6(to) || ip6_addr_isany(to))
-		return &loop_netif;
+		return loop_if_up();
 	if (ip6_addr_has_zone(to))
 		return netif_get_by_index(ip6_addr_zone(to));
 	if (ip6_addr_islinklocal(to))
@@ -152,6 +157,7 @@ struct netif *route_find_for(const struct inet_socket *sock, const ip_addr_t *to
 	const struct config_route *route;
 	struct netif *netif;
 
+	stack_select(sock->net);
 	if (sock->options.bound_if)
 		return route_find_by(sock->options.bound_if, to, from);
 	netif = route_find(to, from);

@@ -10,6 +10,7 @@
 #include "kernel/net/lwip/device.h"
 #include "kernel/net/lwip/internal.h"
 #include "kernel/net/lwip/multicast.h"
+#include "kernel/user_ns.h"
 
 struct inet_list inet_sockets = TAILQ_HEAD_INITIALIZER(inet_sockets);
 unsigned inet_raw_sockets;
@@ -25,7 +26,7 @@ int inet_configure(const void *network, uint32_t len, const uint32_t *fds, uint3
 
 	if (net_device_count)
 		return -EEXIST;
-	stack_enter();
+	stack_enter(&first_net_ns);
 	rc = device_configure(network, len, fds, fd_count);
 	stack_leave();
 	return rc;
@@ -63,6 +64,8 @@ struct inet_socket *inet_alloc(int family, int type, int protocol)
 	sock->keep_count = 9;
 	if (family == AF_INET6)
 		ip_addr_copy(sock->local, *IP_ANY_TYPE);
+	sock->net = stack_net;
+	ns_get(&sock->net->ns);
 	TAILQ_INSERT_TAIL(&inet_sockets, sock, all);
 	inet_raw_sockets += is_raw(sock);
 	return sock;
@@ -75,6 +78,7 @@ void inet_free(struct inet_socket *sock)
 	TAILQ_REMOVE(&inet_sockets, sock, all);
 	inet_raw_sockets -= is_raw(sock);
 	socket_options_drop(&sock->options);
+	ns_put(&sock->net->ns);
 	kfree(sock);
 }
 
@@ -104,7 +108,7 @@ static const struct socket_ops *choose(int family, int type, int *protocol, int 
 		if (!*protocol)
 			return NULL;
 		*error = -EPERM;
-		if (!capable(CAP_NET_RAW))
+		if (!net_capable(CAP_NET_RAW))
 			return NULL;
 		return v6 ? &datagram6_ops : &datagram4_ops;
 	default:
@@ -124,6 +128,7 @@ int inet_create(int family, int type, int protocol, struct socket **out)
 	ops = choose(family, type, &protocol, &error);
 	if (!ops)
 		return error;
+	stack_select(current->ns->net);
 	sock = inet_alloc(family, type, protocol);
 	if (!sock)
 		return -ENOMEM;
@@ -214,7 +219,8 @@ void inet_for_each(void (*fn)(void *arg, const struct inet_summary *summary), vo
 {
 	struct inet_socket *sock;
 
-	TAILQ_FOREACH(sock, &inet_sockets, all)
+	stack_select(current->ns->net);
+	INET_FOREACH(sock)
 		tell_socket(sock, fn, arg);
 	tell_left(tcp_active_pcbs, fn, arg);
 	tell_left(tcp_tw_pcbs, fn, arg);

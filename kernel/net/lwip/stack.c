@@ -171,6 +171,26 @@ static void catch_up_seconds(uint64_t now)
 	}
 }
 
+/* In every namespace: the clock that lwIP counts by is one. */
+static void slow_ticks(uint64_t count)
+{
+	struct net_ns *selected = stack_net, *net;
+	u32_t before = tcp_ticks;
+
+	TAILQ_FOREACH(net, &stack_all, link) {
+		stack_select(net);
+		tcp_ticks = before;
+		for (uint64_t i = 0; i < count; i++) {
+			sack_before_tick();
+			tcp_slowtmr();
+			sack_after_tick();
+		}
+		if (net != selected)
+			loop_drain();
+	}
+	stack_select(selected);
+}
+
 /* At most `most` ticks are made up for: those that something waited for and that came late. The others only count. */
 static void catch_up(uint64_t now, uint64_t most)
 {
@@ -181,11 +201,7 @@ static void catch_up(uint64_t now, uint64_t most)
 	slow_at += missed * SLOW_NS;
 	if (missed > most)
 		tcp_ticks += (u32_t)(missed - most);
-	for (uint64_t i = 0; i < MIN(missed, most); i++) {
-		sack_before_tick();
-		tcp_slowtmr();
-		sack_after_tick();
-	}
+	slow_ticks(MIN(missed, most));
 	catch_up_seconds(now);
 }
 
@@ -205,23 +221,29 @@ static void trim_time_wait(void)
 
 static void on_timer(struct ktimer *self)
 {
+	struct net_ns *net;
 	uint64_t now = clock_monotonic(), next, most = soon ? LATE_TICKS : 1;
 
 	soon = false;
-	tcp_fasttmr();
 	catch_up(now, most);
-	tcp_end_stalled(now);
-	trim_time_wait();
-	loop_drain();
-	next = next_deadline();
+	next = DEADLINE_NONE;
+	TAILQ_FOREACH(net, &stack_all, link) {
+		stack_select(net);
+		tcp_fasttmr();
+		tcp_end_stalled(now);
+		trim_time_wait();
+		loop_drain();
+		next = MIN(next, next_deadline());
+	}
 	if (next == DEADLINE_NONE)
 		return;
 	soon = next < now + 2 * SLOW_NS;
 	ktimer_start(&timer, MAX(next, now + MS));
 }
 
-void stack_enter(void)
+void stack_enter(struct net_ns *net)
 {
+	stack_select(net);
 	if (!soon)
 		catch_up(clock_monotonic(), 1);
 }
@@ -242,4 +264,5 @@ void stack_init(void)
 	slow_at = second_at = clock_monotonic();
 	lwip_init();
 	loop_init();
+	stack_ns_init();
 }

@@ -31,8 +31,10 @@ void inet_for_each_device(void (*fn)(void *arg, const struct inet_device *device
 	struct inet_device out;
 
 	fill_device(&loop_netif, NULL, &out);
+	if (!stack_user_is_first())
+		out.up = current->ns->net->loop_up;
 	fn(arg, &out);
-	for (unsigned i = 0; i < net_device_count; i++) {
+	for (unsigned i = 0; i < net_device_count && stack_user_is_first(); i++) {
 		if (net_devices[i].parent)
 			continue;
 		fill_device(&net_devices[i].netif, &net_devices[i], &out);
@@ -107,11 +109,15 @@ static void tell_addresses6(const struct netif *netif, const struct net_device *
 
 void inet_for_each_address(void (*fn)(void *arg, const struct inet_address *address), void *arg)
 {
-	tell_address4(&loop_netif, NULL, fn, arg);
-	for (unsigned i = 0; i < net_device_count; i++)
+	const struct net_ns *net = current->ns->net;
+
+	if (net->loop_has4)
+		tell_address4(&loop_netif, NULL, fn, arg);
+	for (unsigned i = 0; i < net_device_count && stack_user_is_first(); i++)
 		tell_address4(&net_devices[i].netif, &net_devices[i], fn, arg);
-	tell_addresses6(&loop_netif, NULL, fn, arg);
-	for (unsigned i = 0; i < net_device_count; i++)
+	if (net->loop_has6)
+		tell_addresses6(&loop_netif, NULL, fn, arg);
+	for (unsigned i = 0; i < net_device_count && stack_user_is_first(); i++)
 		tell_addresses6(&net_devices[i].netif, &net_devices[i], fn, arg);
 }
 
@@ -133,7 +139,7 @@ void inet_for_each_route(void (*fn)(void *arg, const struct inet_route *route), 
 {
 	struct inet_route out;
 
-	for (unsigned i = 0; i < net_route_count; i++) {
+	for (unsigned i = 0; i < net_route_count && stack_user_is_first(); i++) {
 		inet_fill_route(&net_routes[i], &out);
 		fn(arg, &out);
 	}
@@ -142,9 +148,11 @@ void inet_for_each_route(void (*fn)(void *arg, const struct inet_route *route), 
 int inet_route_to(int family, const uint8_t *to, struct inet_route *out)
 {
 	ip_addr_t address, from;
+	const struct config_route *route;
 	struct netif *netif;
-	const struct config_route *route = device_route((uint8_t)family, to);
 
+	stack_select(current->ns->net);
+	route = device_route((uint8_t)family, to);
 	address_from_bytes(family, to, &address);
 	ip_addr_copy(from, *(family == AF_INET6 ? IP6_ADDR_ANY : IP4_ADDR_ANY));
 	netif = route_find(&address, &from);
@@ -187,7 +195,7 @@ static void tell_neighbours6(void (*fn)(void *arg, const struct inet_neighbour *
 
 void inet_for_each_neighbour(void (*fn)(void *arg, const struct inet_neighbour *neighbour), void *arg)
 {
-	for (unsigned i = 0; i < ARP_TABLE_SIZE; i++) {
+	for (unsigned i = 0; i < ARP_TABLE_SIZE && stack_user_is_first(); i++) {
 		struct inet_neighbour out = {.family = AF_INET};
 		struct netif *netif;
 		struct eth_addr *mac;

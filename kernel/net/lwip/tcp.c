@@ -9,6 +9,7 @@
 #include <linux/in.h>
 
 #include "kernel/net/lwip/internal.h"
+#include "kernel/user_ns.h"
 #include "ring0/clock.h"
 
 
@@ -198,7 +199,7 @@ bool inet_port_in_use(const struct inet_socket *sock, const ip_addr_t *ip, uint1
 {
 	const struct inet_socket *other;
 
-	TAILQ_FOREACH(other, &inet_sockets, all) {
+	INET_FOREACH(other) {
 		if (other == sock || other->base.protocol != sock->base.protocol || other->base.type != sock->base.type ||
 		    !other->bound || other->local_port != port || !tcp_name_overlaps(sock, ip, other))
 			continue;
@@ -249,13 +250,13 @@ static int tcp_socket_bind(struct socket *base, struct socket_address *address)
 		return -EINVAL;
 	if (ip_addr_ismulticast(&ip) || (!sock->free_bind && !route_can_bind(&ip)))
 		return -EADDRNOTAVAIL;
-	if (port && port < sysctls.unprivileged_port_start && !capable(CAP_NET_BIND_SERVICE))
+	if (port && port < sysctls.unprivileged_port_start && !net_capable(CAP_NET_BIND_SERVICE))
 		return -EACCES;
 	if (port && inet_port_in_use(sock, &ip, port))
 		return -EADDRINUSE;
 	if (ip_addr_isany(&ip) && IP_IS_V6(&ip) && !sock->v6only)
 		ip_addr_copy(ip, *IP_ANY_TYPE);
-	stack_enter();
+	stack_enter(sock->net);
 	rc = tcp_bind_to(sock, &ip, port);
 	stack_leave();
 	return rc;
@@ -326,7 +327,7 @@ static int disconnect(struct inet_socket *sock)
 {
 	if (sock->state == INET_LISTENING)
 		return -EOPNOTSUPP;
-	stack_enter();
+	stack_enter(sock->net);
 	if (sock->tcp && sock->tcp->pcb) {
 		struct tcp_pcb *pcb = sock->tcp->pcb;
 
@@ -353,7 +354,7 @@ static int finish_connecting(struct inet_socket *sock)
 		struct tcp_pcb *pcb = sock->tcp->pcb;
 
 		tcp_unlink_socket(sock);
-		stack_enter();
+		stack_enter(sock->net);
 		tcp_abort(pcb);
 		stack_leave();
 	}
@@ -392,7 +393,7 @@ static int tcp_socket_connect(struct socket *base, struct socket_address *addres
 		rc = check_connect(sock, address, &to, &port);
 		if (rc)
 			return rc;
-		stack_enter();
+		stack_enter(sock->net);
 		rc = start_connecting(sock, &to, port);
 		stack_leave();
 		if (rc)
@@ -473,7 +474,7 @@ static int tcp_socket_shutdown(struct socket *base, int how)
 	if (sock->state == INET_LISTENING) {
 		if (!receive)
 			return 0;
-		stack_enter();
+		stack_enter(sock->net);
 		if (sock->tcp && !tcp_pass_on(sock))
 			tcp_close(sock->tcp->pcb);
 		stack_leave();
@@ -490,7 +491,7 @@ static int tcp_socket_shutdown(struct socket *base, int how)
 		sock->shutdown |= INET_SHUT_RECEIVE;
 	if (transmit && !(sock->shutdown & INET_SHUT_SEND)) {
 		sock->shutdown |= INET_SHUT_SEND;
-		stack_enter();
+		stack_enter(sock->net);
 		if (sock->tcp->pcb)
 			(void)tcp_shutdown(sock->tcp->pcb, 0, 1);
 		stack_leave();
@@ -526,14 +527,14 @@ static void tcp_socket_close(struct socket *base)
 	bool listening = sock->state == INET_LISTENING;
 
 	if (sock->options.linger && sock->options.linger_seconds && sock->state == INET_CONNECTED && !sock->rx_bytes) {
-		stack_enter();
+		stack_enter(sock->net);
 		if (sock->tcp->pcb && !(sock->shutdown & INET_SHUT_SEND))
 			(void)tcp_shutdown(sock->tcp->pcb, 0, 1);
 		stack_leave();
 		(void)wait_event(&sock->wait, sent_all(sock),
 			clock_monotonic() + (uint64_t)sock->options.linger_seconds * 1000000000ull, true);
 	}
-	stack_enter();
+	stack_enter(sock->net);
 	while ((child = TAILQ_FIRST(&sock->pending))) {
 		TAILQ_REMOVE(&sock->pending, child, pending_link);
 		if (child->listener)

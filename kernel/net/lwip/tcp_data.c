@@ -219,7 +219,7 @@ static int hand_over(struct inet_socket *sock, struct tcp_chunk *chunk, bool mor
 	u8_t flags = (u8_t)((more ? TCP_WRITE_FLAG_MORE : 0) | (len <= SMALL ? TCP_WRITE_FLAG_COPY : 0));
 	err_t err;
 
-	stack_enter();
+	stack_enter(sock->net);
 	adopt_segment_size(link);
 	err = tcp_write(link->pcb, chunk->data, (u16_t)len, flags);
 	if (err == ERR_OK) {
@@ -273,7 +273,7 @@ int64_t tcp_socket_send(struct socket *base, struct socket_send *send)
 		done += part;
 	}
 	if (rc && done && sock->tcp && sock->tcp->pcb) { /* what was handed over with "more" to come */
-		stack_enter();
+		stack_enter(sock->net);
 		(void)tcp_output(sock->tcp->pcb);
 		stack_leave();
 	}
@@ -290,7 +290,7 @@ static void open_window(struct inet_socket *sock, size_t n)
 
 	if (!pcb || sock->rx_end)
 		return;
-	stack_enter();
+	stack_enter(sock->net);
 	while (n) {
 		uint16_t part = (uint16_t)MIN(n, (size_t)0xffff);
 		uint64_t window = pcb->rcv_wnd + sock->rx_bytes;

@@ -60,10 +60,10 @@ static struct inet_socket *pick_listener(struct inet_socket *holder, uint16_t po
 
 	if (!holder->options.reuse_port)
 		return holder;
-	TAILQ_FOREACH(sock, &inet_sockets, all)
+	INET_FOREACH(sock)
 		count += same_group(holder, sock);
 	wanted = (port * 40503u >> 4) % count;
-	TAILQ_FOREACH(sock, &inet_sockets, all)
+	INET_FOREACH(sock)
 		if (same_group(holder, sock) && !wanted--)
 			return sock;
 	return holder;
@@ -74,7 +74,7 @@ bool tcp_pass_on(struct inet_socket *holder)
 {
 	struct inet_socket *sock;
 
-	TAILQ_FOREACH(sock, &inet_sockets, all) {
+	INET_FOREACH(sock) {
 		if (!same_group(holder, sock))
 			continue;
 		sock->tcp = holder->tcp;
@@ -205,16 +205,15 @@ int tcp_socket_listen(struct socket *base, int backlog)
 	}
 	if (sock->state != INET_IDLE && sock->state != INET_DONE)
 		return -EINVAL;
-	if (sock->bound)
-		TAILQ_FOREACH(other, &inet_sockets, all)
-			joins |= same_group(sock, other);
-	if (sock->bound && !joins)
-		TAILQ_FOREACH(other, &inet_sockets, all)
-			if (other != sock && other->state == INET_LISTENING && other->local_port == sock->local_port &&
-			    !share_port(sock, other) && tcp_name_overlaps(sock, &sock->local, other))
-				return -EADDRINUSE;
+	INET_FOREACH(other)
+		joins |= sock->bound && same_group(sock, other);
+	INET_FOREACH(other) {
+		if (sock->bound && !joins && other != sock && other->state == INET_LISTENING &&
+		    other->local_port == sock->local_port && !share_port(sock, other) && tcp_name_overlaps(sock, &sock->local, other))
+			return -EADDRINUSE;
+	}
 	sock->backlog = limit;
-	stack_enter();
+	stack_enter(sock->net);
 	rc = start_listening(sock, joins);
 	stack_leave();
 	return rc;

@@ -14,13 +14,11 @@
 
 static struct cred test_cred;
 static struct fs_context test_fs;
+static struct ns_set test_ns;
 
 static inline void test_root_set(struct mount *mount)
 {
-	static struct ns_set ns = {.refs = 1};
-
-	ns.mnt = mount->mnt_ns = mnt_ns_create(mount, &fake_user_ns);
-	fake_task.ns = &ns;
+	test_ns.mnt = mount->mnt_ns = mnt_ns_create(mount, &fake_user_ns);
 	test_fs.refs = 1;
 	test_fs.umask = 022;
 	test_fs.root = test_fs.cwd = (struct path){mount, mount->root};
@@ -34,6 +32,8 @@ static inline void test_vfs_boot(void)
 	fake_boot(64, 256);
 	test_cred = (struct cred){.refs = 1, .user_ns = &fake_user_ns, .cap_effective = ~0ull, .cap_permitted = ~0ull};
 	fake_task.cred = &test_cred;
+	test_ns = (struct ns_set){.refs = 1, .net = &first_net_ns};
+	fake_task.ns = &test_ns;
 	fake_task.fs = &test_fs;
 	for (unsigned i = 0; i < RLIMIT_COUNT; i++)
 		fake_process.rlimit[i] = (struct rlimit64_pair){UINT64_MAX, UINT64_MAX};
