@@ -4,6 +4,7 @@
  */
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/errqueue.h>
 #include <linux/filter.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
@@ -578,11 +579,77 @@ static void peer_groups(void)
 	close(s[1]);
 }
 
+/* The range of sends that a note of the error queue says are done, as copies; 0: there is none. */
+static int zerocopy_note(int s, unsigned *first, unsigned *last)
+{
+	union {
+		struct cmsghdr align;
+		char bytes[200];
+	} control;
+	struct iovec v = {NULL, 0};
+	struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+	struct pollfd p = {s, 0, 0};
+	struct sock_extended_err e;
+
+	if (poll(&p, 1, 1000) != 1 || !(p.revents & POLLERR) || recvmsg(s, &m, MSG_ERRQUEUE) < 0)
+		return 0;
+	memcpy(&e, CMSG_DATA(CMSG_FIRSTHDR(&m)), sizeof(e));
+	CHECK(e.ee_errno == 0 && e.ee_origin == SO_EE_ORIGIN_ZEROCOPY && e.ee_code == SO_EE_CODE_ZEROCOPY_COPIED);
+	CHECK(m.msg_flags & MSG_ERRQUEUE);
+	*first = e.ee_info;
+	*last = e.ee_data;
+	return 1;
+}
+
+/* SO_ZEROCOPY: on a loopback the bytes are copied, and the note says so. */
+static void zerocopy(void)
+{
+	int s[2], u[2], udp = socket(AF_INET, SOCK_DGRAM, 0), unused = socket(AF_INET, SOCK_RAW, IPPROTO_ICMP);
+	unsigned first = 9, last = 9, next = 0;
+	static char buf[100000];
+	struct sockaddr_in self;
+	socklen_t len = sizeof(self);
+
+	tcp_pair(s);
+	CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, u) == 0);
+	CHECK_ERRNO(setsockopt(u[0], SOL_SOCKET, SO_ZEROCOPY, &(int){1}, sizeof(int)), EOPNOTSUPP);
+	CHECK_ERRNO(setsockopt(s[0], SOL_SOCKET, SO_ZEROCOPY, &(int){2}, sizeof(int)), EINVAL);
+	if (unused >= 0)
+		CHECK_ERRNO(setsockopt(unused, SOL_SOCKET, SO_ZEROCOPY, &(int){1}, sizeof(int)), EOPNOTSUPP);
+	CHECK(send(s[0], buf, 10, MSG_ZEROCOPY) == 10); /* not asked for: an ordinary send */
+	CHECK_ERRNO(recv(s[0], buf, 1, MSG_ERRQUEUE | MSG_DONTWAIT), EAGAIN);
+	set(s[0], SOL_SOCKET, SO_ZEROCOPY, 1);
+	CHECK(send(s[0], buf, 20000, MSG_ZEROCOPY) == 20000 && send(s[0], buf, 20000, MSG_ZEROCOPY) == 20000);
+	for (size_t n = 0; n < 40010;) {
+		ssize_t part = recv(s[1], buf, sizeof(buf), 0);
+
+		CHECK(part > 0);
+		n += part > 0 ? (size_t)part : sizeof(buf);
+	}
+	while (next < 2 && zerocopy_note(s[0], &first, &last)) {
+		CHECK(first == next && last >= first);
+		next = last + 1;
+	}
+	CHECK(next == 2);
+	set(udp, SOL_SOCKET, SO_ZEROCOPY, 1);
+	self = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	CHECK(bind(udp, (void *)&self, sizeof(self)) == 0 && getsockname(udp, (void *)&self, &len) == 0);
+	CHECK(sendto(udp, buf, 100, MSG_ZEROCOPY, (void *)&self, sizeof(self)) == 100 && recv(udp, buf, 200, 0) == 100);
+	CHECK(zerocopy_note(udp, &first, &last) && first == 0 && last == 0);
+	for (int i = 0; i < 2; i++) {
+		close(s[i]);
+		close(u[i]);
+	}
+	close(udp);
+	close(unused);
+}
+
 int main(void)
 {
 	harness_start();
 	signal(SIGPIPE, SIG_IGN);
 	RUN(timeouts);
+	RUN(zerocopy);
 	RUN(low_water);
 	RUN(linger_resets);
 	RUN(deferred);

@@ -33,7 +33,9 @@ u16_t nd6_told_mtu(const ip6_addr_t *to, struct netif *netif); /* nd6.c's own nd
 /* What lwIP asks before it cuts a packet into fragments: no link of IPv6 carries less (RFC 8200, section 5), whatever somebody says. */
 u16_t nd6_get_destination_mtu(const ip6_addr_t *to, struct netif *netif)
 {
-	return MAX(nd6_told_mtu(to, netif), MTU6_MIN);
+	u16_t told = nd6_told_mtu(to, netif);
+
+	return told ? MAX(told, MTU6_MIN) : 0; /* 0: nothing is cut at the moment (device_fragment()) */
 }
 
 static struct path *find_path(const ip_addr_t *to)

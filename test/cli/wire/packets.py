@@ -139,7 +139,7 @@ def parse(frame):
         p.options = read_options(p.body[20:(words >> 4) * 4])
         p.data = p.body[(words >> 4) * 4:]
         p.good = transport_sum(p.src, p.dst, 6, p.body) == 0
-    elif protocol == 17:
+    elif protocol == 17 and len(p.body) >= 8:
         p.kind = 'udp'
         p.sport, p.dport = struct.unpack('!HH', p.body[:4])
         p.data = p.body[8:]

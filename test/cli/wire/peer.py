@@ -13,6 +13,8 @@ from packets import ACK, FIN, MAC, RST, SYN, address, icmp, ip, parse, tcp
 
 MINE, THEIRS = '10.77.0.9', '10.77.0.2'
 MINE6, THEIRS6 = 'fd77::9', 'fd77::2'
+# A second host of this script's, whose path nothing is known of.
+SECOND, SECOND6 = '10.77.0.7', 'fd77::7'
 NAMES = ((FIN, 'F'), (SYN, 'S'), (RST, 'R'), (8, 'P'), (ACK, 'A'), (32, 'U'))
 
 
@@ -99,14 +101,14 @@ class Wire:
     def _answer(self, p):
         """ARP and neighbour solicitations; whether it was one."""
         if p.kind == 'arp':
-            if p.operation == 1 and p.target == MINE:
-                self.send_frame(0x0806, bytes.fromhex('0001080006040002') + MAC + address(MINE) + p.mac + address(p.sender), p.mac)
+            if p.operation == 1 and p.target in (MINE, SECOND):
+                self.send_frame(0x0806, bytes.fromhex('0001080006040002') + MAC + address(p.target) + p.mac + address(p.sender), p.mac)
             return True
         if p.kind == 'icmp6' and p.type == 135:
-            target = address(MINE6)
-            if p.data[4:20] == target:
-                body = icmp(136, 0, b'\x60\0\0\0' + target + b'\2\1' + MAC, MINE6, p.src)
-                self.send(ip(MINE6, p.src, 58, body, hops=255), p.mac)
+            for mine in MINE6, SECOND6:
+                if p.data[4:20] == address(mine):
+                    body = icmp(136, 0, b'\x60\0\0\0' + address(mine) + b'\2\1' + MAC, mine, p.src)
+                    self.send(ip(mine, p.src, 58, body, hops=255), p.mac)
             return True
         return False
 
