@@ -1,4 +1,4 @@
-/* Building up a struct container: memory that lasts as long as the command. */
+/* Building up a struct container: memory that lasts as long as the command, unless it is freed. */
 #include <string.h>
 
 #include "cli/cli.h"
@@ -28,6 +28,14 @@ void strings_add(struct strings *strings, const char *text)
 {
 	strings->items = grow(strings->items, strings->count, sizeof(char *));
 	strings->items[strings->count++] = container_copy(text);
+}
+
+void strings_free(struct strings *strings)
+{
+	for (size_t i = 0; i < strings->count; i++)
+		free(strings->items[i]);
+	free(strings->items);
+	*strings = (struct strings){0};
 }
 
 void strings_end(struct strings *strings)

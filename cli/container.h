@@ -116,6 +116,7 @@ struct container {
 
 /* Append a copy; ends the command if memory runs out. */
 void strings_add(struct strings *strings, const char *text);
+void strings_free(struct strings *strings); /* and empties it */
 /* A NULL after the last, as execve(2) wants it; if there is one. */
 void strings_end(struct strings *strings);
 char *container_copy(const char *text);

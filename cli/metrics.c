@@ -45,11 +45,11 @@ static struct metrics_container *find(struct metrics *metrics, const char *id)
 	return &metrics->containers[metrics->count++];
 }
 
-static void connect_to(struct metrics *metrics, struct metrics_container *c, const struct state *state)
+static void connect_to(struct metrics *metrics, struct metrics_container *c)
 {
-	const struct control_request events = {.op = CONTROL_EVENTS, .container = state->container};
+	const struct control_request events = {.op = CONTROL_EVENTS, .container = c->state.container};
 
-	c->channel = state_connect(state);
+	c->channel = state_connect(&c->state);
 	if (c->channel >= 0 && metrics->counting)
 		control_put(c->channel, REQUEST_EVENTS, &events);
 }
@@ -61,7 +61,28 @@ static void forget(struct metrics *metrics, size_t index)
 	if (c->channel >= 0)
 		close(c->channel);
 	free(c->id);
+	state_free(&c->state);
 	*c = metrics->containers[--metrics->count];
+}
+
+/* Reads what is recorded of it, if that is not what was read before. False: it cannot be read. */
+static bool read_again(struct metrics_container *c, const struct state_version *version)
+{
+	static struct state state;
+
+	if (c->version.file == version->file && c->version.written.tv_sec == version->written.tv_sec &&
+	    c->version.written.tv_nsec == version->written.tv_nsec)
+		return true;
+	if (state_open(&state, c->id, STATE_LOOK)) {
+		state_free(&state);
+		return false;
+	}
+	if (c->state.pid_start != state.pid_start) /* made anew under its old name */
+		c->ended = false;
+	state_free(&c->state);
+	c->state = state;
+	c->version = *version;
+	return true;
 }
 
 /* What is below the state directory now. A container whose file cannot be read is left out. */
@@ -77,22 +98,17 @@ static int look(struct metrics *metrics)
 	for (size_t i = 0; i < metrics->count; i++)
 		metrics->containers[i].seen = false;
 	for (struct dirent *entry; directory && (entry = readdir(directory));) {
-		static struct state state;
-		if (entry->d_name[0] == '.' || !state_is_container(entry->d_name) || state_open(&state, entry->d_name, STATE_LOOK))
+		struct state_version version;
+		if (entry->d_name[0] == '.' || !state_version(entry->d_name, &version))
 			continue;
 		struct metrics_container *c = find(metrics, entry->d_name);
-		if (!c)
+		if (!c || !read_again(c, &version))
 			continue;
 		c->seen = true;
-		c->number = state.container;
-		if (c->pid_start != state.pid_start) { /* made anew under its old name */
-			c->pid_start = state.pid_start;
-			c->ended = false;
-		}
-		c->status = state_status(&state);
-		c->sandbox = !state.sandbox;
+		c->status = state_status(&c->state);
+		c->sandbox = !c->state.sandbox;
 		if (c->channel < 0 && !c->ended && c->status != STATE_STOPPED && c->status != STATE_CREATING)
-			connect_to(metrics, c, &state);
+			connect_to(metrics, c);
 	}
 	if (directory)
 		closedir(directory);
@@ -145,7 +161,7 @@ static void ask(struct metrics *metrics)
 	metrics->round = (metrics->round + 1) & 0xffffff;
 	for (size_t i = 0; i < metrics->count; i++) { /* all of them first, so that stuck ones are waited for together */
 		struct metrics_container *c = &metrics->containers[i];
-		const struct control_request request = {.op = CONTROL_STATS, .container = c->number};
+		const struct control_request request = {.op = CONTROL_STATS, .container = c->state.container};
 
 		c->answers = c->channel >= 0 && control_put(c->channel, REQUEST_STATS + metrics->round, &request) == 0;
 	}

@@ -14,8 +14,8 @@ enum metrics_exit { EXIT_SUCCEEDED, EXIT_FAILED, EXIT_SIGNALLED, EXIT_LOST, EXIT
 struct metrics_container {
 	char *id;
 	enum state_status status;
-	uint32_t number;    /* in its sandbox */
-	uint64_t pid_start; /* which life of this ID it is */
+	struct state state; /* as it was read last */
+	struct state_version version;
 	bool answers;  /* stats are of now */
 	bool sandbox;  /* it is its sandbox's first container: the sandbox's own figures are told with it */
 	bool seen;     /* by the last look at the state directory */

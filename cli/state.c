@@ -160,7 +160,7 @@ enum state_claim state_claim(struct state *state, int patience_ms)
 	return error == -EWOULDBLOCK ? STATE_BUSY : STATE_GONE;
 }
 
-bool state_is_container(const char *name)
+bool state_version(const char *name, struct state_version *version)
 {
 	struct state state;
 	struct stat st;
@@ -169,7 +169,29 @@ bool state_is_container(const char *name)
 	if (set_directory(&state, name))
 		return false;
 	state_path(&state, "state.json", path, sizeof(path));
-	return stat(path, &st) == 0;
+	state_free(&state);
+	if (stat(path, &st) < 0)
+		return false;
+	*version = (struct state_version){st.st_ino, st.st_mtim};
+	return true;
+}
+
+bool state_is_container(const char *name)
+{
+	struct state_version version;
+
+	return state_version(name, &version);
+}
+
+void state_free(struct state *state)
+{
+	char *const texts[] = {state->id, state->bundle, state->rootfs, state->created, state->owner, state->sandbox};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		free(texts[i]);
+	strings_free(&state->annotations);
+	strings_free(&state->cgroups);
+	*state = (struct state){.lock_fd = -1};
 }
 
 int state_lock_existing(struct state *state, const char *id, enum state_open how)

@@ -18,6 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <time.h>
 
 #include "cli/container.h"
 
@@ -57,6 +58,12 @@ enum state_claim { STATE_CLAIMED, STATE_GONE, STATE_BUSY };
 enum state_claim state_claim(struct state *state, int patience_ms);
 /* Is there something recorded under this name. */
 bool state_is_container(const char *name);
+/* Which recording it is: each has another. False: there is none. */
+struct state_version {
+	uint64_t file;
+	struct timespec written;
+};
+bool state_version(const char *name, struct state_version *version);
 /* What it is now: as recorded, or stopped if its process has gone. */
 enum state_status state_status(const struct state *state);
 const char *state_status_name(enum state_status status);
@@ -64,6 +71,8 @@ void state_set_process(struct state *state, pid_t pid);
 /* Nothing is left of it; the lock is given up. */
 void state_remove(struct state *state);
 void state_close(struct state *state);
+/* For whoever reads many: the memory of what was read. */
+void state_free(struct state *state);
 
 /* The OCI state as JSON on a file; `status` given. malloc'ed text, or NULL after a message. */
 char *state_json(const struct state *state, enum state_status status);

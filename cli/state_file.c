@@ -234,9 +234,9 @@ int state_open(struct state *state, const char *id, enum state_open how)
 		state_close(state);
 		return cli_error("container \"%s\" does not exist: its creation was not completed", id);
 	}
-	if (json_read_as(&json, path, "state") || load(state, &json)) {
+	int error = json_read_as(&json, path, "state") || load(state, &json);
+	yajl_tree_free(json.root);
+	if (error)
 		state_close(state);
-		return 1;
-	}
-	return 0;
+	return error;
 }

@@ -94,8 +94,29 @@ for id in one two three; do $rf delete --force $id; done
 scrape >"$work/text"
 check "forgotten" 0 "$(value 'ringfence_containers{status="stopped"}')"
 
-# A stuck sandbox, and clients that say nothing
+# A server that is asked often stays as small as it was
 $rf run -d -b "$work/b" one </dev/null >/dev/null 2>&1
+check "memory after many scrapes" "within 200 KiB" "$(python3 - "$work/socket" "$server" <<-'END'
+	import socket, sys
+	def rss():
+	    return int(next(l for l in open(f"/proc/{sys.argv[2]}/status") if l.startswith("VmRSS")).split()[1])
+	def scrape():
+	    s = socket.socket(socket.AF_UNIX)
+	    s.connect(sys.argv[1])
+	    s.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+	    while s.recv(65536):
+	        pass
+	for i in range(20):
+	    scrape()
+	before = rss()
+	for i in range(400):
+	    scrape()
+	grown = rss() - before
+	print("within 200 KiB" if grown < 200 else f"{grown} KiB more")
+	END
+)"
+
+# A stuck sandbox, and clients that say nothing
 $rf run -d -b "$work/b" two </dev/null >/dev/null 2>&1
 pid=$($rf state one | jq .pid)
 kill -STOP "$pid"
