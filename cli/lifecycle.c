@@ -205,7 +205,7 @@ static int check_pod(struct state *state, const struct container *container)
 	if (pod)
 		return pod_check(state, container, pod);
 	if (container->joined.count)
-		return cli_error("linux.namespaces.path: %s: only a container of a pod can share it",
+		return cli_error("linux.namespaces.path: %s: only a container that shares that one's network (a pod's) can share it",
 			container->joined.items[0]);
 	return 0;
 }
@@ -259,7 +259,7 @@ static int give_network(const struct state *state, int control)
 		AUTO_FREE void *payload = network_pack(&network, &request.length);
 		request.payload = payload;
 		request.fd_count = network.fd_count;
-		request.flags = network.resolver ? CONTROL_RESOLVER : 0;
+		request.flags = CONTROL_LATER | (network.resolver ? CONTROL_RESOLVER : 0);
 		error = control_ask(control, &request, CONTROL_PATIENCE_MS, &reply);
 		if (error)
 			error = cli_error("network: %s", control_reason(error, &reply));

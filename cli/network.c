@@ -1,13 +1,15 @@
 /*
- * Takes over the network of a namespace for --network=sandbox: see network.h. Opens a packet socket on each link, and a
- * socket to the resolver that Docker has on networks with names (127.0.0.11, where its rules lead port 53): that one
- * address and port is all that the sandbox can reach of the namespace's own stack.
+ * Takes over the network of a namespace for --network=sandbox: see network.h. Opens a packet socket on each link, one
+ * for all links that come later with a netlink socket that tells of them, and a socket to the resolver that Docker has
+ * on networks with names (127.0.0.11 port 53, by its rules): that one address and port is all that the sandbox can reach
+ * of the namespace's own stack.
  *
  * On the command's one thread: it enters the namespace and comes back.
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <net/if.h>
@@ -22,6 +24,8 @@
 
 #define SOCKET_BUFFER (4 << 20)
 #define RESOLVER 0x7f00000bu /* 127.0.0.11 */
+#define DNS_PORT 53
+#define LOOPBACK_INDEX 1u /* in every namespace */
 
 /* ---- namespaces ---- */
 
@@ -79,24 +83,71 @@ int network_leave(int own)
 
 /* ---- sockets ---- */
 
-static int open_link(struct network_taker *t, unsigned i)
+/* One of the sockets that the sandbox gets. -1 after a message. */
+static int open_socket(struct container_network *network, int family, int type, int protocol)
 {
-	const char *name = t->network->links[i].name;
-	struct sockaddr_ll address = {.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL), .sll_ifindex = t->indexes[i]};
-	struct packet_mreq all = {.mr_ifindex = t->indexes[i], .mr_type = PACKET_MR_ALLMULTI};
-	int one = 1, size = SOCKET_BUFFER;
-	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int fd = socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
 
 	if (fd < 0)
-		return cli_error("network: packet socket: %s", strerror(errno));
-	t->network->fds[t->network->fd_count++] = fd;
+		return cli_error("network: socket of family %d: %s", family, strerror(errno)), -1;
+	return network->fds[network->fd_count++] = fd;
+}
+
+/* A packet socket sees the frames of `index` (0: of all links) from here on. */
+static int attach(int fd, int index, const char *name)
+{
+	struct sockaddr_ll address = {.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL), .sll_ifindex = index};
+	int one = 1, size = SOCKET_BUFFER;
+
 	if (setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &one, sizeof(one)) < 0 ||
 	    setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &one, sizeof(one)) < 0 ||
-	    setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &all, sizeof(all)) < 0 ||
 	    setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0 ||
 	    bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
 		return cli_error("network: %s: %s", name, strerror(errno));
 	return 0;
+}
+
+static int open_link(struct container_network *network, const struct config_link *link)
+{
+	struct packet_mreq all = {.mr_ifindex = (int)link->host_index, .mr_type = PACKET_MR_ALLMULTI};
+	int fd = open_socket(network, AF_PACKET, SOCK_RAW, 0);
+
+	if (fd < 0)
+		return 1;
+	if (setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &all, sizeof(all)) < 0)
+		return cli_error("network: %s: %s", link->name, strerror(errno));
+	return attach(fd, all.mr_ifindex, link->name);
+}
+
+/* Opened before what is there is read, so that nothing falls between. */
+static int open_news(struct container_network *network)
+{
+	struct sockaddr_nl groups = {.nl_family = AF_NETLINK,
+		.nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_IFADDR | RTMGRP_IPV6_ROUTE};
+	int fd = open_socket(network, AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
+
+	if (fd >= 0 && bind(fd, (struct sockaddr *)&groups, sizeof(groups)) < 0)
+		return cli_error("network: news of the namespace: %s", strerror(errno));
+	return fd < 0;
+}
+
+/* The socket of later links sees neither loopback's frames nor those of links that have one of their own. */
+static int attach_later(int fd, const struct container_network *network)
+{
+	struct sock_filter code[CONFIG_NETWORK_LINKS + 4] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (unsigned)SKF_AD_OFF + SKF_AD_IFINDEX),
+	};
+	const unsigned known = network->head.links + 1;
+	struct sock_fprog program = {(unsigned short)(known + 3), code};
+
+	for (unsigned i = 0; i < known; i++)
+		code[1 + i] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K,
+			i == 0 ? LOOPBACK_INDEX : network->links[i - 1].host_index, (unsigned char)(known - i), 0);
+	code[known + 1] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, UINT32_MAX);
+	code[known + 2] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, 0);
+	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0)
+		return cli_error("network: a filter for later links: %s", strerror(errno));
+	return attach(fd, 0, "later links");
 }
 
 /* The port of a UDP socket that listens at 127.0.0.11 in this namespace (proc(5), /proc/net/udp). 0: there is none. */
@@ -115,21 +166,19 @@ static unsigned resolver_port(void)
 	return found;
 }
 
+/* Where none listens yet: port 53, from where the engine's rules will lead; until then queries are refused. */
 static int open_resolver(struct container_network *network)
 {
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)resolver_port()),
+	unsigned port = resolver_port();
+	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)(port ? port : DNS_PORT)),
 		.sin_addr.s_addr = htonl(RESOLVER)};
+	int fd = open_socket(network, AF_INET, SOCK_DGRAM, 0);
 
-	if (!address.sin_port)
-		return 0;
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
-		if (fd >= 0)
-			close(fd);
-		return cli_error("network: the resolver at 127.0.0.11 port %u: %s", ntohs(address.sin_port), strerror(errno));
-	}
-	network->fds[network->fd_count++] = fd;
-	network->resolver = true;
+	if (fd < 0)
+		return 1;
+	network->resolver = connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
+	if (!network->resolver) /* loopback is down in this namespace: no engine listens there */
+		close(network->fds[--network->fd_count]);
 	return 0;
 }
 
@@ -159,14 +208,18 @@ void *network_pack(const struct container_network *n, size_t *length)
 
 static int take_all(struct network_taker *t)
 {
+	struct container_network *network = t->network;
+
 	t->netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
 	if (t->netlink < 0)
 		return cli_error("network: netlink: %s", strerror(errno));
-	int error = network_read(t);
-	for (unsigned i = 0; !error && i < t->network->head.links; i++)
-		error = open_link(t, i);
+	int error = open_news(network);
+	int later = error ? -1 : open_socket(network, AF_PACKET, SOCK_RAW, 0);
+	error = later < 0 || network_read(t);
+	for (unsigned i = 0; !error && i < network->head.links; i++)
+		error = open_link(network, &network->links[i]);
 	if (!error)
-		error = open_resolver(t->network) || network_quiet(t);
+		error = attach_later(later, network) || open_resolver(network) || network_quiet(t);
 	close(t->netlink);
 	return error;
 }

@@ -14,7 +14,7 @@
 
 #include "platform/abi/config.h"
 
-#define NETWORK_FDS (CONFIG_NETWORK_LINKS + 1)
+#define NETWORK_FDS (CONFIG_NETWORK_LINKS + 3)
 
 struct container_network {
 	struct config_network head;
@@ -22,9 +22,10 @@ struct container_network {
 	struct config_address addresses[CONFIG_NETWORK_ENTRIES];
 	struct config_route routes[CONFIG_NETWORK_ENTRIES];
 	struct config_neighbour neighbours[CONFIG_NETWORK_ENTRIES];
-	bool resolver;        /* an engine's resolver listens at 127.0.0.11 */
-	int fds[NETWORK_FDS]; /* a packet socket for each link, then a socket to the resolver; the receiver's to close */
+	/* News of the namespace, a packet socket for later links, one for each link, with `resolver` a socket to that; the receiver's to close. */
+	int fds[NETWORK_FDS];
 	unsigned fd_count;
+	bool resolver;
 };
 
 /*

@@ -15,7 +15,6 @@ struct network_taker {
 	int netlink;
 	uint32_t sequence;
 	struct container_network *network;
-	int indexes[CONFIG_NETWORK_LINKS]; /* the host's, of each link */
 	struct {
 		struct nlmsghdr header;
 		struct ifaddrmsg message;

@@ -6,10 +6,13 @@
  * That also keeps it from answering ARP. Packet sockets get each frame before. IPv6 speaks by itself (neighbour
  * discovery, multicast reports), so it loses its addresses and is turned off.
  *
- *	0      lookup local          as it was: removed
- *	1      iif LINK udp from port 53 to ports 61000-65533: lookup local    where an engine's resolver asks from here
- *	2      iif LINK blackhole
- *	3      lookup local
+ *	0         lookup local          as it was: removed
+ *	1         udp from port 53 to ports 61000-65533: lookup local    where an engine's resolver asks from here
+ *	2         not iif lo: blackhole
+ *	3         lookup local
+ *
+ * "not iif lo" is also whatever link comes later. IPv6 has rules 0, 2 and 3 for those: what they say by themselves there
+ * (neighbour discovery for their own addresses) does no harm, the sandbox has the same address on the same MAC.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,6 +20,7 @@
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 #include "cli/network_parts.h"
@@ -55,15 +59,25 @@ static int ask(struct network_taker *t, struct nlmsghdr *request)
 	return ((struct nlmsgerr *)NLMSG_DATA((struct nlmsghdr *)answer))->error;
 }
 
-static struct rule make_rule(uint16_t type, uint8_t action, uint32_t priority)
+static struct rule make_rule(uint16_t type, unsigned family, uint8_t action, uint32_t priority)
 {
 	struct rule rule = {
 		.header = {.nlmsg_len = NLMSG_LENGTH(sizeof(struct fib_rule_hdr)), .nlmsg_type = type,
 			.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | (type == RTM_NEWRULE ? NLM_F_CREATE | NLM_F_EXCL : 0)},
-		.rule = {.family = AF_INET, .action = action, .table = action == FR_ACT_TO_TBL ? RT_TABLE_LOCAL : 0},
+		.rule = {.family = (uint8_t)family, .action = action, .table = action == FR_ACT_TO_TBL ? RT_TABLE_LOCAL : 0},
 	};
 
 	add_attribute(&rule, FRA_PRIORITY, &priority, sizeof(priority));
+	return rule;
+}
+
+/* For what comes by any link but loopback. */
+static struct rule make_link_rule(unsigned family, uint8_t action, uint32_t priority)
+{
+	struct rule rule = make_rule(RTM_NEWRULE, family, action, priority);
+
+	rule.rule.flags = FIB_RULE_INVERT;
+	add_attribute(&rule, FRA_IIFNAME, "lo", sizeof("lo"));
 	return rule;
 }
 
@@ -78,33 +92,25 @@ static int change(struct network_taker *t, struct rule *rule, int harmless)
 }
 
 /* Answers to what an engine's resolver, which listens in this namespace, asks name servers outside. */
-static int let_answers_in(struct network_taker *t, const char *link)
+static int let_answers_in(struct network_taker *t)
 {
 	const struct fib_rule_port_range from = {DNS_PORT, DNS_PORT}, to = {HOST_PORTS_FIRST, HOST_PORTS_LAST};
 	const uint8_t udp = IPPROTO_UDP;
-	struct rule rule = make_rule(RTM_NEWRULE, FR_ACT_TO_TBL, RULE_ANSWERS);
+	struct rule rule = make_rule(RTM_NEWRULE, AF_INET, FR_ACT_TO_TBL, RULE_ANSWERS);
 
-	add_attribute(&rule, FRA_IIFNAME, link, strlen(link) + 1);
 	add_attribute(&rule, FRA_IP_PROTO, &udp, sizeof(udp));
 	add_attribute(&rule, FRA_SPORT_RANGE, &from, sizeof(from));
 	add_attribute(&rule, FRA_DPORT_RANGE, &to, sizeof(to));
 	return change(t, &rule, -EEXIST);
 }
 
-static int quiet_ipv4(struct network_taker *t)
+static int quiet_family(struct network_taker *t, unsigned family)
 {
-	struct rule local = make_rule(RTM_NEWRULE, FR_ACT_TO_TBL, RULE_LOCAL);
-	struct rule first = make_rule(RTM_DELRULE, FR_ACT_TO_TBL, 0);
+	struct rule drop = make_link_rule(family, FR_ACT_BLACKHOLE, RULE_LINK);
+	struct rule local = make_rule(RTM_NEWRULE, family, FR_ACT_TO_TBL, RULE_LOCAL);
+	struct rule first = make_rule(RTM_DELRULE, family, FR_ACT_TO_TBL, 0);
 
-	for (unsigned i = 0; i < t->network->head.links; i++) {
-		const char *link = t->network->links[i].name;
-		struct rule drop = make_rule(RTM_NEWRULE, FR_ACT_BLACKHOLE, RULE_LINK);
-
-		add_attribute(&drop, FRA_IIFNAME, link, strlen(link) + 1);
-		if (change(t, &drop, -EEXIST) || (t->network->resolver && let_answers_in(t, link)))
-			return 1;
-	}
-	return change(t, &local, -EEXIST) || change(t, &first, -ENOENT);
+	return change(t, &drop, -EEXIST) || change(t, &local, -EEXIST) || change(t, &first, -ENOENT);
 }
 
 static int remove_address(struct network_taker *t, struct nlmsghdr *message)
@@ -138,9 +144,9 @@ int network_quiet(struct network_taker *t)
 		snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/disable_ipv6", t->network->links[i].name);
 		set(path, "1");
 	}
-	if (t->network->resolver) {
-		snprintf(ports, sizeof(ports), "%u %u", HOST_PORTS_FIRST, HOST_PORTS_LAST);
-		set("/proc/sys/net/ipv4/ip_local_port_range", ports);
-	}
-	return t->network->head.links ? quiet_ipv4(t) : 0;
+	snprintf(ports, sizeof(ports), "%u %u", HOST_PORTS_FIRST, HOST_PORTS_LAST);
+	set("/proc/sys/net/ipv4/ip_local_port_range", ports);
+	if (let_answers_in(t) || quiet_family(t, AF_INET))
+		return 1;
+	return access("/proc/sys/net/ipv6", F_OK) == 0 && quiet_family(t, AF_INET6);
 }

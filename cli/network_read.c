@@ -31,7 +31,7 @@ static void parse(struct rtattr **table, unsigned max, struct rtattr *at, int le
 static int link_of(const struct network_taker *t, int index)
 {
 	for (unsigned i = 0; i < t->network->head.links; i++)
-		if (t->indexes[i] == index)
+		if (t->network->links[i].host_index == (uint32_t)index)
 			return (int)i;
 	return -1;
 }
@@ -75,8 +75,8 @@ static void take_link(struct network_taker *t, struct nlmsghdr *message)
 	snprintf(link->name, sizeof(link->name), "%.15s", (char *)RTA_DATA(a[IFLA_IFNAME]));
 	memcpy(link->mac, RTA_DATA(a[IFLA_ADDRESS]), ETH_ALEN);
 	link->mtu = (uint16_t)(mtu > 61440 ? 61440 : mtu);
-	link->fd = t->network->head.links;
-	t->indexes[t->network->head.links++] = info->ifi_index;
+	link->fd = t->network->head.links++;
+	link->host_index = (uint32_t)info->ifi_index;
 }
 
 static void take_address(struct network_taker *t, struct nlmsghdr *message)

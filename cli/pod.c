@@ -1,4 +1,5 @@
 /* Containers that join a pod's sandbox: see pod.h. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -29,6 +30,36 @@ static const char *annotation(const struct container *container, const char *key
 	return NULL;
 }
 
+/* The process whose network it is to have. 0: none is named. */
+static pid_t network_process(const struct container *container)
+{
+	int pid = 0, end = 0;
+
+	if (!container->network_path || strcmp(global.network, "sandbox") != 0 ||
+	    sscanf(container->network_path, "/proc/%d/ns/net%n", &pid, &end) != 1 || end == 0 || container->network_path[end])
+		return 0;
+	return pid;
+}
+
+/* The first container of the sandbox whose container has this process. malloc'ed; NULL: none has. */
+static char *sandbox_of_process(pid_t pid)
+{
+	char root[4096], *found = NULL;
+	DIR *directory = state_root(root, sizeof(root)) ? NULL : opendir(root);
+
+	for (struct dirent *entry; directory && !found && (entry = readdir(directory));) {
+		static struct state state;
+		if (entry->d_name[0] == '.' || !state_is_container(entry->d_name) || state_open(&state, entry->d_name, STATE_LOOK))
+			continue;
+		if (state.pid == pid && state_status(&state) != STATE_STOPPED)
+			found = container_copy(state.sandbox ? state.sandbox : state.id);
+		state_free(&state);
+	}
+	if (directory)
+		closedir(directory);
+	return found;
+}
+
 const char *pod_of(const struct container *container)
 {
 	static const char *const names[][2] = {
@@ -41,7 +72,8 @@ const char *pod_of(const struct container *container)
 		if (type && id && strcmp(type, "container") == 0)
 			return id;
 	}
-	return NULL;
+	pid_t pid = network_process(container);
+	return pid ? sandbox_of_process(pid) : NULL;
 }
 
 int pod_check(struct state *state, const struct container *container, const char *pod)

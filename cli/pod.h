@@ -12,7 +12,10 @@
 #include "cli/launch.h"
 #include "cli/state.h"
 
-/* The ID of the pod's first container, by the annotations; NULL: this is a pod's first one, or in none. */
+/*
+ * The ID of the first container of the sandbox that it belongs to: by the annotations, or because its network is that of
+ * a container's process (/proc/PID/ns/net, as Docker and Podman say --network=container:NAME). NULL: one of its own.
+ */
 const char *pod_of(const struct container *container);
 /* May it run there: else 1, after a message. Fills state->sandbox. */
 int pod_check(struct state *state, const struct container *container, const char *pod);

@@ -11,6 +11,7 @@
 #include "kernel/files.h"
 #include "kernel/mm.h"
 #include "kernel/net/inet.h"
+#include "kernel/net/later.h"
 #include "kernel/process.h"
 #include "kernel/sched.h"
 #include "ring0/lib.h"
@@ -106,15 +107,19 @@ static void do_create(const struct control_header *header, const uint8_t *payloa
 static void do_network(const struct control_target *to, const struct control_header *header, const uint8_t *payload)
 {
 	bool resolver = header->flags & CONTROL_RESOLVER;
-	uint32_t count = 0;
+	uint32_t count = 0, first = header->flags & CONTROL_LATER ? 2 : 0; /* the links' own */
 	int rc = -EINVAL;
 
 	while (count < CONTROL_FDS && header->fds[count] != CONTROL_NO_FD)
 		count++;
-	if (!resolver || count)
-		rc = inet_configure(payload, header->len, header->fds, count - resolver);
+	if (count >= first + resolver)
+		rc = inet_configure(payload, header->len, header->fds + first, count - first - resolver);
+	if (!rc && first) {
+		inet_use_links(header->fds[1]);
+		rc = later_start(header->fds[0]);
+	}
 	if (!rc && resolver)
-		rc = inet_use_resolver(header->fds[count - 1]);
+		inet_use_resolver(header->fds[count - 1]);
 	if (rc) {
 		close_descriptors(header);
 		control_refuse(to, rc, rc == -EINVAL ? "the network's description is wrong" : NULL);

@@ -298,6 +298,14 @@ static void accept_client(struct control *control)
 	}
 }
 
+/* What the descriptor at `place` of a CONTROL_NETWORK is. */
+static uint32_t network_kind(const struct control_header *head, unsigned place)
+{
+	if (!(head->flags & CONTROL_LATER) || place > 1)
+		return ABI_FILE_FRAMES;
+	return place == 0 ? ABI_FILE_NEWS : ABI_FILE_LINKS;
+}
+
 /* Descriptors of a request go to the sentry's table. The rest are closed. 0 or -errno. */
 static int take_fds(struct control *control, struct msghdr *header, struct control_header *head)
 {
@@ -316,7 +324,7 @@ static int take_fds(struct control *control, struct msghdr *header, struct contr
 			else if (head->op == CONTROL_CREATE && count == 3)
 				index = channel_add(control->vmm->io, fd);
 			else if (head->op == CONTROL_NETWORK)
-				index = fds_add_network(control->vmm, fd);
+				index = fds_add_network(control->vmm, fd, network_kind(head, count));
 			else
 				index = fds_add_stdio(control->vmm, fd);
 			if (index < 0) {

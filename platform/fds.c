@@ -113,13 +113,13 @@ int fds_add_stdio(struct vmm *vmm, int fd)
 	return add(vmm, fd, kind, flags);
 }
 
-int fds_add_network(struct vmm *vmm, int fd)
+int fds_add_network(struct vmm *vmm, int fd, uint32_t kind)
 {
 	struct stat st;
 
 	if (host_fstat(fd, &st) < 0 || !S_ISSOCK(st.st_mode))
 		return -EBADF;
-	return add(vmm, fd, ABI_FILE_FRAMES, O_RDWR);
+	return add(vmm, fd, kind, O_RDWR);
 }
 
 int fds_get(struct vmm *vmm, uint32_t index)

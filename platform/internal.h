@@ -49,8 +49,8 @@ int fds_init(struct vmm *vmm);
 int fds_kind(struct vmm *vmm, uint32_t index);  /* enum abi_file_kind, or -EBADF */
 int fds_add_kind(struct vmm *vmm, int fd, uint32_t kind); /* one of our own. Index or -EMFILE */
 int fds_add_stdio(struct vmm *vmm, int fd);      /* from the runtime command; takes it. Index, -EBADF or -EMFILE */
-/* The same with a socket of its network: a packet socket or the like, non-blocking; one read or write is one packet. */
-int fds_add_network(struct vmm *vmm, int fd);
+/* The same with a socket of its network, non-blocking: ABI_FILE_FRAMES, LINKS or NEWS. */
+int fds_add_network(struct vmm *vmm, int fd, uint32_t kind);
 int fds_flags(struct vmm *vmm, uint32_t index); /* open(2) flags at the time of donation */
 
 /* io.c: sets up the ring's service; io_start() starts its threads, which first wait for the jail. */

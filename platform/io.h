@@ -60,6 +60,8 @@ extern const struct io_backend uring_backend, pool_backend;
 
 /* pool.c. A read, write or fsync, which may wait: its result. */
 int64_t io_perform(const struct io_request *request);
+/* links.c. A frame of one of several links, without waiting. True: completed; false: no frame has come yet. Any thread. */
+bool links_transfer(struct io_service *io, struct io_request *request);
 
 /* worker.c. 0 or -errno. */
 int worker_start(struct io_service *io);

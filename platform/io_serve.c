@@ -81,7 +81,9 @@ static bool try_transfer(struct io_service *io, struct io_request *request)
 	off_t offset = (off_t)request->offset;
 	ssize_t n;
 
-	if (request->kind == ABI_FILE_FRAMES)
+	if (request->kind == ABI_FILE_LINKS)
+		return links_transfer(io, request);
+	if (request->kind == ABI_FILE_FRAMES || request->kind == ABI_FILE_NEWS)
 		return try_frame(io, request);
 	n = writing ? pwritev2(request->fd, &iov, 1, offset, RWF_NOWAIT)
 			    : preadv2(request->fd, &iov, 1, offset, RWF_NOWAIT);
@@ -103,7 +105,8 @@ static void serve_transfer(struct io_service *io, struct io_request *request, co
 {
 	int kind = fds_kind(io->vmm, sqe->fd);
 
-	if (kind < 0 || kind == ABI_FILE_SOCKET) { /* those have calls of their own */
+	/* Sockets have calls of their own; the host's kernel takes no messages about its network from the sandbox. */
+	if (kind < 0 || kind == ABI_FILE_SOCKET || (kind == ABI_FILE_NEWS && request->op == ABI_RING_write)) {
 		io_complete(io, request, -EBADF, 0);
 		return;
 	}
@@ -112,6 +115,7 @@ static void serve_transfer(struct io_service *io, struct io_request *request, co
 	request->polling = false;
 	request->fd = fds_get(io->vmm, sqe->fd);
 	request->offset = sqe->offset;
+	request->arg = sqe->arg;
 	request->len = sqe->len;
 	request->memory = sqe->len <= IO_MAX ? vmm_gpa(&io->vmm->memory, GPA(sqe->gpa), sqe->len) : NULL;
 	if (!request->memory) {

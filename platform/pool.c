@@ -140,12 +140,16 @@ static void pool_poll_done(struct io_service *io, const struct pollfd *fds, unsi
 
 	for (unsigned i = 0; i < pool->waiting_count; i++) {
 		struct io_request *request = pool->waiting[i];
-		if (i >= count || !fds[i].revents)
+		if (i >= count || !fds[i].revents) {
 			pool->waiting[kept++] = request;
-		else if (request->op == ABI_RING_poll)
+		} else if (request->op == ABI_RING_poll) {
 			io_complete(io, request, fds[i].revents, 0);
-		else
+		} else if (request->kind == ABI_FILE_LINKS) {
+			if (!links_transfer(io, request))
+				pool->waiting[kept++] = request;
+		} else {
 			hand_over(pool, request);
+		}
 	}
 	pool->waiting_count = kept;
 }

@@ -24,7 +24,9 @@ struct frame_buffer {
 
 struct frame_reader {
 	struct hostring_request request;
-	struct frames *frames;
+	struct frames *frames;                       /* whose they are; NULL: as `find` says */
+	struct frames *(*find)(uint32_t host_index);
+	uint32_t fd;
 	uint8_t *memory;
 };
 
@@ -71,6 +73,7 @@ void frames_send(struct frame_buffer *buffer)
 	struct frames *frames = buffer->frames;
 	struct abi_sqe sqe = {.op = ABI_RING_write, .fd = frames->fd, .offset = UINT64_MAX};
 
+	sqe.arg = frames->host_index;
 	sqe.gpa = va_to_pa(frames_header(buffer));
 	sqe.len = sizeof(buffer->header) + buffer->len;
 	buffer->request.done = sent;
@@ -90,7 +93,7 @@ static void received(struct hostring_request *request, int64_t res, uint64_t ext
 
 static void read_next(struct frame_reader *reader)
 {
-	struct abi_sqe sqe = {.op = ABI_RING_read, .fd = reader->frames->fd, .offset = UINT64_MAX};
+	struct abi_sqe sqe = {.op = ABI_RING_read, .fd = reader->fd, .offset = UINT64_MAX};
 
 	sqe.gpa = va_to_pa(reader->memory);
 	sqe.len = PAGE_SIZE << READ_ORDER;
@@ -102,14 +105,14 @@ static void read_next(struct frame_reader *reader)
 static void received(struct hostring_request *request, int64_t res, uint64_t extra)
 {
 	struct frame_reader *reader = container_of(request, struct frame_reader, request);
-	struct frames *frames = reader->frames;
+	struct frames *frames = reader->frames ? reader->frames : res < 0 ? NULL : reader->find((uint32_t)extra);
 	struct frame_header header;
 
 	if (res == -EBADF) {
 		klog(LOG_ERROR, "network: the host has no such device");
 		return;
 	}
-	if (res > (int64_t)sizeof(header)) {
+	if (frames && res > (int64_t)sizeof(header)) {
 		memcpy(&header, reader->memory, sizeof(header));
 		frames->received++;
 		frames->received_bytes += (uint64_t)res - sizeof(header);
@@ -118,19 +121,39 @@ static void received(struct hostring_request *request, int64_t res, uint64_t ext
 	read_next(reader); /* an error is the interface's (it went down): it may come back */
 }
 
-int frames_start(struct frames *frames)
+static struct frame_reader *make_reader(uint32_t fd)
 {
 	struct frame_reader *reader = kzalloc(sizeof(*reader));
 
 	if (!reader)
-		return -ENOMEM;
+		return NULL;
+	reader->fd = fd;
 	reader->memory = kpages_alloc(READ_ORDER);
-	if (!reader->memory) {
-		kfree(reader);
+	if (reader->memory)
+		return reader;
+	kfree(reader);
+	return NULL;
+}
+
+int frames_start(struct frames *frames)
+{
+	struct frame_reader *reader = make_reader(frames->fd);
+
+	if (!reader)
 		return -ENOMEM;
-	}
 	reader->frames = frames;
 	frames->reader = reader;
+	read_next(reader);
+	return 0;
+}
+
+int frames_start_shared(uint32_t fd, struct frames *(*find)(uint32_t host_index))
+{
+	struct frame_reader *reader = make_reader(fd);
+
+	if (!reader)
+		return -ENOMEM;
+	reader->find = find;
 	read_next(reader);
 	return 0;
 }

@@ -4,6 +4,9 @@
  *
  * Order of use: frames_start() once; then frames_alloc(), fill in, frames_send(). Received frames come by the callback,
  * under the kernel lock, never from inside another function of this file. Nothing sleeps.
+ *
+ * Links that come after the start share one socket: frames_start_shared() once, and such a link's struct frames has the
+ * host's number of it and is not started.
  */
 #ifndef KERNEL_NET_FRAMES_H
 #define KERNEL_NET_FRAMES_H
@@ -32,6 +35,7 @@ struct frame_reader;
 
 struct frames {
 	uint32_t fd; /* donated descriptor */
+	uint32_t host_index; /* ABI_FILE_LINKS: which link; else 0 */
 	/* header and frame lie in memory that is reused afterwards; the sender's bytes, not to be trusted. */
 	void (*receive)(struct frames *self, const struct frame_header *header, const uint8_t *frame, size_t len);
 	struct frame_reader *reader;
@@ -40,6 +44,8 @@ struct frames {
 };
 
 int frames_start(struct frames *frames); /* 0 or -ENOMEM */
+/* Frames that come by `fd`, each to whom `find` says for its link (NULL: nobody). 0 or -ENOMEM. */
+int frames_start_shared(uint32_t fd, struct frames *(*find)(uint32_t host_index));
 /* Room for a frame of len bytes; NULL: no memory, or too many under way. */
 struct frame_buffer *frames_alloc(struct frames *frames, size_t len);
 struct frame_header *frames_header(struct frame_buffer *buffer);

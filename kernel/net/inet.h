@@ -21,8 +21,10 @@ void inet_init(void);
  * addresses, routes and neighbours. 0, -EINVAL with a line in the log, -EEXIST, -ENOMEM.
  */
 int inet_configure(const void *network, uint32_t len, const uint32_t *fds, uint32_t fd_count);
-/* `fd` leads to the name server that 127.0.0.11, port 53, stands for. 0 or -ENOMEM. */
-int inet_use_resolver(uint32_t fd);
+/* Frames of links that inet_add_link() adds come and leave by `fd` (ABI_FILE_LINKS). */
+void inet_use_links(uint32_t fd);
+/* `fd` leads to the name server that 127.0.0.11, port 53, stands for. */
+void inet_use_resolver(uint32_t fd);
 
 /* A namespace made inside: a loopback that is down, and nothing else; and its end, when no socket is left. 0 or -ENOMEM. */
 int inet_ns_begin(struct net_ns *net);
@@ -49,6 +51,7 @@ void inet_for_each(void (*fn)(void *arg, const struct inet_summary *summary), vo
 
 struct inet_device {
 	int index;
+	uint32_t host_index; /* the link's number in the host's namespace; 0: the loopback's */
 	char name[16];
 	bool loopback, up;
 	uint8_t mac[6];
@@ -119,6 +122,9 @@ int inet_route_to(int family, const uint8_t *to, struct inet_route *route);
  * ---- changes; 0 or -errno as Linux gives for them, and listeners of netlink are told ----
  * -ENODEV: no such link; -EOPNOTSUPP: not of this one (the loopback stays as it is).
  */
+/* A link of the host's, up and without addresses: name, MAC, MTU and host_index are used. Its index, -EEXIST, -ENOBUFS, -ENOMEM. */
+int inet_add_link(const struct inet_device *link);
+void inet_remove_link(int index); /* with its addresses, routes and neighbours */
 int inet_set_link(int index, bool up);
 int inet_set_mtu(int index, uint32_t mtu);                 /* -EINVAL: above what the host's link has */
 int inet_add_address(const struct inet_address *address);    /* -EEXIST, -ENOBUFS */

@@ -25,7 +25,7 @@ void netlink_explain(const char *why);
 struct inet_address;
 struct inet_neighbour;
 struct inet_route;
-void netlink_route_tell_link(int index);
+void netlink_route_tell_link(int index, bool there); /* gone: while it still is */
 void netlink_route_tell_address(const struct inet_address *address, bool added);
 void netlink_route_tell_route(const struct inet_route *route, bool added);
 void netlink_route_tell_neighbour(const struct inet_neighbour *neighbour, bool added);

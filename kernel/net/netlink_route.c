@@ -55,7 +55,7 @@ static void tell_link(void *arg, const struct inet_device *d)
 	if ((q->index && q->index != d->index) || (q->name && strcmp(q->name, d->name)))
 		return;
 	q->found++;
-	info = reply_begin(q->reply, RTM_NEWLINK, sizeof(*info));
+	info = reply_begin(q->reply, q->type ? q->type : RTM_NEWLINK, sizeof(*info));
 	if (!info)
 		return;
 	info->ifi_type = d->loopback ? ARPHRD_LOOPBACK : ARPHRD_ETHER;
@@ -268,22 +268,25 @@ static void tell_rules(struct query *q)
 
 /* ---- news ---- */
 
-static void fill_link(struct netlink_reply *reply, const void *arg)
-{
-	struct query q = {.reply = reply, .index = *(const int *)arg};
-
-	inet_for_each_device(tell_link, &q);
-}
-
-void netlink_route_tell_link(int index)
-{
-	netlink_tell(NETLINK_ROUTE, RTNLGRP_LINK, fill_link, &index);
-}
-
 struct news {
 	const void *object;
 	bool added;
 };
+
+static void fill_link(struct netlink_reply *reply, const void *arg)
+{
+	const struct news *news = arg;
+	struct query q = {.reply = reply, .index = *(const int *)news->object, .type = news->added ? RTM_NEWLINK : RTM_DELLINK};
+
+	inet_for_each_device(tell_link, &q);
+}
+
+void netlink_route_tell_link(int index, bool there)
+{
+	struct news news = {&index, there};
+
+	netlink_tell(NETLINK_ROUTE, RTNLGRP_LINK, fill_link, &news);
+}
 
 static void fill_address(struct netlink_reply *reply, const void *arg)
 {

@@ -105,7 +105,16 @@ struct abi_clock {
 	uint64_t tsc_hz; /* measured rate; 0 if the TSC is unusable */
 };
 
-enum abi_file_kind { ABI_FILE_REGULAR = 1, ABI_FILE_TTY = 2, ABI_FILE_STREAM = 3, ABI_FILE_FRAMES = 4, ABI_FILE_SOCKET = 5 };
+enum abi_file_kind {
+	ABI_FILE_REGULAR = 1,
+	ABI_FILE_TTY = 2,
+	ABI_FILE_STREAM = 3,
+	ABI_FILE_FRAMES = 4, /* one read or write is one packet */
+	ABI_FILE_SOCKET = 5,
+	/* The same for several links: which one, by the host's number, is a read's `extra` and a write's `arg`. */
+	ABI_FILE_LINKS = 6,
+	ABI_FILE_NEWS = 7, /* rtnetlink(7)'s messages about the container's network namespace: to read, one at a time */
+};
 
 struct abi_stat {
 	uint32_t kind;  /* enum abi_file_kind */

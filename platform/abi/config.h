@@ -155,7 +155,7 @@ struct config_link {
 	uint8_t mac[6];
 	uint16_t mtu;
 	uint32_t fd;
-	uint32_t pad;
+	uint32_t host_index; /* the link's number in its namespace, as news of it name it */
 };
 
 struct config_address {

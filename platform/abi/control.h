@@ -26,7 +26,7 @@
 
 #define CONTROL_VERSION 1u
 #define CONTROL_MAX 131072u /* bytes of a message, head and payload */
-#define CONTROL_FDS 10u
+#define CONTROL_FDS 12u
 #define CONTROL_NO_FD 0xffffffffu
 
 enum control_op {
@@ -84,7 +84,9 @@ enum control_op {
 	/*
 	 * struct config_network and its arrays (config.h): the network of the sandbox, before its first container starts.
 	 * Descriptors: a packet socket for each link, whose `fd` is its place among them; with CONTROL_RESOLVER one
-	 * more, a UDP socket connected to the name server that the container's 127.0.0.11 port 53 stands for.
+	 * more, a UDP socket connected to the name server that the container's 127.0.0.11 port 53 stands for. With
+	 * CONTROL_LATER there are two before them: a netlink socket that tells what changes in the namespace, and a packet
+	 * socket for the frames of all links that come later (ABI_FILE_NEWS, ABI_FILE_LINKS).
 	 * Answered when the links are there; -EEXIST if they were already.
 	 */
 	CONTROL_NETWORK = 17,
@@ -98,17 +100,18 @@ enum control_op {
 #define CONTROL_MORE 1u  /* reply: another part follows */
 #define CONTROL_BOUND 2u /* CONTROL_EXEC: the process ends with the connection */
 #define CONTROL_RESOLVER 4u
+#define CONTROL_LATER 8u
 
 struct control_header {
 	uint32_t op;        /* enum control_op */
 	uint32_t request;   /* chosen by whoever sends the request; the same in its replies */
 	uint32_t container; /* CONFIG_CONTAINER's number; 0: the first */
 	int32_t error;      /* replies: 0 or -errno. Requests: 0 */
-	uint32_t flags;     /* CONTROL_MORE, CONTROL_BOUND, CONTROL_RESOLVER */
+	uint32_t flags;     /* CONTROL_MORE, CONTROL_BOUND, CONTROL_RESOLVER, CONTROL_LATER */
 	uint32_t len;       /* payload bytes that follow */
 	uint32_t fds[CONTROL_FDS]; /* VMM to sentry: indices of the donated descriptors; CONTROL_NO_FD: none. Else 0 */
 };
-_Static_assert(sizeof(struct control_header) == 64, "control channel");
+_Static_assert(sizeof(struct control_header) == 72, "control channel");
 
 #define CONTROL_KILL_ALL 1u /* every process of the container; pid is ignored */
 

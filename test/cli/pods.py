@@ -4,7 +4,7 @@ import array, os, socket, struct, subprocess, sys
 
 CREATE, START, KILL, EXEC, WAIT, PS, PAUSE, RESUME, STATS, DELETE = 13, 2, 3, 4, 5, 6, 7, 8, 9, 14
 ARG, ENV, CWD, USER, HOSTNAME, ROOT, MOUNT, CONTAINER, LIMITS, WAIT_START = 1, 2, 3, 4, 8, 10, 11, 22, 24, 40
-HEAD = "<IIIiII10I"
+HEAD = "<IIIiII12I"
 ringfence, path, root = sys.argv[1:4]
 null = os.open("/dev/null", os.O_RDWR)
 connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -24,7 +24,7 @@ def call(op, container, payload=b"", fds=()):
     """(error, payload) of the answer."""
     global number
     number += 1
-    head = struct.pack(HEAD, op, number, container, 0, 0, len(payload), *[0] * 10)
+    head = struct.pack(HEAD, op, number, container, 0, 0, len(payload), *[0] * 12)
     rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
     connection.sendmsg([head + payload], rights)
     answer = b""

@@ -1,47 +1,9 @@
 #!/bin/bash
-# Docker with ringfence as its runtime: a daemon of its own (root, socket, containerd) in a network namespace of its own,
-# where its bridges and iptables rules are, with an image made of the test root. Usage: docker.sh BUILD. Exit status 77:
-# there is no dockerd.
+# Docker with ringfence as its runtime: the life of containers, their limits, names and ports on networks.
+# Usage: docker.sh BUILD. Exit status 77: there is no dockerd.
 set -u
-command -v dockerd >/dev/null && [ -x /usr/bin/docker ] || { echo "docker.io: not installed"; exit 77; }
-build=$(cd "$1" && pwd)
-debian=${ROOT:-/var/cache/ringfence/debian}
-work=$(mktemp -d /var/tmp/rf-docker.XXXXXX)
-net=rf-docker-$$
-. "$(dirname "$0")/../check.sh"
-exec </dev/null
-export DOCKER_HOST=unix://$work/docker.sock DOCKER_CONFIG=$work
-d() { timeout --foreground -k 5 60 /usr/bin/docker "$@"; }
-
-finish() {
-	d ps -aq | xargs -r timeout -k 5 60 /usr/bin/docker rm -f >/dev/null 2>&1
-	[ -z "${dns:-}" ] || kill "$dns"
-	kill "$engine" && wait "$engine" 2>/dev/null
-	pgrep -f -- "--state=$work" && { echo "processes are left"; failed=1; }
-	[ $failed = 0 ] || { echo "Docker's log:"; grep -E 'level=(error|fatal)|^failed' "$work/log" | tail -15 | cut -c1-600; }
-	awk -v w="$work" 'index($2, w) == 1 { print $2 }' /proc/mounts | sort -r | while read -r mount; do umount -l "$mount"; done
-	ip netns del "$net"
-	rm -rf "$work"
-	exit $failed
-}
-
-# "ip netns exec" would hide the control groups.
-inside() { nsenter --net="/run/netns/$net" "$@"; }
-ip netns add "$net" && ip -n "$net" link set lo up || exit 1
-cat >"$work/daemon.json" <<END
-{
-  "runtimes": {"ringfence": {"path": "$build/ringfence", "runtimeArgs": ["--platform=${PLATFORM:-systrap}"]}},
-  "default-runtime": "ringfence",
-  "exec-opts": ["native.cgroupdriver=cgroupfs"],
-  "bip": "10.88.1.1/24"
-}
-END
-inside dockerd --config-file "$work/daemon.json" --data-root "$work/root" --exec-root "$work/exec" -p "$work/pid" \
-	-H "$DOCKER_HOST" >"$work/log" 2>&1 &
-engine=$!
-trap finish EXIT
-until_ok 30 d version || { echo "dockerd does not start:"; failed=1; exit 1; }
-tar -C "$debian" --exclude=./usr/share --exclude=./var/cache -c . | d import - rf-test >/dev/null || { failed=1; exit 1; }
+. "$(dirname "$0")/docker-lib.sh"
+docker_start "$1"
 
 check "run" hello "$(d run --rm rf-test echo hello)"
 d run --rm rf-test sh -c 'exit 3'; check "exit status" 3 $?
@@ -94,6 +56,7 @@ while True:
     s.sendto(head + query[12:end] + (b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4\xc0\0\2\7" if known else b""), sender)
 END
 inside python3 "$work/dns.py" & dns=$!
+trap 'kill "$dns"; docker_finish' EXIT
 d run -d --name server --network web --network-alias other -p 8123:8000 rf-test python3 -u -m http.server 8000 >/dev/null
 check "names" "10.88.2.2 10.88.2.2 192.0.2.7 gaierror True" "$(d run --rm --network web --dns 10.88.2.1 rf-test python3 -c '
 import socket, urllib.request

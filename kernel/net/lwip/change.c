@@ -18,17 +18,6 @@
 #define METRIC6_CONNECTED 256u
 #define METRIC6_DEFAULT 1024u
 
-static struct net_device *link_by_index(int index)
-{
-	if (!stack_user_is_first())
-		return NULL;
-	stack_select(&first_net_ns);
-	for (unsigned i = 0; i < net_device_count; i++)
-		if (!net_devices[i].parent && netif_get_index(&net_devices[i].netif) == index)
-			return &net_devices[i];
-	return NULL;
-}
-
 static bool is_loopback(int index)
 {
 	return index == netif_get_index(&loop_netif);
@@ -133,7 +122,7 @@ static int check_gateway(struct config_route *r, bool has_link)
 
 static int decode_route(const struct inet_route *route, struct config_route *r, bool *has_link)
 {
-	struct net_device *device = route->index ? link_by_index(route->index) : NULL;
+	struct net_device *device = route->index ? device_by_index(route->index) : NULL;
 	uint8_t cut[16];
 
 	if (route->index && is_loopback(route->index))
@@ -289,7 +278,7 @@ static int add_loopback(struct net_ns *net, const struct inet_address *a)
 
 int inet_add_address(const struct inet_address *a)
 {
-	struct net_device *device = link_by_index(a->index);
+	struct net_device *device = device_by_index(a->index);
 	int rc;
 
 	if (is_loopback(a->index) && !stack_user_is_first())
@@ -354,6 +343,16 @@ static int delete_address4(struct net_device *device, const struct inet_address 
 	return 0;
 }
 
+void change_forget_addresses4(struct net_device *device)
+{
+	for (unsigned i = 0; i < net_device_count; i++) {
+		struct net_device *slot = &net_devices[i];
+
+		if ((slot == device || slot->parent == device) && !ip4_addr_isany_val(*netif_ip4_addr(&slot->netif)))
+			forget_address4(device, slot);
+	}
+}
+
 static void forget_address6(struct net_device *device, unsigned i)
 {
 	struct inet_address gone = {.index = netif_get_index(&device->netif), .family = AF_INET6, .prefix = device->prefix6[i]};
@@ -367,7 +366,7 @@ static void forget_address6(struct net_device *device, unsigned i)
 
 int inet_delete_address(const struct inet_address *a)
 {
-	struct net_device *device = link_by_index(a->index);
+	struct net_device *device = device_by_index(a->index);
 	int rc = -EADDRNOTAVAIL;
 
 	if (is_loopback(a->index))
@@ -396,7 +395,7 @@ static struct permanent {
 
 /* ---- links ---- */
 
-static void take_down(struct net_device *device)
+void change_take_down(struct net_device *device)
 {
 	for (unsigned i = 0; i < LWIP_IPV6_NUM_ADDRESSES; i++)
 		if (ip6_addr_isvalid(netif_ip6_addr_state(&device->netif, i)))
@@ -433,13 +432,13 @@ static int set_loopback(struct net_ns *net, bool up)
 		return 0;
 	net->loop_up = net->loop_has6 = up;
 	net->loop_has4 |= up;
-	netlink_route_tell_link(netif_get_index(&loop_netif));
+	netlink_route_tell_link(netif_get_index(&loop_netif), true);
 	return 0;
 }
 
 int inet_set_link(int index, bool up)
 {
-	struct net_device *device = link_by_index(index);
+	struct net_device *device = device_by_index(index);
 
 	if (is_loopback(index) && !stack_user_is_first())
 		return set_loopback(current->ns->net, up);
@@ -453,15 +452,15 @@ int inet_set_link(int index, bool up)
 	if (up)
 		bring_up(device);
 	else
-		take_down(device);
+		change_take_down(device);
 	stack_leave();
-	netlink_route_tell_link(index);
+	netlink_route_tell_link(index, true);
 	return 0;
 }
 
 int inet_set_mtu(int index, uint32_t mtu)
 {
-	struct net_device *device = link_by_index(index);
+	struct net_device *device = device_by_index(index);
 	struct tcp_pcb *pcb;
 
 	if (is_loopback(index))
@@ -481,7 +480,7 @@ int inet_set_mtu(int index, uint32_t mtu)
 		if (link && link->mss)
 			tcp_use_segments(link, pcb->snd_wnd);
 	}
-	netlink_route_tell_link(index);
+	netlink_route_tell_link(index, true);
 	return 0;
 }
 
@@ -505,7 +504,7 @@ bool change_neighbour_is_permanent(const uint8_t *address)
 
 int inet_set_neighbour(const struct inet_neighbour *n, bool add)
 {
-	struct net_device *device = link_by_index(n->index);
+	struct net_device *device = device_by_index(n->index);
 	struct inet_neighbour told = *n;
 	struct eth_addr mac;
 	ip4_addr_t address;

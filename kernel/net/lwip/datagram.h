@@ -67,6 +67,11 @@ void control_report_error(const struct inet_socket *sock, const struct inet_pack
 /* resolver.c: does this datagram (from its UDP header on) go to the name server at 127.0.0.11? Then it is taken. */
 bool resolver_query(struct pbuf *p);
 bool resolver_is_there(void);
-int resolver_start(uint32_t fd); /* 0 or -ENOMEM */
+void resolver_use(uint32_t fd);
+/*
+ * The answer to a query (of at least a header): its length, and in *out (kfree) two bytes and then the answer. 0: none
+ * came by the deadline, or there is no memory. Sleeps.
+ */
+size_t resolver_ask(const uint8_t *query, size_t len, uint64_t deadline, uint8_t **out);
 
 #endif

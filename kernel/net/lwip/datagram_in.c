@@ -18,6 +18,8 @@
 #include "kernel/net/lwip/multicast.h"
 #include "ring0/clock.h"
 
+#define HOST_PORTS (TCP_LOCAL_PORT_RANGE_END + 1) /* where the host's own stack asks from (cli/network_quiet.c) */
+
 /* ---- what lwIP's other files ask of udp.c and raw.c ---- */
 
 void udp_init(void)
@@ -275,8 +277,8 @@ void udp_input(struct pbuf *p, struct netif *netif)
 	}
 	counters_udp(family)->no_ports++;
 	pbuf_header_force(p, (s16_t)ip_current_header_tot_len());
-	/* With an engine's resolver in the namespace, an answer that nobody here waits for is that one's. */
-	if (from_port != DNS_PORT || !resolver_is_there())
+	/* With an engine's resolver in the namespace, an answer to a port that is not ours is that one's. */
+	if (from_port != DNS_PORT || __builtin_bswap16(header->dest) < HOST_PORTS || !resolver_is_there())
 		send_unreachable(p, netif);
 	pbuf_free(p);
 }

@@ -22,6 +22,7 @@
 
 struct net_device net_devices[CONFIG_NETWORK_LINKS + CONFIG_NETWORK_ENTRIES];
 unsigned net_device_count;
+struct net_device net_no_device;
 struct config_route net_routes[NET_ROUTES_MAX];
 unsigned net_route_count;
 
@@ -165,27 +166,35 @@ static uint8_t packet_type(const struct net_device *device, const uint8_t *frame
 	return memcmp(frame, device->netif.hwaddr, ETH_ALEN) ? PACKET_OTHERHOST : PACKET_HOST;
 }
 
+struct net_device *device_by_index(int index)
+{
+	if (!stack_user_is_first())
+		return NULL;
+	stack_select(&first_net_ns);
+	for (unsigned i = 0; i < net_device_count; i++)
+		if (!net_devices[i].parent && netif_get_index(&net_devices[i].netif) == index)
+			return &net_devices[i];
+	return NULL;
+}
+
 int inet_send_frame(int index, const void *frame, size_t len, const struct socket *from)
 {
+	struct net_device *device = device_by_index(index);
+	struct frame_buffer *buffer;
+
 	if (index == netif_get_index(&loop_netif))
 		return loop_send_frame(frame, len, from);
-	for (unsigned i = 0; i < net_device_count; i++) {
-		struct net_device *device = &net_devices[i];
-		struct frame_buffer *buffer;
-
-		if (device->parent || netif_get_index(&device->netif) != index)
-			continue;
-		if (!netif_is_up(&device->netif))
-			return -ENETDOWN;
-		buffer = frames_alloc(&device->frames, len);
-		if (!buffer)
-			return -ENOBUFS;
-		memcpy(frames_bytes(buffer), frame, len);
-		packet_seen(&(struct packet_frame){.bytes = frame, .len = len, .index = index, .type = PACKET_OUTGOING, .from = from});
-		frames_send(buffer);
-		return 0;
-	}
-	return -ENXIO;
+	if (!device)
+		return -ENXIO;
+	if (!netif_is_up(&device->netif))
+		return -ENETDOWN;
+	buffer = frames_alloc(&device->frames, len);
+	if (!buffer)
+		return -ENOBUFS;
+	memcpy(frames_bytes(buffer), frame, len);
+	packet_seen(&(struct packet_frame){.bytes = frame, .len = len, .index = index, .type = PACKET_OUTGOING, .from = from});
+	frames_send(buffer);
+	return 0;
 }
 
 static err_t output_frame(struct netif *netif, struct pbuf *p)
@@ -260,7 +269,7 @@ static void receive_frame(struct frames *frames, const struct frame_header *head
 	struct netif *netif;
 	struct pbuf *p;
 
-	if (len < ETH_HLEN)
+	if (len < ETH_HLEN || device->parent)
 		return;
 	show(device, header, frame, len, packet_type(device, frame));
 	if (len > UINT16_MAX || (!(frame[0] & 1) && memcmp(frame, device->netif.hwaddr, ETH_ALEN)))
@@ -322,13 +331,36 @@ static void add_netif(struct net_device *device, const ip4_addr_t *address, unsi
 	netif_set_up(&device->netif);
 }
 
-static void add_link(const struct config_link *link, uint32_t fd)
+/* One that is unused, and whose socket nobody reads any more. */
+static struct net_device *new_device(void)
 {
-	struct net_device *device = &net_devices[net_device_count++];
+	for (unsigned i = 0; i < net_device_count; i++) {
+		struct net_device *device = &net_devices[i];
+
+		if (device->parent != &net_no_device || device->frames.reader || device->frames.in_flight)
+			continue;
+		memset(device, 0, sizeof(*device));
+		return device;
+	}
+	return net_device_count < ARRAY_SIZE(net_devices) ? &net_devices[net_device_count++] : NULL;
+}
+
+void device_remove(struct net_device *device)
+{
+	netif_remove(&device->netif);
+	device->parent = &net_no_device;
+}
+
+struct net_device *device_add_link(const struct config_link *link, uint32_t fd)
+{
+	struct net_device *device = new_device();
 	ip4_addr_t none;
 
+	if (!device)
+		return NULL;
 	ip4_addr_set_zero(&none);
 	memcpy(device->name, link->name, sizeof(device->name) - 1);
+	device->host_index = link->host_index;
 	memcpy(device->netif.hwaddr, link->mac, sizeof(link->mac));
 	device->netif.mtu = link->mtu;
 	device->frames.fd = fd;
@@ -337,18 +369,18 @@ static void add_link(const struct config_link *link, uint32_t fd)
 	device->mtu_max = link->mtu;
 	device_set_mtu(device, link->mtu);
 	memcpy(device->netif.hwaddr, link->mac, sizeof(link->mac));
+	return device;
 }
 
 /* A further IPv4 address of a link, none yet; NULL: there are too many. */
 static struct net_device *add_alias(struct net_device *device)
 {
-	struct net_device *alias;
+	struct net_device *alias = new_device();
 	ip4_addr_t none;
 
-	if (net_device_count == ARRAY_SIZE(net_devices))
+	if (!alias)
 		return NULL;
 	ip4_addr_set_zero(&none);
-	alias = &net_devices[net_device_count++];
 	alias->parent = device;
 	memcpy(alias->name, device->name, sizeof(alias->name));
 	add_netif(alias, &none, 32);
@@ -507,7 +539,7 @@ int device_configure(const void *config, uint32_t len, const uint32_t *fds, uint
 	memcpy(net_routes, routes, head->routes * sizeof(*routes));
 	net_route_count = head->routes;
 	for (uint32_t i = 0; i < head->links; i++)
-		add_link(&links[i], fds[links[i].fd]);
+		(void)device_add_link(&links[i], fds[links[i].fd]); /* the first ones: there is room */
 	for (uint32_t i = 0; i < head->addresses; i++)
 		take_over_address(&addresses[i]);
 	for (uint32_t i = 0; i < head->addresses; i++)

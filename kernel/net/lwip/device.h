@@ -11,7 +11,8 @@
 
 struct net_device {
 	struct netif netif;
-	struct net_device *parent; /* an alias: a further IPv4 address of a link; its frames are the link's */
+	struct net_device *parent; /* an alias: a further IPv4 address of a link; its frames are the link's. &net_no_device: unused */
+	uint32_t host_index; /* of the link, in the host's namespace */
 	struct frames frames;
 	char name[16];
 	bool broadcast; /* its IPv4 address came with one */
@@ -21,7 +22,8 @@ struct net_device {
 };
 
 extern struct net_device net_devices[CONFIG_NETWORK_LINKS + CONFIG_NETWORK_ENTRIES];
-extern unsigned net_device_count; /* links first, then aliases */
+extern unsigned net_device_count; /* those of the start first, then aliases and later links, as they came */
+extern struct net_device net_no_device;
 #define NET_ROUTES_MAX 256u
 extern struct config_route net_routes[NET_ROUTES_MAX];
 extern unsigned net_route_count;
@@ -38,6 +40,10 @@ static inline struct netif *device_link(struct netif *netif) /* the link itself,
 
 /* As inet_configure(). In the stack. */
 int device_configure(const void *config, uint32_t len, const uint32_t *fds, uint32_t fd_count);
+struct net_device *device_by_index(int index); /* a link; NULL: there is none */
+/* A link whose frames go by `fd`, up, without addresses; they are not started. NULL: there are too many. In the stack. */
+struct net_device *device_add_link(const struct config_link *link, uint32_t fd);
+void device_remove(struct net_device *device); /* a link or an alias, without addresses. In the stack */
 
 /* The netif of a link that has this IPv4 address (all zero: that is free); NULL: none. */
 struct net_device *device_find_slot4(struct net_device *device, const uint8_t *address);
@@ -50,6 +56,9 @@ int device_add_address6(struct net_device *device, const uint8_t *address, unsig
 bool device_shares_network(const struct net_device *device, const struct net_device *slot, const ip4_addr_t *address, const ip4_addr_t *mask);
 void device_set_mtu(struct net_device *device, uint16_t mtu); /* not while datagrams are cut */
 void device_need_link_local(struct net_device *device);
+/* What goes with a link that goes down, and its IPv4 addresses, which stay with one that is only down. In the stack. */
+void change_take_down(struct net_device *device);
+void change_forget_addresses4(struct net_device *device);
 bool change_neighbour_is_permanent(const uint8_t *address); /* IPv4 */
 void inet_fill_route(const struct config_route *r, struct inet_route *out);
 

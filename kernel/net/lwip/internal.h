@@ -256,6 +256,10 @@ int tcp_bind_to(struct inet_socket *sock, const ip_addr_t *ip, uint16_t port);
 void tcp_unlink_socket(struct inet_socket *sock); /* it lets go of its control block */
 bool tcp_name_overlaps(const struct inet_socket *a, const ip_addr_t *a_ip, const struct inet_socket *b);
 
+/* ---- resolver_tcp.c ---- */
+/* Which port a connection really goes to: that of the engine's name server is served here. Nothing sleeps. */
+uint16_t resolver_tcp_port(const ip_addr_t *to, uint16_t port);
+
 /* ---- tcp_tune.c ---- */
 #define TCP_WINDOW_FIRST (384u * 1024) /* bytes offered at first */
 void tcp_set_first_timeout(struct tcp_pcb *pcb);

@@ -4,9 +4,9 @@
  *
  * The one socket stands for all of the container's, so each query gets a number of ours in the place of its own (the
  * first two bytes, RFC 1035) and the answer is given to whoever asked with it. What is not answered is forgotten as its
- * place is used again. By TCP nobody answers there.
+ * place is used again. By TCP resolver_tcp.c answers there, and asks here.
  *
- * resolver_start() once; then resolver_query() for each datagram. Nothing sleeps.
+ * resolver_use() once; then resolver_query() for each datagram. Nothing sleeps.
  */
 #include <lwip/prot/ip4.h>
 #include <lwip/prot/udp.h>
@@ -28,6 +28,15 @@ struct query {
 	uint16_t number, theirs; /* in the message: ours, the asker's */
 	ip4_addr_t from;
 	uint16_t port; /* the asker's, in network order */
+	struct asker *asker; /* NULL: a datagram's sender */
+};
+
+/* A task that waits in resolver_ask(). */
+struct asker {
+	struct waitq wait;
+	bool done;
+	uint8_t *answer; /* NULL with done: no memory, or its place was used again */
+	size_t len;
 };
 
 struct query_write {
@@ -38,8 +47,8 @@ struct query_write {
 static struct query queries[QUERIES];
 static uint16_t next_number;
 static struct hostring_request answer_request;
-static uint8_t *answer; /* NULL: there is no such name server */
-static uint32_t answer_fd;
+static uint8_t *answer; /* NULL: nobody has asked yet */
+static uint32_t answer_fd; /* 0: there is no such name server */
 
 static void resolver_address(ip4_addr_t *address)
 {
@@ -53,18 +62,24 @@ static void query_written(struct hostring_request *request, int64_t res, uint64_
 	kfree(container_of(request, struct query_write, request)); /* what is lost is asked again */
 }
 
-static void send_query(struct pbuf *p)
+static struct query_write *new_write(size_t len)
 {
-	uint16_t len = p->tot_len;
-	struct query_write *out = len >= DNS_HEADER && len <= QUERY_MAX ? kmalloc(sizeof(*out) + len) : NULL;
-	const struct udp_hdr *header = (const void *)((const uint8_t *)p->payload - UDP_HLEN);
+	return len >= DNS_HEADER && len <= QUERY_MAX ? kmalloc(sizeof(struct query_write) + len) : NULL;
+}
+
+/* The message leaves, under a number of ours; takes it over. */
+static void send_query(struct query_write *out, size_t len, const struct query *from)
+{
 	struct query *query = &queries[next_number % QUERIES];
 	struct abi_sqe sqe = {.op = ABI_RING_write, .fd = answer_fd, .offset = UINT64_MAX, .len = len};
 
-	if (!out)
-		return;
-	(void)pbuf_copy_partial(p, out->bytes, len, 0);
-	*query = (struct query){.open = true, .number = next_number++, .from = *ip4_current_src_addr(), .port = header->src};
+	if (query->open && query->asker) {
+		query->asker->done = true;
+		waitq_wake_all(&query->asker->wait);
+	}
+	*query = *from;
+	query->open = true;
+	query->number = next_number++;
 	memcpy(&query->theirs, out->bytes, sizeof(query->theirs));
 	memcpy(out->bytes, &query->number, sizeof(query->number));
 	out->request.done = query_written;
@@ -73,17 +88,41 @@ static void send_query(struct pbuf *p)
 		kfree(out);
 }
 
+static void send_datagram(struct pbuf *p)
+{
+	struct query_write *out = new_write(p->tot_len);
+	const struct udp_hdr *header = (const void *)((const uint8_t *)p->payload - UDP_HLEN);
+
+	if (!out)
+		return;
+	(void)pbuf_copy_partial(p, out->bytes, p->tot_len, 0);
+	send_query(out, p->tot_len, &(struct query){.from = *ip4_current_src_addr(), .port = header->src});
+}
+
+static void read_next(void);
+
+static bool start_reading(void)
+{
+	if (answer)
+		return true;
+	answer = kpages_alloc(ANSWER_ORDER);
+	if (answer)
+		read_next();
+	return answer;
+}
+
 bool resolver_query(struct pbuf *p)
 {
 	const struct udp_hdr *header = p->payload;
 	ip4_addr_t address;
 
 	resolver_address(&address);
-	if (!answer || ip_current_is_v6() || header->dest != __builtin_bswap16(DNS_PORT) ||
+	if (!answer_fd || stack_net != &first_net_ns || ip_current_is_v6() || header->dest != __builtin_bswap16(DNS_PORT) ||
 	    !ip4_addr_cmp(ip4_current_dest_addr(), &address))
 		return false;
 	pbuf_remove_header(p, UDP_HLEN);
-	send_query(p);
+	if (start_reading())
+		send_datagram(p);
 	pbuf_free(p);
 	return true;
 }
@@ -119,7 +158,20 @@ static void give_answer(struct query *query, size_t len)
 	pbuf_free(p);
 }
 
-static void read_next(void);
+/* To a task, behind room for the length that TCP puts before it. */
+static void hand_answer(struct query *query, size_t len)
+{
+	struct asker *asker = query->asker;
+
+	asker->answer = kmalloc(len + 2);
+	if (asker->answer) {
+		memcpy(asker->answer + 2, answer, len);
+		memcpy(asker->answer + 2, &query->theirs, sizeof(query->theirs));
+		asker->len = len;
+	}
+	asker->done = true;
+	waitq_wake_all(&asker->wait);
+}
 
 static void answered(struct hostring_request *request, int64_t res, uint64_t extra)
 {
@@ -134,7 +186,10 @@ static void answered(struct hostring_request *request, int64_t res, uint64_t ext
 		struct query *query = &queries[number % QUERIES];
 		if (query->open && query->number == number) {
 			query->open = false;
-			give_answer(query, (size_t)res);
+			if (query->asker)
+				hand_answer(query, (size_t)res);
+			else
+				give_answer(query, (size_t)res);
 		}
 	}
 	read_next(); /* an error says that one query was refused */
@@ -150,17 +205,32 @@ static void read_next(void)
 		klog(LOG_ERROR, "network: the host ring is full: 127.0.0.11 does not answer any more");
 }
 
-bool resolver_is_there(void)
+size_t resolver_ask(const uint8_t *query, size_t len, uint64_t deadline, uint8_t **out)
 {
-	return answer != NULL;
+	struct query_write *write = new_write(len);
+	struct asker asker = {.done = false};
+
+	if (!write || !start_reading()) {
+		kfree(write);
+		return 0;
+	}
+	waitq_init(&asker.wait);
+	memcpy(write->bytes, query, len);
+	send_query(write, len, &(struct query){.asker = &asker});
+	(void)wait_event(&asker.wait, asker.done, deadline, false);
+	for (unsigned i = 0; i < QUERIES && !asker.done; i++)
+		if (queries[i].asker == &asker)
+			queries[i] = (struct query){.open = false};
+	*out = asker.answer;
+	return asker.answer ? asker.len : 0;
 }
 
-int resolver_start(uint32_t fd)
+bool resolver_is_there(void)
 {
-	answer = kpages_alloc(ANSWER_ORDER);
-	if (!answer)
-		return -ENOMEM;
+	return answer_fd;
+}
+
+void resolver_use(uint32_t fd)
+{
 	answer_fd = fd;
-	read_next();
-	return 0;
 }

@@ -46,7 +46,10 @@ static struct netif *loop_if_up(void)
 
 static struct netif *first_link(void)
 {
-	return net_device_count && stack_net == &first_net_ns ? &net_devices[0].netif : NULL;
+	for (unsigned i = 0; i < net_device_count && stack_net == &first_net_ns; i++)
+		if (!net_devices[i].parent)
+			return &net_devices[i].netif;
+	return NULL;
 }
 
 static struct netif *find4(const ip4_addr_t *to)

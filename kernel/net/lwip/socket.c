@@ -22,19 +22,21 @@ void inet_init(void)
 
 int inet_configure(const void *network, uint32_t len, const uint32_t *fds, uint32_t fd_count)
 {
+	static bool configured;
 	int rc;
 
-	if (net_device_count)
+	if (configured)
 		return -EEXIST;
 	stack_enter(&first_net_ns);
 	rc = device_configure(network, len, fds, fd_count);
 	stack_leave();
+	configured = rc != -EINVAL;
 	return rc;
 }
 
-int inet_use_resolver(uint32_t fd)
+void inet_use_resolver(uint32_t fd)
 {
-	return resolver_start(fd);
+	resolver_use(fd);
 }
 
 static bool is_raw(const struct inet_socket *sock)

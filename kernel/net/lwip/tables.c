@@ -17,6 +17,7 @@ static void fill_device(const struct netif *netif, const struct net_device *devi
 	rf_strlcpy(out->name, device ? device->name : "lo", sizeof(out->name));
 	if (!device)
 		return;
+	out->host_index = device->host_index;
 	memcpy(out->mac, netif->hwaddr, sizeof(out->mac));
 	out->sent = device->frames.sent;
 	out->sent_bytes = device->frames.sent_bytes;

@@ -380,7 +380,7 @@ static int tcp_socket_connect(struct socket *base, struct socket_address *addres
 {
 	struct inet_socket *sock = inet_of(base);
 	ip_addr_t to;
-	uint16_t port;
+	uint16_t port, really;
 	int rc;
 
 	if (address->len >= 2 && address->family == AF_UNSPEC)
@@ -393,11 +393,13 @@ static int tcp_socket_connect(struct socket *base, struct socket_address *addres
 		rc = check_connect(sock, address, &to, &port);
 		if (rc)
 			return rc;
+		really = resolver_tcp_port(&to, port);
 		stack_enter(sock->net);
-		rc = start_connecting(sock, &to, port);
+		rc = start_connecting(sock, &to, really);
 		stack_leave();
 		if (rc)
 			return rc;
+		sock->remote_port = port;
 		if (!deadline)
 			return -EINPROGRESS;
 	} else if (!deadline) {
