@@ -1,7 +1,8 @@
 /*
  * config.json: linux.devices. The sentry has the devices that every container has (config-linux.md, Default Devices)
  * and drives them itself; one of the host's can't be reached from a sandbox, so other numbers are refused by the
- * sentry, by name. Pipes can be made anywhere.
+ * sentry, by name. Only where a container may reach every device there is (an engine's --privileged, which lists all
+ * that the host has) those that a sandbox lacks are left out. Pipes can be made anywhere.
  */
 #include <string.h>
 #include <sys/stat.h>
@@ -61,8 +62,25 @@ static int load_device(struct oci *oci, yajl_val v)
 	return 0;
 }
 
+/* resources.devices allows all of them: a rule of no type, or of "a". */
+static bool all_are_allowed(yajl_val linux_part)
+{
+	yajl_val list = json_member(json_member(linux_part, "resources"), "devices");
+
+	for (size_t i = 0; YAJL_IS_ARRAY(list) && i < list->u.array.len; i++) {
+		yajl_val rule = list->u.array.values[i];
+		const char *type = YAJL_GET_STRING(json_member(rule, "type")), *access = YAJL_GET_STRING(json_member(rule, "access"));
+
+		if (YAJL_IS_TRUE(json_member(rule, "allow")) && (!type || strcmp(type, "a") == 0) && access &&
+		    strcmp(access, "rwm") == 0 && !json_member(rule, "major") && !json_member(rule, "minor"))
+			return true;
+	}
+	return false;
+}
+
 int oci_load_devices(struct oci *oci, yajl_val linux_part)
 {
+	struct container *c = oci->container;
 	yajl_val list;
 
 	if (json_array(&oci->json, linux_part, "devices", "linux.devices", &list))
@@ -71,5 +89,7 @@ int oci_load_devices(struct oci *oci, yajl_val linux_part)
 		if (load_device(oci, list->u.array.values[i]))
 			return 1;
 	}
+	for (size_t i = 0; i < c->device_count && all_are_allowed(linux_part); i++)
+		c->devices[i].is.mode |= CONFIG_DEVICE_IF_THERE;
 	return 0;
 }

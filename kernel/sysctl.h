@@ -11,6 +11,8 @@
 struct sysctls {
 	uint64_t unprivileged_port_start; /* net.ipv4.ip_unprivileged_port_start */
 	uint64_t ping_group_min, ping_group_max; /* net.ipv4.ping_group_range: min > max: nobody */
+	uint64_t somaxconn; /* net.core.somaxconn: connections that wait for accept(2), at most */
+	uint64_t keepalive_time, keepalive_interval, keepalive_probes; /* net.ipv4.tcp_keepalive_*: of new sockets */
 	uint64_t shmmax, shmall, shmmni;
 	uint64_t msgmax, msgmnb, msgmni;
 	uint64_t semmsl, semmns, semopm, semmni;

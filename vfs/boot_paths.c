@@ -194,11 +194,12 @@ int boot_path_mask(const char *name)
 int boot_path_device(const struct container_device *device)
 {
 	uint64_t rdev = DEV_MAKE(device->is.major, device->is.minor);
+	uint32_t mode = device->is.mode & ~CONFIG_DEVICE_IF_THERE;
 	const char *name = strrchr(device->path, '/');
 	struct path dir, node;
 	int rc;
 
-	if (S_ISBLK(device->is.mode) || (S_ISCHR(device->is.mode) && !dev_exists(rdev)))
+	if (S_ISBLK(mode) || (S_ISCHR(mode) && !dev_exists(rdev)))
 		return -ENODEV;
 	char *parent = name ? kstrdup(device->path) : NULL;
 	if (!parent)
@@ -210,7 +211,7 @@ int boot_path_device(const struct container_device *device)
 		return rc;
 	rc = mount_want_write(dir.mount);
 	if (!rc)
-		rc = vfs_mknod_in(&dir, name + 1, device->is.mode, S_ISCHR(device->is.mode) ? rdev : 0);
+		rc = vfs_mknod_in(&dir, name + 1, mode, S_ISCHR(mode) ? rdev : 0);
 	path_put(&dir);
 	if (!rc)
 		rc = path_lookup(AT_FDCWD, device->path, 0, &node);
@@ -218,7 +219,7 @@ int boot_path_device(const struct container_device *device)
 		return rc == -EEXIST ? 0 : rc;
 	rc = vfs_chown(&node, device->is.uid, device->is.gid);
 	if (!rc)
-		rc = vfs_chmod(&node, device->is.mode & 07777);
+		rc = vfs_chmod(&node, mode & 07777);
 	path_put(&node);
 	return rc;
 }

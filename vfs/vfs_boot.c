@@ -192,7 +192,9 @@ static int mount_all(const struct container_config *config, struct mount *root)
 	for (unsigned i = 0; i < config->device_count; i++) {
 		int rc = boot_path_device(&config->devices[i]);
 
-		if (rc)
+		if (rc == -ENODEV && config->devices[i].is.mode & CONFIG_DEVICE_IF_THERE)
+			klog(LOG_WARNING, "device: \"%s\": there is none in a sandbox", config->devices[i].path);
+		else if (rc)
 			return failed("device", config->devices[i].path, rc);
 	}
 	for (unsigned i = 0; i < config->readonly_count; i++) {

@@ -14,10 +14,10 @@
 #include "kernel/net/options.h"
 #include "kernel/net/socket_types.h"
 #include "kernel/net/unix.h"
+#include "kernel/sysctl.h"
 #include "kernel/task.h"
 #include "ring0/lib.h"
 
-#define MAX_BACKLOG 4096
 
 static TAILQ_HEAD(, unix_socket) all_sockets = TAILQ_HEAD_INITIALIZER(all_sockets);
 
@@ -223,7 +223,7 @@ int unix_listen(struct unix_socket *sock, int backlog)
 	if (!sock->name || sock->state == UNIX_CONNECTED)
 		return -EINVAL;
 	sock->state = UNIX_LISTENING;
-	sock->backlog = backlog < 0 || backlog > MAX_BACKLOG ? MAX_BACKLOG : (unsigned)backlog;
+	sock->backlog = MIN((unsigned)backlog, (unsigned)sysctls.somaxconn);
 	identity_of_current(&sock->self);
 	identity_copy(&sock->other, &sock->self); /* SO_PEERCRED of a listener is its own */
 	return 0;

@@ -67,8 +67,10 @@ struct config_rlimit {
 	uint64_t soft, hard;
 };
 
+#define CONFIG_DEVICE_IF_THERE (1u << 31)
+
 struct config_device {
-	uint32_t mode; /* S_IF* and permissions */
+	uint32_t mode; /* S_IF* and permissions; CONFIG_DEVICE_IF_THERE: left out if the sentry has no such device */
 	uint32_t uid, gid;
 	uint32_t major, minor;
 };

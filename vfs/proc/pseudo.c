@@ -97,7 +97,7 @@ int pseudo_lookup(struct inode *dir, struct dentry *dentry, struct inode **inode
 
 	if (!S_ISDIR(dir->mode))
 		return -ENOTDIR;
-	if (!entry)
+	if (!entry || (entry->present && !entry->present(entry)))
 		return -ENOENT;
 	*inode = pseudo_child(dir, entry);
 	return *inode ? 0 : -ENOENT;
@@ -110,7 +110,7 @@ bool pseudo_emit_table(struct file *file, struct dir_emitter *emitter, const str
 		const struct pseudo_inode *dir = pseudo_of(file->inode);
 		uint64_t cookie = base + i + 1;
 
-		if (file->pos >= cookie)
+		if (file->pos >= cookie || (entry->present && !entry->present(entry)))
 			continue;
 		if (!emitter->emit(emitter, entry->name, (unsigned)strlen(entry->name),
 			    make_ino(entry, dir->pid, dir->tid, 0), entry->mode >> 12 & 15, cookie))
@@ -169,7 +169,7 @@ int pseudo_revalidate(struct dentry *dentry)
 
 	if (p->pid)
 		pseudo_getattr(dentry->inode);
-	if (p->entry->valid && !p->entry->valid(p))
+	if ((p->entry->valid && !p->entry->valid(p)) || (p->entry->present && !p->entry->present(p->entry)))
 		return 0;
 	return !p->pid || pseudo_task(p);
 }

@@ -55,6 +55,7 @@ struct pseudo_entry {
 	const struct inode_ops *iops;
 	const struct file_ops *fops;
 	bool (*valid)(struct pseudo_inode *p); /* absent: as long as the task lives */
+	bool (*present)(const struct pseudo_entry *entry); /* absent: it always is in its directory */
 	const char *text; /* show(): pseudo_show_text prints it */
 };
 

@@ -123,6 +123,10 @@ struct number {
 static const struct number numbers[] = {
 	{"ip_unprivileged_port_start", {&sysctls.unprivileged_port_start}, 65535},
 	{"ping_group_range", {&sysctls.ping_group_min, &sysctls.ping_group_max}, UINT32_MAX - 1},
+	{"somaxconn", {&sysctls.somaxconn}, INT32_MAX},
+	{"tcp_keepalive_intvl", {&sysctls.keepalive_interval}, 32767},
+	{"tcp_keepalive_probes", {&sysctls.keepalive_probes}, 127},
+	{"tcp_keepalive_time", {&sysctls.keepalive_time}, 32767},
 	{"shmmax", {&sysctls.shmmax}, UINT64_MAX},
 	{"shmall", {&sysctls.shmall}, UINT64_MAX},
 	{"shmmni", {&sysctls.shmmni}, 4096},
@@ -332,7 +336,7 @@ static const struct pseudo_entry core_table[] = {
 	TEXT("optmem_max", "131072"),
 	TEXT("rmem_default", "212992"),
 	TEXT("rmem_max", "212992"),
-	TEXT("somaxconn", "4096"),
+	NUMBER("somaxconn"),
 	TEXT("wmem_default", "212992"),
 	TEXT("wmem_max", "212992"),
 	END,
@@ -344,8 +348,13 @@ static const struct pseudo_entry unix_table[] = {
 };
 
 static const struct pseudo_entry ipv4_table[] = {
+	TEXT("ip_forward", "0"),
+	TEXT("ip_local_port_range", "32768\t60999"),
 	NUMBER("ip_unprivileged_port_start"),
 	NUMBER("ping_group_range"),
+	NUMBER("tcp_keepalive_intvl"),
+	NUMBER("tcp_keepalive_probes"),
+	NUMBER("tcp_keepalive_time"),
 	END,
 };
 

@@ -1,6 +1,7 @@
 /*
  * /sys/class/net: a directory for each device, whose files are made when they are read. Links come after boot, so
- * whenever the directory is looked into, those that are new get theirs; none goes.
+ * whenever the directory is looked into, those that are new get theirs. What is there of one that has gone is kept for
+ * the next of its name, and not shown.
  */
 #include <linux/errno.h>
 
@@ -10,7 +11,7 @@
 #include "vfs/proc/pseudo.h"
 #include "vfs/sys/net.h"
 
-#define DEVICES_MAX 16u
+#define DEVICES_MAX 64u /* names, in all */
 
 /* An entry's text is its device's name. */
 static struct inet_device device_of(const struct pseudo_inode *p)
@@ -107,27 +108,33 @@ struct device_files {
 static struct pseudo_entry devices[DEVICES_MAX + 1];
 static unsigned device_count;
 
+static bool is_present(const struct pseudo_entry *entry)
+{
+	struct inet_device device;
+
+	return inet_find_device(0, entry->name, &device);
+}
+
 static void add_device(void *arg, const struct inet_device *device)
 {
-	unsigned *seen = arg;
-	struct device_files *d;
+	struct device_files *d = NULL;
 
-	if ((*seen)++ < device_count || device_count == DEVICES_MAX)
-		return;
-	d = kzalloc(sizeof(*d));
+	for (unsigned i = 0; i < device_count; i++)
+		if (!strcmp(devices[i].name, device->name))
+			return;
+	if (device_count < DEVICES_MAX)
+		d = kzalloc(sizeof(*d));
 	if (!d)
 		return;
 	memcpy(d->name, device->name, sizeof(d->name));
 	for (unsigned i = 0; i < ARRAY_SIZE(kinds); i++)
 		d->files[i] = (struct pseudo_entry){.name = kinds[i].name, .mode = S_IFREG | 0444, .show = kinds[i].show, .text = d->name};
-	devices[device_count++] = (struct pseudo_entry){.name = d->name, .mode = S_IFDIR | 0555, .children = d->files};
+	devices[device_count++] = (struct pseudo_entry){.name = d->name, .mode = S_IFDIR | 0555, .children = d->files, .present = is_present};
 }
 
 static void refresh(void)
 {
-	unsigned seen = 0;
-
-	inet_for_each_device(add_device, &seen);
+	inet_for_each_device(add_device, NULL);
 }
 
 static int net_lookup(struct inode *dir, struct dentry *dentry, struct inode **inode)

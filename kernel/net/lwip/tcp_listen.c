@@ -7,8 +7,6 @@
 #include "kernel/net/lwip/internal.h"
 #include "ring0/clock.h"
 
-#define BACKLOG_MAX 4096u /* net.core.somaxconn */
-
 static void inherit(struct inet_socket *child, const struct inet_socket *from)
 {
 	socket_options_inherit(&child->options, &from->options);
@@ -195,7 +193,7 @@ static int start_listening(struct inet_socket *sock, bool joins)
 int tcp_socket_listen(struct socket *base, int backlog)
 {
 	struct inet_socket *sock = inet_of(base), *other;
-	unsigned limit = MIN((unsigned)backlog, BACKLOG_MAX);
+	unsigned limit = MIN((unsigned)backlog, (unsigned)sysctls.somaxconn);
 	bool joins = false;
 	int rc;
 
