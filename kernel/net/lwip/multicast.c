@@ -25,6 +25,7 @@
 /* A group that sockets have joined on a link. */
 struct group {
 	TAILQ_ENTRY(group) link;
+	const struct net_ns *net; /* only to compare: its members hold it */
 	int index;
 	ip_addr_t address;
 	unsigned users;
@@ -44,12 +45,13 @@ static TAILQ_HEAD(, group) groups = TAILQ_HEAD_INITIALIZER(groups);
 
 /* ---- links ---- */
 
+/* In the namespace at hand. */
 static struct group *find_group(int index, const ip_addr_t *address)
 {
 	struct group *group;
 
 	TAILQ_FOREACH(group, &groups, link)
-		if (group->index == index && ip_addr_cmp_zoneless(&group->address, address))
+		if (group->net == stack_net && group->index == index && ip_addr_cmp_zoneless(&group->address, address))
 			return group;
 	return NULL;
 }
@@ -136,6 +138,7 @@ static int join_link(int index, const ip_addr_t *address)
 		kfree(group);
 		return rc;
 	}
+	group->net = stack_net;
 	group->index = index;
 	group->users = 1;
 	ip_addr_copy(group->address, *address);
@@ -395,14 +398,16 @@ static void tell_own_groups6(const struct netif *netif, void (*fn)(void *arg, co
 
 void inet_for_each_group(int index, int family, void (*fn)(void *arg, const struct inet_group *group), void *arg)
 {
-	const struct netif *netif = netif_get_by_index((u8_t)index);
+	const struct netif *netif;
 	struct group *group;
 	ip_addr_t all;
 
+	stack_select(current->ns->net);
+	netif = netif_get_by_index((u8_t)index);
 	if (!netif)
 		return;
 	TAILQ_FOREACH(group, &groups, link)
-		if (group->index == index && IP_IS_V6(&group->address) == (family == AF_INET6) && !is_all_hosts(&group->address))
+		if (group->net == stack_net && group->index == index && IP_IS_V6(&group->address) == (family == AF_INET6) && !is_all_hosts(&group->address))
 			tell_group(index, &group->address, group->users, fn, arg);
 	if (family == AF_INET6) {
 		tell_own_groups6(netif, fn, arg);
