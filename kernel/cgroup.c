@@ -8,6 +8,7 @@
 #include "kernel/container.h"
 #include "kernel/files.h"
 #include "kernel/mm.h"
+#include "kernel/namespaces.h"
 #include "kernel/process.h"
 #include "ring0/clock.h"
 #include "ring0/lib.h"
@@ -136,19 +137,32 @@ struct cgroup *cgroup_find_child(const struct cgroup *parent, const char *name, 
 	return NULL;
 }
 
-void cgroup_path(const struct cgroup *group, const struct cgroup *top, char *buf, unsigned size)
+struct cgroup *cgroup_ns_root(void)
+{
+	struct cgroup *root = cgroup_find(current->ns->cgroup->root), *top = &current->process->container->cgroup;
+
+	return root && root->container == current->process->container ? root : top;
+}
+
+static bool is_below(const struct cgroup *group, const struct cgroup *top)
+{
+	while (group && group != top)
+		group = group->parent;
+	return group;
+}
+
+void cgroup_path(const struct cgroup *group, const struct cgroup *root, char *buf, unsigned size)
 {
 	const struct cgroup *up[CGROUP_DEPTH];
 	unsigned count = 0, used = 0;
 
-	for (; group && group != top && group->parent && count < CGROUP_DEPTH; group = group->parent)
-		up[count++] = group;
 	rf_strlcpy(buf, "/", size);
-	while (count && used < size) {
-		int n = snprintf(buf + used, size - used, "/%s", up[--count]->name);
-
-		used += (unsigned)n;
-	}
+	for (; !is_below(group, root) && used < size; root = root->parent)
+		used += (unsigned)snprintf(buf + used, size - used, "/..");
+	for (; group != root && count < CGROUP_DEPTH; group = group->parent)
+		up[count++] = group;
+	while (count && used < size)
+		used += (unsigned)snprintf(buf + used, size - used, "/%s", up[--count]->name);
 }
 
 /* ---- what cgroup.events says ---- */

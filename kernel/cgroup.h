@@ -91,7 +91,9 @@ void cgroup_kill(struct cgroup *group); /* SIGKILL to all in it and below */
 
 /* ns of CPU time of all that is or was in it and below. */
 void cgroup_times(const struct cgroup *group, uint64_t *user, uint64_t *system);
-/* As `of` would see it: "/" or "/a/b"; cut to size. */
-void cgroup_path(const struct cgroup *group, const struct cgroup *top, char *buf, unsigned size);
+/* The root that the current task's cgroup namespace has: of its container. */
+struct cgroup *cgroup_ns_root(void);
+/* As that root sees it: "/", "/a/b", or "/../b" for one that is not below; cut to size. */
+void cgroup_path(const struct cgroup *group, const struct cgroup *root, char *buf, unsigned size);
 
 #endif

@@ -352,8 +352,10 @@ static void account_thread(struct task *task)
 {
 	struct process *process = task->process;
 
-	process->utime += task_cpu_ns(task) - task->stime;
-	process->stime += task->stime;
+	uint64_t system = task_system_ns(task);
+
+	process->utime += task_cpu_ns(task) - system;
+	process->stime += system;
 	process->min_flt += task->min_flt;
 	process->maj_flt += task->maj_flt;
 	process->nvcsw += task->nvcsw;

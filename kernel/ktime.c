@@ -11,6 +11,7 @@
 #include "kernel/ktime.h"
 #include "kernel/process.h"
 #include "ring0/clock.h"
+#include "ring0/lib.h"
 
 #define CPU_CLOCK_THREAD 4 /* bits of a negative clock id: <linux/posix-timers.h> as documented in clock_getcpuclockid(3) */
 #define CPU_CLOCK_FD 3
@@ -28,6 +29,13 @@ uint64_t task_cpu_ns(const struct task *task)
 	return ns;
 }
 
+uint64_t task_system_ns(const struct task *task)
+{
+	uint64_t ticks = task->system_ticks + (task == current ? clock_ticks() - task->kernel_since : 0);
+
+	return MIN(clock_ticks_ns(ticks), task_cpu_ns(task));
+}
+
 void process_cpu_times(const struct process *process, uint64_t *utime, uint64_t *stime)
 {
 	const struct task *task;
@@ -36,10 +44,9 @@ void process_cpu_times(const struct process *process, uint64_t *utime, uint64_t 
 	TAILQ_FOREACH(task, &process->tasks, sibling) {
 		if (task->state == TASK_ZOMBIE)
 			continue; /* added when it ended */
-		uint64_t total = task_cpu_ns(task);
-		uint64_t sys = task->stime < total ? task->stime : total;
+		uint64_t sys = task_system_ns(task);
 
-		u += total - sys;
+		u += task_cpu_ns(task) - sys;
 		s += sys;
 	}
 	*utime = u;

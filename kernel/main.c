@@ -102,8 +102,12 @@ exit:
 
 void trap_dispatch(struct regs *regs)
 {
+	uint64_t since = clock_ticks();
+
 	kernel_lock();
 	struct task *task = current;
+
+	task->kernel_since = since;
 
 	if (__builtin_expect(regs->trap == TRAP_SYSCALL, 1)) {
 		if (__builtin_expect(task->work & WORK_SYSCALL_ENTRY, 0))
@@ -118,6 +122,7 @@ void trap_dispatch(struct regs *regs)
 	}
 	if (__builtin_expect(task->work & ~WORK_SYSCALL_ENTRY, 0))
 		task_exit_work(task, regs);
+	task->system_ticks += clock_ticks() - task->kernel_since;
 	kernel_unlock();
 }
 

@@ -61,6 +61,9 @@ static void ns_destroy(struct ns *ns)
 	case NS_UTS:
 		kfree(container_of(ns, struct uts_ns, ns));
 		return;
+	case NS_CGROUP:
+		kfree(container_of(ns, struct cgroup_ns, ns));
+		return;
 	case NS_USER:
 		user_ns_destroy(ns);
 		return;
@@ -112,6 +115,8 @@ void ns_set_put(struct ns_set *set)
 		ns_put(&set->ipc->ns);
 	if (set->net)
 		ns_put(&set->net->ns);
+	if (set->cgroup)
+		ns_put(&set->cgroup->ns);
 	if (set->pid_for_children)
 		ns_put(&set->pid_for_children->ns);
 	if (set->mnt)
@@ -131,7 +136,8 @@ struct ns_set *ns_set_create(struct user_ns *owner)
 	set->net = &first_net_ns;
 	ns_get(&first_net_ns.ns);
 	set->pid_for_children = pid_ns_create(NULL, owner);
-	if (!set->uts || !set->ipc || !set->pid_for_children) {
+	set->cgroup = ns_create(sizeof(*set->cgroup), NS_CGROUP, owner);
+	if (!set->uts || !set->ipc || !set->cgroup || !set->pid_for_children) {
 		ns_set_put(set);
 		return NULL;
 	}
@@ -157,6 +163,7 @@ static struct ns_set *set_copy(const struct ns_set *from)
 	set->uts->ns.refs++;
 	set->ipc->ns.refs++;
 	set->net->ns.refs++;
+	set->cgroup->ns.refs++;
 	set->pid_for_children->ns.refs++;
 	if (set->mnt)
 		mnt_ns_base(set->mnt)->refs++;
@@ -184,6 +191,18 @@ static int renew_ipc(struct ns_set *set, struct user_ns *owner)
 		return -ENOMEM;
 	ns_put(&set->ipc->ns);
 	set->ipc = ipc;
+	return 0;
+}
+
+static int renew_cgroup(struct ns_set *set, struct user_ns *owner)
+{
+	struct cgroup_ns *cgroup = ns_create(sizeof(*cgroup), NS_CGROUP, owner);
+
+	if (!cgroup)
+		return -ENOMEM;
+	cgroup->root = current->process->cgroup->number;
+	ns_put(&set->cgroup->ns);
+	set->cgroup = cgroup;
 	return 0;
 }
 
@@ -249,6 +268,8 @@ int ns_set_clone(struct ns_set *from, uint64_t flags, struct user_ns *owner, str
 		rc = renew_uts(set, owner);
 	if (!rc && (flags & CLONE_NEWIPC))
 		rc = renew_ipc(set, owner);
+	if (!rc && (flags & CLONE_NEWCGROUP))
+		rc = renew_cgroup(set, owner);
 	if (!rc && (flags & CLONE_NEWNET))
 		rc = renew_net(set, owner);
 	if (!rc && (flags & CLONE_NEWPID))
@@ -297,6 +318,10 @@ int ns_enter(struct ns *ns)
 		ns_put(&set->ipc->ns);
 		set->ipc = container_of(ns, struct ipc_ns, ns);
 		break;
+	case NS_CGROUP:
+		ns_put(&set->cgroup->ns);
+		set->cgroup = container_of(ns, struct cgroup_ns, ns);
+		break;
 	case NS_NET:
 		ns_put(&set->net->ns);
 		set->net = container_of(ns, struct net_ns, ns);
@@ -339,6 +364,8 @@ struct ns *ns_of_task(const struct task *task, enum ns_kind kind, bool for_child
 		ns = &task->ns->uts->ns;
 	else if (kind == NS_IPC)
 		ns = &task->ns->ipc->ns;
+	else if (kind == NS_CGROUP)
+		ns = &task->ns->cgroup->ns;
 	else if (kind == NS_NET)
 		ns = &task->ns->net->ns;
 	else if (kind == NS_MNT)

@@ -3,8 +3,8 @@
  *
  * A task's set is shared with its children until one of them asks for another (clone, unshare, setns); a set that is
  * shared is never written. Each kind counts its own references. User namespaces are in a task's credentials and not in its
- * set: user_ns.h. Cgroup and time namespaces: there is one of each, and asking for a new one gives -EINVAL, as in a
- * Linux built without them.
+ * set: user_ns.h. There is one time namespace, and
+ * asking for a new one gives -EINVAL, as in a Linux built without them.
  *
  * Process numbers: a task's tid and a process' pid are unique in the sandbox and never shown. A pid namespace maps
  * them to its own; the first container's maps each to itself ("identity"). A process is seen from its namespace and
@@ -55,6 +55,12 @@ struct net_ns {
 };
 extern struct net_ns first_net_ns; /* all containers' */
 
+/* What its members call the root of the control groups (cgroup_namespaces(7)). */
+struct cgroup_ns {
+	struct ns ns;
+	uint64_t root; /* the group's number; 0, or gone by now: the container's own */
+};
+
 #define PID_NS_BUCKETS 64u
 #define PID_NS_LEVELS 32u
 
@@ -76,12 +82,13 @@ struct ns_set {
 	struct uts_ns *uts;
 	struct ipc_ns *ipc;
 	struct net_ns *net;
+	struct cgroup_ns *cgroup;
 	struct pid_ns *pid_for_children;
 	struct mnt_ns *mnt; /* NULL until the container's root is mounted */
 };
 
-#define CLONE_KNOWN_NAMESPACES (0x00020000ull /* NEWNS */ | 0x04000000ull /* NEWUTS */ | 0x08000000ull /* NEWIPC */ | 0x20000000ull /* NEWPID */ | 0x40000000ull /* NEWNET */)
-#define CLONE_ALL_NAMESPACES (CLONE_KNOWN_NAMESPACES | 0x02000000ull | 0x10000000ull | 0x80ull)
+#define CLONE_KNOWN_NAMESPACES (0x00020000ull /* NEWNS */ | 0x04000000ull /* NEWUTS */ | 0x08000000ull /* NEWIPC */ | 0x20000000ull /* NEWPID */ | 0x40000000ull /* NEWNET */ | 0x02000000ull /* NEWCGROUP */)
+#define CLONE_ALL_NAMESPACES (CLONE_KNOWN_NAMESPACES | 0x10000000ull | 0x80ull)
 
 /* ---- sets ---- */
 /* For a container, whose user namespace owns them: new ones, no mounts; NULL: no memory. */

@@ -65,6 +65,7 @@ bool signal_on_altstack(const struct task *task, uint64_t sp);
 
 /* ktime.c */
 uint64_t task_cpu_ns(const struct task *task);
+uint64_t task_system_ns(const struct task *task); /* of these, in the kernel */
 void process_cpu_times(const struct process *process, uint64_t *utime, uint64_t *stime);
 
 /* itimer.c, posix_timer.c */

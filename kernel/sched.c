@@ -94,7 +94,6 @@ static uint64_t account(struct runqueue *rq, struct task *task)
 	if ((int64_t)delta <= 0 || task == rq->idle)
 		return now;
 	task->runtime += delta;
-	task->utime += delta;
 	if (task->rt_priority)
 		rq->rt_used += delta;
 	if (task->nice == 0)
@@ -336,6 +335,7 @@ static void switch_to(struct task *prev, struct task *next)
 		machine->space_switch(space);
 	if (!next->kernel_task)
 		machine->task_load(&next->machine);
+	prev->system_ticks += clock_ticks() - prev->kernel_since;
 	context_switch(&prev->context, next->context);
 	sched_finish_switch();
 }
@@ -345,6 +345,7 @@ void sched_finish_switch(void)
 	struct runqueue *rq = this_rq();
 
 	current->exec_start = current->slice_start = clock_monotonic();
+	current->kernel_since = clock_ticks();
 	if (rq->count)
 		arm_tick(rq);
 	if (rq->dead) {

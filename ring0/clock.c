@@ -23,6 +23,7 @@ struct clock_base *clock_page;
 
 static struct spinlock clock_lock = SPINLOCK(LOCK_LOG);
 static struct clock_base base; /* seq unused; under clock_lock */
+static uint32_t rate_mult, rate_shift; /* of the TSC; the base's may run slower for a while */
 static uint64_t tsc_hz;        /* 0: no usable TSC, every reading asks the host */
 
 static inline uint64_t rdtsc_ordered(void)
@@ -53,8 +54,13 @@ static void clock_rate(uint64_t hz)
 		mult >>= 1;
 		shift--;
 	}
-	base.mult = (uint32_t)mult;
-	base.shift = shift;
+	base.mult = rate_mult = (uint32_t)mult;
+	base.shift = rate_shift = shift;
+}
+
+uint64_t clock_ticks_ns(uint64_t ticks)
+{
+	return tsc_hz ? (uint64_t)((unsigned __int128)ticks * rate_mult >> rate_shift) : 0;
 }
 
 static void clock_publish(void)

@@ -17,6 +17,13 @@ uint64_t clock_boottime(void);  /* ns */
 /* The TSC value at which clock_monotonic() will reach `monotonic` ns; one in the past gives a TSC value that has passed. */
 uint64_t clock_tsc_at(uint64_t monotonic);
 
+/* The TSC as it stands, without waiting for what came before; and a number of its ticks in ns, 0 where it is not usable. */
+static inline uint64_t clock_ticks(void)
+{
+	return __builtin_ia32_rdtsc();
+}
+uint64_t clock_ticks_ns(uint64_t ticks);
+
 /* Parameters for the vDSO's clock page: ns = base_ns + ((tsc - tsc) * mult >> shift). */
 struct clock_base {
 	uint32_t seq; /* odd while being written */

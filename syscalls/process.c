@@ -343,9 +343,8 @@ static void get_usage(int who, struct rusage *usage)
 	maxrss = current->mm->hiwater_rss * (PAGE_SIZE / 1024);
 	usage->ru_maxrss = (int64_t)(maxrss > process->maxrss ? maxrss : process->maxrss);
 	if (who == RUSAGE_THREAD) {
-		uint64_t total = task_cpu_ns(current);
-
-		usage_times(usage, total - current->stime, current->stime);
+		stime = task_system_ns(current);
+		usage_times(usage, task_cpu_ns(current) - stime, stime);
 	} else {
 		process_cpu_times(process, &utime, &stime);
 		usage_times(usage, utime, stime);

@@ -200,6 +200,7 @@ int mount_want_write(const struct mount *mount)
 int vfs_mount_fs(const struct fs_type *type, const struct mount_args *args, const struct path *at)
 {
 	struct superblock *sb = NULL;
+	struct dentry *root = NULL;
 	struct mount *mount;
 	int rc;
 
@@ -208,7 +209,14 @@ int vfs_mount_fs(const struct fs_type *type, const struct mount_args *args, cons
 	rc = type->mount(type, args, &sb);
 	if (rc)
 		return rc;
-	mount = mount_create(sb, sb->root, args->source, args->flags);
+	rc = type->root ? type->root(sb, &root) : 0;
+	if (rc) {
+		superblock_put(sb);
+		return rc;
+	}
+	mount = mount_create(sb, root ? root : sb->root, args->source, args->flags);
+	if (root)
+		dentry_put(root);
 	if (!mount) {
 		superblock_put(sb);
 		return -ENOMEM;

@@ -262,6 +262,8 @@ struct fs_type {
 	bool own_devices; /* its device nodes can be opened whoever mounted it */
 	const struct user_ns *(*owner)(void);
 	int (*mount)(const struct fs_type *type, const struct mount_args *args, struct superblock **sb);
+	/* Where a mount begins, referenced; may sleep. Absent: at the superblock's root. */
+	int (*root)(struct superblock *sb, struct dentry **root);
 	TAILQ_ENTRY(fs_type) link;
 };
 void fs_register(struct fs_type *type);

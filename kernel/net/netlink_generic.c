@@ -95,7 +95,7 @@ static int controller(struct netlink_reply *reply, const struct nlmsghdr *reques
 static void fill_task(struct taskstats *stats, const struct task *task)
 {
 	const struct process *process = task->process;
-	uint64_t total = task_cpu_ns(task), system = MIN(task->stime, total);
+	uint64_t total = task_cpu_ns(task), system = task_system_ns(task);
 	uint64_t age = clock_boottime() - task->start_time;
 	const struct mm *mm = task->mm;
 

@@ -596,12 +596,26 @@ static void own_proc(void *arg)
 	CHECK_ERRNO(umount("/proc"), EINVAL);
 }
 
+static void own_cgroups(void *arg)
+{
+	char text[256] = "";
+	int fd = open("/proc/self/ns/cgroup", O_RDONLY);
+
+	CHECK(ioctl(fd, NS_GET_NSTYPE) == CLONE_NEWCGROUP);
+	read_from("/proc/self/cgroup", text, sizeof(text));
+	char *last = strstr(text, "0::");
+	CHECK(last && !strncmp(last, "0::/\n", 5));
+	CHECK(setns(fd, 0) == 0);
+	close(fd);
+}
+
 static void mounts(void)
 {
 	struct ids ids = {getuid(), getgid()};
 
 	in_child(CLONE_NEWUSER | CLONE_NEWNS, own_mounts, &ids);
 	in_child(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID, own_proc, NULL);
+	in_child(CLONE_NEWUSER | CLONE_NEWCGROUP, own_cgroups, NULL);
 }
 
 int main(int argc, char **argv)

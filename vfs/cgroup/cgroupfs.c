@@ -10,6 +10,7 @@
 
 #include "kernel/container.h"
 #include "kernel/cred.h"
+#include "kernel/namespaces.h"
 #include "kernel/process.h"
 #include "vfs/cgroup/internal.h"
 #include "vfs/fs_init.h"
@@ -243,7 +244,39 @@ static int cgroupfs_mount(const struct fs_type *type, const struct mount_args *a
 	return 0;
 }
 
-static struct fs_type cgroupfs_type = {.name = "cgroup2", .nodev = true, .mount = cgroupfs_mount};
+/* The directory of the root that the mounter's namespace has. */
+static int cgroupfs_root(struct superblock *sb, struct dentry **root)
+{
+	const struct cgroup *group = cgroup_ns_root();
+	uint64_t up[CGROUP_DEPTH]; /* numbers: a lookup may sleep */
+	unsigned count = 0;
+	int rc = 0;
+
+	for (; group->parent; group = group->parent)
+		up[count++] = group->number;
+	*root = sb->root;
+	dentry_get(*root);
+	while (count && !rc) {
+		struct dentry *parent = *root;
+
+		group = cgroup_find(up[--count]);
+		rc = group ? dentry_lookup(parent, group->name, (unsigned)strlen(group->name), root) : -ENOENT;
+		if (!rc && !(*root)->inode) {
+			dentry_put(*root);
+			rc = -ENOENT; /* removed meanwhile */
+		}
+		dentry_put(parent);
+	}
+	return rc;
+}
+
+static const struct user_ns *cgroupfs_owner(void)
+{
+	return current->ns->cgroup->ns.owner;
+}
+
+static struct fs_type cgroupfs_type = {.name = "cgroup2", .nodev = true, .in_user_ns = true, .owner = cgroupfs_owner,
+	.mount = cgroupfs_mount, .root = cgroupfs_root};
 
 void cgroupfs_init(void)
 {

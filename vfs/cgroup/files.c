@@ -11,6 +11,7 @@
 #include "kernel/container.h"
 #include "kernel/cred.h"
 #include "kernel/process.h"
+#include "kernel/user_ns.h"
 #include "vfs/cgroup/internal.h"
 #include "vfs/poll.h"
 
@@ -94,18 +95,25 @@ static int show_threads(struct seq *seq, struct pseudo_inode *p)
 	return 0;
 }
 
+static bool owns_procs(const struct cgroup *group)
+{
+	const uint32_t *owner = group->owner[CGROUP_OWNED_PROCS];
+
+	return owner[0] == current->cred->fsuid ||
+		(capable_here(CAP_DAC_OVERRIDE) && id_seen_from(user_ns_current(), ID_UID, owner[0]) != ID_NONE &&
+			id_seen_from(user_ns_current(), ID_GID, owner[1]) != ID_NONE);
+}
+
 /* cgroup-v2, "Delegation Containment": who moves a process may also write to where both groups hang together. */
 static bool may_move(const struct cgroup *from, const struct cgroup *to)
 {
 	const struct cgroup *common;
 
-	if (capable(CAP_DAC_OVERRIDE))
-		return true;
 	for (; to; to = to->parent) {
 		for (common = from; common && common != to; common = common->parent)
 			;
 		if (common)
-			return common->owner[CGROUP_OWNED_PROCS][0] == current->cred->fsuid;
+			return owns_procs(common);
 	}
 	return false;
 }

@@ -521,7 +521,8 @@ static int show_cgroup(struct seq *seq, struct pseudo_inode *p)
 
 	if (!task)
 		return -ESRCH;
-	cgroup_path(task->process->cgroup, &task->process->container->cgroup, path, sizeof(path));
+	cgroup_path(task->process->cgroup, task->process->container == current->process->container ? cgroup_ns_root() :
+		&task->process->container->cgroup, path, sizeof(path));
 	seq_printf(seq, "0::%s\n", path);
 	return 0;
 }

@@ -81,7 +81,8 @@ struct task_times {
 static struct task_times times_of(const struct pseudo_inode *p, const struct task *task)
 {
 	const struct process *process = task->process;
-	struct task_times times = {task->utime, task->stime, task->min_flt, task->maj_flt};
+	uint64_t system = task_system_ns(task);
+	struct task_times times = {task_cpu_ns(task) - system, system, task->min_flt, task->maj_flt};
 	const struct task *thread;
 
 	if (!proc_is_process(p))
