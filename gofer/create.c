@@ -194,7 +194,7 @@ int gofer_tcreatedonate(struct gofer *g, struct p9_reader *in, struct p9_writer 
 		fid->open_fd = fd;
 		fid->open_flags = t.flags;
 	} else {
-		g->donate_fd = fd;
+		g->donated[g->donated_count++] = fd;
 		r.donated = 1;
 	}
 	p9_put_rcreatedonate(out, &r);

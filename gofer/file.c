@@ -71,7 +71,7 @@ int gofer_topendonate(struct gofer *g, struct p9_reader *in, struct p9_writer *o
 
 		if (fd < 0)
 			return fd;
-		g->donate_fd = fd; /* closed by the dispatcher, sent or not */
+		g->donated[g->donated_count++] = fd; /* closed by the dispatcher, sent or not */
 		r.donated = 1;
 		error = gofer_node_attr(fid->node, &r.attr);
 	} else {
@@ -84,30 +84,67 @@ int gofer_topendonate(struct gofer *g, struct p9_reader *in, struct p9_writer *o
 	return error;
 }
 
-int gofer_twalkdonate(struct gofer *g, struct p9_reader *in, struct p9_writer *out)
+/* One name of a directory becomes newfid and, a regular file, is opened for donation: P9_GIVEN, P9_NOT_GIVEN or -errno. */
+static int walk_and_donate(struct gofer *g, uint32_t dfid, uint32_t newfid, struct p9_str name, uint32_t flags,
+	struct p9_attr *attr)
 {
-	struct p9_twalkdonate t;
-	struct p9_rwalkdonate r = {0};
-	struct fid *fid;
+	int error, fd, given = P9_NOT_GIVEN;
 	CLEANUP_NODE node = NULL;
-	int error, fd;
+	struct fid *fid;
 
-	if (!p9_get_twalkdonate(in, &t))
-		return -EPROTO;
-	error = gofer_walk_one(g, t.dfid, t.newfid, t.name, &fid, &node);
+	error = gofer_walk_one(g, dfid, newfid, name, &fid, &node);
 	if (!error)
-		error = gofer_node_attr(node, &r.attr);
+		error = gofer_node_attr(node, attr);
 	if (error)
 		return error;
 	if (S_ISREG(node->mode) && !g->stream) {
-		fd = gofer_node_open(g, node, (int)(t.flags & ~P9_OPEN_APPEND));
+		fd = gofer_node_open(g, node, (int)(flags & ~P9_OPEN_APPEND));
 		if (fd < 0)
 			return fd;
-		g->donate_fd = fd;
-		r.donated = 1;
+		g->donated[g->donated_count++] = fd;
+		given = P9_GIVEN;
 	}
 	gofer_fid_set(fid, gofer_node_get(node));
+	return given;
+}
+
+int gofer_twalkdonate(struct gofer *g, struct p9_reader *in, struct p9_writer *out)
+{
+	struct p9_twalkdonate t;
+	struct p9_rwalkdonate r;
+	int given;
+
+	if (!p9_get_twalkdonate(in, &t))
+		return -EPROTO;
+	given = walk_and_donate(g, t.dfid, t.newfid, t.name, t.flags, &r.attr);
+	if (given < 0)
+		return given;
+	r.donated = (uint8_t)given;
 	p9_put_rwalkdonate(out, &r);
+	return 0;
+}
+
+int gofer_twalkdonatemany(struct gofer *g, struct p9_reader *in, struct p9_writer *out)
+{
+	struct p9_twalkdonatemany t;
+	struct p9_attr attr;
+	struct node *dir;
+	int error;
+
+	if (!p9_get_twalkdonatemany(in, &t))
+		return -EPROTO;
+	error = gofer_dir_find(g, t.fid, false, &dir);
+	if (!error)
+		error = gofer_check_steps(g, &t.steps);
+	if (error)
+		return error;
+	for (unsigned i = 0; i < t.steps.count; i++) {
+		int given = walk_and_donate(g, t.fid, t.steps.step[i].fid, t.steps.step[i].name, t.flags, &attr);
+
+		p9_put_u8(out, given < 0 ? P9_NOT_REACHED : (uint8_t)given);
+		if (given >= 0)
+			p9_put_attr(out, &attr);
+	}
 	return 0;
 }
 

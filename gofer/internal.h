@@ -79,7 +79,8 @@ struct gofer {
 	uint32_t msize;
 	cpu_set_t cores; /* that it may run on, as it was started */
 	int proc_fd;   /* this process's /proc/self/fd, the only part of proc it has; also the working directory */
-	int donate_fd; /* goes out with the next reply, then closed; -1 */
+	int donated[P9_MAX_WALK]; /* descriptors that go out with the next reply and are closed then; sent or not */
+	unsigned donated_count;
 	struct fid *fids; /* P9_MAX_FIDS */
 	uint32_t fid_end; /* no fid from here on was ever used */
 	struct tree trees[GOFER_MAX_TREES];
@@ -100,7 +101,7 @@ typedef int gofer_handler(struct gofer *g, struct p9_reader *in, struct p9_write
 	X(treaddir) X(treaddirattr) X(tgetattr) X(tsetattr) X(tstatfs) X(treadlink) X(txattrwalk)          \
 	X(txattrcreate) X(tlcreate) X(tcreatedonate) X(tmake) X(tmkdir) X(tmknod) X(tsymlink) X(tlink)     \
 	X(trename) X(trenameat) X(trename2) X(tunlinkat) X(tremove)                                        \
-	X(twalkdonate) X(twalkreaddir) X(treadtrees) X(tplace)
+	X(twalkdonate) X(twalkreaddir) X(treadtrees) X(tplace) X(twalkdonatemany)
 #define X(name) gofer_handler gofer_##name;
 HANDLERS(X)
 #undef X
@@ -131,6 +132,8 @@ void gofer_fid_clunk_all(struct gofer *g);
 /* One name of the directory `dfid` as a new node, and the free fid it is to become. The reference is the caller's. */
 int gofer_walk_one(struct gofer *g, uint32_t dfid, uint32_t newfid, struct p9_str name, struct fid **fid,
 	struct node **node);
+/* Every new fid of the steps is free, and none comes twice: 0 or -errno. */
+int gofer_check_steps(struct gofer *g, const struct p9_steps *steps);
 /* The directory, writable or not, that a fid names: 0 or -errno. */
 int gofer_dir_find(struct gofer *g, uint32_t number, bool for_change, struct node **node);
 

@@ -55,6 +55,12 @@ static int dispatch(struct gofer *g, const struct p9_header *header, struct p9_r
 	return route->handler(g, in, out);
 }
 
+static void drop_donated(struct gofer *g)
+{
+	while (g->donated_count)
+		close(g->donated[--g->donated_count]);
+}
+
 /* The reply's length, in g->out. 0: the frame is broken. */
 static uint32_t answer(struct gofer *g, const uint8_t *message, size_t size)
 {
@@ -74,9 +80,7 @@ static uint32_t answer(struct gofer *g, const uint8_t *message, size_t size)
 	if (error == 0 && length)
 		return length;
 
-	if (g->donate_fd >= 0)
-		close(g->donate_fd);
-	g->donate_fd = -1;
+	drop_donated(g);
 	p9_writer_init(&out, g->out, P9_MIN_MSIZE);
 	p9_begin(&out, P9_rlerror, header.tag);
 	p9_put_rlerror(&out, &(struct p9_rlerror){error ? (uint32_t)-error : EMSGSIZE});
@@ -87,16 +91,18 @@ static int send_reply(struct gofer *g, uint32_t length)
 {
 	union {
 		struct cmsghdr header;
-		char space[CMSG_SPACE(sizeof(int))];
-	} control = {.header = {.cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS}};
+		char space[CMSG_SPACE(sizeof(int) * P9_MAX_WALK)];
+	} control = {.header = {.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS}};
+	size_t bytes = g->donated_count * sizeof(int);
 	struct iovec iov = {g->out, length};
 	struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
 	int error = 0;
 
-	if (g->donate_fd >= 0) {
-		memcpy(CMSG_DATA(&control.header), &g->donate_fd, sizeof(int));
+	if (bytes) {
+		control.header.cmsg_len = CMSG_LEN(bytes);
+		memcpy(CMSG_DATA(&control.header), g->donated, bytes);
 		message.msg_control = control.space;
-		message.msg_controllen = sizeof(control.space);
+		message.msg_controllen = CMSG_SPACE(bytes);
 	}
 	while (iov.iov_len) {
 		ssize_t n = sendmsg(g->socket, &message, MSG_NOSIGNAL);
@@ -111,9 +117,7 @@ static int send_reply(struct gofer *g, uint32_t length)
 		message.msg_control = NULL;
 		message.msg_controllen = 0;
 	}
-	if (g->donate_fd >= 0)
-		close(g->donate_fd);
-	g->donate_fd = -1;
+	drop_donated(g);
 	return error;
 }
 
@@ -222,7 +226,7 @@ static int set_up(struct gofer *g, const struct gofer_options *options)
 	g->socket = options->socket_fd;
 	g->stream = type == SOCK_STREAM;
 	g->msize = P9_MAX_MSIZE;
-	g->donate_fd = g->proc_fd = -1;
+	g->proc_fd = -1;
 	g->fids = calloc(P9_MAX_FIDS, sizeof(*g->fids));
 	g->in = malloc(P9_MAX_MSIZE);
 	g->out = malloc(P9_MAX_MSIZE);

@@ -137,8 +137,7 @@ int gofer_twalk(struct gofer *g, struct p9_reader *in, struct p9_writer *out)
 	return 0;
 }
 
-/* Every new fid must be free, and no number may come twice. */
-static int check_steps(struct gofer *g, const struct p9_steps *steps)
+int gofer_check_steps(struct gofer *g, const struct p9_steps *steps)
 {
 	struct fid *fid;
 
@@ -181,7 +180,7 @@ int gofer_twalkgetattr(struct gofer *g, struct p9_reader *in, struct p9_writer *
 	from = gofer_fid_find(g, t.fid);
 	if (!from)
 		return -EBADF;
-	error = check_steps(g, &t.steps);
+	error = gofer_check_steps(g, &t.steps);
 	if (error)
 		return error;
 

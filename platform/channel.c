@@ -25,7 +25,6 @@
 #define P9_RLERROR 7
 #define PLACE_TAG 0xfffeu /* the sentry's are small numbers */
 #define PLACE_AFTER 8u     /* requests from another core before the gofer follows: a move costs as much as some of them */
-#define DONATED_MAX 4
 
 static __thread int own_core = -1; /* that this thread is pinned to; -1: to none */
 
@@ -306,46 +305,68 @@ static struct io_request *take_pending(struct gofer_channel *gofer, uint16_t tag
 }
 
 /* The descriptors that came with a message, into fds; how many. */
-static unsigned take_descriptors(struct msghdr *message, int fds[DONATED_MAX])
+static unsigned take_descriptors(struct msghdr *message, int fds[ABI_MAX_DONATED])
 {
 	unsigned count = 0;
 
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
 		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
 			continue;
-		for (size_t i = 0; i < (c->cmsg_len - CMSG_LEN(0)) / sizeof(int) && count < DONATED_MAX; i++)
+		for (size_t i = 0; i < (c->cmsg_len - CMSG_LEN(0)) / sizeof(int) && count < ABI_MAX_DONATED; i++)
 			memcpy(&fds[count++], CMSG_DATA(c) + i * sizeof(int), sizeof(int));
 	}
 	return count;
+}
+
+/* Those that the table takes go to the sentry, the others are closed. How many places the list has; 0: none was taken. */
+static unsigned keep_descriptors(struct vmm *vmm, const int *fds, unsigned count, uint32_t indices[ABI_MAX_DONATED])
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		int index = fds_add(vmm, fds[i]);
+		indices[i] = index < 0 ? ABI_NO_FD : (uint32_t)index; /* the sentry reads by messages then */
+		if (index < 0)
+			close(fds[i]);
+		else
+			kept++;
+	}
+	return kept ? count : 0;
+}
+
+static void close_all(const int *fds, unsigned count)
+{
+	while (count > 0)
+		close(fds[--count]);
 }
 
 static void finish(struct gofer_channel *gofer, const uint8_t *bytes, uint32_t length, const int *fds, unsigned count)
 {
 	struct io_service *io = gofer->io;
 	struct io_request *request = take_pending(gofer, tag_of(bytes));
-	int index = -1;
+	uint32_t indices[ABI_MAX_DONATED];
 
 	if (!request) {
-		for (unsigned i = 0; i < count; i++)
-			close(fds[i]);
+		close_all(fds, count);
 		channel_fail(gofer, "the gofer answered a request that was not made");
 		return;
 	}
 	bool fits = length <= request->reply_len;
-	for (unsigned i = 0; i < count; i++) {
-		if (i == 0 && fits)
-			index = fds_add(io->vmm, fds[i]);
-		if (i > 0 || index < 0)
-			close(fds[i]); /* the sentry reads by messages then */
+	if (!fits || request->reply_len - length < count * sizeof(*indices)) {
+		close_all(fds, count);
+		count = 0;
 	}
-	if (fits)
+	count = keep_descriptors(io->vmm, fds, count, indices);
+	if (fits) {
 		memcpy(request->reply, bytes, length);
+		memcpy((uint8_t *)request->reply + length, indices, count * sizeof(*indices));
+	}
 	if (bytes[4] == P9_RFLUSH && request->header[4] == P9_TFLUSH) {
 		struct io_request *old = take_pending(gofer, request->oldtag);
 		if (old)
 			io_complete(io, old, -EINTR, 0);
 	}
-	io_complete(io, request, fits ? (int64_t)length : -EMSGSIZE, (uint64_t)(index + 1 > 0 ? index + 1 : 0));
+	io_complete(io, request, fits ? (int64_t)length : -EMSGSIZE, count);
 }
 
 unsigned channel_receive(struct gofer_channel *gofer)
@@ -357,9 +378,9 @@ unsigned channel_receive(struct gofer_channel *gofer)
 	while (!io->vmm->ended && gofer->fd >= 0 && !gofer->dead) {
 		union {
 			struct cmsghdr head;
-			uint8_t bytes[CMSG_SPACE(sizeof(int) * DONATED_MAX)];
+			uint8_t bytes[CMSG_SPACE(sizeof(int) * ABI_MAX_DONATED)];
 		} control;
-		int fds[DONATED_MAX];
+		int fds[ABI_MAX_DONATED];
 		struct iovec iov = {gofer->bounce, P9_MESSAGE_MAX};
 		struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
 			.msg_controllen = sizeof(control)};
@@ -370,15 +391,13 @@ unsigned channel_receive(struct gofer_channel *gofer)
 			break;
 		unsigned count = n < 0 ? 0 : take_descriptors(&message, fds);
 		if (n <= 0) {
-			while (count > 0)
-				close(fds[--count]);
+			close_all(fds, count);
 			channel_fail(gofer, "the gofer died");
 			break;
 		}
 		if (n < (ssize_t)P9_HEADER || (message.msg_flags & MSG_TRUNC) ||
 		    size_of(gofer->bounce) != (uint32_t)n) {
-			while (count > 0)
-				close(fds[--count]);
+			close_all(fds, count);
 			channel_fail(gofer, "the gofer broke the 9P framing");
 			break;
 		}

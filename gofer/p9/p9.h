@@ -162,6 +162,9 @@ struct p9_block {
 	struct p9_data entries; /* as in Rreaddirattr */
 };
 
+/* One file of Rwalkdonatemany, in the order of the steps. */
+enum p9_given { P9_NOT_GIVEN = 0, P9_GIVEN = 1, P9_NOT_REACHED = 2 };
+
 struct p9_reader {
 	const uint8_t *at, *end;
 	bool failed; /* sticky: a field lay past the end or was malformed */

@@ -17,6 +17,8 @@
 #define ABI_VERSION 2u
 #define ABI_MAX_CPUS 64u
 #define ABI_MAX_FDS 8192u /* donated descriptors open at once */
+#define ABI_MAX_DONATED 16u /* that come with one reply of a gofer */
+#define ABI_NO_FD 0xffffffffu /* in the place of one that was refused */
 
 /* Guest port I/O: a 32-bit OUT to a port is the doorbell. */
 #define ABI_PORT_CALL 0x510u /* value: ignored; the call is in this CPU's struct abi_call */

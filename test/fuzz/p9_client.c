@@ -84,7 +84,8 @@ static int64_t reply_to(const uint8_t *request, uint8_t *reply, uint64_t *extra)
 	} else if (type == P9_ropendonate - 1 && choice & 0x80) {
 		p9_put_u8(&out, 1);
 		put_honest_attr(&out, choice & 0x7f);
-		*extra = choice & 0x40 ? 4 : 0;
+		*extra = choice & 0x40 ? 1 : 0;
+		memcpy(out.at, &(uint32_t){3}, sizeof(uint32_t)); /* behind the reply */
 	} else {
 		p9_put_bytes(&out, body, n);
 	}

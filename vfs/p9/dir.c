@@ -124,7 +124,7 @@ static int create(struct inode *dir, struct p9_str name, uint32_t mode, struct p
 		inode_put(&pi->base);
 		return -EIO;
 	}
-	*fd = p9fs_donated_take(call);
+	*fd = p9fs_donated_take(call, 0);
 	p9fs_call_end(call);
 	*result = pi;
 	*attr = r.attr;

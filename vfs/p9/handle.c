@@ -24,8 +24,7 @@ void p9fs_handle_drop(struct p9fs_inode *pi)
 		handle->listed = false;
 		handle_count--;
 	}
-	if (handle->fd >= 0)
-		(void)machine->host_call(ABI_CALL_fd_close, (uint64_t)handle->fd, 0, 0, 0);
+	p9fs_fd_close(handle->fd);
 	handle->fd = -1;
 	handle->fid = P9_NOFID;
 	handle->writable = false;
@@ -108,12 +107,12 @@ static int walk_and_open(struct p9fs_inode *pi, bool write)
 		rc = -EIO;
 		p9fs_fid_clunk(fid);
 	} else {
-		fd = p9fs_donated_take(call);
+		fd = p9fs_donated_take(call, 0);
 		rc = p9fs_inode_adopt(pi, fid, &r.attr);
 	}
 	p9fs_call_end(call);
-	if (fd >= 0 && (rc || handle_fits(pi, write)))
-		(void)machine->host_call(ABI_CALL_fd_close, (uint64_t)fd, 0, 0, 0);
+	if (rc || handle_fits(pi, write))
+		p9fs_fd_close(fd);
 	else if (fd >= 0)
 		p9fs_handle_set(pi, fd, write);
 	return rc;
@@ -127,7 +126,9 @@ static int handle_open(struct p9fs_inode *pi, bool write)
 	int rc, fd = -1;
 
 	if (pi->fid == P9_NOFID) {
-		rc = walk_and_open(pi, write);
+		rc = write ? 1 : p9fs_open_ahead(pi);
+		if (rc > 0)
+			rc = walk_and_open(pi, write);
 		if (rc || handle_fits(pi, write))
 			return rc;
 	}
@@ -139,7 +140,7 @@ static int handle_open(struct p9fs_inode *pi, bool write)
 	if (!p9_get_ropendonate(&call->in, &r) || !r.donated)
 		rc = -EIO;
 	else
-		fd = p9fs_donated_take(call);
+		fd = p9fs_donated_take(call, 0);
 	p9fs_call_end(call);
 	if (rc)
 		return rc;

@@ -9,15 +9,44 @@
 #include "vfs/p9/internal.h"
 
 
+#define HASH_BITS_MIN 6u
+#define HASH_BITS_MAX 14u
+
 static const struct inode_ops *ops_for(const struct inode *inode);
 
 static struct p9fs_inode_list *bucket(struct superblock *sb, uint64_t ino)
 {
 	struct p9fs_super *super = sb->private;
 
-	return &super->hash[(ino * 0x9e3779b97f4a7c15ull) >> 54];
+	return &super->hash[(ino * 0x9e3779b97f4a7c15ull) >> (64 - super->hash_bits)];
 }
-_Static_assert(P9FS_HASH_SIZE == 1u << 10, "the shift above");
+
+static int hash_resize(struct p9fs_super *super, unsigned bits)
+{
+	struct p9fs_inode_list *old = super->hash, *hash = kmalloc(sizeof(*hash) << bits);
+	unsigned old_count = old ? 1u << super->hash_bits : 0;
+	struct p9fs_inode *pi;
+
+	if (!hash)
+		return -ENOMEM;
+	for (unsigned i = 0; i < 1u << bits; i++)
+		TAILQ_INIT(&hash[i]);
+	super->hash = hash;
+	super->hash_bits = bits;
+	for (unsigned i = 0; i < old_count; i++) {
+		while ((pi = TAILQ_FIRST(&old[i])) != NULL) {
+			TAILQ_REMOVE(&old[i], pi, hash_link);
+			TAILQ_INSERT_HEAD(bucket(super->sb, pi->base.ino), pi, hash_link);
+		}
+	}
+	kfree(old);
+	return 0;
+}
+
+int p9fs_hash_init(struct p9fs_super *super)
+{
+	return hash_resize(super, HASH_BITS_MIN);
+}
 
 bool p9fs_attr_ok(const struct p9_attr *attr)
 {
@@ -53,6 +82,7 @@ struct p9fs_inode *p9fs_inode_alloc(struct superblock *sb)
 
 void p9fs_inode_fill(struct p9fs_inode *pi, const struct p9_attr *attr, uint32_t fid)
 {
+	struct p9fs_super *super = p9fs_s(&pi->base);
 	struct inode *inode = &pi->base;
 
 	inode->ino = attr->qid.path;
@@ -73,7 +103,10 @@ void p9fs_inode_fill(struct p9fs_inode *pi, const struct p9_attr *attr, uint32_t
 	 */
 	if (S_ISDIR(inode->mode))
 		return;
+	if (super->hash_count >= 2u << super->hash_bits && super->hash_bits < HASH_BITS_MAX)
+		(void)hash_resize(super, super->hash_bits + 2); /* without memory for it: longer searches */
 	TAILQ_INSERT_HEAD(bucket(inode->sb, inode->ino), pi, hash_link);
+	super->hash_count++;
 	pi->hashed = true;
 }
 
@@ -82,6 +115,7 @@ void p9fs_inode_unhash(struct p9fs_inode *pi)
 	if (!pi->hashed)
 		return;
 	TAILQ_REMOVE(bucket(pi->base.sb, pi->base.ino), pi, hash_link);
+	p9fs_s(&pi->base)->hash_count--;
 	pi->hashed = false;
 }
 

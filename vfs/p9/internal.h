@@ -33,7 +33,8 @@ struct p9fs_call {
 	uint16_t tag;
 	uint8_t type;
 	uint32_t channel; /* of a version message */
-	int donated; /* index of a descriptor that came with the reply, or -1 */
+	uint32_t donated[ABI_MAX_DONATED]; /* indices of the descriptors that came with the reply; ABI_NO_FD */
+	unsigned donated_count;
 	struct p9fs_call *next;
 };
 
@@ -55,7 +56,8 @@ int p9fs_plain_perform(struct p9fs_call *call, uint32_t channel);
 bool p9fs_plain_takes(uint8_t type); /* messages that plain.c makes of others */
 void p9fs_plain_init(void);
 void p9fs_call_end(struct p9fs_call *call); /* closes a descriptor that nobody took */
-int p9fs_donated_take(struct p9fs_call *call); /* the index, now the caller's; -1 */
+int p9fs_donated_take(struct p9fs_call *call, unsigned number); /* the index, now the caller's; -1 */
+void p9fs_fd_close(int fd); /* a donated one; -1: nothing */
 
 /* Begin, put the struct's fields, send: as in P9FS_CALL(&call, tclunk, .fid = 3). On error the call has ended. */
 #define P9FS_CALL(call, type, ...)                                                        \
@@ -116,6 +118,8 @@ struct p9fs_inode {
 	struct p9fs_listing *listing; /* exclusive directories: what is in it, or NULL: not known */
 	uint8_t misses;               /* lookups that had to ask, up to MISSES_MAX */
 	uint8_t read_below;           /* its directories that somebody read one after the other (sweep.c) */
+	uint8_t open_window;          /* its files that the last message opened (ahead.c) */
+	uint32_t open_at;             /* where in its listing that ended */
 	uint64_t checked_at;          /* shared: monotonic ns of the last attributes */
 	bool settled;                 /* shared: as long as the host's ctime is this, nothing has changed (inode.c) */
 	int64_t settled_ctime;
@@ -130,10 +134,10 @@ struct p9fs_object {
 };
 
 TAILQ_HEAD(p9fs_inode_list, p9fs_inode);
-#define P9FS_HASH_SIZE 1024u
 struct p9fs_super {
 	struct superblock *sb;
-	struct p9fs_inode_list *hash; /* P9FS_HASH_SIZE */
+	struct p9fs_inode_list *hash; /* 1 << hash_bits; grows with what is in it */
+	unsigned hash_bits, hash_count;
 	struct p9fs_inode_list writers;
 	uint32_t channel; /* the number of its gofer in ring operations */
 	bool readonly;
@@ -166,6 +170,7 @@ void p9fs_inode_fill(struct p9fs_inode *pi, const struct p9_attr *attr, uint32_t
 struct p9fs_inode *p9fs_inode_get(struct superblock *sb, const struct p9_attr *attr, uint32_t fid);
 struct p9fs_inode *p9fs_inode_find(struct superblock *sb, const struct p9_attr *attr); /* with a reference, or NULL */
 void p9fs_inode_unhash(struct p9fs_inode *pi);
+int p9fs_hash_init(struct p9fs_super *super); /* 0 or -ENOMEM */
 bool p9fs_attr_ok(const struct p9_attr *attr);
 int p9fs_inode_fid(struct inode *inode, uint32_t *fid); /* the inode's fid, asked for if need be; may sleep */
 /*
@@ -251,14 +256,18 @@ bool p9fs_listing_lacks(struct p9fs_inode *dir, struct p9_str name);
  */
 int p9fs_listing_adopt(struct dentry *parent, struct p9_data entries, unsigned changes);
 extern struct mutex p9fs_fetch_lock; /* while a reply fills the dentry cache */
-/* The next name after `name` in a kept listing that is a directory's; "" begins. False: there is none. */
-bool p9fs_listing_next_dir(const struct p9fs_listing *listing, uint32_t *at, struct p9_str *name);
-uint32_t p9fs_listing_find(const struct p9fs_listing *listing, struct p9_str name);
+/* The next name from place *at on that is of this type (DT_*); *at is moved behind it. False: none up to `end`. */
+bool p9fs_listing_next(const struct p9fs_listing *listing, unsigned type, uint32_t *at, uint32_t end, struct p9_str *name);
+/* The place of a name between two places; `end` if it is not there. */
+uint32_t p9fs_listing_find(const struct p9fs_listing *listing, struct p9_str name, uint32_t at, uint32_t end);
+uint32_t p9fs_listing_count(const struct p9fs_listing *listing);
 struct p9fs_listing *p9fs_listing_get(struct p9fs_inode *dir); /* with a reference, or NULL */
 void p9fs_listing_put(struct p9fs_listing *listing);
 
 /* sweep.c: this directory is about to be read; before, if somebody reads one after the other, many at once. May sleep. */
 void p9fs_sweep(struct dentry *dentry);
+/* ahead.c: opens a file without a fid for reading, and others with it. 0, -errno, or 1: open it by itself. May sleep. */
+int p9fs_open_ahead(struct p9fs_inode *pi);
 /* A lookup is about to ask: after a few of them, read the directory instead. Its lock is held. May sleep. */
 void p9fs_listing_missed(struct p9fs_inode *dir, struct dentry *parent);
 

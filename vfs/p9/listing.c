@@ -110,30 +110,37 @@ static struct p9fs_listing *listing_create(void)
 	return listing;
 }
 
+static bool is_named(const struct p9fs_listing *listing, const struct entry *entry, struct p9_str name)
+{
+	return entry->len == name.len && memcmp(listing->names + entry->name, name.data, name.len) == 0;
+}
+
 static struct entry *listing_search(const struct p9fs_listing *listing, struct p9_str name)
 {
-	for (uint32_t i = 0; i < listing->count; i++) {
-		struct entry *entry = &listing->entries[i];
+	uint32_t at = p9fs_listing_find(listing, name, 0, UINT32_MAX);
 
-		if (entry->len == name.len && memcmp(listing->names + entry->name, name.data, name.len) == 0)
-			return entry;
-	}
-	return NULL;
+	return at < listing->count ? &listing->entries[at] : NULL;
 }
 
-uint32_t p9fs_listing_find(const struct p9fs_listing *listing, struct p9_str name)
+uint32_t p9fs_listing_count(const struct p9fs_listing *listing)
 {
-	const struct entry *entry = listing_search(listing, name);
-
-	return entry ? (uint32_t)(entry - listing->entries) : listing->count;
+	return listing->count;
 }
 
-bool p9fs_listing_next_dir(const struct p9fs_listing *listing, uint32_t *at, struct p9_str *name)
+uint32_t p9fs_listing_find(const struct p9fs_listing *listing, struct p9_str name, uint32_t at, uint32_t end)
 {
-	while (*at < listing->count) {
+	end = MIN(end, listing->count);
+	while (at < end && !is_named(listing, &listing->entries[at], name))
+		at++;
+	return MIN(at, end);
+}
+
+bool p9fs_listing_next(const struct p9fs_listing *listing, unsigned type, uint32_t *at, uint32_t end, struct p9_str *name)
+{
+	while (*at < MIN(end, listing->count)) {
 		const struct entry *entry = &listing->entries[(*at)++];
 
-		if (entry->type != S_IFDIR >> 12)
+		if (entry->type != type)
 			continue;
 		*name = (struct p9_str){listing->names + entry->name, entry->len};
 		return true;

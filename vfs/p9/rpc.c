@@ -77,7 +77,7 @@ int p9fs_call_begin(struct p9fs_call **result, uint8_t type)
 		idle_calls = call->next;
 	call->next = NULL;
 	call->type = type;
-	call->donated = -1;
+	call->donated_count = 0;
 	p9_writer_init(&call->out, call->buffer, P9FS_MESSAGE_SIZE);
 	p9_begin(&call->out, type, type == P9_tversion ? P9_NOTAG : call->tag);
 	*result = call;
@@ -130,6 +130,7 @@ int p9fs_exchange(uint32_t channel, uint8_t *buffer, uint8_t type, struct p9_wri
 	uint16_t tag;
 	int64_t n;
 
+	p9_reader_init(in, reply, 0);
 	if (!sqe.len)
 		return -ENAMETOOLONG;
 	memcpy(&tag, buffer + 5, sizeof(tag));
@@ -155,8 +156,10 @@ static int send_once(struct p9fs_call *call)
 	if (__builtin_expect(p9fs_plain_takes(call->type) && p9fs_is_plain(channel), 0))
 		return p9fs_plain_perform(call, channel);
 	rc = p9fs_exchange(channel, call->buffer, call->type, &call->out, &call->in, &extra);
-	if (extra > 0 && extra <= ABI_MAX_FDS)
-		call->donated = (int)extra - 1;
+	if (extra <= ABI_MAX_DONATED && (size_t)(call->buffer + 2 * P9FS_MESSAGE_SIZE - call->in.end) >= extra * sizeof(call->donated[0])) {
+		memcpy(call->donated, call->in.end, extra * sizeof(call->donated[0]));
+		call->donated_count = (unsigned)extra;
+	}
 	return rc;
 }
 
@@ -192,19 +195,28 @@ int p9fs_call_send(struct p9fs_call *call)
 	return rc;
 }
 
-int p9fs_donated_take(struct p9fs_call *call)
+int p9fs_donated_take(struct p9fs_call *call, unsigned number)
 {
-	int fd = call->donated;
+	uint32_t fd;
 
-	call->donated = -1;
-	return fd;
+	if (number >= call->donated_count)
+		return -1;
+	fd = call->donated[number];
+	call->donated[number] = ABI_NO_FD;
+	return fd < ABI_MAX_FDS ? (int)fd : -1;
+}
+
+void p9fs_fd_close(int fd)
+{
+	if (fd >= 0)
+		(void)machine->host_call(ABI_CALL_fd_close, (uint64_t)fd, 0, 0, 0);
 }
 
 void p9fs_call_end(struct p9fs_call *call)
 {
-	if (call->donated >= 0)
-		(void)machine->host_call(ABI_CALL_fd_close, (uint64_t)call->donated, 0, 0, 0);
-	call->donated = -1;
+	for (unsigned i = 0; i < call->donated_count; i++)
+		p9fs_fd_close(p9fs_donated_take(call, i));
+	call->donated_count = 0;
 	call->next = idle_calls;
 	idle_calls = call;
 	waitq_wake(&call_waiters, 1, ~0u);

@@ -79,15 +79,12 @@ static int super_create(const struct fs_type *type, uint32_t channel, uint32_t g
 
 	if (!super)
 		return -ENOMEM;
-	super->hash = kmalloc(P9FS_HASH_SIZE * sizeof(*super->hash));
-	sb = super->hash ? superblock_create(type, &p9fs_super_ops, P9_SUPER_MAGIC) : NULL;
+	sb = p9fs_hash_init(super) == 0 ? superblock_create(type, &p9fs_super_ops, P9_SUPER_MAGIC) : NULL;
 	if (!sb) {
 		kfree(super->hash);
 		kfree(super);
 		return -ENOMEM;
 	}
-	for (unsigned i = 0; i < P9FS_HASH_SIZE; i++)
-		TAILQ_INIT(&super->hash[i]);
 	p9fs_flush_init(super);
 	super->sb = sb;
 	super->channel = channel;

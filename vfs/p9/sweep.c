@@ -33,8 +33,8 @@ static void gather_names(struct dentry *dentry, const struct p9fs_listing *listi
 
 	names->name[0] = name;
 	names->count = 1;
-	at = listing ? p9fs_listing_find(listing, name) + 1 : 0;
-	while (listing && names->count < P9_MAX_WALK && p9fs_listing_next_dir(listing, &at, &name)) {
+	at = listing ? p9fs_listing_find(listing, name, 0, UINT32_MAX) + 1 : 0;
+	while (listing && names->count < P9_MAX_WALK && p9fs_listing_next(listing, S_IFDIR >> 12, &at, UINT32_MAX, &name)) {
 		struct dentry *next = dentry_find(dentry->parent, name.data, name.len);
 
 		if (!next)

@@ -239,6 +239,45 @@ START_TEST(read_ahead)
 }
 END_TEST
 
+START_TEST(many_donations)
+{
+	struct p9_twalkdonatemany t = {.fid = 0, .flags = P9_OPEN_RDONLY, .steps = {4, {{10, STR("sub")}, {11, STR("missing")}, {12, STR("file")}, {13, STR("..")}}}};
+	static const uint8_t expect[] = {P9_NOT_GIVEN, P9_NOT_REACHED, P9_GIVEN};
+	struct p9_rwalkdonatemany r;
+	struct p9_reader files;
+	char text[6] = "";
+
+	begin(P9_twalkdonatemany);
+	p9_put_twalkdonatemany(&c.writer, &t);
+	ck_assert_int_eq(outcome(P9_twalkdonatemany), 0);
+	ck_assert_int_ge(c.fd, 0);
+	ck_assert_int_eq(read(c.fd, text, 5), 5);
+	ck_assert_str_eq(text, "hello");
+	close(c.fd);
+	ck_assert(p9_get_rwalkdonatemany(&c.reader, &r));
+	p9_reader_init(&files, r.files.bytes, r.files.len);
+	for (unsigned i = 0; i < 3; i++) {
+		ck_assert_uint_eq(p9_get_u8(&files), expect[i]);
+		if (expect[i] != P9_NOT_REACHED)
+			p9_get_attr(&files);
+	}
+	ck_assert(!files.failed);
+	/* The numbers are checked before anything is opened. */
+	begin(P9_twalkdonatemany);
+	p9_put_twalkdonatemany(&c.writer, &t);
+	ck_assert_int_eq(outcome(P9_twalkdonatemany), EBUSY);
+	ck_assert_int_lt(c.fd, 0);
+	t.steps.step[0].fid = t.steps.step[2].fid = 20;
+	begin(P9_twalkdonatemany);
+	p9_put_twalkdonatemany(&c.writer, &t);
+	ck_assert_int_eq(outcome(P9_twalkdonatemany), EINVAL);
+	t.steps.step[0].fid = P9_NOFID;
+	begin(P9_twalkdonatemany);
+	p9_put_twalkdonatemany(&c.writer, &t);
+	ck_assert_int_ne(outcome(P9_twalkdonatemany), 0);
+}
+END_TEST
+
 START_TEST(create_and_change)
 {
 	struct p9_rcreatedonate r;
@@ -543,6 +582,7 @@ int main(void)
 	tcase_add_test(served, donation);
 	tcase_add_test(served, read_directories);
 	tcase_add_test(served, read_ahead);
+	tcase_add_test(served, many_donations);
 	tcase_add_test(served, create_and_change);
 	tcase_add_test(served, lcreate_turns_the_fid);
 	tcase_add_test(served, xattrs);

@@ -94,7 +94,7 @@ static int64_t receive_from_stream(uint8_t *to, uint64_t room)
 
 static int64_t carry_message(const struct abi_sqe *sqe, uint64_t *extra)
 {
-	char control[CMSG_SPACE(sizeof(int))];
+	char control[CMSG_SPACE(sizeof(int) * ABI_MAX_DONATED)];
 	struct iovec iov = {pa_to_va(sqe->gpa2), sqe->len2};
 	struct msghdr message = {
 		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
@@ -107,14 +107,16 @@ static int64_t carry_message(const struct abi_sqe *sqe, uint64_t *extra)
 		return receive_from_stream(pa_to_va(sqe->gpa2), sqe->len2);
 	n = recvmsg(gofer_socket, &message, MSG_CMSG_CLOEXEC);
 	ck_assert_int_gt(n, 0);
-	if (CMSG_FIRSTHDR(&message)) {
-		memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(fd));
+	struct cmsghdr *fds = CMSG_FIRSTHDR(&message);
+	for (size_t k = 0; fds && k < (fds->cmsg_len - CMSG_LEN(0)) / sizeof(int); k++) {
+		memcpy(&fd, CMSG_DATA(fds) + k * sizeof(int), sizeof(fd));
 		if (donate) {
-			unsigned i = 3;
+			uint32_t i = 3;
 			while (donated[i])
 				i++;
 			donated[i] = fd;
-			*extra = i + 1;
+			memcpy((char *)pa_to_va(sqe->gpa2) + n + k * sizeof(i), &i, sizeof(i));
+			*extra = k + 1;
 		} else {
 			close(fd);
 		}
@@ -580,6 +582,39 @@ START_TEST(directory_after_directory)
 	check_text("/tree/36/in/new", "made");
 	check_text("/moved/in/deep", "abc");
 	dentry_check();
+}
+END_TEST
+
+START_TEST(file_after_file)
+{
+	char name[96];
+	unsigned before;
+	struct file *file;
+
+	host_dir("many");
+	for (unsigned i = 0; i < 100; i++) {
+		snprintf(name, sizeof(name), "many/%u", i);
+		host_file(name, name);
+	}
+	ck_assert_uint_eq(count_entries("/many"), 102);
+	before = messages;
+	/* In the order of the listing, whatever that is. */
+	struct counter counter = {.base.emit = count_one};
+	file = open_file("/many", O_RDONLY | O_DIRECTORY);
+	for (unsigned i = 0; i < 102; i++) {
+		counter.stop_after = i + 1;
+		ck_assert_int_eq(file->ops->readdir(file, &counter.base), 0);
+		if (counter.last[0] == '.')
+			continue;
+		snprintf(name, sizeof(name), "/many/%s", counter.last);
+		check_text(name, name + 1);
+		if (i == 50) {
+			ck_assert_int_eq(vfs_unlink(AT_FDCWD, name), 0);
+			host_file(name + 1, "not it");
+		}
+	}
+	close_file(file);
+	ck_assert_uint_lt(messages - before, 20);
 }
 END_TEST
 
@@ -1051,6 +1086,7 @@ int main(void)
 	tcase_add_test(exclusive, unlinked_while_open);
 	tcase_add_test(exclusive, directories);
 	tcase_add_test(exclusive, directory_after_directory);
+	tcase_add_test(exclusive, file_after_file);
 	tcase_add_test(exclusive, absent_names_cost_nothing);
 	tcase_add_test(exclusive, changes);
 	tcase_add_test(exclusive, xattrs);
