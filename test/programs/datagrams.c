@@ -204,6 +204,75 @@ static void control(void)
 	close(c);
 }
 
+/* One number in a control message to 127.0.0.1 or ::1: 0, or the errno of sendmsg(2). */
+static int send_number(int family, int s, uint16_t port, int level, int type, const void *data, size_t len)
+{
+	struct sockaddr_in a = at4("127.0.0.1", port);
+	struct sockaddr_in6 a6 = {.sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+	union {
+		char bytes[64];
+		struct cmsghdr h;
+	} out = {.h = {CMSG_LEN(len), level, type}};
+	struct iovec v = {"x", 1};
+	struct msghdr m = {.msg_name = family == AF_INET ? (void *)&a : (void *)&a6, .msg_namelen = family == AF_INET ? sizeof(a) : sizeof(a6),
+		.msg_iov = &v, .msg_iovlen = 1, .msg_control = &out, .msg_controllen = CMSG_SPACE(len)};
+
+	memcpy(CMSG_DATA(&out.h), data, len);
+	return sendmsg(s, &m, 0) == 1 ? 0 : errno;
+}
+
+/* The number that the next message came with, by recvmsg(2); -1: none. */
+static int received_number(int s, int level, int type)
+{
+	char buf[8], cbuf[256];
+	struct iovec v = {buf, sizeof(buf)};
+	struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1, .msg_control = cbuf, .msg_controllen = sizeof(cbuf)};
+
+	CHECK(recvmsg(s, &m, 0) == 1);
+	for (struct cmsghdr *k = CMSG_FIRSTHDR(&m); k; k = CMSG_NXTHDR(&m, k))
+		if (k->cmsg_level == level && k->cmsg_type == type)
+			return k->cmsg_len == CMSG_LEN(1) ? *CMSG_DATA(k) : *(int *)CMSG_DATA(k);
+	return -1;
+}
+
+/* TTL and traffic class of one message: QUIC's congestion marks go this way. */
+static void marks(void)
+{
+	int one = 1, value = 0x2a, large = 256, zero = 0, least = -1;
+	uint8_t byte = 3;
+	int s = bound("127.0.0.1", 0), c = socket(AF_INET, SOCK_DGRAM, 0);
+	uint16_t port = port_of(s);
+
+	CHECK(setsockopt(s, IPPROTO_IP, IP_RECVTTL, &one, sizeof(one)) == 0 && setsockopt(s, IPPROTO_IP, IP_RECVTOS, &one, sizeof(one)) == 0);
+	CHECK(send_number(AF_INET, c, port, IPPROTO_IP, IP_TTL, &value, 4) == 0 && received_number(s, IPPROTO_IP, IP_TTL) == 0x2a);
+	CHECK(send_number(AF_INET, c, port, IPPROTO_IP, IP_TOS, &value, 4) == 0 && received_number(s, IPPROTO_IP, IP_TOS) == 0x2a);
+	CHECK(send_number(AF_INET, c, port, IPPROTO_IP, IP_TOS, &byte, 1) == 0 && received_number(s, IPPROTO_IP, IP_TOS) == 3);
+	CHECK(send_number(AF_INET, c, port, IPPROTO_IPV6, IPV6_TCLASS, &value, 4) == 0 && received_number(s, IPPROTO_IP, IP_TOS) == 0);
+	CHECK(send_number(AF_INET, c, port, IPPROTO_IP, IP_TOS, &large, 4) == EINVAL);
+	CHECK(send_number(AF_INET, c, port, IPPROTO_IP, IP_TTL, &zero, 4) == EINVAL);
+	CHECK(send_number(AF_INET, c, port, IPPROTO_IP, IP_TTL, &byte, 1) == EINVAL);
+	close(c);
+	close(s);
+
+	struct sockaddr_in6 any = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+	s = socket(AF_INET6, SOCK_DGRAM, 0);
+	c = socket(AF_INET6, SOCK_DGRAM, 0);
+	CHECK(bind(s, (void *)&any, sizeof(any)) == 0);
+	port = port_of(s);
+	CHECK(setsockopt(s, IPPROTO_IPV6, IPV6_RECVHOPLIMIT, &one, sizeof(one)) == 0);
+	CHECK(setsockopt(s, IPPROTO_IPV6, IPV6_RECVTCLASS, &one, sizeof(one)) == 0);
+	CHECK(send_number(AF_INET6, c, port, IPPROTO_IPV6, IPV6_HOPLIMIT, &value, 4) == 0 &&
+		received_number(s, IPPROTO_IPV6, IPV6_HOPLIMIT) == 0x2a);
+	CHECK(send_number(AF_INET6, c, port, IPPROTO_IPV6, IPV6_TCLASS, &value, 4) == 0 &&
+		received_number(s, IPPROTO_IPV6, IPV6_TCLASS) == 0x2a);
+	CHECK(send_number(AF_INET6, c, port, IPPROTO_IPV6, IPV6_HOPLIMIT, &least, 4) == 0 &&
+		received_number(s, IPPROTO_IPV6, IPV6_HOPLIMIT) == 64);
+	CHECK(send_number(AF_INET6, c, port, IPPROTO_IPV6, IPV6_TCLASS, &large, 4) == EINVAL);
+	CHECK(send_number(AF_INET6, c, port, IPPROTO_IPV6, IPV6_TCLASS, &byte, 1) == EINVAL);
+	close(c);
+	close(s);
+}
+
 static void several(void)
 {
 	int s = bound("127.0.0.1", 0), c = socket(AF_INET, SOCK_DGRAM, 0);
@@ -277,6 +346,7 @@ int main(void)
 	RUN(names);
 	RUN(six);
 	RUN(control);
+	RUN(marks);
 	RUN(several);
 	RUN(ping);
 	return CHECK_RESULT();

@@ -19,33 +19,91 @@ struct header {
 
 /* ---- sending ---- */
 
-static int decode_one(struct inet_socket *sock, const struct header *header, const char *data, size_t len, ip_addr_t *from,
-	int *index)
+/* A number within bounds, of 4 bytes; or of one, where Linux takes that too. */
+static int decode_number(const char *data, size_t len, bool byte_too, int least, int *value)
+{
+	if (len == sizeof(*value))
+		memcpy(value, data, sizeof(*value));
+	else if (byte_too && len == 1)
+		*value = (uint8_t)*data;
+	else
+		return -EINVAL;
+	return *value < least || *value > 255 ? -EINVAL : 0;
+}
+
+static int decode_v4(const struct header *header, const char *data, size_t len, ip_addr_t *from, struct outgoing *out)
 {
 	struct in_pktinfo info;
-	struct in6_pktinfo info6;
+	int number, rc;
 
-	if (header->level == IPPROTO_IP && header->type == IP_PKTINFO) {
+	switch (header->type) {
+	case IP_PKTINFO:
 		if (len < sizeof(info))
 			return -EINVAL;
 		memcpy(&info, data, sizeof(info));
-		*index = info.ipi_ifindex;
+		out->index = info.ipi_ifindex;
 		if (info.ipi_spec_dst.s_addr && IP_IS_V4(from))
 			ip_addr_set_ip4_u32_val(*from, info.ipi_spec_dst.s_addr);
-	} else if (header->level == IPPROTO_IPV6 && header->type == IPV6_PKTINFO) {
-		if (len < sizeof(info6))
-			return -EINVAL;
-		memcpy(&info6, data, sizeof(info6));
-		*index = info6.ipi6_ifindex;
-		if (IP_IS_V6(from))
-			memcpy(ip_2_ip6(from)->addr, &info6.ipi6_addr, sizeof(info6.ipi6_addr));
-	} else if (header->level != SOL_SOCKET) {
-		return -EINVAL;
+		return 0;
+	case IP_TTL:
+		rc = decode_number(data, len, false, 1, &number);
+		if (!rc)
+			out->ttl = (uint8_t)number;
+		return rc;
+	case IP_TOS:
+		rc = decode_number(data, len, true, 0, &number);
+		if (!rc)
+			out->tos = (uint8_t)number;
+		return rc;
 	}
+	return -EINVAL;
+}
+
+static int decode_v6(const struct header *header, const char *data, size_t len, ip_addr_t *from, struct outgoing *out)
+{
+	struct in6_pktinfo info;
+	int number, rc;
+
+	switch (header->type) {
+	case IPV6_PKTINFO:
+		if (len < sizeof(info))
+			return -EINVAL;
+		memcpy(&info, data, sizeof(info));
+		out->index = info.ipi6_ifindex;
+		if (IP_IS_V6(from))
+			memcpy(ip_2_ip6(from)->addr, &info.ipi6_addr, sizeof(info.ipi6_addr));
+		return 0;
+	case IPV6_HOPLIMIT:
+		rc = decode_number(data, len, false, -1, &number);
+		if (!rc && number >= 0)
+			out->ttl = (uint8_t)number;
+		return rc;
+	case IPV6_TCLASS:
+		rc = decode_number(data, len, false, -1, &number);
+		if (!rc && number >= 0)
+			out->tos = (uint8_t)number;
+		return rc;
+	}
+	return -EINVAL;
+}
+
+/* Other levels are not looked at, as on Linux; but UDP's say how the message is to be cut, which is not to be had. */
+static int decode_one(const struct header *header, const char *data, size_t len, ip_addr_t *from, struct outgoing *out)
+{
+	int rc = 0;
+
+	if (header->level == IPPROTO_IP && IP_IS_V4(from))
+		rc = decode_v4(header, data, len, from, out);
+	else if (header->level == IPPROTO_IPV6 && (IP_IS_V6(from) || header->type == IPV6_PKTINFO))
+		rc = decode_v6(header, data, len, from, out);
+	else if (header->level == IPPROTO_UDP)
+		rc = -EINVAL;
+	if (rc)
+		return rc;
 	return ip_addr_isany(from) || route_is_local(from) ? 0 : -EADDRNOTAVAIL;
 }
 
-int control_decode(struct inet_socket *sock, const struct socket_send *send, ip_addr_t *from, int *index)
+int control_decode(struct inet_socket *sock, const struct socket_send *send, ip_addr_t *from, struct outgoing *out)
 {
 	size_t at = 0;
 
@@ -54,7 +112,7 @@ int control_decode(struct inet_socket *sock, const struct socket_send *send, ip_
 		int rc;
 
 		memcpy(&header, send->control + at, sizeof(header));
-		rc = decode_one(sock, &header, send->control + at + sizeof(header), header.len - sizeof(header), from, index);
+		rc = decode_one(&header, send->control + at + sizeof(header), header.len - sizeof(header), from, out);
 		if (rc)
 			return rc;
 		at += MIN(CMSG_ALIGNED(header.len), send->control_len - at);

@@ -196,10 +196,9 @@ static int ping_header(struct pbuf *p, const struct inet_socket *sock, const ip_
 	return 0;
 }
 
-static int raw_send(struct inet_socket *sock, struct pbuf *p, const ip_addr_t *from, const ip_addr_t *to, struct netif *netif)
+static int raw_send(struct inet_socket *sock, struct pbuf *p, const ip_addr_t *from, const ip_addr_t *to,
+	const struct outgoing *out, struct netif *netif)
 {
-	uint8_t ttl = ip_addr_ismulticast(to) ? sock->multicast_ttl : sock->ttl;
-
 	if (sock->header_included && IP_IS_V4(to)) {
 		struct ip_hdr *header = p->payload;
 
@@ -218,24 +217,23 @@ static int raw_send(struct inet_socket *sock, struct pbuf *p, const ip_addr_t *f
 		header->checksum = 0;
 		header->checksum = checksum(p, IP6_NEXTH_ICMP6, from, to);
 	}
-	return stack_error(ip_output_if(p, from, to, ttl, sock->tos, (u8_t)sock->base.protocol, netif));
+	return stack_error(ip_output_if(p, from, to, out->ttl, out->tos, (u8_t)sock->base.protocol, netif));
 }
 
 static int transmit(struct inet_socket *sock, struct pbuf *p, ip_addr_t *from, const ip_addr_t *to, uint16_t port,
-	struct netif *netif)
+	const struct outgoing *out, struct netif *netif)
 {
-	uint8_t ttl = ip_addr_ismulticast(to) ? sock->multicast_ttl : sock->ttl;
 	int rc;
 
 	if (sock->base.type == SOCK_RAW)
-		return raw_send(sock, p, from, to, netif);
+		return raw_send(sock, p, from, to, out, netif);
 	if (sock->base.protocol != IPPROTO_UDP) {
 		rc = ping_header(p, sock, from, to);
-		return rc ? rc : stack_error(ip_output_if(p, from, to, ttl, sock->tos, (u8_t)sock->base.protocol, netif));
+		return rc ? rc : stack_error(ip_output_if(p, from, to, out->ttl, out->tos, (u8_t)sock->base.protocol, netif));
 	}
 	udp_header(p, sock, port, from, to, netif);
 	counters_udp(IP_IS_V6(to) ? AF_INET6 : AF_INET)->out++;
-	return stack_error(ip_output_if(p, from, to, ttl, sock->tos, IP_PROTO_UDP, netif));
+	return stack_error(ip_output_if(p, from, to, out->ttl, out->tos, IP_PROTO_UDP, netif));
 }
 
 /* Where a message goes. */
@@ -272,7 +270,7 @@ static int check_send(struct inet_socket *sock, const struct socket_send *send)
 
 /* Multicast and broadcast reach our own sockets, too, as if by the link that they leave by. */
 static void send_to_ourselves(struct inet_socket *sock, struct pbuf *p, ip_addr_t *from, const ip_addr_t *to, uint16_t port,
-	struct netif *netif)
+	const struct outgoing *out, struct netif *netif)
 {
 	bool group = ip_addr_ismulticast(to);
 	struct pbuf *copy;
@@ -284,15 +282,15 @@ static void send_to_ourselves(struct inet_socket *sock, struct pbuf *p, ip_addr_
 	if (!copy)
 		return;
 	loop_pretend(netif);
-	(void)transmit(sock, copy, from, to, port, &loop_netif);
+	(void)transmit(sock, copy, from, to, port, out, &loop_netif);
 	loop_pretend(NULL);
 	pbuf_free(copy);
 }
 
 /* What must not leave the host: a TTL of 0, IPv6 groups of the interface (RFC 4291, 2.7). */
-static bool stays_here(const struct inet_socket *sock, const ip_addr_t *to)
+static bool stays_here(const struct outgoing *out, const ip_addr_t *to)
 {
-	return ip_addr_ismulticast(to) && (!sock->multicast_ttl || (IP_IS_V6(to) && ip6_addr_multicast_scope(ip_2_ip6(to)) <= 1));
+	return ip_addr_ismulticast(to) && (!out->ttl || (IP_IS_V6(to) && ip6_addr_multicast_scope(ip_2_ip6(to)) <= 1));
 }
 
 /*
@@ -317,7 +315,8 @@ static int fit_path(struct inet_socket *sock, const struct pbuf *p, const ip_add
 	return 0;
 }
 
-static int send_by(struct inet_socket *sock, struct pbuf *p, ip_addr_t *from, ip_addr_t *to, uint16_t port, struct netif *netif)
+static int send_by(struct inet_socket *sock, struct pbuf *p, ip_addr_t *from, ip_addr_t *to, uint16_t port,
+	const struct outgoing *out, struct netif *netif)
 {
 	uint16_t mtu;
 	bool whole;
@@ -330,19 +329,20 @@ static int send_by(struct inet_socket *sock, struct pbuf *p, ip_addr_t *from, ip
 		return rc;
 	stack_enter(sock->net);
 	if (netif != &loop_netif)
-		send_to_ourselves(sock, p, from, to, port, netif);
+		send_to_ourselves(sock, p, from, to, port, out, netif);
 	device_fragment_to(netif, mtu, whole);
-	if (netif == &loop_netif || !stays_here(sock, to))
-		rc = transmit(sock, p, from, to, port, netif);
+	if (netif == &loop_netif || !stays_here(out, to))
+		rc = transmit(sock, p, from, to, port, out, netif);
 	device_fragment(netif, false);
 	stack_leave();
 	return rc;
 }
 
-/* A packet of ours, with its header's room: sent, and freed. index: of the link that IP_PKTINFO asks for; 0: none. */
-static int send_packet(struct inet_socket *sock, struct pbuf *p, ip_addr_t *to, uint16_t port, ip_addr_t *from, int index, unsigned flags)
+/* A packet of ours, with its header's room: sent, and freed. */
+static int send_packet(struct inet_socket *sock, struct pbuf *p, ip_addr_t *to, uint16_t port, ip_addr_t *from,
+	const struct outgoing *out, unsigned flags)
 {
-	struct netif *netif = route_datagram(sock, to, from, index, flags & MSG_DONTROUTE);
+	struct netif *netif = route_datagram(sock, to, from, out->index, flags & MSG_DONTROUTE);
 	int rc = netif ? 0 : -ENETUNREACH;
 
 	if (!rc && IP_IS_V4(to) && ip4_addr_isbroadcast(ip_2_ip4(to), netif) && !sock->options.broadcast)
@@ -350,7 +350,7 @@ static int send_packet(struct inet_socket *sock, struct pbuf *p, ip_addr_t *to, 
 	if (!rc && ip_addr_isany(to))
 		ip_addr_copy(*to, *from);
 	if (!rc)
-		rc = send_by(sock, p, from, to, port, netif);
+		rc = send_by(sock, p, from, to, port, out, netif);
 	pbuf_free(p);
 	return rc;
 }
@@ -362,14 +362,20 @@ static void source_of(const struct inet_socket *sock, const ip_addr_t *to, ip_ad
 		ip_addr_copy(*from, *(IP_IS_V6(to) ? IP6_ADDR_ANY : IP4_ADDR_ANY));
 }
 
+static struct outgoing outgoing_of(const struct inet_socket *sock, const ip_addr_t *to)
+{
+	return (struct outgoing){.ttl = ip_addr_ismulticast(to) ? sock->multicast_ttl : sock->ttl, .tos = sock->tos};
+}
+
 static int push(struct inet_socket *sock)
 {
 	struct pbuf *p = sock->corked;
 	ip_addr_t from, to = sock->corked_to;
+	struct outgoing out = outgoing_of(sock, &to);
 
 	sock->corked = NULL;
 	source_of(sock, &to, &from);
-	return p ? send_packet(sock, p, &to, sock->corked_port, &from, 0, 0) : 0;
+	return p ? send_packet(sock, p, &to, sock->corked_port, &from, &out, 0) : 0;
 }
 
 int datagram_push(struct inet_socket *sock)
@@ -432,7 +438,7 @@ static int64_t datagram_send(struct socket *base, struct socket_send *send)
 	uint16_t port, header = udp ? UDP_HLEN : 0;
 	ip_addr_t to, from;
 	struct pbuf *p;
-	int index = 0, rc = check_send(sock, send);
+	int rc = check_send(sock, send);
 
 	if (!rc && udp && (sock->corked || sock->cork || send->flags & MSG_MORE))
 		return send_gathered(sock, send);
@@ -443,7 +449,8 @@ static int64_t datagram_send(struct socket *base, struct socket_send *send)
 	if (rc)
 		return rc;
 	source_of(sock, &to, &from);
-	rc = control_decode(sock, send, &from, &index);
+	struct outgoing out = outgoing_of(sock, &to);
+	rc = control_decode(sock, send, &from, &out);
 	if (rc)
 		return rc;
 	p = pbuf_alloc(PBUF_IP, (u16_t)(header + send->len), PBUF_RAM);
@@ -453,7 +460,7 @@ static int64_t datagram_send(struct socket *base, struct socket_send *send)
 	if (rc)
 		pbuf_free(p);
 	else
-		rc = send_packet(sock, p, &to, port, &from, index, send->flags);
+		rc = send_packet(sock, p, &to, port, &from, &out, send->flags);
 	if (!rc && send->len && send->flags & MSG_ZEROCOPY && sock->options.zerocopy)
 		error_zerocopy_done(sock);
 	return rc ? rc : (int64_t)send->len;

@@ -56,8 +56,14 @@ struct inet_socket *datagram_find(const ip_addr_t *to, uint16_t to_port, const i
 void error_icmp4(struct pbuf *p, uint16_t at, const struct netif *netif);
 void error_icmp6(struct pbuf *p, uint16_t at, const struct netif *netif);
 
-/* IP_PKTINFO and its like on the way out: may set the source and the index of the link. 0, -EINVAL, -EADDRNOTAVAIL, -ENODEV. */
-int control_decode(struct inet_socket *sock, const struct socket_send *send, ip_addr_t *from, int *index);
+/* How one packet leaves: as its socket is set, or as control messages say of it. */
+struct outgoing {
+	int index; /* of the link that is asked for; 0: none */
+	uint8_t ttl, tos;
+};
+
+/* IP_PKTINFO, IP_TTL, IP_TOS and their like on the way out: may set the source, too. 0, -EINVAL, -EADDRNOTAVAIL, -ENODEV. */
+int control_decode(struct inet_socket *sock, const struct socket_send *send, ip_addr_t *from, struct outgoing *out);
 /* What the socket has asked to be told about a packet. */
 void control_report(const struct inet_socket *sock, const struct inet_packet *packet, struct socket_receive *receive);
 /* An error's IP_RECVERR. */
