@@ -81,6 +81,7 @@ void ptrace_unlink(struct task *task)
 		return;
 	LIST_REMOVE(task, ptrace.link);
 	end_step(task);
+	ptrace_drop_debug(task);
 	task->ptrace = (struct ptrace){.resume_signal = task->ptrace.resume_signal};
 	__atomic_fetch_and(&task->work, ~WORK_PTRACE, __ATOMIC_SEQ_CST);
 }
@@ -275,6 +276,8 @@ static uint32_t stop(struct task *task, uint32_t status, const struct ksiginfo *
 	task_set_work(task, WORK_SIGNAL);
 	uint32_t signo = task->killed ? 0 : p->resume_signal;
 	p->resume_signal = 0;
+	if (!task->killed)
+		ptrace_debug_arm(task);
 	return signo;
 }
 
@@ -360,6 +363,7 @@ void ptrace_exec(struct task *task, int old_tid)
 {
 	if (!task->ptrace.tracer)
 		return;
+	ptrace_drop_debug(task); /* they were about another program */
 	if (ptrace_event_wanted(task, PTRACE_EVENT_EXEC)) {
 		ptrace_event(task, PTRACE_EVENT_EXEC, (uint64_t)old_tid);
 	} else if (!task->ptrace.seized) {
@@ -369,12 +373,19 @@ void ptrace_exec(struct task *task, int old_tid)
 	}
 }
 
+void ptrace_before_handler(struct task *task)
+{
+	end_step(task);
+}
+
 void ptrace_handler_entered(struct task *task)
 {
 	enum ptrace_mode mode = task->ptrace.mode;
 
 	if (task->ptrace.tracer && (mode == PTRACE_MODE_STEP || mode == PTRACE_MODE_EMULATE_STEP))
 		trap_stop(task, SIGTRAP, PTRACE_SYSCALL_INFO_NONE);
+	else if (task->ptrace.debug)
+		ptrace_debug_arrive(task);
 }
 
 /* ---- system calls ---- */
@@ -417,6 +428,8 @@ void ptrace_syscall_exit(struct task *task, struct regs *regs)
 
 		end_step(task);
 		signal_force(task, &info);
+	} else if (task->ptrace.debug) {
+		ptrace_debug_arrive(task);
 	}
 }
 

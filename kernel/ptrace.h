@@ -23,6 +23,7 @@
 
 #include "kernel/signal.h"
 
+struct debug_registers;
 struct task;
 struct wait_result;
 
@@ -36,6 +37,7 @@ struct ptrace {
 	uint64_t message;    /* PTRACE_GETEVENTMSG */
 	struct ksiginfo info; /* signo 0: the stop has none (a group stop) */
 	uint32_t resume_signal;
+	struct debug_registers *debug; /* NULL: none was ever set */
 	uint32_t stop_seen;  /* process->stop_generation of the group stop that it has told of */
 	uint8_t mode;        /* enum ptrace_mode: how it goes on */
 	uint8_t syscall_op;  /* PTRACE_SYSCALL_INFO_* of the stop */
@@ -78,6 +80,19 @@ size_t ptrace_xstate_size(void);
 void ptrace_get_xstate(const struct task *task, uint8_t *area); /* ptrace_xstate_size() bytes */
 int ptrace_set_xstate(struct task *task, const uint8_t *area);
 
+/* Debug registers 0 to 7 of a tracee (ptrace_debug.c). set: 0, -EINVAL, -EIO, -ENOSPC (watching for reads), -ENOMEM. */
+uint64_t ptrace_get_debug(const struct task *task, unsigned index);
+int ptrace_set_debug(struct task *task, unsigned index, uint64_t value);
+void ptrace_drop_debug(struct task *task);
+/*
+ * The current task. arm: it goes on after a stop: what it watches is looked at, and it runs in steps if any register is enabled.
+ * arrive: it goes on where no step has led: the same, and a breakpoint there is met before its instruction is done.
+ * trap: it has made a step; true if that is all there is to it, or one was met and SIGTRAP is sent. May sleep.
+ */
+void ptrace_debug_arm(struct task *task);
+void ptrace_debug_arrive(struct task *task);
+bool ptrace_debug_trap(struct task *task);
+
 /* ---- where a tracee stops; current is the tracee. May sleep ---- */
 
 /* A signal is about to be acted on: 0 if the tracer has swallowed it, else its number; *info may have been changed. */
@@ -94,6 +109,8 @@ void ptrace_syscall_exit(struct task *task, struct regs *regs);
 /* A program was executed: tell of it. old_tid: the number the thread had before. */
 void ptrace_exec(struct task *task, int old_tid);
 void ptrace_new_mm(struct task *task); /* its mm was set, or it came to be traced: who traces sees the program's own code */
+/* A handler is about to be set up: a trap flag of the tracer's is not among what sigreturn(2) gives back. */
+void ptrace_before_handler(struct task *task);
 /* A handler was set up for a task that is being stepped: stop at its first instruction. */
 void ptrace_handler_entered(struct task *task);
 

@@ -157,6 +157,7 @@ static void run_handler(struct task *task, struct regs *regs, struct ksigaction 
 		slot->handler = (uint64_t)SIG_DFL;
 	if (task->rseq.v)
 		rseq_update(regs);
+	ptrace_before_handler(task);
 	if (signal_setup_frame(regs, &action, info, old)) {
 		struct ksiginfo fault = {.signo = SIGSEGV, .code = SI_KERNEL};
 

@@ -68,6 +68,8 @@ void signal_from_trap(struct regs *regs)
 		force(task, SIGFPE, FPE_INTDIV, regs->rip);
 		break;
 	case TRAP_DEBUG:
+		if (task->ptrace.debug && ptrace_debug_trap(task))
+			break;
 		force(task, SIGTRAP, regs->addr ? TRAP_BRKPT : TRAP_TRACE, regs->rip);
 		break;
 	case TRAP_BREAKPOINT:

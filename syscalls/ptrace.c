@@ -43,7 +43,7 @@ static int64_t poke(struct task *task, uint64_t addr, uint64_t data)
 	return done == sizeof(data) ? 0 : -EIO;
 }
 
-/* struct user: the registers, and debug registers that are all zero; the rest reads as zero. */
+/* struct user: the registers and the debug registers; the rest reads as zero. */
 static int64_t peek_user(const struct task *task, uint64_t addr, uint64_t data)
 {
 	uint64_t regs[PTRACE_USER_REGS_SIZE / 8], word = 0;
@@ -53,6 +53,8 @@ static int64_t peek_user(const struct task *task, uint64_t addr, uint64_t data)
 	ptrace_get_regs(task, regs);
 	if (addr < sizeof(regs))
 		word = regs[addr / 8];
+	else if (addr >= DEBUGREG_OFFSET)
+		word = ptrace_get_debug(task, (unsigned)(addr - DEBUGREG_OFFSET) / 8);
 	return put_user(word, UADDR(data));
 }
 
@@ -62,8 +64,7 @@ static int64_t poke_user(struct task *task, uint64_t addr, uint64_t data)
 		return -EIO;
 	if (addr < PTRACE_USER_REGS_SIZE)
 		return ptrace_set_regs(task, &data, addr / 8, 1);
-	/* No hardware breakpoints: a debug register can only stay zero. */
-	return addr >= DEBUGREG_OFFSET && data == 0 ? 0 : -EIO;
+	return addr < DEBUGREG_OFFSET ? -EIO : ptrace_set_debug(task, (unsigned)(addr - DEBUGREG_OFFSET) / 8, data);
 }
 
 /* ---- register sets ---- */
