@@ -28,8 +28,8 @@ void trap_dispatch(struct regs *regs);
 /* A page fault on a user address by a copy function of the sentry: 0, or -EFAULT. May sleep. Kernel lock held. */
 int kernel_user_fault(uint64_t address, unsigned pf_error);
 
-/* Cached pages of a file around an address of the current space become present, if it is in one's mapping. Kernel lock held. */
-void kernel_prefault(uint64_t address);
+/* Cached pages of files become present in a range of the current space that is not mapped writable. Kernel lock held. */
+void kernel_prefault(uint64_t start, uint64_t end);
 
 /* From the idle loop or an interrupt in it: timers are due or completions wait. Takes the kernel lock. */
 void kernel_interrupt(void);

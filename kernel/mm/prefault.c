@@ -58,11 +58,12 @@ void mm_prefault_program(struct mm *mm)
 	mm->space.begins = true;
 }
 
-void kernel_prefault(uint64_t address)
+void kernel_prefault(uint64_t start, uint64_t end)
 {
 	struct mm *mm = current->mm;
-	struct vma *vma = mm ? mm_find_vma(mm, address) : NULL;
 
-	if (vma && vma->start <= address && vma->object && !(vma->flags & VM_WRITE))
-		prefault_file(vma, address, address + 1);
+	for (struct vma *vma = mm ? mm_find_vma(mm, start) : NULL; vma && vma->start < end; vma = vma_next(vma)) {
+		if (vma->object && !(vma->flags & VM_WRITE))
+			prefault_file(vma, MAX(start, vma->start), MIN(end, vma->end));
+	}
 }

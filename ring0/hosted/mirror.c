@@ -580,7 +580,7 @@ void mirror_refill(struct space *space, struct hosted_mirror *m, uint64_t rip, u
 		uint64_t window = hints[i];
 
 		if (window)
-			kernel_prefault(window << WINDOW_SHIFT);
+			kernel_prefault(window << WINDOW_SHIFT, (window + 1) << WINDOW_SHIFT);
 		if (window && window != rip >> WINDOW_SHIFT && window != rsp >> WINDOW_SHIFT)
 			orders += show_hinted(space, m, window << WINDOW_SHIFT);
 	}

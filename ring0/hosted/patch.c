@@ -275,7 +275,7 @@ void patch_seen(const struct regs *regs)
 		return;
 	kernel_lock();
 	pa = page_plain_text(space, call) | (call & ~PAGE_MASK);
-	hot = &this_hosted()->hot[bucket_of(pa ^ (uint64_t)place) % HOT_SLOTS];
+	hot = &this_hosted()->hot[bucket_of(pa) % HOT_SLOTS];
 	if (hot->call != pa || hot->place != place)
 		*hot = (struct hot){.call = pa, .place = place};
 	if (hot->count != COLD && ++hot->count >= HOT)
