@@ -140,7 +140,7 @@ static void directories(void)
 	if (pid == 0)
 		_exit(0);
 	snprintf(name, sizeof(name), "/proc/%d/stat", pid);
-	sleep_ms(30);
+	CHECK(!waitid(P_PID, (id_t)pid, NULL, WEXITED | WNOWAIT));
 	CHECK(slurp(name) > 0 && strstr(text, ") Z "));
 	waitpid(pid, NULL, 0);
 	CHECK_ERRNO(open(name, O_RDONLY), ENOENT);
