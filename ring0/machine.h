@@ -12,6 +12,7 @@
  *   space_free      kernel lock       no          no
  *   space_switch    kernel lock       no          no
  *   space_flush     kernel lock       spins for other CPUs
+ *   space_flush_part kernel lock      no          no
  *   space_show      kernel lock       no          no
  *   space_plain     kernel lock       no          no
  *   text_…, page_changes, answers_changed, cpu_queued  kernel lock  no  no
@@ -22,7 +23,7 @@
  *   cpu_init        none              no          no  (once on each CPU, before any other op there)
  *   flush_serve     any               no          no  (cpu_relax() calls it while percpu.flush_pending is set)
  *
- * All members are required but counters, and the last six, which go together.
+ * All members are required but counters and space_flush_part, and the last six, which go together.
  */
 #ifndef RING0_MACHINE_H
 #define RING0_MACHINE_H
@@ -90,6 +91,11 @@ struct machine {
 	void (*space_switch)(struct space *space); /* NULL: no user space (idle, kernel task) */
 	/* PTEs in [address, address+length) lost rights or changed page: no CPU may use the old ones after this. */
 	void (*space_flush)(struct space *space, uint64_t address, uint64_t length);
+	/*
+	 * Optional: as space_flush() of whole pages, which follows for another range before the lock is dropped and completes
+	 * this one too. For what a fork takes the right to write from: the mappings in between stay.
+	 */
+	void (*space_flush_part)(struct space *space, uint64_t address, uint64_t length);
 	/* A hint: the PTE of address is present since just now, and the task that runs here is about to use it. */
 	void (*space_show)(struct space *space, uint64_t address);
 

@@ -11,6 +11,9 @@
 #include "kernel/user_ns.h"
 #include "ring0/percpu.h"
 
+#define FLUSH_GAP (64ull << 10)
+#define FLUSH_PARTS 6u /* what a machine remembers of them is limited */
+
 static void set_owner(struct mm *mm, struct user_ns *owner)
 {
 	struct user_ns *old = mm->user_ns;
@@ -98,8 +101,28 @@ static bool fork_table(struct mm *child, pte_t *from, pte_t *to, unsigned count)
 	return changed;
 }
 
-/* The private pages of an area. The widest range that must be flushed grows. */
-static int fork_pages(struct mm *parent, struct mm *child, const struct vma *vma, struct unmap *flush)
+struct fork_flush {
+	struct unmap unmap; /* of the parent: the range that is not flushed yet */
+	unsigned parts;     /* flushed before it */
+};
+
+/* Ranges come in ascending order. Where the machine can, those far apart are flushed each on its own. */
+static void fork_flush_range(struct fork_flush *flush, uint64_t start, uint64_t end)
+{
+	struct unmap *unmap = &flush->unmap;
+
+	if (machine->space_flush_part && unmap->start < unmap->end && start - unmap->end > FLUSH_GAP && flush->parts < FLUSH_PARTS) {
+		machine->space_flush_part(&unmap->mm->space, unmap->start, unmap->end - unmap->start);
+		flush->parts++;
+		unmap->start = start;
+		unmap->end = end;
+		return;
+	}
+	unmap_flush_range(unmap, start, end);
+}
+
+/* The private pages of an area. */
+static int fork_pages(struct mm *parent, struct mm *child, const struct vma *vma, struct fork_flush *flush)
 {
 	uint64_t address = vma->start;
 
@@ -112,13 +135,13 @@ static int fork_pages(struct mm *parent, struct mm *child, const struct vma *vma
 		/* Making a table may have reclaimed pages: look at the parent's entries only now. */
 		from = pt_find(parent, address);
 		if (fork_table(child, from, to, (unsigned)((stop - address) >> PAGE_SHIFT)))
-			unmap_flush_range(flush, address, stop);
+			fork_flush_range(flush, address, stop);
 		address = stop;
 	}
 	return 0;
 }
 
-static int fork_vma(struct mm *parent, struct mm *child, const struct vma *vma, struct unmap *flush)
+static int fork_vma(struct mm *parent, struct mm *child, const struct vma *vma, struct fork_flush *flush)
 {
 	struct vma *copy;
 
@@ -165,14 +188,14 @@ static void fork_fields(const struct mm *from, struct mm *to)
 int mm_fork(struct mm *parent, struct mm **result)
 {
 	struct mm *child = mm_create();
-	struct unmap flush;
+	struct fork_flush flush = {.parts = 0};
 	struct vma *vma;
 	int rc = 0;
 
 	if (!child)
 		return -ENOMEM;
 	rwsem_write_lock(&parent->lock);
-	unmap_begin(&flush, parent);
+	unmap_begin(&flush.unmap, parent);
 	fork_fields(parent, child);
 	RB_FOREACH(vma, vma_tree, &parent->vmas) {
 		rc = fork_vma(parent, child, vma, &flush);
@@ -184,7 +207,7 @@ int mm_fork(struct mm *parent, struct mm **result)
 		child->exe = parent->exe;
 	}
 	child->hiwater_rss = child->rss_anon + child->rss_file + child->rss_shmem;
-	unmap_finish(&flush);
+	unmap_finish(&flush.unmap);
 	rwsem_write_unlock(&parent->lock);
 	if (rc < 0) {
 		mm_put(child);

@@ -60,8 +60,8 @@ _Static_assert(sizeof(struct hosted_space) <= 256, "head of a page");
 
 LIST_HEAD(space_list, hosted_space);
 
-#define HINTS 40u
-#define COPIED 12u
+#define HINTS 64u
+#define COPIED 24u
 #define HOT_SLOTS 256u
 
 /* A system call that came by signals, in whatever space: many are made once in each program's life. */
@@ -125,6 +125,7 @@ int hosted_space_init(struct space *space);
 void hosted_space_free(struct space *space);
 void hosted_space_switch(struct space *space);
 void hosted_space_flush(struct space *space, uint64_t address, uint64_t length);
+void hosted_space_flush_part(struct space *space, uint64_t address, uint64_t length);
 void hosted_space_show(struct space *space, uint64_t address);
 struct hosted_mirror *mirror_of(const struct space *space, unsigned cpu);
 /* Before user code runs: the stub is counted live and the least used may go. */

@@ -22,7 +22,7 @@
 #define SHOW_RUNS 12u  /* orders made for one fault */
 #define WINDOW_SHIFT 18 /* of SHOW_PAGES pages */
 #define TABLE_SPAN (2ull << 20) /* of a page table */
-#define REFILL_ORDERS 48u
+#define REFILL_ORDERS 100u /* of what a page of orders holds */
 #define RENEW_RANGE (64ull << 10) /* a flush up to this size: what is still present there is shown again at once */
 #define REFILL_RANGE (1ull << 20) /* a flush of so much counts as emptying (fork) */
 
@@ -286,6 +286,19 @@ void hosted_space_flush(struct space *space, uint64_t address, uint64_t length)
 
 		while ((__atomic_load_n(&space->running, __ATOMIC_SEQ_CST) & wait & -wait) && (m->count || m->overflow))
 			cpu_relax();
+	}
+}
+
+void hosted_space_flush_part(struct space *space, uint64_t address, uint64_t length)
+{
+	for (uint64_t cpus = space->cpus; cpus; cpus &= cpus - 1) {
+		unsigned cpu = (unsigned)__builtin_ctzll(cpus);
+
+		mirror_queue(mirror_of(space, cpu), address, length);
+		if (boot_info->hosted->settle)
+			HOST4(unmap, cpu, space->id, address, length);
+		if (cpu == this_cpu()->cpu)
+			mirror_of(space, cpu)->refill = true;
 	}
 }
 
