@@ -46,6 +46,7 @@ static int fill_state(struct state *state, const struct container *container, co
 	state->terminal = container->terminal;
 	state->debug_log = global.debug_log || global.debug || global.strace;
 	state->takes_network = container->own_network && !state->sandbox && strcmp(global.network, "sandbox") == 0;
+	state->shows_network = !state->sandbox && strcmp(global.network, "host") == 0;
 	state->recorded = STATE_CREATING;
 	snprintf(from, sizeof(from), "%s/config.json", bundle);
 	state_path(state, "config.json", path, sizeof(path));
@@ -245,21 +246,21 @@ undo:
 	return 1;
 }
 
-/* What is in the sandbox's network namespace by now becomes the sandbox's. 0, or 1 after a message. */
+/* What is in the sandbox's network namespace by now becomes the sandbox's, or is shown to it. 0, or 1 after a message. */
 static int give_network(const struct state *state, int control)
 {
 	static struct container_network network;
 	struct control_request request = {.op = CONTROL_NETWORK, .fds = network.fds};
 	struct control_reply reply = {0};
 
-	if (!state->takes_network)
+	if (!state->takes_network && !state->shows_network)
 		return 0;
-	int error = network_take_over(state->pid, &network);
-	if (!error && network.fd_count) {
+	int error = state->shows_network ? network_look(state->pid, &network) : network_take_over(state->pid, &network);
+	if (!error && (state->shows_network || network.fd_count)) {
 		AUTO_FREE void *payload = network_pack(&network, &request.length);
 		request.payload = payload;
 		request.fd_count = network.fd_count;
-		request.flags = CONTROL_LATER | (network.resolver ? CONTROL_RESOLVER : 0);
+		request.flags = state->shows_network ? CONTROL_SHOWN : CONTROL_LATER | (network.resolver ? CONTROL_RESOLVER : 0);
 		error = control_ask(control, &request, CONTROL_PATIENCE_MS, &reply);
 		if (error)
 			error = cli_error("network: %s", control_reason(error, &reply));

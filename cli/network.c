@@ -238,3 +238,25 @@ int network_take_over(pid_t pid, struct container_network *network)
 	int error = take_all(&taker);
 	return network_leave(own) || error;
 }
+
+int network_look(pid_t pid, struct container_network *network)
+{
+	static struct network_taker taker = {.only_look = true};
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)pid);
+	taker.network = network;
+	*network = (struct container_network){0};
+	AUTO_FD int other = open(path, O_RDONLY | O_CLOEXEC);
+	int own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	if (own < 0 || other < 0 || setns(other, CLONE_NEWNET) < 0) {
+		if (own >= 0)
+			close(own);
+		return cli_error("network: entering %s: %s", path, strerror(errno));
+	}
+	taker.netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	int error = taker.netlink < 0 ? cli_error("network: netlink: %s", strerror(errno)) : network_read(&taker);
+	if (taker.netlink >= 0)
+		close(taker.netlink);
+	return network_leave(own) || error;
+}

@@ -41,6 +41,12 @@ int network_leave(int own);
  */
 int network_take_over(pid_t pid, struct container_network *network);
 
+/*
+ * What the namespace of process `pid` has, to be shown to a container that uses the host's sockets: what cannot be told
+ * (links that are not Ethernet, more than there is room for) is left out, nothing is changed. 0, or 1 after a message.
+ */
+int network_look(pid_t pid, struct container_network *network);
+
 /* As the sandbox wants it (CONTROL_NETWORK): malloc'ed. Always succeeds or ends the command. */
 void *network_pack(const struct container_network *network, size_t *length);
 

@@ -15,6 +15,8 @@
 
 static int refuse(struct network_taker *t, const char *what)
 {
+	if (t->only_look)
+		return 1;
 	t->failed = true;
 	return cli_error("network: %s", what);
 }

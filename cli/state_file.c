@@ -105,6 +105,8 @@ static void put_private(yajl_gen gen, const struct state *state)
 	yajl_gen_bool(gen, state->debug_log);
 	yajl_gen_string(gen, (const unsigned char *)"takesNetwork", 12);
 	yajl_gen_bool(gen, state->takes_network);
+	yajl_gen_string(gen, (const unsigned char *)"showsNetwork", 12);
+	yajl_gen_bool(gen, state->shows_network);
 	yajl_gen_string(gen, (const unsigned char *)"cgroups", 7);
 	yajl_gen_array_open(gen);
 	for (size_t i = 0; i < state->cgroups.count; i++)
@@ -208,6 +210,7 @@ static int load(struct state *state, const struct json *json)
 	    json_bool(json, mine, "terminal", "ringfence.terminal", &state->terminal) ||
 	    json_bool(json, mine, "debugLog", "ringfence.debugLog", &state->debug_log) ||
 	    json_bool(json, mine, "takesNetwork", "ringfence.takesNetwork", &state->takes_network) ||
+	    json_bool(json, mine, "showsNetwork", "ringfence.showsNetwork", &state->shows_network) ||
 	    json_strings(json, mine, "cgroups", "ringfence.cgroups", &state->cgroups) ||
 	    json_string(json, mine, "sandbox", "ringfence.sandbox", &state->sandbox) ||
 	    json_u32(json, mine, "container", "ringfence.container", &state->container) || load_status(state, json) ||

@@ -112,7 +112,9 @@ static void do_network(const struct control_target *to, const struct control_hea
 
 	while (count < CONTROL_FDS && header->fds[count] != CONTROL_NO_FD)
 		count++;
-	if (count >= first + resolver)
+	if (header->flags & CONTROL_SHOWN)
+		rc = inet_show(payload, header->len);
+	else if (count >= first + resolver)
 		rc = inet_configure(payload, header->len, header->fds + first, count - first - resolver);
 	if (!rc && first) {
 		inet_use_links(header->fds[1]);

@@ -18,6 +18,7 @@
 
 #include "kernel/ktime.h"
 #include "kernel/mm.h"
+#include "kernel/namespaces.h"
 #include "kernel/net/hostnet.h"
 #include "kernel/net/options.h"
 #include "kernel/sysctl.h"
@@ -109,6 +110,11 @@ void hostnet_init(uint32_t event_set)
 bool hostnet_is_on(void)
 {
 	return sockets;
+}
+
+bool hostnet_is_used(void)
+{
+	return sockets && current->ns->net == &first_net_ns;
 }
 
 /* ---- making and closing ---- */

@@ -9,6 +9,7 @@
 
 void hostnet_init(uint32_t event_set); /* boot, with CONFIG_HOST_SOCKETS: the descriptor that tells what became ready */
 bool hostnet_is_on(void);
+bool hostnet_is_used(void); /* by the current task: namespaces made inside have none of the host's */
 /* socket(2) of AF_INET and AF_INET6: as inet_create(), or what the host answers. */
 int hostnet_create(int family, int type, int protocol, struct socket **sock);
 

@@ -215,6 +215,8 @@ static int64_t change_by_name(unsigned cmd, uint64_t arg)
 		return -EPERM;
 	if (!inet_find_device(0, request.name, &w.device))
 		return -ENODEV;
+	if (inet_is_shown())
+		return -EOPNOTSUPP;
 	switch (cmd) {
 	case SIOCSIFFLAGS:
 		if (((uint16_t)request.flags ^ inet_device_flags(&w.device)) & ~(IFF_UP | IFF_RUNNING | IFF_LOOPBACK | IFF_BROADCAST))

@@ -23,6 +23,12 @@ void inet_init(void);
 int inet_configure(const void *network, uint32_t len, const uint32_t *fds, uint32_t fd_count);
 /* Frames of links that inet_add_link() adds come and leave by `fd` (ABI_FILE_LINKS). */
 void inet_use_links(uint32_t fd);
+/*
+ * The same description of the network that the host's sockets (kernel/net/hostnet.h) are on: it is told to who asks for
+ * links, addresses and routes, and cannot be changed. 0, -EINVAL, -ENOMEM.
+ */
+int inet_show(const void *network, uint32_t len);
+bool inet_is_shown(void); /* to the current task */
 /* `fd` leads to the name server that 127.0.0.11, port 53, stands for. */
 void inet_use_resolver(uint32_t fd);
 
@@ -53,7 +59,7 @@ struct inet_device {
 	int index;
 	uint32_t host_index; /* the link's number in the host's namespace; 0: the loopback's */
 	char name[16];
-	bool loopback, up;
+	bool loopback, up, counted; /* counted: what came and went is known */
 	uint8_t mac[6];
 	uint32_t mtu;
 	uint64_t sent, sent_bytes, send_dropped, received, received_bytes, receive_dropped;
@@ -115,7 +121,7 @@ void inet_for_each_counter(const char *group, void (*fn)(void *arg, const char *
 void inet_for_each_group(int index, int family, void (*fn)(void *arg, const struct inet_group *group), void *arg);
 /* A frame with its Ethernet header, as a packet socket sends it: 0, -ENXIO, -ENETDOWN, -ENOBUFS. */
 int inet_send_frame(int index, const void *frame, size_t len, const struct socket *from);
-/* The route that a packet would take: 0 or -ENETUNREACH. */
+/* The route that a packet would take: 0, -ENETUNREACH, or -EOPNOTSUPP where the network is only shown. */
 int inet_route_to(int family, const uint8_t *to, struct inet_route *route);
 
 /*

@@ -256,6 +256,8 @@ static int change_neighbour(const struct nlmsghdr *request, size_t len, bool add
 
 int netlink_route_change(const struct nlmsghdr *request, size_t len)
 {
+	if (inet_is_shown())
+		return refuse("the host's network is only shown here", -EOPNOTSUPP);
 	switch (request->nlmsg_type) {
 	case RTM_NEWLINK:
 	case RTM_SETLINK:

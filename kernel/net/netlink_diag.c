@@ -13,6 +13,7 @@
 #include <linux/tcp.h>
 #include <linux/unix_diag.h>
 
+#include "kernel/net/hostnet.h"
 #include "kernel/net/inet.h"
 #include "kernel/net/netlink_internal.h"
 #include "kernel/net/unix.h"
@@ -267,6 +268,10 @@ int netlink_diag_request(struct netlink_reply *reply, const struct nlmsghdr *req
 	switch (((const struct sock_diag_req *)NLMSG_DATA(request))->sdiag_family) {
 	case AF_INET:
 	case AF_INET6:
+		if (hostnet_is_used()) {
+			netlink_explain("the host's sockets are not listed here");
+			return -EOPNOTSUPP;
+		}
 		return diag_inet(reply, request, len, dump);
 	case AF_UNIX:
 		return diag_unix(reply, request, len, dump);

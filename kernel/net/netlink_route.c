@@ -70,7 +70,8 @@ static void tell_link(void *arg, const struct inet_device *d)
 	reply_put_string(q->reply, IFLA_QDISC, "noqueue");
 	reply_put(q->reply, IFLA_ADDRESS, d->loopback ? none : d->mac, 6);
 	reply_put(q->reply, IFLA_BROADCAST, d->loopback ? none : all, 6);
-	put_statistics(q->reply, d);
+	if (d->counted)
+		put_statistics(q->reply, d);
 	reply_end(q->reply);
 }
 

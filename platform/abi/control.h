@@ -88,6 +88,7 @@ enum control_op {
 	 * CONTROL_LATER there are two before them: a netlink socket that tells what changes in the namespace, and a packet
 	 * socket for the frames of all links that come later (ABI_FILE_NEWS, ABI_FILE_LINKS).
 	 * Answered when the links are there; -EEXIST if they were already.
+	 * With CONTROL_SHOWN no descriptors come: it is what the host's sockets (--network=host) are on, as it is now.
 	 */
 	CONTROL_NETWORK = 17,
 	CONTROL_OPS,
@@ -101,6 +102,7 @@ enum control_op {
 #define CONTROL_BOUND 2u /* CONTROL_EXEC: the process ends with the connection */
 #define CONTROL_RESOLVER 4u
 #define CONTROL_LATER 8u
+#define CONTROL_SHOWN 16u
 
 struct control_header {
 	uint32_t op;        /* enum control_op */

@@ -111,4 +111,22 @@ filters() {
 	! "$1/ringfence" filters | grep -q socket_connect && "$1/ringfence" --network=host filters | grep -q socket_connect
 }
 passes "the filters of this mode alone have its calls" filters "$1"
+# What there is can be seen as it was at the start, but not changed; the host's sockets are not listed.
+ip -n $ns link add name eth7 type veth peer name eth8 && ip -n $ns link set eth7 up && ip -n $ns addr add 10.9.8.7/24 dev eth7
+look='
+import fcntl, socket, struct
+def ask(call, name, flags=0):
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    return fcntl.ioctl(s, call, struct.pack("16sh22x", name, flags))
+print([name for index, name in socket.if_nameindex()], socket.inet_ntoa(ask(0x8915, b"eth7")[20:24]))
+print([line.split()[0] for line in open("/proc/net/route")][1:])
+for change in (lambda: ask(0x8914, b"eth7", 0x1002), lambda: open("/proc/net/tcp").read()):
+    try: change()
+    except OSError as e: print(e.errno)
+'
+sh "$(dirname "$0")/../suite/bundle.sh" "$work/b" "${ROOT:-/var/cache/ringfence/debian}" "$programs" python3 -c "$look"
+jq 'del(.linux.namespaces[] | select(.type == "network")) | .process.capabilities |= map_values(. + ["CAP_NET_ADMIN"])' \
+	"$work/b/config.json" >"$work/new" && mv "$work/new" "$work/b/config.json"
+check "what is shown of the host's network" "['lo', 'eth7'] 10.9.8.7 ['eth7'] 95 95" \
+	"$(timeout -k 5 60 ip netns exec $ns $rf --network=host run -b "$work/b" "host-$$" 2>&1 </dev/null | tr '\n' ' ' | sed 's/ $//')"
 exit "$failed"

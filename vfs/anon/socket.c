@@ -50,7 +50,7 @@ static int create(int family, int type, int protocol, struct socket **sock)
 		return unix_family_create(type, protocol, sock);
 	case AF_INET:
 	case AF_INET6:
-		return hostnet_is_on() && current->ns->net == &first_net_ns ? hostnet_create(family, type, protocol, sock) : inet_create(family, type, protocol, sock);
+		return hostnet_is_used() ? hostnet_create(family, type, protocol, sock) : inet_create(family, type, protocol, sock);
 	case AF_PACKET:
 		/* Frames are the links', which are the first namespace's. */
 		if (current->ns->net != &first_net_ns)

@@ -1,6 +1,9 @@
 /*
  * /proc/PID/net (proc(5)): sockets, devices, addresses, routes and neighbours, from the tables of kernel/net/.
  */
+#include <linux/errno.h>
+
+#include "kernel/net/hostnet.h"
 #include "kernel/net/inet.h"
 #include "kernel/net/netlink.h"
 #include "kernel/net/unix.h"
@@ -69,6 +72,9 @@ static int show_sockets(struct seq *seq, int family, int type, int protocol)
 {
 	struct socket_list list = {.seq = seq, .family = family, .type = type, .protocol = protocol};
 	const char *tail = type == SOCK_STREAM ? "" : " ref pointer drops";
+
+	if (hostnet_is_used()) /* the host's are not known */
+		return -EOPNOTSUPP;
 
 	if (family == AF_INET)
 		seq_printf(seq, "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode%s\n", tail);
@@ -170,6 +176,8 @@ static int show_netlink(struct seq *seq, struct pseudo_inode *p)
 
 static void show_device(void *seq, const struct inet_device *d)
 {
+	if (!d->counted)
+		return;
 	seq_printf(seq, "%6s: %7lu %7lu    0 %4lu    0     0          0         0 %8lu %7lu    0 %4lu    0     0       0          0\n",
 		d->name, (unsigned long)d->received_bytes, (unsigned long)d->received, (unsigned long)d->receive_dropped,
 		(unsigned long)d->sent_bytes, (unsigned long)d->sent, (unsigned long)d->send_dropped);

@@ -517,25 +517,37 @@ static const char *check_entries(const struct config_network *head, const struct
 	return NULL;
 }
 
-int device_configure(const void *config, uint32_t len, const uint32_t *fds, uint32_t fd_count)
+const char *device_check(const void *config, uint32_t len, uint32_t fd_count)
 {
 	const struct config_network *head = config;
 	const struct config_link *links = (const void *)(head + 1);
 	const char *wrong = len < sizeof(*head) ? "too short" : check(head, len);
 	const struct config_address *addresses;
 	const struct config_route *routes;
+
+	if (wrong)
+		return wrong;
+	addresses = (const void *)(links + head->links);
+	routes = (const void *)(addresses + head->addresses);
+	return check_entries(head, addresses, routes, (const void *)(routes + head->routes), fd_count);
+}
+
+int device_configure(const void *config, uint32_t len, const uint32_t *fds, uint32_t fd_count)
+{
+	const struct config_network *head = config;
+	const struct config_link *links = (const void *)(head + 1);
+	const char *wrong = device_check(config, len, fd_count);
+	const struct config_address *addresses;
+	const struct config_route *routes;
 	const struct config_neighbour *neighbours;
 
-	if (!wrong) {
-		addresses = (const void *)(links + head->links);
-		routes = (const void *)(addresses + head->addresses);
-		neighbours = (const void *)(routes + head->routes);
-		wrong = check_entries(head, addresses, routes, neighbours, fd_count);
-	}
 	if (wrong) {
 		klog(LOG_ERROR, "network configuration: %s", wrong);
 		return -EINVAL;
 	}
+	addresses = (const void *)(links + head->links);
+	routes = (const void *)(addresses + head->addresses);
+	neighbours = (const void *)(routes + head->routes);
 	memcpy(net_routes, routes, head->routes * sizeof(*routes));
 	net_route_count = head->routes;
 	for (uint32_t i = 0; i < head->links; i++)

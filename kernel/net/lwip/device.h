@@ -38,6 +38,8 @@ static inline struct netif *device_link(struct netif *netif) /* the link itself,
 	return netif != &loop_netif && device_of(netif)->parent ? &device_of(netif)->parent->netif : netif;
 }
 
+/* A description (platform/abi/config.h): what is wrong with it, or NULL. fd_count UINT32_MAX: descriptors do not matter. */
+const char *device_check(const void *config, uint32_t len, uint32_t fd_count);
 /* As inet_configure(). In the stack. */
 int device_configure(const void *config, uint32_t len, const uint32_t *fds, uint32_t fd_count);
 struct net_device *device_by_index(int index); /* a link; NULL: there is none */

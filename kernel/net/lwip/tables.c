@@ -6,17 +6,19 @@
 #include <lwip/priv/nd6_priv.h>
 
 #include "kernel/net/lwip/device.h"
+#include "kernel/net/lwip/shown.h"
 
 static void fill_device(const struct netif *netif, const struct net_device *device, struct inet_device *out)
 {
 	memset(out, 0, sizeof(*out));
 	out->index = netif_get_index(netif);
-	out->loopback = !device;
+	out->loopback = out->counted = !device;
 	out->mtu = device ? device->mtu : LOOPBACK_MTU;
 	out->up = netif_is_up(netif);
 	rf_strlcpy(out->name, device ? device->name : "lo", sizeof(out->name));
 	if (!device)
 		return;
+	out->counted = true;
 	out->host_index = device->host_index;
 	memcpy(out->mac, netif->hwaddr, sizeof(out->mac));
 	out->sent = device->frames.sent;
@@ -35,6 +37,8 @@ void inet_for_each_device(void (*fn)(void *arg, const struct inet_device *device
 	if (!stack_user_is_first())
 		out.up = current->ns->net->loop_up;
 	fn(arg, &out);
+	if (inet_is_shown())
+		shown_for_each_device(fn, arg);
 	for (unsigned i = 0; i < net_device_count && stack_user_is_first(); i++) {
 		if (net_devices[i].parent)
 			continue;
@@ -114,10 +118,14 @@ void inet_for_each_address(void (*fn)(void *arg, const struct inet_address *addr
 
 	if (net->loop_has4)
 		tell_address4(&loop_netif, NULL, fn, arg);
+	if (inet_is_shown())
+		shown_for_each_address(AF_INET, fn, arg);
 	for (unsigned i = 0; i < net_device_count && stack_user_is_first(); i++)
 		tell_address4(&net_devices[i].netif, &net_devices[i], fn, arg);
 	if (net->loop_has6)
 		tell_addresses6(&loop_netif, NULL, fn, arg);
+	if (inet_is_shown())
+		shown_for_each_address(AF_INET6, fn, arg);
 	for (unsigned i = 0; i < net_device_count && stack_user_is_first(); i++)
 		tell_addresses6(&net_devices[i].netif, &net_devices[i], fn, arg);
 }
@@ -140,6 +148,8 @@ void inet_for_each_route(void (*fn)(void *arg, const struct inet_route *route), 
 {
 	struct inet_route out;
 
+	if (inet_is_shown())
+		shown_for_each_route(fn, arg);
 	for (unsigned i = 0; i < net_route_count && stack_user_is_first(); i++) {
 		inet_fill_route(&net_routes[i], &out);
 		fn(arg, &out);
@@ -152,6 +162,8 @@ int inet_route_to(int family, const uint8_t *to, struct inet_route *out)
 	const struct config_route *route;
 	struct netif *netif;
 
+	if (inet_is_shown())
+		return -EOPNOTSUPP; /* the host knows */
 	stack_select(current->ns->net);
 	route = device_route((uint8_t)family, to);
 	address_from_bytes(family, to, &address);
@@ -196,6 +208,8 @@ static void tell_neighbours6(void (*fn)(void *arg, const struct inet_neighbour *
 
 void inet_for_each_neighbour(void (*fn)(void *arg, const struct inet_neighbour *neighbour), void *arg)
 {
+	if (inet_is_shown())
+		shown_for_each_neighbour(fn, arg);
 	for (unsigned i = 0; i < ARP_TABLE_SIZE && stack_user_is_first(); i++) {
 		struct inet_neighbour out = {.family = AF_INET};
 		struct netif *netif;
