@@ -303,6 +303,11 @@ int64_t clock_realtime(void)
 	return fake_realtime ? fake_realtime : (int64_t)clock_monotonic();
 }
 
+uint64_t clock_ticks_ns(uint64_t ticks)
+{
+	return ticks;
+}
+
 uint64_t clock_boottime(void)
 {
 	return clock_monotonic();
