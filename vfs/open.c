@@ -184,6 +184,42 @@ static int create_locked(const struct path *dir, struct dentry *dentry, uint32_t
 	return 0;
 }
 
+/*
+ * A directory that others change as well would have to be asked for a name that is not cached, and then to make it: making it
+ * at once is one question for two. False: it was not made, for whatever reason; the usual way finds out which.
+ */
+static bool create_first(struct walk *walk, uint32_t mode, struct path *path)
+{
+	struct dentry *parent = walk->cur.dentry, *dentry;
+	struct inode *dir = parent->inode;
+	bool made = false;
+
+	if (parent->sb->cache_exclusive || !dir->ops->create)
+		return false;
+	dentry = dentry_find(parent, walk->last.name, walk->last.len);
+	if (dentry) {
+		bool there = dentry->inode != NULL;
+
+		dentry_put(dentry);
+		if (there)
+			return false;
+	}
+	rwsem_write_lock(&dir->lock);
+	dentry = dentry_is_dead(parent) ? NULL : dentry_add(parent, walk->last.name, walk->last.len, NULL);
+	if (dentry && !dentry->inode)
+		made = create_locked(&walk->cur, dentry, mode) == 0;
+	if (made) {
+		*path = (struct path){walk->cur.mount, dentry};
+		mount_get(path->mount);
+	} else if (dentry) {
+		if (!dentry->inode)
+			dentry_unhash(dentry);
+		dentry_put(dentry);
+	}
+	rwsem_write_unlock(&dir->lock);
+	return made;
+}
+
 /* Finds or makes the last component. Positive path with references; *created tells. */
 static int create_or_find(struct walk *walk, uint32_t mode, struct path *path, bool *created)
 {
@@ -191,7 +227,9 @@ static int create_or_find(struct walk *walk, uint32_t mode, struct path *path, b
 	struct path missing;
 	int rc;
 
-	*created = false;
+	*created = create_first(walk, mode, path);
+	if (*created)
+		return 0;
 	rc = walk_last(walk, path);
 	if (rc || path->dentry->inode)
 		return rc;

@@ -19,10 +19,10 @@ _Static_assert(BLOCKS_MAX < P9_NO_BLOCK, "their numbers");
 /* A directory that nothing is known of but its name and attributes. */
 static bool is_unread(const struct dentry *dentry)
 {
-	const struct inode *inode = dentry->inode;
+	struct inode *inode = dentry->inode;
 
-	return inode && S_ISDIR(inode->mode) && inode->nlink && !dentry_is_dead(dentry) && !p9fs_i((struct inode *)inode)->listing &&
-		p9fs_i((struct inode *)inode)->fid == P9_NOFID;
+	return inode && S_ISDIR(inode->mode) && inode->nlink && !dentry_is_dead(dentry) && !p9fs_i(inode)->listing &&
+		p9fs_i(inode)->fid == P9_NOFID;
 }
 
 /* This name and those of unread directories after it. `listing` holds the strings. */

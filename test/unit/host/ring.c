@@ -232,6 +232,34 @@ START_TEST(a_donated_file_can_be_used_and_others_not)
 }
 END_TEST
 
+START_TEST(the_gofer_is_told_where_its_requests_come_from)
+{
+	uint8_t message[64];
+	unsigned told = 0;
+
+	io_thread_core(300);
+	for (uint16_t i = 0; i < 20; i++)
+		submit(p9(i, 20, 110));
+	for (unsigned i = 0; i < 21; i++) {
+		ck_assert_int_gt(recv(gofer, message, sizeof(message), 0), 0);
+		if (message[4] == 224) { /* Tplace */
+			ck_assert_int_eq(memcmp(message + 7, "\x2c\x01\0\0", 4), 0);
+			told++;
+		}
+	}
+	ck_assert_uint_eq(told, 1);
+	/* The answer is nobody's; a second one is an answer to no request. */
+	reply(0xfffe, 7, 225, -1);
+	reply(3, 20, 111, -1);
+	ck_assert(io_wait(&vmm, -1, UINT64_MAX, NULL));
+	ck_assert_int_eq(answer().cookie, 3);
+	ck_assert_int_eq(vmm.ended, 0);
+	reply(0xfffe, 7, 225, -1);
+	io_wait(&vmm, -1, UINT64_MAX, NULL);
+	ck_assert_int_eq(vmm.ended, 1);
+}
+END_TEST
+
 START_TEST(a_flush_ends_the_request_that_it_names)
 {
 	struct abi_sqe sqe;
@@ -362,6 +390,7 @@ int main(void)
 	tcase_add_test(tests, replies_find_their_requests);
 	tcase_add_test(tests, a_reply_that_does_not_fit_is_an_error);
 	tcase_add_test(tests, a_donated_file_can_be_used_and_others_not);
+	tcase_add_test(tests, the_gofer_is_told_where_its_requests_come_from);
 	tcase_add_test(tests, a_flush_ends_the_request_that_it_names);
 	tcase_add_loop_test(tests, a_gofer_that_breaks_the_rules_ends_the_sandbox, 0, 4);
 	tcase_add_loop_test(tests, a_sentry_that_overruns_a_ring_ends_the_sandbox, 0, 2);
