@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "kernel/cred.h"
+#include "kernel/namespaces.h"
 #include "kernel/net/inet.h"
 #include "kernel/sched.h"
 #include "platform/abi/config.h"
@@ -32,10 +33,12 @@ static void fuzz_ring_notify(bool behind)
 static void fuzz_network_start(const void *network, uint32_t len)
 {
 	static struct cred root = {.refs = 1, .user_ns = &fake_user_ns, .cap_effective = UINT64_MAX};
+	static struct ns_set spaces = {.refs = 1, .net = &first_net_ns};
 	const uint32_t fd = 3;
 
 	fake_boot(256, 16);
 	fake_task.cred = &root;
+	fake_task.ns = &spaces;
 	fuzz_machine = *machine;
 	fuzz_machine.ring_notify = fuzz_ring_notify;
 	machine = &fuzz_machine;
