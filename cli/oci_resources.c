@@ -38,10 +38,19 @@ static int load_cpu(struct oci *oci, yajl_val resources)
 	return 0;
 }
 
+/* A limit that is not kept; engines write 0, which asks for nothing (docker update). */
+static int refuse_above_zero(struct oci *oci, yajl_val parent, const char *key, const char *property)
+{
+	int64_t value = 0;
+
+	if (json_integer(&oci->json, parent, key, property, &value))
+		return 1;
+	return value > 0 ? json_error(&oci->json, property, "not supported yet") : 0;
+}
+
 static int load_memory(struct oci *oci, yajl_val resources)
 {
-	static const char *const refused[] = {"kernel", "kernelTCP", "swappiness", "disableOOMKiller",
-		"checkBeforeUpdate", NULL};
+	static const char *const refused[] = {"swappiness", "disableOOMKiller", "checkBeforeUpdate", NULL};
 	struct container_limits *l = &oci->container->limits;
 	yajl_val memory;
 
@@ -50,6 +59,9 @@ static int load_memory(struct oci *oci, yajl_val resources)
 	    json_integer(&oci->json, memory, "limit", "linux.resources.memory.limit", &l->memory) ||
 	    json_integer(&oci->json, memory, "reservation", "linux.resources.memory.reservation", &l->reservation) ||
 	    json_integer(&oci->json, memory, "swap", "linux.resources.memory.swap", &l->swap))
+		return 1;
+	if (refuse_above_zero(oci, memory, "kernel", "linux.resources.memory.kernel") ||
+	    refuse_above_zero(oci, memory, "kernelTCP", "linux.resources.memory.kernelTCP"))
 		return 1;
 	if (l->memory > 0)
 		oci->container->memory_limit = (uint64_t)l->memory;

@@ -66,10 +66,10 @@ static int check_memory(const struct container *made, const struct container_lim
 	return 0;
 }
 
-/* What the sentry enforces: tasks, and the memory of a container of a pod. Negative is no limit, 0 as it was. */
+/* What the sentry enforces: tasks and memory. Negative is no limit, 0 as it was. */
 static int set_inside(const struct state *state, const struct container_limits *l)
 {
-	int64_t memory = state->sandbox ? l->memory : 0;
+	int64_t memory = l->memory;
 	struct control_update order = {
 		.set = (l->pids ? CONTROL_UPDATE_PIDS : 0) | (memory ? CONTROL_UPDATE_MEMORY : 0),
 		.pids = l->pids > 0 ? (uint64_t)l->pids : 0,

@@ -82,6 +82,21 @@ void cred_commit(struct cred *cred)
 	cred_put(old);
 }
 
+void cred_sort_groups(struct group_list *groups)
+{
+	uint32_t *gid = groups->gid;
+
+	for (uint32_t gap = groups->count / 2; gap; gap /= 2) {
+		for (uint32_t i = gap; i < groups->count; i++) {
+			uint32_t moved = gid[i], at = i;
+
+			for (; at >= gap && gid[at - gap] > moved; at -= gap)
+				gid[at] = gid[at - gap];
+			gid[at] = moved;
+		}
+	}
+}
+
 bool cred_in_group(const struct cred *cred, uint32_t gid)
 {
 	if (cred->fsgid == gid)

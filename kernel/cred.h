@@ -35,6 +35,7 @@ struct cred *cred_copy(const struct cred *cred); /* one reference; NULL: no memo
 void cred_commit(struct cred *cred);
 bool cred_capable(const struct cred *cred, int capability); /* effective, in its own user namespace; others: kernel/user_ns.h */
 bool capable(int capability);                               /* current task, over what belongs to its container as a whole */
+void cred_sort_groups(struct group_list *groups); /* as getgroups(2) shows them */
 bool cred_in_group(const struct cred *cred, uint32_t gid);  /* fsgid or supplementary */
 /* What execve does to ids and capabilities; file_* describe set-id bits (0: not set-id). */
 struct exec_ids {

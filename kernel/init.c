@@ -99,6 +99,7 @@ static int apply_credentials(const struct launch *launch, const struct container
 		cred->groups->refs = 1;
 		cred->groups->count = config->group_count;
 		memcpy(cred->groups->gid, config->groups, config->group_count * sizeof(uint32_t));
+		cred_sort_groups(cred->groups);
 	}
 	cred->uid = cred->euid = cred->suid = cred->fsuid = config->user.uid;
 	cred->gid = cred->egid = cred->sgid = cred->fsgid = config->user.gid;

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "platform/internal.h"
@@ -39,6 +40,8 @@ static uint32_t kind_of(int fd)
 		return 0;
 	if (S_ISREG(st.st_mode))
 		return ABI_FILE_REGULAR;
+	if (S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3))
+		return ABI_FILE_NULL;
 	if (S_ISCHR(st.st_mode) && ioctl(fd, TIOCGWINSZ, winsize) == 0)
 		return ABI_FILE_TTY;
 	return S_ISDIR(st.st_mode) ? 0 : ABI_FILE_STREAM;

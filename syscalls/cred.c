@@ -339,6 +339,8 @@ int64_t sys_setgroups(struct regs *regs)
 		kfree(groups);
 		return -EINVAL;
 	}
+	if (groups)
+		cred_sort_groups(groups);
 	struct cred *cred = cred_copy(current->cred);
 	if (!cred) {
 		kfree(groups);

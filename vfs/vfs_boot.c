@@ -247,12 +247,21 @@ static int open_terminal(struct console **console, unsigned in, unsigned out, co
 	return rc;
 }
 
+/* The container's own, where it has one, in the place of the host's. */
+static bool open_null(unsigned index, struct file **file)
+{
+	if (!hostfd_is_null(index) || vfs_open(AT_FDCWD, "/dev/null", O_RDWR, 0, 0, file))
+		return false;
+	hostfd_drop(index);
+	return true;
+}
+
 static int open_stdio(const uint32_t *fds)
 {
 	for (unsigned i = 0; i < 3; i++) {
 		static const char *const names[] = {"stdin", "stdout", "stderr"};
 		struct file *file;
-		int rc = hostfd_open(fds[i], &file);
+		int rc = open_null(fds[i], &file) ? 0 : hostfd_open(fds[i], &file);
 
 		if (rc == -EBADF)
 			continue; /* the runtime's caller had it closed */
@@ -264,11 +273,12 @@ static int open_stdio(const uint32_t *fds)
 	return 0;
 }
 
-static int enter_cwd(const struct container_config *config)
+/* As runc has it: made for a container's first process, and expected to be there by those that come later. */
+static int enter_cwd(const struct container_config *config, bool make)
 {
 	const char *cwd = config->cwd && *config->cwd ? config->cwd : "/";
 	struct path path;
-	int rc = boot_path_make(cwd, true, &path);
+	int rc = make ? boot_path_make(cwd, true, &path) : path_lookup(AT_FDCWD, cwd, LOOKUP_FOLLOW, &path);
 
 	if (!rc) {
 		rc = S_ISDIR(path.dentry->inode->mode) ? vfs_set_cwd(&path) : -ENOTDIR;
@@ -294,7 +304,7 @@ int vfs_boot(struct container *c, struct task *init)
 	if (!rc)
 		rc = mount_all(config, root);
 	if (!rc)
-		rc = enter_cwd(config);
+		rc = enter_cwd(config, true);
 	if (!rc && config->terminal)
 		rc = open_terminal(&c->console, c->fds[0], c->fds[1], config);
 	else if (!rc)
@@ -316,7 +326,7 @@ int vfs_enter(struct launch *launch, struct task *task)
 	task->files = fd_table_create();
 	if (!task->files)
 		return failed("descriptors", "/", -ENOMEM);
-	rc = enter_cwd(config);
+	rc = enter_cwd(config, false);
 	if (!rc && config->terminal)
 		rc = open_terminal(&launch->console, launch->fds[0], launch->fds[0], config);
 	else if (!rc)

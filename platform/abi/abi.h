@@ -116,6 +116,7 @@ enum abi_file_kind {
 	/* The same for several links: which one, by the host's number, is a read's `extra` and a write's `arg`. */
 	ABI_FILE_LINKS = 6,
 	ABI_FILE_NEWS = 7, /* rtnetlink(7)'s messages about the container's network namespace: to read, one at a time */
+	ABI_FILE_NULL = 8, /* the host's /dev/null */
 };
 
 struct abi_stat {

@@ -380,16 +380,37 @@ static const struct inode_ops hostfd_inode_ops = {
 	.open = hostfd_open_inode,
 };
 
+/* What the host says of it; kind 0: nothing. */
+static struct abi_stat stat_of(unsigned index)
+{
+	struct abi_stat *stat = kzalloc(sizeof(*stat)), out = {.kind = 0};
+
+	if (stat && machine->host_call(ABI_CALL_fd_stat, index, va_to_pa(stat), 0, 0) >= 0)
+		out = *stat;
+	kfree(stat);
+	return out;
+}
+
+bool hostfd_is_null(unsigned index)
+{
+	return index != CONTROL_NO_FD && stat_of(index).kind == ABI_FILE_NULL;
+}
+
+void hostfd_drop(unsigned index)
+{
+	if (index >= HOSTFD_KEPT)
+		machine->host_call(ABI_CALL_fd_close, index, 0, 0, 0);
+}
+
 static struct hostfd *hostfd_new(unsigned index)
 {
 	struct hostfd *h = kzalloc(sizeof(*h));
-	struct abi_stat *stat = kzalloc(sizeof(*stat));
 
-	if (!h || !stat)
-		goto fail;
-	if (machine->host_call(ABI_CALL_fd_stat, index, va_to_pa(stat), 0, 0) < 0)
-		stat->kind = ABI_FILE_STREAM;
-	h->stat = *stat;
+	if (!h)
+		return NULL;
+	h->stat = stat_of(index);
+	if (!h->stat.kind || h->stat.kind == ABI_FILE_NULL)
+		h->stat.kind = ABI_FILE_STREAM;
 	h->index = index;
 	h->in = kpages_alloc(HOSTFD_BUFFER_ORDER);
 	h->out = kpages_alloc(HOSTFD_BUFFER_ORDER);
@@ -401,14 +422,10 @@ static struct hostfd *hostfd_new(unsigned index)
 	mutex_init(&h->write_lock);
 	waitq_init(&h->read_wait);
 	waitq_init(&h->write_wait);
-	kfree(stat);
 	return h;
 fail:
-	if (h) {
-		kpages_free(h->in);
-		kpages_free(h->out);
-	}
-	kfree(stat);
+	kpages_free(h->in);
+	kpages_free(h->out);
 	kfree(h);
 	return NULL;
 }

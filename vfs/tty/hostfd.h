@@ -15,5 +15,9 @@
  * it. 0; -EBADF: CONTROL_NO_FD; -ENOMEM. May sleep.
  */
 int hostfd_open(unsigned index, struct file **file);
+/* It is the host's /dev/null: the container's own does as well, and is what programs expect to find. */
+bool hostfd_is_null(unsigned index);
+/* Instead of hostfd_open(): nobody needs it. */
+void hostfd_drop(unsigned index);
 
 #endif
