@@ -62,7 +62,7 @@ int64_t file_path(struct file *file, char *buf, size_t size)
 	if (!file->path.dentry)
 		return -ENOENT;
 	if (current->fs) {
-		text = path_print(&file->path, &current->fs->root, buf, size);
+		text = path_print_reached(&file->path, &current->fs->root, buf, size);
 	} else { /* a task of the kernel: as from the root of the file's namespace */
 		struct mnt_ns *ns = file->path.mount->mnt_ns;
 		const struct path root = {ns ? ns->root : file->path.mount, ns ? ns->root->root : file->path.mount->root};

@@ -400,6 +400,14 @@ char *path_print(const struct path *path, const struct path *root, char *buf, si
 	return at;
 }
 
+char *path_print_reached(const struct path *path, const struct path *root, char *buf, size_t size)
+{
+	static const char outside[] = "(unreachable)";
+	char *text = path_print(path, root, buf, size);
+
+	return text && !strncmp(text, outside, sizeof(outside) - 1) ? text + sizeof(outside) - 1 : text;
+}
+
 int vfs_set_cwd(const struct path *path)
 {
 	struct path old = current->fs->cwd;

@@ -352,7 +352,8 @@ int path_lookup(int dirfd, const char *name, unsigned flags, struct path *path);
 int path_lookup_parent(int dirfd, const char *name, unsigned flags, struct path *parent, struct last_name *last);
 /* Copy a path string in: kmalloc'ed (kfree it) or a -errno pointer through *error. PATH_MAX, ENOENT for empty unless allowed. */
 char *path_from_user(uaddr_t user, bool empty_ok, int *error);
-/* Absolute path in the task's root: writes at the end of buf, returns a pointer into it; "(unreachable)" as Linux. NULL: ENAMETOOLONG. */
+/* Absolute path in the task's root: writes at the end of buf, returns a pointer into it; "(unreachable)" in front, as getcwd(2) says it, outside of that. NULL: ENAMETOOLONG. */
+char *path_print_reached(const struct path *path, const struct path *root, char *buf, size_t size); /* without saying so, as other texts */
 char *path_print(const struct path *path, const struct path *root, char *buf, size_t size);
 
 #define MAY_EXEC 1u

@@ -420,14 +420,17 @@ static int64_t netlink_send(struct socket *base, struct socket_send *send)
 	return rc ? rc : (int64_t)send->len;
 }
 
-/* Who sent it: the kernel. And when, if that is asked for. */
-static void report(const struct netlink_socket *sock, struct socket_receive *receive)
+/* Who sent it: the kernel. And when and to which group (the bit of its number), if that is asked for. */
+static void report(const struct netlink_socket *sock, struct socket_receive *receive, uint32_t groups)
 {
 	static const struct socket_cred kernel = {0, 0, 0};
+	uint32_t group = (uint32_t)__builtin_ffs((int)groups);
 
 	socket_report(&sock->options, receive, 0, 0);
 	if (sock->options.pass_cred && receive->control)
 		receive->control(receive, SOL_SOCKET, SCM_CREDENTIALS, &kernel, sizeof(kernel));
+	if (sock->packet_info && receive->control)
+		receive->control(receive, SOL_NETLINK, NETLINK_PKTINFO, &group, sizeof(group));
 }
 
 static int64_t netlink_receive(struct socket *base, struct socket_receive *receive)
@@ -467,7 +470,7 @@ static int64_t netlink_receive(struct socket *base, struct socket_receive *recei
 	if (receive->address)
 		fill_name(receive->address, 0, groups);
 	if (!rc)
-		report(sock, receive);
+		report(sock, receive, groups);
 	return rc ? rc : (int64_t)(receive->flags & MSG_TRUNC ? full : len);
 }
 
@@ -500,6 +503,9 @@ static int netlink_set_option(struct socket *base, int level, int option, const 
 	case NETLINK_GET_STRICT_CHK:
 		sock->strict = number;
 		return 0;
+	case NETLINK_PKTINFO:
+		sock->packet_info = number;
+		return 0;
 	case NETLINK_ADD_MEMBERSHIP:
 	case NETLINK_DROP_MEMBERSHIP:
 		if (!number || number > 32)
@@ -520,6 +526,11 @@ static int netlink_get_option(struct socket *base, int level, int option, void *
 	bool own = level == SOL_NETLINK;
 	int number;
 
+	if (own && option == NETLINK_LIST_MEMBERSHIPS) {
+		memcpy(value, &sock->groups, sizeof(sock->groups));
+		*len = sock->groups ? sizeof(sock->groups) : 0;
+		return 0;
+	}
 	if (own && *len < sizeof(number))
 		return -EINVAL;
 	if (level == SOL_SOCKET && option == SO_ERROR) {
@@ -533,6 +544,8 @@ static int netlink_get_option(struct socket *base, int level, int option, void *
 		number = sock->ext_ack;
 	} else if (own && option == NETLINK_GET_STRICT_CHK) {
 		number = sock->strict;
+	} else if (own && option == NETLINK_PKTINFO) {
+		number = sock->packet_info;
 	} else {
 		return -ENOPROTOOPT;
 	}

@@ -26,7 +26,7 @@ struct netlink_socket {
 	struct socket_options options;
 	struct waitq wait;
 	uint32_t port, groups;
-	bool cap_ack, ext_ack, strict; /* NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK */
+	bool cap_ack, ext_ack, strict, packet_info; /* NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK, NETLINK_PKTINFO */
 	int error;
 	size_t queued;
 	TAILQ_HEAD(, netlink_datagram) rx;

@@ -128,6 +128,7 @@ struct socket {
 	struct waitq *wait;
 	int type, protocol;                    /* SOCK_*, IPPROTO_* */
 	uint64_t ino;                          /* of the file; for /proc/net */
+	uint32_t mode;                         /* permissions of the file, as bind(2) finds them: what it makes has them */
 	int64_t receive_timeout, send_timeout; /* ns; 0: none */
 };
 

@@ -352,6 +352,22 @@ static void wait_all_rights(void)
 	close(nul);
 }
 
+/* fchmod(2) before bind(2): what it makes in a directory has those permissions, less the mask. */
+static void permissions_of_a_name(void)
+{
+	struct sockaddr_un name = {.sun_family = AF_UNIX, .sun_path = "/tmp/.permissions"};
+	int sock = socket(AF_UNIX, SOCK_STREAM, 0);
+	struct stat st;
+
+	CHECK(fstat(sock, &st) == 0 && (st.st_mode & 07777) == 0777);
+	CHECK(fchmod(sock, 0700) == 0);
+	CHECK(fstat(sock, &st) == 0 && (st.st_mode & 07777) == 0700);
+	CHECK(bind(sock, (struct sockaddr *)&name, sizeof(name)) == 0);
+	CHECK(stat("/tmp/.permissions", &st) == 0 && S_ISSOCK(st.st_mode) && (st.st_mode & 07777) == 0700);
+	unlink("/tmp/.permissions");
+	close(sock);
+}
+
 int main(void)
 {
 	harness_start();
@@ -363,5 +379,6 @@ int main(void)
 	RUN(lost_rights);
 	RUN(credentials);
 	RUN(bulk);
+	RUN(permissions_of_a_name);
 	return CHECK_RESULT();
 }

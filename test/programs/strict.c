@@ -173,6 +173,16 @@ static void option(void)
 	CHECK(getsockopt(s, SOL_NETLINK, NETLINK_EXT_ACK, &value, &len) == 0 && value == 0);
 	len = 2;
 	CHECK_ERRNO(getsockopt(s, SOL_NETLINK, NETLINK_EXT_ACK, &value, &len), EINVAL);
+	len = sizeof(value);
+	CHECK(setsockopt(s, SOL_NETLINK, NETLINK_PKTINFO, &one, sizeof(one)) == 0);
+	CHECK(getsockopt(s, SOL_NETLINK, NETLINK_PKTINFO, &value, &len) == 0 && value == 1);
+	len = 0;
+	CHECK(getsockopt(s, SOL_NETLINK, NETLINK_LIST_MEMBERSHIPS, NULL, &len) == 0 && len == 0);
+	value = RTNLGRP_LINK;
+	CHECK(setsockopt(s, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &value, sizeof(value)) == 0);
+	CHECK(getsockopt(s, SOL_NETLINK, NETLINK_LIST_MEMBERSHIPS, NULL, &len) == 0 && len >= 4);
+	len = sizeof(value);
+	CHECK(getsockopt(s, SOL_NETLINK, NETLINK_LIST_MEMBERSHIPS, &value, &len) == 0 && value == 1 << (RTNLGRP_LINK - 1));
 	close(s);
 }
 

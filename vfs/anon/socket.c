@@ -9,6 +9,7 @@
 #include <linux/errno.h>
 #include <linux/fcntl.h>
 #include <linux/limits.h>
+#include <linux/netlink.h>
 
 #include "kernel/cred.h"
 #include "kernel/ktime.h"
@@ -29,6 +30,7 @@
 #include "vfs/calls.h"
 #include "vfs/xfer.h"
 
+#define SOL_NETLINK 270
 static const struct file_ops socket_file_ops;
 
 struct socket *socket_of(const struct file *file)
@@ -146,6 +148,7 @@ int socket_bind(struct file *file, struct socket_address *address)
 
 	if (!sock)
 		return -ENOTSOCK;
+	sock->mode = file->inode->mode & 07777;
 	return sock->ops->bind ? sock->ops->bind(sock, address) : -EOPNOTSUPP;
 }
 
@@ -475,7 +478,9 @@ int socket_get_option(struct file *file, int level, int option, uaddr_t user, ua
 		rc = sock->ops->get_option(sock, level, option, value, &size);
 	if (rc)
 		return rc;
-	len = MIN(len, size);
-	rc = copy_to_user(user, value, len);
-	return rc ? rc : put_user(len, user_len);
+	rc = copy_to_user(user, value, MIN(len, size));
+	/* Whoever lists memberships is told how much there is. */
+	if (!(level == SOL_NETLINK && option == NETLINK_LIST_MEMBERSHIPS))
+		size = MIN(len, size);
+	return rc ? rc : put_user(size, user_len);
 }

@@ -122,7 +122,7 @@ static int check_address(const struct socket_address *address)
 static int bind_path(struct unix_file *s, struct socket_address *address)
 {
 	struct path path;
-	int rc = vfs_mknod(AT_FDCWD, address->data, S_IFSOCK | 0777, 0);
+	int rc = vfs_mknod(AT_FDCWD, address->data, S_IFSOCK | s->base.mode, 0);
 
 	if (rc)
 		return rc == -EEXIST ? -EADDRINUSE : rc;

@@ -415,7 +415,7 @@ static const struct file_ops mem_file_ops = {
 
 static int64_t print_path(const struct path *path, char *buf, size_t size)
 {
-	char *text = path_print(path, &current->fs->root, buf, size);
+	char *text = path_print_reached(path, &current->fs->root, buf, size);
 	size_t len;
 
 	if (!text)
