@@ -71,7 +71,9 @@ int64_t sys_sendfile(struct regs *regs)
 	rc = offset_get(PTR2(regs), &e.in_offset, &e.in_given);
 	if (!rc && e.in_given && e.in->mode & FILE_STREAM)
 		rc = -ESPIPE;
-	if (!rc && e.out->flags & O_APPEND)
+	/* What is read cannot be put back, so a stream is taken only into a pipe. Programs count on it: Go waits for `out` then. */
+	if (!rc && (e.out->flags & O_APPEND || pipe_is(e.in) || (e.in->mode & FILE_STREAM && !pipe_is(e.out)) ||
+		(e.in->inode && S_ISDIR(e.in->inode->mode))))
 		rc = -EINVAL;
 	if (!rc)
 		rc = transfer(&e, PTR2(regs), UADDR(0), ARG3(regs), 0);

@@ -5,6 +5,7 @@
 #include <linux/memfd.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
+#include <sys/socket.h>
 
 #include "workdir.h"
 
@@ -72,6 +73,19 @@ static void test_sendfile(void)
 	CHECK_ERRNO(sendfile(99, in, NULL, 1), EBADF);
 	at = -1;
 	CHECK_ERRNO(sendfile(out, in, &at, 1), EINVAL);
+	/* A stream is no source, but a socket for a pipe; nothing is lost by asking. */
+	int s[2], root = open("/", O_RDONLY);
+	CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, s) == 0 && write(p[1], "pipe", 4) == 4 && write(s[1], "socket", 6) == 6);
+	CHECK_ERRNO(sendfile(s[0], p[0], NULL, 4), EINVAL);
+	CHECK_ERRNO(sendfile(out, p[0], NULL, 4), EINVAL);
+	CHECK_ERRNO(sendfile(p[1], p[0], NULL, 4), EINVAL);
+	CHECK_ERRNO(sendfile(out, s[0], NULL, 4), EINVAL);
+	CHECK_ERRNO(sendfile(out, root, NULL, 4), EINVAL);
+	CHECK(sendfile(p[1], s[0], NULL, 6) == 6);
+	CHECK(read(p[0], back, 200) == 10 && !memcmp(back, "pipesocket", 10));
+	close(s[0]);
+	close(s[1]);
+	close(root);
 	close(in);
 	close(out);
 	close(p[0]);
