@@ -25,6 +25,8 @@ struct slot {
 static struct abi_ring *ring;
 static struct slot slots[ABI_RING_ENTRIES];
 static unsigned in_flight, next_slot;
+static bool unrung; /* entries from this one on were published without a word to the VMM */
+static uint32_t unrung_from;
 struct hostring_counters hostring_counters;
 static struct waitq slot_waiters = WAITQ_INIT(slot_waiters);
 
@@ -36,7 +38,7 @@ struct sync_request {
 	bool done;
 };
 
-int hostring_submit(const struct abi_sqe *sqe, struct hostring_request *request)
+int hostring_submit_later(const struct abi_sqe *sqe, struct hostring_request *request)
 {
 	if (in_flight == ABI_RING_ENTRIES)
 		return -EAGAIN;
@@ -52,9 +54,31 @@ int hostring_submit(const struct abi_sqe *sqe, struct hostring_request *request)
 	ring->sq[tail % ABI_RING_ENTRIES].cookie = next_slot;
 	__atomic_store_n(&ring->sq_tail, tail + 1, __ATOMIC_RELEASE);
 	next_slot = (next_slot + 1) % ABI_RING_ENTRIES;
-	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* the entry is published before its forerunner is looked for */
-	machine->ring_notify(__atomic_load_n(&ring->sq_head, __ATOMIC_ACQUIRE) != tail);
+	if (!unrung)
+		unrung_from = tail;
+	unrung = true;
 	return 0;
+}
+
+/* The VMM looks again after each entry that it has served: it may have stopped at any of the new ones, not at an older. */
+void hostring_ring(void)
+{
+	uint32_t head;
+
+	if (!unrung)
+		return;
+	unrung = false;
+	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* the entries are published before it is asked how far the VMM is */
+	head = __atomic_load_n(&ring->sq_head, __ATOMIC_ACQUIRE);
+	machine->ring_notify((int32_t)(head - unrung_from) < 0 || head == ring->sq_tail);
+}
+
+int hostring_submit(const struct abi_sqe *sqe, struct hostring_request *request)
+{
+	int rc = hostring_submit_later(sqe, request);
+
+	hostring_ring();
+	return rc;
 }
 
 void hostring_poll(void)
@@ -74,6 +98,7 @@ void hostring_poll(void)
 		request->done(request, cqe.res, cqe.extra);
 		head = ring->cq_head;
 	}
+	hostring_ring();
 }
 
 static void sync_done(struct hostring_request *base, int64_t res, uint64_t extra)

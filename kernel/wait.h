@@ -145,5 +145,8 @@ struct hostring_request {
 	void (*done)(struct hostring_request *request, int64_t res, uint64_t extra);
 };
 int hostring_submit(const struct abi_sqe *sqe, struct hostring_request *request);
+/* The same without a word to the VMM, which hostring_ring() says for all of them: soon, before the kernel lock is dropped. */
+int hostring_submit_later(const struct abi_sqe *sqe, struct hostring_request *request);
+void hostring_ring(void);
 
 #endif

@@ -80,8 +80,8 @@ struct machine {
 	void (*flush_serve)(void);
 
 	int64_t (*host_call)(uint32_t op, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3);
-	/* An entry was published; `behind`: the VMM has not taken an older one yet, and looks again once it has. */
-	void (*ring_notify)(bool behind);
+	/* Entries were published; `seen`: the VMM has them, or is at an older one and looks again once it is done. */
+	void (*ring_notify)(bool seen);
 
 	/* First entry of a task to user mode: regs at the top of its kernel stack. */
 	void (*enter_user)(struct regs *regs) __attribute__((noreturn));

@@ -77,7 +77,7 @@ void frames_send(struct frame_buffer *buffer)
 	sqe.gpa = va_to_pa(frames_header(buffer));
 	sqe.len = sizeof(buffer->header) + buffer->len;
 	buffer->request.done = sent;
-	if (hostring_submit(&sqe, &buffer->request)) {
+	if (hostring_submit_later(&sqe, &buffer->request)) {
 		frames->send_dropped++;
 		kfree(buffer);
 		return;
@@ -98,7 +98,7 @@ static void read_next(struct frame_reader *reader)
 	sqe.gpa = va_to_pa(reader->memory);
 	sqe.len = PAGE_SIZE << READ_ORDER;
 	reader->request.done = received;
-	if (hostring_submit(&sqe, &reader->request))
+	if (hostring_submit_later(&sqe, &reader->request))
 		klog(LOG_ERROR, "network: the host ring is full: no more frames are received");
 }
 
@@ -144,6 +144,7 @@ int frames_start(struct frames *frames)
 	reader->frames = frames;
 	frames->reader = reader;
 	read_next(reader);
+	hostring_ring();
 	return 0;
 }
 

@@ -50,6 +50,7 @@ int frames_start_shared(uint32_t fd, struct frames *(*find)(uint32_t host_index)
 struct frame_buffer *frames_alloc(struct frames *frames, size_t len);
 struct frame_header *frames_header(struct frame_buffer *buffer);
 uint8_t *frames_bytes(struct frame_buffer *buffer);
-void frames_send(struct frame_buffer *buffer); /* takes it over; lost if the host does not take it */
+/* Takes it over; lost if the host does not take it. It goes with hostring_ring(): one word to the VMM for many frames. */
+void frames_send(struct frame_buffer *buffer);
 
 #endif

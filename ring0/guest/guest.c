@@ -45,9 +45,9 @@ static int64_t guest_host_call(uint32_t op, uint64_t a0, uint64_t a1, uint64_t a
 	return call->ret;
 }
 
-static void guest_ring_notify(bool behind)
+static void guest_ring_notify(bool seen)
 {
-	if (behind)
+	if (seen)
 		return;
 	__asm__ volatile("outl %0, %1" ::"a"(0), "d"((uint16_t)ABI_PORT_RING) : "memory");
 }

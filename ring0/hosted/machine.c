@@ -68,7 +68,7 @@ static int64_t hosted_host_call(uint32_t op, uint64_t a0, uint64_t a1, uint64_t 
 	return HOST2(call, &call, 0);
 }
 
-static void hosted_ring_notify(bool behind)
+static void hosted_ring_notify(bool seen)
 {
 	HOST2(ring_notify, 0, 0);
 }

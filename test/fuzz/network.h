@@ -18,7 +18,7 @@ static struct machine fuzz_machine;
 static struct abi_boot fuzz_boot;
 
 /* Every write is taken, no read completes. */
-static void fuzz_ring_notify(bool behind)
+static void fuzz_ring_notify(bool seen)
 {
 	struct abi_ring *ring = pa_to_va(fuzz_boot.ring_gpa);
 

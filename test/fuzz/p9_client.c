@@ -92,7 +92,7 @@ static int64_t reply_to(const uint8_t *request, uint8_t *reply, uint64_t *extra)
 	return p9_finish(&out);
 }
 
-static void fuzz_ring_notify(bool behind)
+static void fuzz_ring_notify(bool seen)
 {
 	struct abi_ring *ring = pa_to_va(fuzz_boot.ring_gpa);
 

@@ -194,6 +194,7 @@ int inet_send_frame(int index, const void *frame, size_t len, const struct socke
 	memcpy(frames_bytes(buffer), frame, len);
 	packet_seen(&(struct packet_frame){.bytes = frame, .len = len, .index = index, .type = PACKET_OUTGOING, .from = from});
 	frames_send(buffer);
+	hostring_ring();
 	return 0;
 }
 

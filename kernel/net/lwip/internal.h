@@ -241,7 +241,7 @@ void tcp_chunk_put(struct tcp_chunk *chunk);
 struct pbuf *tcp_refer(const struct tcp_link *link, const struct pbuf *piece);
 void tcp_release_deferred(struct inet_socket *sock); /* it may be accepted now */
 void tcp_watch(struct inet_socket *sock); /* it has a TCP_USER_TIMEOUT, or has none any more */
-void tcp_end_stalled(uint64_t now);       /* connections whose TCP_USER_TIMEOUT is over */
+void tcp_end_stalled(uint64_t now);       /* connections of this namespace whose TCP_USER_TIMEOUT is over */
 unsigned tcp_linux_state(const struct inet_socket *sock);
 unsigned tcp_linux_state_of(const struct tcp_pcb *pcb);
 

@@ -235,6 +235,7 @@ static void on_timer(struct ktimer *self)
 		loop_drain();
 		next = MIN(next, next_deadline());
 	}
+	hostring_ring();
 	if (next == DEADLINE_NONE)
 		return;
 	soon = next < now + 2 * SLOW_NS;
@@ -252,6 +253,7 @@ void stack_enter(struct net_ns *net)
 void stack_leave(void)
 {
 	loop_drain();
+	hostring_ring();
 	if (soon)
 		return;
 	soon = true;

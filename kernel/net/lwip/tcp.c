@@ -429,7 +429,7 @@ static void end_if_stalled(struct tcp_link *link, uint64_t now)
 {
 	struct tcp_pcb *pcb = link->pcb;
 
-	if (!pcb->unacked && !pcb->unsent)
+	if (link->sock->net != stack_net || (!pcb->unacked && !pcb->unsent))
 		return;
 	if (!link->stalled_since)
 		link->stalled_since = now;

@@ -124,7 +124,7 @@ static inline int64_t carry_message(const struct abi_sqe *sqe, uint64_t *extra)
 	return n;
 }
 
-static inline void test_ring_notify(bool behind)
+static inline void test_ring_notify(bool seen)
 {
 	struct abi_ring *ring = pa_to_va(test_boot.ring_gpa);
 
