@@ -34,11 +34,14 @@ static void start(void)
 	struct socket_address name = {.family = AF_INET, .len = 16, .data = {0, 80}};
 	struct socket_address groups = {.family = AF_NETLINK, .len = sizeof(struct sockaddr_nl)};
 	struct sockaddr_nl all = {.nl_family = AF_NETLINK, .nl_groups = UINT32_MAX};
+	const int strict = 1; /* of the second one of its protocol */
 
 	fuzz_network_start(&network, sizeof(network));
 	for (unsigned i = 0; i < ARRAY_SIZE(protocols); i++)
 		if (netlink_create(SOCK_RAW, protocols[i], &sockets[i]))
 			abort();
+	if (sockets[3]->ops->set_option(sockets[3], SOL_NETLINK, NETLINK_GET_STRICT_CHK, &strict, sizeof(strict)))
+		abort();
 	if (netlink_create(SOCK_RAW, NETLINK_ROUTE, &listener) || inet_create(AF_INET, SOCK_STREAM, 0, &stream))
 		abort();
 	memcpy(&groups, &all, sizeof(all));

@@ -15,6 +15,7 @@
 #include "kernel/net/lwip/counters.h"
 #include "kernel/net/lwip/device.h"
 #include "kernel/net/lwip/hooks.h"
+#include "kernel/net/lwip/multicast.h"
 #include "kernel/net/packet.h"
 
 #define LARGE_MTU 61480u
@@ -348,6 +349,7 @@ static struct net_device *new_device(void)
 
 void device_remove(struct net_device *device)
 {
+	multicast_forget_link(netif_get_index(&device->netif));
 	netif_remove(&device->netif);
 	device->parent = &net_no_device;
 }

@@ -273,6 +273,27 @@ void multicast_leave_all(struct inet_socket *sock)
 		drop(sock, m);
 }
 
+void multicast_forget_link(int index)
+{
+	struct multicast_membership *m, *next;
+	struct group *group, *after;
+	struct inet_socket *sock;
+
+	TAILQ_FOREACH(sock, &inet_sockets, all)
+		SLIST_FOREACH_SAFE(m, &sock->memberships, link, next) {
+			if (m->index != index || sock->net != &first_net_ns)
+				continue;
+			SLIST_REMOVE(&sock->memberships, m, multicast_membership, link);
+			kfree(m);
+		}
+	TAILQ_FOREACH_SAFE(group, &groups, link, after) {
+		if (group->index != index || group->net != &first_net_ns)
+			continue;
+		TAILQ_REMOVE(&groups, group, link);
+		kfree(group);
+	}
+}
+
 /* ---- senders ---- */
 
 static unsigned find_source(const struct multicast_membership *m, const ip_addr_t *source)

@@ -22,6 +22,7 @@ int multicast_source(struct inet_socket *sock, const struct multicast_request *r
 int multicast_set_filter(struct inet_socket *sock, const struct multicast_request *request, bool include, const uint32_t *sources,
 	unsigned count);
 void multicast_leave_all(struct inet_socket *sock);
+void multicast_forget_link(int index); /* it goes, and with it who had joined what there */
 
 /* Whether an interface takes packets to this group. */
 bool multicast_is_member(struct netif *netif, const ip_addr_t *address);
