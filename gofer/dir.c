@@ -247,6 +247,9 @@ static int put_tree(struct trees *trees, struct node *dir, struct p9_str name, u
 	CLEANUP_NODE node = NULL;
 	int error = gofer_node_lookup(dir, name, &node);
 
+	/* Nobody has asked for it yet: no automount is set off, no server that is gone is waited for. */
+	if (!error && node->dev != dir->dev)
+		error = -EXDEV;
 	if (!error)
 		error = put_block(trees, node, name, parent, &entries);
 	while (!error && depth < TREES_DEPTH && p9_next_dirent_attr(&entries, &record)) {
