@@ -9,6 +9,7 @@
 
 #include "cli/cli.h"
 #include "cli/shim/container.h"
+#include "cli/shim/oom.h"
 #include "cli/shim/events.h"
 
 #define ID_LENGTH_MAX 76u /* containerd's */
@@ -68,6 +69,15 @@ struct container *container_find(const char *id)
 			return c;
 	}
 	return NULL;
+}
+
+struct container *container_oldest(void)
+{
+	struct container *c, *oldest = NULL;
+
+	LIST_FOREACH(c, &containers, link)
+		oldest = c;
+	return oldest;
 }
 
 unsigned container_count(void)
@@ -150,6 +160,8 @@ void process_publish(struct process *p)
 	p->status = PROCESS_STOPPED;
 	stdio_end(p->stdio);
 	p->stdio = NULL;
+	if (process_is_init(p))
+		oom_forget(c);
 	if (p->pid)
 		publish_exit(p);
 	answer_waiters(p);
@@ -255,6 +267,7 @@ void process_remove(struct process *process)
 	process->stdio = NULL;
 	fail_waiters(process);
 	if (process_is_init(process)) {
+		oom_forget(process->container);
 		LIST_REMOVE(process->container, link);
 		count--;
 		for (p = LIST_FIRST(&process->container->execs); p; p = next) {

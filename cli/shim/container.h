@@ -28,6 +28,7 @@ enum process_status { /* containerd.v1.types.Status */
 #define ID_MAX 128u
 
 struct container;
+struct oom; /* oom.c */
 
 struct waiter {
 	struct call *call;
@@ -64,6 +65,7 @@ struct container {
 	char *bundle;
 	bool mounted; /* the root file system, by us */
 	bool paused;
+	struct oom *oom; /* NULL: it does not run */
 	LIST_HEAD(, process) execs;
 	LIST_ENTRY(container) link;
 };
@@ -71,6 +73,7 @@ struct container {
 bool container_valid_id(const char *id); /* what containerd allows: letters, digits, and . _ - between them */
 struct container *container_new(const char *id, const char *bundle); /* NULL: no memory */
 struct container *container_find(const char *id);
+struct container *container_oldest(void); /* a pod's first one; there is one */
 unsigned container_count(void);
 struct process *process_new(struct container *container, const char *id); /* of exec; NULL: no memory */
 struct process *process_find(struct container *container, const char *id); /* "": the first one */

@@ -13,6 +13,7 @@
 
 #include "cli/cli.h"
 #include "cli/shim/events.h"
+#include "cli/shim/oom.h"
 #include "cli/shim/log.h"
 #include "cli/shim/mounts.h"
 #include "cli/shim/task.h"
@@ -247,6 +248,8 @@ static void started(struct operation *operation)
 	response.pid = p->pid;
 	publish_start(p);
 	call_reply(operation->call, &response.base);
+	if (process_is_init(p))
+		oom_watch(p->container);
 	p->starting = false;
 	process_publish(p);
 }

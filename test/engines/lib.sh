@@ -44,6 +44,7 @@ engine_setup() {
 		[plugins."io.containerd.grpc.v1.cri"]
 		  sandbox_image = "$pause_image"
 		  disable_tcp_service = true
+		  restrict_oom_score_adj = true
 		  [plugins."io.containerd.grpc.v1.cri".containerd]
 		    snapshotter = "native"
 		    default_runtime_name = "ringfence"
