@@ -8,7 +8,7 @@ bad=0
 allowed() {
 	case $1 in
 	cli) echo "cli platform/platform.h platform/abi gofer/gofer.h" ;;
-	cli/shim) echo "cli/shim cli/cli.h" ;;
+	cli/shim) echo "cli/shim cli/cli.h platform/abi/control.h" ;;
 	platform) echo "platform" ;;
 	gofer/p9) echo "gofer/p9" ;;
 	gofer) echo "gofer" ;;
