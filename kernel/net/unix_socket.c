@@ -388,7 +388,7 @@ void unix_for_each(void (*fn)(void *arg, const struct unix_summary *summary), vo
 			.name_len = sock->name ? sock->name->len - (sock->name->bytes[0] != '\0') : 0,
 		};
 
-		if (sock->net == current->ns->net)
+		if (!current->ns || sock->net == current->ns->net)
 			fn(arg, &summary);
 	}
 }

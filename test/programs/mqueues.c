@@ -283,6 +283,33 @@ static void limits(void)
 	CHECK(status_of(pid) == 7 << 8);
 }
 
+/* What a queue takes is its maker's until it is gone, whether it has a name or not. */
+static int charged_without_a_name(void)
+{
+	struct rlimit limit = {3000, 3000};
+	struct mq_attr attr = {.mq_maxmsg = 10, .mq_msgsize = 100};
+
+	if (setresuid(4321, 4321, 4321) || setrlimit(RLIMIT_MSGQUEUE, &limit))
+		return 2;
+	mqd_t first = mq_open("/charged", O_CREAT | O_RDWR, 0600, &attr);
+	if (first == -1 || mq_unlink("/charged"))
+		return 3;
+	if (mq_open("/charged", O_CREAT | O_RDWR, 0600, &attr) != -1 || errno != EMFILE)
+		return 4;
+	mq_close(first);
+	first = mq_open("/charged", O_CREAT | O_RDWR, 0600, &attr);
+	return first == -1 || mq_unlink("/charged") ? 5 : 7;
+}
+
+static void charges(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(charged_without_a_name());
+	CHECK(status_of(pid) == 7 << 8);
+}
+
 static int open_as_other(mqd_t q)
 {
 	if (setresgid(1234, 1234, 1234) || setresuid(1234, 1234, 1234))
@@ -316,6 +343,7 @@ int main(void)
 	notification();
 	notification_by_thread();
 	limits();
+	charges();
 	permissions();
 	return CHECK_RESULT();
 }

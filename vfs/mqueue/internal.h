@@ -18,6 +18,7 @@ struct mq_message {
 struct mq_queue {
 	struct inode inode;
 	TAILQ_ENTRY(mq_queue) link; /* in its file system, while it has a name */
+	TAILQ_ENTRY(mq_queue) alive; /* in all there are: queue.c */
 	char *name;
 	struct mq_attr attr; /* flags unused: they belong to the open file */
 	TAILQ_HEAD(, mq_message) messages; /* highest priority first, then the oldest */

@@ -24,15 +24,14 @@
 
 /* ---- a queue's life ---- */
 
+static TAILQ_HEAD(, mq_queue) alive = TAILQ_HEAD_INITIALIZER(alive); /* with or without a name, of every namespace */
+
 static uint64_t charged_to(uint32_t user)
 {
-	const struct superblock *sb = current->ns->ipc->mqueue;
 	const struct mq_queue *queue;
 	uint64_t sum = 0;
 
-	if (!sb)
-		return 0;
-	TAILQ_FOREACH(queue, &((const struct mq_sb *)sb->private)->queues, link)
+	TAILQ_FOREACH(queue, &alive, alive)
 		sum += queue->maker == user ? queue->charged : 0;
 	return sum;
 }
@@ -74,6 +73,7 @@ int mqueue_queue_create(struct superblock *sb, uint32_t mode, const struct mq_at
 	queue->attr = (struct mq_attr){.maxmsg = attr->maxmsg, .msgsize = attr->msgsize};
 	queue->charged = charge;
 	queue->maker = maker;
+	TAILQ_INSERT_TAIL(&alive, queue, alive);
 	*out = queue;
 	return 0;
 }
@@ -109,6 +109,7 @@ void mqueue_queue_free(struct mq_queue *queue)
 {
 	struct mq_message *message;
 
+	TAILQ_REMOVE(&alive, queue, alive);
 	notify_nobody(queue);
 	while ((message = TAILQ_FIRST(&queue->messages))) {
 		TAILQ_REMOVE(&queue->messages, message, link);

@@ -282,7 +282,7 @@ int inet_add_address(const struct inet_address *a)
 	int rc;
 
 	if (is_loopback(a->index) && !stack_user_is_first())
-		return is_loopbacks_own(a) ? add_loopback(current->ns->net, a) : -EOPNOTSUPP;
+		return is_loopbacks_own(a) ? add_loopback(stack_user_net(), a) : -EOPNOTSUPP;
 	if (is_loopback(a->index))
 		return -EOPNOTSUPP;
 	if (!device)
@@ -441,7 +441,7 @@ int inet_set_link(int index, bool up)
 	struct net_device *device = device_by_index(index);
 
 	if (is_loopback(index) && !stack_user_is_first())
-		return set_loopback(current->ns->net, up);
+		return set_loopback(stack_user_net(), up);
 	if (is_loopback(index))
 		return up ? 0 : -EOPNOTSUPP;
 	if (!device)

@@ -144,10 +144,14 @@ static inline void stack_select(struct net_ns *net)
 	if (stack_net != net)
 		stack_switch(net);
 }
-/* Does the current task see the first one: who asks for links, routes and neighbours. */
+/* The current task's: who asks for links, routes and neighbours, which only the first has. */
+static inline struct net_ns *stack_user_net(void)
+{
+	return current && current->ns ? current->ns->net : &first_net_ns; /* the kernel's own tasks see the first */
+}
 static inline bool stack_user_is_first(void)
 {
-	return !current || !current->ns || current->ns->net == &first_net_ns;
+	return stack_user_net() == &first_net_ns;
 }
 /* The sockets of that namespace. */
 #define INET_FOREACH(sock)                            \

@@ -423,7 +423,7 @@ void inet_for_each_group(int index, int family, void (*fn)(void *arg, const stru
 	struct group *group;
 	ip_addr_t all;
 
-	stack_select(current->ns->net);
+	stack_select(stack_user_net());
 	netif = netif_get_by_index((u8_t)index);
 	if (!netif)
 		return;

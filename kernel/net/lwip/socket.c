@@ -130,7 +130,7 @@ int inet_create(int family, int type, int protocol, struct socket **out)
 	ops = choose(family, type, &protocol, &error);
 	if (!ops)
 		return error;
-	stack_select(current->ns->net);
+	stack_select(stack_user_net());
 	sock = inet_alloc(family, type, protocol);
 	if (!sock)
 		return -ENOMEM;
@@ -221,7 +221,7 @@ void inet_for_each(void (*fn)(void *arg, const struct inet_summary *summary), vo
 {
 	struct inet_socket *sock;
 
-	stack_select(current->ns->net);
+	stack_select(stack_user_net());
 	INET_FOREACH(sock)
 		tell_socket(sock, fn, arg);
 	tell_left(tcp_active_pcbs, fn, arg);

@@ -35,7 +35,7 @@ void inet_for_each_device(void (*fn)(void *arg, const struct inet_device *device
 
 	fill_device(&loop_netif, NULL, &out);
 	if (!stack_user_is_first())
-		out.up = current->ns->net->loop_up;
+		out.up = stack_user_net()->loop_up;
 	fn(arg, &out);
 	if (inet_is_shown())
 		shown_for_each_device(fn, arg);
@@ -114,7 +114,7 @@ static void tell_addresses6(const struct netif *netif, const struct net_device *
 
 void inet_for_each_address(void (*fn)(void *arg, const struct inet_address *address), void *arg)
 {
-	const struct net_ns *net = current->ns->net;
+	const struct net_ns *net = stack_user_net();
 
 	if (net->loop_has4)
 		tell_address4(&loop_netif, NULL, fn, arg);
@@ -164,7 +164,7 @@ int inet_route_to(int family, const uint8_t *to, struct inet_route *out)
 
 	if (inet_is_shown())
 		return -EOPNOTSUPP; /* the host knows */
-	stack_select(current->ns->net);
+	stack_select(stack_user_net());
 	route = device_route((uint8_t)family, to);
 	address_from_bytes(family, to, &address);
 	ip_addr_copy(from, *(family == AF_INET6 ? IP6_ADDR_ANY : IP4_ADDR_ANY));
