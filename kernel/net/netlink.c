@@ -19,7 +19,6 @@
 #define MAX_REQUEST 32768u
 #define QUEUE_MAX (4u * 1024 * 1024) /* a dump of 10,000 sockets */
 #define ERROR_PAYLOAD_MAX 900u
-#define SOL_NETLINK 270
 
 static TAILQ_HEAD(, netlink_socket) all_sockets = TAILQ_HEAD_INITIALIZER(all_sockets);
 static const struct socket_ops netlink_ops;

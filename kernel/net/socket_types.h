@@ -22,6 +22,7 @@
 
 #define SOL_SOCKET 1
 #define SOL_PACKET 263
+#define SOL_NETLINK 270
 #define SCM_RIGHTS 1
 #define SCM_CREDENTIALS 2
 #define SCM_PIDFD 4

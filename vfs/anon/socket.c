@@ -30,7 +30,6 @@
 #include "vfs/calls.h"
 #include "vfs/xfer.h"
 
-#define SOL_NETLINK 270
 static const struct file_ops socket_file_ops;
 
 struct socket *socket_of(const struct file *file)
