@@ -1,6 +1,6 @@
 /*
- * The VMM's part of the control channel (platform/abi/control.h): lets the runtime
- * command in, carries its requests to the sentry and the sentry's replies back.
+ * The VMM's part of the control channel (platform/abi/control.h): carries the runtime command's requests to the
+ * sentry and the sentry's replies back. control_client.c has the connections.
  *
  * control_init() before the jail, control_start() makes the thread that owns the listening
  * socket and the connections. control_receive() is the ring operation, control_send() the
@@ -14,90 +14,12 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "platform/abi/control.h"
-#include "platform/io.h"
-#include "platform/watchdog.h"
+#include "platform/control_parts.h"
 
-#define CLIENTS 24u
-#define CLIENT_REQUESTS 8u /* open at once, of one client */
-#define REQUESTS 64u
-#define INCOMING 8u
-#define OUTGOING 24u
-#define CLIENT_OUTGOING 4u
 #define FLUSH_MS 1000
-
-struct client {
-	int fd; /* -1: free */
-	unsigned requests, outgoing;
-};
-
-struct request {
-	bool used, cancelled;
-	bool answered; /* an EXEC: kept until its client goes, for the process that it started */
-	uint32_t generation, op, client, theirs;
-};
-
-struct message {
-	struct message *next;
-	uint8_t *bytes; /* CONTROL_MAX, with its head */
-	size_t length;
-	unsigned client; /* outgoing */
-};
-
-struct message_list {
-	struct message *head, **tail;
-};
-
-struct control {
-	struct vmm *vmm;
-	pthread_t thread;
-	int wake; /* eventfd */
-	/* The control thread's own. */
-	struct client clients[CLIENTS];
-	/* Everything below: under lock. */
-	pthread_mutex_t lock;
-	struct watchdog watchdog;
-	bool ping; /* is to be sent */
-	pthread_cond_t drained;
-	struct request requests[REQUESTS];
-	struct message incoming[INCOMING], outgoing[OUTGOING];
-	struct message *free_incoming, *free_outgoing;
-	struct message_list ready, unsent;
-	struct io_request *receiver; /* the sentry's outstanding ring operation */
-};
-
-static struct message *list_pop(struct message_list *list)
-{
-	struct message *message = list->head;
-
-	if (message && !(list->head = message->next))
-		list->tail = &list->head;
-	return message;
-}
-
-static void list_push(struct message_list *list, struct message *message)
-{
-	message->next = NULL;
-	*list->tail = message;
-	list->tail = &message->next;
-}
-
-static void give_back(struct message **list, struct message *message)
-{
-	message->next = *list;
-	*list = message;
-}
-
-/* ---- to the sentry ---- */
-
-static uint32_t number_of(const struct control *control, const struct request *request)
-{
-	return request->generation << 8 | (uint32_t)(request - control->requests);
-}
 
 static void request_free(struct request *request)
 {
@@ -133,8 +55,7 @@ static size_t make_ping(uint8_t *to)
 	return sizeof(head);
 }
 
-/* Completes the sentry's receive, if it has one and there is something. The lock is held. True: posted. */
-static bool deliver(struct control *control)
+bool control_deliver_locked(struct control *control)
 {
 	struct io_request *receiver = control->receiver;
 	size_t length;
@@ -177,7 +98,7 @@ void control_receive(struct io_service *io, struct io_request *request, uint64_t
 	bool busy = control->receiver;
 	if (!busy) {
 		control->receiver = request;
-		if (deliver(control))
+		if (control_deliver_locked(control))
 			poke(control); /* a buffer is free: read on */
 	}
 	pthread_mutex_unlock(&control->lock);
@@ -244,222 +165,6 @@ int control_send(struct vmm *vmm, uint64_t gpa, uint64_t length)
 	return error;
 }
 
-/* ---- clients ---- */
-
-static void drop_client(struct control *control, unsigned index)
-{
-	struct client *client = &control->clients[index];
-	struct message_list kept = {NULL, &kept.head};
-	struct message *message;
-
-	close(client->fd);
-	pthread_mutex_lock(&control->lock);
-	client->fd = -1;
-	for (unsigned i = 0; i < REQUESTS; i++) {
-		if (control->requests[i].used && !control->requests[i].cancelled && control->requests[i].client == index)
-			control->requests[i].cancelled = true;
-	}
-	while ((message = list_pop(&control->unsent))) {
-		if (message->client == index)
-			give_back(&control->free_outgoing, message);
-		else
-			list_push(&kept, message);
-	}
-	control->unsent = kept;
-	if (!kept.head)
-		control->unsent.tail = &control->unsent.head;
-	client->requests = client->outgoing = 0;
-	bool posted = deliver(control);
-	pthread_mutex_unlock(&control->lock);
-	if (posted)
-		io_notify(control->vmm->io);
-}
-
-static void accept_client(struct control *control)
-{
-	struct ucred peer;
-	socklen_t length = sizeof(peer);
-	unsigned index = 0;
-	int fd = accept4(control->vmm->options->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-
-	if (fd < 0)
-		return;
-	while (index < CLIENTS && control->clients[index].fd >= 0)
-		index++;
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0 ||
-	    (peer.uid != 0 && peer.uid != control->vmm->options->owner)) {
-		vmm_log(VMM_LOG_WARNING, "control: a connection of another user was refused");
-		close(fd);
-	} else if (index == CLIENTS) {
-		vmm_log(VMM_LOG_WARNING, "control: more than %u connections: one was refused", CLIENTS);
-		close(fd);
-	} else {
-		control->clients[index] = (struct client){.fd = fd};
-	}
-}
-
-/* What the descriptor at `place` of a CONTROL_NETWORK is. */
-static uint32_t network_kind(const struct control_header *head, unsigned place)
-{
-	if (!(head->flags & CONTROL_LATER) || place > 1)
-		return ABI_FILE_FRAMES;
-	return place == 0 ? ABI_FILE_NEWS : ABI_FILE_LINKS;
-}
-
-/* Descriptors of a request go to the sentry's table. The rest are closed. 0 or -errno. */
-static int take_fds(struct control *control, struct msghdr *header, struct control_header *head)
-{
-	unsigned count = 0;
-	int error = 0;
-
-	memset(head->fds, 0xff, sizeof(head->fds));
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c; c = CMSG_NXTHDR(header, c)) {
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-			continue;
-		for (size_t i = 0; i < (c->cmsg_len - CMSG_LEN(0)) / sizeof(int); i++) {
-			int fd, index;
-			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
-			if (error || count == CONTROL_FDS)
-				index = -EMFILE;
-			else if (head->op == CONTROL_CREATE && count == 3)
-				index = channel_add(control->vmm->io, fd);
-			else if (head->op == CONTROL_NETWORK)
-				index = fds_add_network(control->vmm, fd, network_kind(head, count));
-			else
-				index = fds_add_stdio(control->vmm, fd);
-			if (index < 0) {
-				close(fd);
-				error = index;
-			} else {
-				head->fds[count++] = (uint32_t)index;
-			}
-		}
-	}
-	return error;
-}
-
-/* The sentry will not hear of them. */
-static void forget_fds(struct control *control, const struct control_header *head)
-{
-	for (unsigned i = 0; i < CONTROL_FDS; i++) {
-		if (head->fds[i] == CONTROL_NO_FD)
-			continue;
-		if (head->op == CONTROL_CREATE && i == 3)
-			channel_close(control->vmm->io, head->fds[i]);
-		else
-			fds_close(control->vmm, head->fds[i]);
-	}
-}
-
-/* A request gets a number of ours. The lock is held. NULL: too many. */
-static struct request *open_request(struct control *control, unsigned index, const struct control_header *head)
-{
-	if (control->clients[index].requests == CLIENT_REQUESTS)
-		return NULL;
-	for (unsigned i = 0; i < REQUESTS; i++) {
-		struct request *request = &control->requests[i];
-		if (request->used)
-			continue;
-		request->used = true;
-		request->client = index;
-		request->op = head->op;
-		request->theirs = head->request;
-		control->clients[index].requests++;
-		return request;
-	}
-	return NULL;
-}
-
-/* One packet of a client into `message`. 1: a request is in it, 0: nothing there, -1: the client broke off or the rules. */
-static int read_request(struct control *control, unsigned index, struct message *message)
-{
-	union {
-		struct cmsghdr head;
-		uint8_t bytes[CMSG_SPACE(sizeof(int) * (CONTROL_FDS + 4))];
-	} ancillary;
-	struct iovec iov = {message->bytes, CONTROL_MAX};
-	struct msghdr header = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &ancillary,
-		.msg_controllen = sizeof(ancillary)};
-	struct control_header head = {0};
-	struct request *request = NULL;
-	ssize_t n = recvmsg(control->clients[index].fd, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return 0;
-	if (n > 0)
-		memcpy(&head, message->bytes, (size_t)n < sizeof(head) ? (size_t)n : sizeof(head));
-	int error = n > 0 ? take_fds(control, &header, &head) : 0;
-	if (n >= (ssize_t)sizeof(head) && !error && !(header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) &&
-	    head.len == (size_t)n - sizeof(head) && head.op >= CONTROL_CREATED && head.op < CONTROL_OPS && head.op != CONTROL_CANCEL) {
-		pthread_mutex_lock(&control->lock);
-		request = open_request(control, index, &head);
-		pthread_mutex_unlock(&control->lock);
-	}
-	if (!request) {
-		if (n > 0)
-			forget_fds(control, &head);
-		return -1;
-	}
-	head.request = number_of(control, request);
-	head.error = 0;
-	memcpy(message->bytes, &head, sizeof(head));
-	message->length = (size_t)n;
-	return 1;
-}
-
-static void serve_client(struct control *control, unsigned index)
-{
-	struct message *message;
-
-	pthread_mutex_lock(&control->lock);
-	message = control->free_incoming;
-	if (message)
-		control->free_incoming = message->next;
-	pthread_mutex_unlock(&control->lock);
-	if (!message)
-		return;
-	int got = read_request(control, index, message);
-	bool posted = false;
-	pthread_mutex_lock(&control->lock);
-	if (got > 0) {
-		list_push(&control->ready, message);
-		posted = deliver(control);
-	} else {
-		give_back(&control->free_incoming, message);
-	}
-	pthread_mutex_unlock(&control->lock);
-	if (posted)
-		io_notify(control->vmm->io);
-	if (got < 0)
-		drop_client(control, index);
-}
-
-/* Sends what clients take. */
-static void send_replies(struct control *control)
-{
-	struct message_list kept = {NULL, &kept.head};
-	struct message *message;
-
-	pthread_mutex_lock(&control->lock);
-	while ((message = list_pop(&control->unsent))) {
-		struct client *client = &control->clients[message->client];
-		struct iovec iov = {message->bytes, message->length};
-		struct msghdr header = {.msg_iov = &iov, .msg_iovlen = 1};
-		if (sendmsg(client->fd, &header, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && (errno == EAGAIN || errno == ENOBUFS)) {
-			list_push(&kept, message);
-			continue;
-		}
-		client->outgoing--; /* sent, or the client is gone, which its poll tells */
-		give_back(&control->free_outgoing, message);
-	}
-	control->unsent = kept;
-	if (!kept.head) {
-		control->unsent.tail = &control->unsent.head;
-		pthread_cond_broadcast(&control->drained);
-	}
-	pthread_mutex_unlock(&control->lock);
-}
-
 /* Tells whoever follows events. The lock is held. */
 static void tell_stuck(struct control *control, unsigned seconds)
 {
@@ -482,7 +187,7 @@ static void watch(struct control *control)
 	switch (watchdog_turn(&control->watchdog, control->vmm)) {
 	case WATCHDOG_PING:
 		control->ping = true;
-		posted = deliver(control);
+		posted = control_deliver_locked(control);
 		break;
 	case WATCHDOG_STUCK:
 		tell_stuck(control, control->watchdog.seconds);
@@ -517,17 +222,17 @@ static void control_turn(struct control *control)
 		return;
 	if ((fds[0].revents & POLLIN) && read(control->wake, &count, sizeof(count)) < 0)
 		return;
-	send_replies(control);
+	control_send_replies(control);
 	for (unsigned i = 0; i < CLIENTS; i++) {
 		if (fds[i + 2].fd < 0 || control->clients[i].fd != fds[i + 2].fd)
 			continue;
 		if (fds[i + 2].revents & POLLIN)
-			serve_client(control, i);
+			control_serve_client(control, i);
 		else if (fds[i + 2].revents & (POLLHUP | POLLERR))
-			drop_client(control, i);
+			control_drop_client(control, i);
 	}
 	if (fds[1].revents & POLLIN)
-		accept_client(control);
+		control_accept_client(control);
 }
 
 static void *control_main(void *arg)
