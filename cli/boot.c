@@ -113,42 +113,20 @@ static void set(struct boot *boot, int option)
 	}
 }
 
-static void become_gofer(const struct boot *boot, int socket)
-{
-	char words[CONTAINER_MAX_TREES][16], ids[CONTAINER_IDS_TEXT];
-	char *argv[CONTAINER_MAX_TREES + 5] = {"ringfence", "gofer", "3", ids};
-	int fds[CONTAINER_MAX_TREES + 1] = {socket};
-	unsigned count = (unsigned)strlen(boot->trees);
-
-	for (unsigned i = 0; i < count; i++) {
-		snprintf(words[i], sizeof(words[i]), "%u:%s", 4 + i, boot->trees[i] == 'r' ? "ro" : "rw");
-		argv[4 + i] = words[i];
-		fds[1 + i] = boot->trees_fd + (int)i;
-	}
-	snprintf(ids, sizeof(ids), "ids=%s", boot->ids);
-	signal(SIGPIPE, SIG_IGN);
-	dup2(ERROR_FD, STDERR_FILENO);
-	sandbox_become(fds, count + 1, argv);
-}
-
 static int start_gofer(struct boot *boot)
 {
-	int p9[2];
+	struct gofer_start start = {.count = (unsigned)strlen(boot->trees), .ids = boot->ids, .errors = ERROR_FD};
 
-	if (strlen(boot->trees) > CONTAINER_MAX_TREES)
+	if (start.count > CONTAINER_MAX_TREES)
 		return cli_error("too many trees");
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, p9) < 0)
-		return cli_error("socketpair: %s", strerror(errno));
-	pid_t pid = sandbox_fork();
-	if (pid == 0) {
-		become_gofer(boot, p9[0]);
-		_exit(1);
+	for (unsigned i = 0; i < start.count; i++) {
+		start.fds[i] = boot->trees_fd + (int)i;
+		start.readonly[i] = boot->trees[i] == 'r';
 	}
-	close(p9[0]);
-	for (unsigned i = 0; i < strlen(boot->trees); i++)
-		close(boot->trees_fd + (int)i);
-	boot->vmm.gofer_fd = p9[1];
-	return pid < 0 ? cli_error("gofer: fork: %s", strerror(errno)) : 0;
+	pid_t pid = sandbox_start_gofer(&start, &boot->vmm.gofer_fd);
+	for (unsigned i = 0; i < start.count; i++)
+		close(start.fds[i]);
+	return pid < 0;
 }
 
 int command_boot(int argc, char **argv)

@@ -122,7 +122,7 @@ void strings_end(struct strings *strings);
 char *container_copy(const char *text);
 struct container_mount *container_mount_add(struct container *container);
 
-/* Its mappings as the gofer takes them: an argument. oci_ids.c */
+/* Its mappings as the gofer takes them: "u:INSIDE:HOST:SIZE,g:...". oci_ids.c */
 void container_ids(const struct container *container, char *text, size_t size);
 
 /* config_blob.c: the records of platform/abi/config.h; malloc'ed. Always succeeds or ends the command. */

@@ -12,21 +12,16 @@
 
 int engine_config_read(struct engine_config *config, const char *path)
 {
-	AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	struct stat st;
+	const char *why;
 
-	*config = (struct engine_config){.path = path, .text = calloc(1, FILE_MAX + 1)};
-	if (!config->text)
-		return cli_error("out of memory");
-	if (fd < 0)
-		return errno == ENOENT ? 0 : cli_error("%s: %s", path, strerror(errno));
-	config->exists = true;
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > FILE_MAX)
-		return cli_error("%s: not a regular file of at most %d bytes", path, FILE_MAX);
-	ssize_t n = read(fd, config->text, FILE_MAX);
-	if (n < 0)
-		return cli_error("%s: %s", path, strerror(errno));
-	return strlen(config->text) == (size_t)n ? 0 : cli_error("%s: a zero byte in the file", path);
+	*config = (struct engine_config){.path = path, .text = file_read(path, FILE_MAX, &why)};
+	config->exists = config->text != NULL;
+	if (config->exists)
+		return 0;
+	if (errno != ENOENT)
+		return cli_error("%s: %s", path, why);
+	config->text = strdup("");
+	return config->text ? 0 : cli_error("out of memory");
 }
 
 /* The file beside it that becomes it, with the old one's rights: a descriptor, or -1. */

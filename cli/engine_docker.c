@@ -114,7 +114,7 @@ int engine_docker(struct engine_config *config, const struct engine_runtime *run
 	struct json json = {.file = config->path, .what = "daemon.json"};
 	yajl_val runtimes = NULL, chosen;
 
-	if (strspn(config->text, " \t\r\n") != strlen(config->text) && json_read_as(&json, config->path, "daemon.json"))
+	if (config->text[strspn(config->text, " \t\r\n")] && json_parse(&json, config->path, json.what, config->text))
 		return 1;
 	if (json.root && json_object(&json, json.root, "runtimes", "runtimes", &runtimes))
 		return 1;

@@ -8,6 +8,53 @@
 #include "cli/cli.h"
 #include "cli/files.h"
 
+/* Until `room` bytes or the end of the file: how many, or -1. */
+static ssize_t read_all(int fd, char *text, size_t room)
+{
+	size_t length = 0;
+
+	while (length < room) {
+		ssize_t n = read(fd, text + length, room - length);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -1;
+		if (n == 0)
+			break;
+		length += (size_t)n;
+	}
+	return (ssize_t)length;
+}
+
+char *file_read(const char *path, size_t max, const char **why)
+{
+	AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	AUTO_FREE char *text = NULL;
+	struct stat st;
+	char *whole;
+
+	*why = NULL;
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return *why = strerror(errno), NULL;
+	errno = 0;
+	if (!S_ISREG(st.st_mode))
+		return *why = "not a regular file", NULL;
+	if (st.st_size < 0 || (size_t)st.st_size > max)
+		return *why = "too large", NULL;
+	text = malloc((size_t)st.st_size + 1);
+	if (!text)
+		return *why = "out of memory", NULL;
+	ssize_t n = read_all(fd, text, (size_t)st.st_size);
+	if (n < 0)
+		return *why = strerror(errno), NULL;
+	text[n] = '\0';
+	if (strlen(text) != (size_t)n)
+		return *why = "a zero byte in the file", NULL;
+	whole = text;
+	text = NULL;
+	return whole;
+}
+
 int file_copy(const char *from, const char *to)
 {
 	AUTO_FD int in = open(from, O_RDONLY | O_CLOEXEC);

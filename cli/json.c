@@ -1,11 +1,9 @@
 /* Bounded JSON reading: see json.h. */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "cli/cli.h"
+#include "cli/files.h"
 #include "cli/json.h"
 
 #define FILE_MAX (8u << 20)
@@ -20,36 +18,6 @@ int json_error(const struct json *json, const char *property, const char *format
 	vsnprintf(reason, sizeof(reason), format, args);
 	va_end(args);
 	return cli_error("%s: %s: %s%s%s", json->what, json->file, property, property[0] ? ": " : "", reason);
-}
-
-static int read_file(struct json *json, const char *path, char **text)
-{
-	AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	struct stat st;
-	size_t length = 0;
-
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return json_error(json, "", "%s", strerror(errno));
-	if (!S_ISREG(st.st_mode))
-		return json_error(json, "", "not a regular file");
-	if (st.st_size > FILE_MAX)
-		return json_error(json, "", "too large");
-	size_t room = (size_t)st.st_size;
-	*text = malloc(room + 1);
-	if (!*text)
-		return json_error(json, "", "out of memory");
-	while (length < room) {
-		ssize_t n = read(fd, *text + length, room - length);
-		if (n < 0)
-			return json_error(json, "", "%s", strerror(errno));
-		if (n == 0)
-			break;
-		length += (size_t)n;
-	}
-	(*text)[length] = '\0';
-	if (strlen(*text) != length)
-		return json_error(json, "", "a zero byte in the file");
-	return 0;
 }
 
 /* What yajl's tree does not bear: deep nesting (it frees by recursion), and \u0000, which would end a string. */
@@ -83,13 +51,19 @@ int json_read(struct json *json, const char *path)
 
 int json_read_as(struct json *json, const char *path, const char *what)
 {
-	AUTO_FREE char *text = NULL;
+	const char *why;
+	AUTO_FREE char *text = file_read(path, FILE_MAX, &why);
+
+	*json = (struct json){.file = path, .what = what};
+	return text ? json_parse(json, path, what, text) : json_error(json, "", "%s", why);
+}
+
+int json_parse(struct json *json, const char *path, const char *what, const char *text)
+{
 	char message[512] = "";
 
-	json->file = path;
-	json->what = what;
-	json->root = NULL;
-	if (read_file(json, path, &text) || check_text(json, text))
+	*json = (struct json){.file = path, .what = what};
+	if (check_text(json, text))
 		return 1;
 	json->root = yajl_tree_parse(text, message, sizeof(message));
 	if (!json->root) {

@@ -21,6 +21,8 @@ struct json {
 /* A config.json; or a file of another kind, named in messages. */
 int json_read(struct json *json, const char *path);
 int json_read_as(struct json *json, const char *path, const char *what);
+/* The same of a text that came from there. */
+int json_parse(struct json *json, const char *path, const char *what, const char *text);
 /* "config.json: FILE: PROPERTY: reason"; returns 1. */
 int json_error(const struct json *json, const char *property, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

@@ -113,6 +113,45 @@ fail:
 	cli_error("starting the sandbox's processes: %s", strerror(errno));
 }
 
+/* In the child. */
+static void become_gofer(const struct gofer_start *start, int socket)
+{
+	char words[CONTAINER_MAX_TREES][16], ids[CONTAINER_IDS_TEXT + 4];
+	char *argv[CONTAINER_MAX_TREES + 5] = {"ringfence", "gofer", "3", ids};
+	int fds[CONTAINER_MAX_TREES + 1] = {socket};
+
+	snprintf(ids, sizeof(ids), "ids=%s", start->ids);
+	for (unsigned i = 0; i < start->count; i++) {
+		snprintf(words[i], sizeof(words[i]), "%u:%s", FIRST_FD + 1 + i, start->readonly[i] ? "ro" : "rw");
+		argv[4 + i] = words[i];
+		fds[1 + i] = start->fds[i];
+	}
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	signal(SIGPIPE, SIG_IGN);
+	if (start->errors >= 0)
+		dup2(start->errors, STDERR_FILENO);
+	sandbox_become(fds, start->count + 1, argv);
+}
+
+pid_t sandbox_start_gofer(const struct gofer_start *start, int *socket)
+{
+	int p9[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, p9) < 0)
+		return cli_error("socketpair: %s", strerror(errno)), -1;
+	pid_t pid = sandbox_fork();
+	if (pid == 0) {
+		become_gofer(start, p9[0]);
+		_exit(1);
+	}
+	close(p9[0]);
+	*socket = p9[1];
+	if (pid > 0)
+		return pid;
+	close(p9[1]);
+	return cli_error("gofer: fork: %s", strerror(errno)), -1;
+}
+
 /* The uid of the sandbox, by this process' number on the host, which /proc tells. */
 static unsigned jail_uid(void)
 {
@@ -127,7 +166,7 @@ static void become_boot(const struct container *c, const struct launch_options *
 {
 	int fds[CONTAINER_MAX_TREES + FIXED_FDS + 2];
 	char words[12][48], state[4120], trees[CONTAINER_MAX_TREES + 16] = "--trees=", root[4096];
-	char ids[CONTAINER_IDS_TEXT + 2] = "--";
+	char ids[CONTAINER_IDS_TEXT + 6] = "--ids=";
 	char *argv[24] = {"ringfence"};
 	unsigned count = 4, argc = 1, word = 0;
 
@@ -158,7 +197,7 @@ static void become_boot(const struct container *c, const struct launch_options *
 		strcat(trees, c->trees[i].readonly ? "r" : "w");
 	}
 	argv[argc++] = trees;
-	container_ids(c, ids + 2, sizeof(ids) - 2);
+	container_ids(c, ids + 6, sizeof(ids) - 6);
 	argv[argc++] = ids;
 	if (global.debug)
 		argv[argc++] = "--debug";

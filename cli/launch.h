@@ -55,6 +55,18 @@ pid_t sandbox_fork(void);
  */
 void sandbox_become(const int *fds, unsigned count, char **argv);
 
+/* What a container's gofer serves, and for whom. */
+struct gofer_start {
+	int fds[CONTAINER_MAX_TREES]; /* the trees: O_PATH */
+	bool readonly[CONTAINER_MAX_TREES];
+	unsigned count;
+	const char *ids; /* the container's mappings: container_ids() */
+	int errors;      /* its standard error, or -1: this process's own */
+};
+
+/* Starts it as a child in a pid namespace of its own: its number and, in *socket, where it speaks 9P; -1 after a message. */
+pid_t sandbox_start_gofer(const struct gofer_start *start, int *socket);
+
 /* sentry.elf, from beside the command or where it is installed: a descriptor, or -1 after a message. */
 int sandbox_open_image(void);
 

@@ -82,8 +82,9 @@ int oci_load_ids(struct oci *oci, yajl_val linux_part)
 
 void container_ids(const struct container *c, char *text, size_t size)
 {
-	size_t used = (size_t)snprintf(text, size, "ids=");
+	size_t used = 0;
 
+	text[0] = '\0';
 	for (size_t i = 0; i < c->id_map_count && used < size; i++) {
 		const struct config_id_map *map = &c->id_maps[i];
 		used += (size_t)snprintf(text + used, size - used, "%s%c:%u:%u:%u", i ? "," : "", map->kind == CONFIG_ID_MAP_UID ? 'u' : 'g',

@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -105,31 +104,17 @@ int pod_check(struct state *state, const struct container *container, const char
 /* In the proxy: the container's own gofer. Its socket, or -1 after a message. */
 static int start_gofer(const struct container *c, pid_t *pid)
 {
-	char words[CONTAINER_MAX_TREES][16], ids[CONTAINER_IDS_TEXT];
-	char *argv[CONTAINER_MAX_TREES + 5] = {"ringfence", "gofer", "3", ids};
-	int fds[CONTAINER_MAX_TREES + 1], p9[2];
+	char ids[CONTAINER_IDS_TEXT];
+	struct gofer_start start = {.count = (unsigned)c->tree_count, .ids = ids, .errors = -1};
+	int socket = -1;
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, p9) < 0)
-		return cli_error("socketpair: %s", strerror(errno)), -1;
 	container_ids(c, ids, sizeof(ids));
-	fds[0] = p9[0];
 	for (size_t i = 0; i < c->tree_count; i++) {
-		snprintf(words[i], sizeof(words[i]), "%zu:%s", 4 + i, c->trees[i].readonly ? "ro" : "rw");
-		argv[4 + i] = words[i];
-		fds[1 + i] = c->trees[i].fd;
+		start.fds[i] = c->trees[i].fd;
+		start.readonly[i] = c->trees[i].readonly;
 	}
-	*pid = sandbox_fork();
-	if (*pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		signal(SIGPIPE, SIG_IGN);
-		sandbox_become(fds, (unsigned)c->tree_count + 1, argv);
-		_exit(1);
-	}
-	close(p9[0]);
-	if (*pid > 0)
-		return p9[1];
-	close(p9[1]);
-	return cli_error("gofer: fork: %s", strerror(errno)), -1;
+	*pid = sandbox_start_gofer(&start, &socket);
+	return socket;
 }
 
 /* The container is made in the sandbox: a connection to that, or -1 after a message. */
