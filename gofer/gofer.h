@@ -40,6 +40,7 @@ struct gofer_options {
 	size_t tree_count;
 	struct gofer_id_maps uids, gids; /* of the container */
 	uint32_t uid, gid; /* run as, in the jail; 0: stay what we are */
+	bool left_network; /* the caller is in no network namespace of the host's, and we stay in its */
 	bool no_jail;      /* tests only: serve without giving anything up */
 };
 

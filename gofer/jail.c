@@ -150,7 +150,7 @@ static int private_mounts(void)
 	return syscall(SYS_mount, "none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ? fail("make private", "/") : 0;
 }
 
-static int enter_namespaces(struct gofer *g)
+static int enter_namespaces(struct gofer *g, const struct gofer_options *options)
 {
 	int error;
 
@@ -158,7 +158,7 @@ static int enter_namespaces(struct gofer *g)
 	error = detach_trees(g);
 	if (error)
 		return error;
-	if (unshare(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET))
+	if (unshare(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | (options->left_network ? 0 : CLONE_NEWNET)))
 		return fail("leave", "the host's namespaces");
 	error = private_mounts();
 	if (error)
@@ -297,7 +297,7 @@ int gofer_jail_enter(struct gofer *g, const struct gofer_options *options)
 
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0))
 		return fail("prepare", "the process");
-	error = enter_namespaces(g);
+	error = enter_namespaces(g, options);
 	if (!error)
 		error = close_others(g);
 	if (!error)

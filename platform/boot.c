@@ -2,9 +2,10 @@
  * Starts a sandbox in this process and ends it: what `ringfence boot` calls.
  *
  * Order: check the host, choose the platform, jail_prepare() while there is one thread,
- * memory, image, boot information, descriptors, the I/O service, the platform's start(),
- * then jail_enter(), then run() until vmm_end(). After jail_enter() nothing here opens,
- * maps or creates anything. A failure before it returns -errno after one line on stderr.
+ * memory, image, boot information, descriptors, the I/O service, the platform's start()
+ * (hosted, inside the walls and beside the I/O threads), then jail_enter(), then run()
+ * until vmm_end(). After jail_enter() nothing here opens, maps or creates anything. A
+ * failure before it returns -errno after one line on stderr.
  */
 #include <asm/hwcap2.h>
 #include <cpuid.h>
@@ -127,7 +128,6 @@ static int fill_boot(struct vmm *vmm)
 	if (getrandom(boot->seed, sizeof(boot->seed), 0) != sizeof(boot->seed))
 		return -errno;
 	fill_cpu(boot);
-	clock_sample(&boot->clock);
 	vmm->calls = vmm_gpa(&vmm->memory, GPA(calls), sizeof(struct abi_call) * ABI_MAX_CPUS);
 	vmm->boot_gpa = boot_gpa;
 	vmm->boot = boot;
@@ -171,23 +171,34 @@ static int vmm_init(struct vmm *vmm)
 	return error ? fail("I/O service", error) : 0;
 }
 
+/* Those that serve; they put their filters on while the platform starts. */
+static int start_threads(struct vmm *vmm)
+{
+	sigset_t set;
+	int error;
+
+	/* Only the main thread takes SIGCHLD, where it wants it: the others' filters know no wait4. */
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	error = io_start(vmm);
+	if (!error)
+		error = control_start(vmm);
+	return error ? fail("I/O threads", error) : 0;
+}
+
 static int start_and_run(struct vmm *vmm)
 {
 	bool hosted = vmm->platform->machine == ABI_MACHINE_HOSTED;
 	int error = vmm_init(vmm);
 
-	if (error || (hosted && (error = jail_walls(vmm))))
+	if (error || (hosted && ((error = jail_walls(vmm)) || (error = start_threads(vmm)))))
 		return error;
 	error = vmm->platform->start(vmm);
 	if (error)
 		return fail(vmm->platform->name, error);
-	if (!hosted && (error = jail_walls(vmm)))
+	if (!hosted && ((error = jail_walls(vmm)) || (error = start_threads(vmm))))
 		return error;
-	error = io_start(vmm);
-	if (!error)
-		error = control_start(vmm);
-	if (error)
-		return fail("I/O threads", error);
 	error = jail_enter(vmm);
 	if (error)
 		return error; /* it has said why */

@@ -2,7 +2,7 @@
  * The host's clocks for the sentry: one sample of TSC, monotonic, boot and real time,
  * and the TSC's rate.
  *
- * clock_sample() is called at the start and by the `clock` host call, on any thread. The
+ * clock_sample() is called when the sentry is let loose and by the `clock` host call, on any thread. The
  * first rate comes from what the kernel itself computed (the perf user page,
  * perf_event_open(2), time_mult and time_shift), else from a short measurement; once the
  * sandbox has run for a while, from the longest stretch seen, which follows a slewed clock.
@@ -89,17 +89,15 @@ static uint64_t rate_measure(void)
 void clock_begin(void)
 {
 	read_pair(&clock_start);
+	clock_hz = rate_from_kernel();
+	clock_first = clock_start;
 }
 
 void clock_sample(struct abi_clock *clock)
 {
 	pthread_mutex_lock(&clock_lock);
-	if (clock_hz == 0) {
-		clock_hz = rate_from_kernel();
-		if (clock_hz == 0)
-			clock_hz = rate_measure();
-		read_pair(&clock_first);
-	}
+	if (clock_hz == 0)
+		clock_hz = rate_measure();
 	read_pair(clock);
 	int64_t stretch = clock->monotonic_ns - clock_first.monotonic_ns;
 	if (stretch > REFINE_NS)

@@ -2,8 +2,8 @@
  * The threads that are a hosted sentry's CPUs, for every platform without KVM.
  *
  * hosted_start() makes one host thread a sentry CPU, pinned to a core of its own; each
- * prepares itself (timer, alternate stack, what the platform needs) and waits. After the
- * jail hosted_run() lets CPU 0 call the sentry's entry; hosted_cpu_start() the others.
+ * prepares itself (timer, alternate stack, what the platform needs), puts its filter on and
+ * waits. Once all have, hosted_run() lets CPU 0 call the sentry's entry; hosted_cpu_start() the others.
  * The sentry never returns: when the container has ended, CPU threads park where they
  * next come out of the sentry, and the process's exit ends them.
  */
@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "platform/hosted.h"
+#include "platform/internal.h"
 
 #define CPU_STACK (1024u * 1024u)
 #define MAPPINGS_USUAL 65530u /* vm.max_map_count where it is not told */
@@ -27,6 +28,7 @@ struct host_cpu host_cpus[ABI_MAX_CPUS];
 __thread struct host_cpu *host_self;
 const struct hosted_kind *hosted_kind;
 
+static pthread_mutex_t prepare_lock = PTHREAD_MUTEX_INITIALIZER;
 static uint32_t run_over; /* hosted_stop() was called (futex) */
 
 int64_t hosted_call(struct abi_call *call)
@@ -124,9 +126,14 @@ static void *thread_main(void *arg)
 	struct host_cpu *h = arg;
 	void (*entry)(const struct abi_boot *boot, uint64_t cpu);
 
+	/* One after the other: a stub must not see another CPU's half-made pages. */
+	pthread_mutex_lock(&prepare_lock);
 	h->error = thread_prepare(h);
+	pthread_mutex_unlock(&prepare_lock);
+	if (!h->error)
+		h->error = jail_filter(h->vmm, hosted_kind->role);
 	wake_set(&h->prepared);
-	if (jail_thread(h->vmm, hosted_kind->role))
+	if (h->error)
 		wake_park();
 	wake_wait(&h->started);
 	entry = (void (*)(const struct abi_boot *, uint64_t))h->vmm->entry;
@@ -189,18 +196,21 @@ int hosted_start(struct vmm *vmm, const struct hosted_kind *kind)
 		error = -pthread_create(&h->thread, &attr, thread_main, h);
 		if (error)
 			return error;
-		wake_wait(&h->prepared); /* one after the other: a stub must not see another CPU's half-made pages */
-		if (h->error)
-			return h->error;
 	}
 	vmm->boot->hosted = kind->table;
 	vmm->boot->stub_mappings = mappings_limit();
-	vmm_log(VMM_LOG_INFO, "%s: %u CPUs, %u bytes of FPU state", kind->name, vmm->cpus, vmm->boot->xsave_size);
 	return 0;
 }
 
 int hosted_run(struct vmm *vmm)
 {
+	for (unsigned i = 0; i < vmm->cpus; i++) {
+		wake_wait(&host_cpus[i].prepared);
+		if (host_cpus[i].error)
+			return host_cpus[i].error;
+	}
+	vmm_log(VMM_LOG_INFO, "%s: %u CPUs, %u bytes of FPU state", hosted_kind->name, vmm->cpus, vmm->boot->xsave_size);
+	clock_sample(&vmm->boot->clock); /* last: by now its rate has mostly been measured without waiting for that */
 	wake_set(&host_cpus[0].started);
 	wake_wait(&run_over);
 	return 0;

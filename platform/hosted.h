@@ -48,7 +48,7 @@ extern struct host_cpu host_cpus[ABI_MAX_CPUS];
 extern __thread struct host_cpu *host_self;
 #define HOSTED_WAKE_SIGNAL (SIGRTMIN + 1)
 
-/* hosted.c. Make the CPUs' threads, one after the other prepared: 0 or -errno. */
+/* hosted.c. Make the CPUs' threads, which prepare themselves one after the other: 0 or -errno. hosted_run() waits for them. */
 int hosted_start(struct vmm *vmm, const struct hosted_kind *kind);
 /* Members of platform_ops. hosted_run() returns after hosted_stop(). */
 int hosted_run(struct vmm *vmm);

@@ -4,9 +4,10 @@
  *
  * jail_prepare() comes first, while there is one thread (namespaces and no_new_privs are
  * then inherited by all). jail_walls() empties the root and changes the uid: hosted before
- * the platform starts, so that the stubs are inside too; in the guest after it, because it
- * opens /dev/kvm. jail_enter() on the main thread then lets every thread, waiting in
- * jail_thread(), put its own filter on. After that no path can be opened.
+ * the platform starts, so that the stubs are inside too, and the old root goes on a thread
+ * of its own meanwhile; in the guest after it, because it opens /dev/kvm, and for all threads.
+ * Within the walls each thread puts its filter on when it is ready (jail_filter()) and waits
+ * (jail_thread()) until jail_enter() on the main thread. After that no path can be opened.
  * The pid namespace is made by the command, because a process cannot move itself.
  */
 #include <errno.h>
@@ -28,7 +29,10 @@
 
 static pthread_mutex_t gate_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t gate = PTHREAD_COND_INITIALIZER;
-static bool gate_open;
+static enum { STAGE_START, STAGE_WALLED, STAGE_OPEN } stage; /* under gate_lock */
+static pthread_t sweeper;
+static bool sweeping;
+static int sweep_error; /* the sweeper's, until it is joined */
 static bool own_mounts; /* this process has a mount namespace of its own */
 
 static int fail(const char *what)
@@ -36,6 +40,22 @@ static int fail(const char *what)
 	int error = -errno;
 	vmm_log(VMM_LOG_ERROR, "boot: jail: %s: %s", what, strerror(errno));
 	return error;
+}
+
+static void reach(int reached)
+{
+	pthread_mutex_lock(&gate_lock);
+	stage = reached;
+	pthread_cond_broadcast(&gate);
+	pthread_mutex_unlock(&gate_lock);
+}
+
+static void wait_for(int wanted)
+{
+	pthread_mutex_lock(&gate_lock);
+	while ((int)stage < wanted)
+		pthread_cond_wait(&gate, &gate_lock);
+	pthread_mutex_unlock(&gate_lock);
 }
 
 static bool write_file(const char *path, const char *text)
@@ -109,8 +129,19 @@ int jail_prepare(struct vmm *vmm)
 	return own_mounts ? private_mounts() : 0;
 }
 
-/* A tmpfs becomes the root and everything else goes away; then it is sealed. */
-static int empty_root(void)
+/* Lets go of the host's root, which waits for a grace period of the host's kernel, and seals the new one. */
+static void *sweep(void *error)
+{
+	*(int *)error = 0;
+	if (umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
+		*(int *)error = fail("leaving the host's root");
+	else if (mount(NULL, "/", NULL, MS_REMOUNT | MS_RDONLY | MS_BIND | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
+		*(int *)error = fail("read-only root");
+	return NULL;
+}
+
+/* A tmpfs becomes the root. Where we are the only thread, another one lets all else go, for which jail_enter() waits. */
+static int empty_root(bool alone)
 {
 	static const char *const places[] = {"/tmp", "/run", "/dev", "/proc", "/var", "/etc"};
 	const char *place = NULL;
@@ -123,11 +154,10 @@ static int empty_root(void)
 		return fail("tmpfs for the empty root");
 	if (syscall(SYS_pivot_root, ".", ".") < 0)
 		return fail("pivot_root");
-	if (umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
-		return fail("leaving the host's root");
-	if (mount(NULL, "/", NULL, MS_REMOUNT | MS_RDONLY | MS_BIND | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
-		return fail("read-only root");
-	return 0;
+	sweeping = alone && pthread_create(&sweeper, NULL, sweep, &sweep_error) == 0;
+	if (!sweeping)
+		sweep(&sweep_error);
+	return sweeping ? 0 : sweep_error;
 }
 
 /* All but those that the host's sockets need (--network=host, and only what the container has). */
@@ -140,56 +170,58 @@ static int drop_capabilities(uint32_t kept)
 	return syscall(SYS_capset, &header, sets) < 0 ? -errno : 0;
 }
 
-static int change_user(const struct vmm_options *options)
+static int change_user(const struct vmm_options *options, bool alone)
 {
 	/* Nothing could regain one under no_new_privs; and nothing should be able to name one. */
 	for (unsigned long cap = 0; prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == 0; cap++)
 		;
 	if (options->uid == 0 || geteuid() != 0)
 		return 0;
-	if (setgroups(0, NULL) < 0)
-		return fail(errno == EPERM ? "setgroups: the user namespace has no user of its own for a sandbox" : "setgroups");
+	if (alone) /* glibc's functions would change the sweeper too, and wait for it */
+		return syscall(SYS_setgroups, 0, NULL) < 0 || syscall(SYS_setresgid, options->gid, options->gid, options->gid) < 0 ||
+			syscall(SYS_setresuid, options->uid, options->uid, options->uid) < 0 ? fail("the sandbox's user") : 0;
 	/* glibc changes every thread of the process. */
-	if (setresgid(options->gid, options->gid, options->gid) < 0)
-		return fail("setresgid");
-	if (setresuid(options->uid, options->uid, options->uid) < 0)
-		return fail("setresuid");
+	if (setgroups(0, NULL) < 0 || setresgid(options->gid, options->gid, options->gid) < 0 ||
+	    setresuid(options->uid, options->uid, options->uid) < 0)
+		return fail("the sandbox's user");
 	return 0;
 }
 
 int jail_walls(struct vmm *vmm)
 {
+	bool alone = vmm->platform->machine == ABI_MACHINE_HOSTED; /* in the guest the CPUs' threads are there */
 	int error;
 
-	if (own_mounts && (error = empty_root()) < 0)
+	if (own_mounts && (error = empty_root(alone)) < 0)
 		return error;
-	if ((error = change_user(vmm->options)) < 0)
+	if ((error = change_user(vmm->options, alone)) < 0)
 		return error;
 	/* Changing the uid cleared it. */
 	if (!vmm->options->detached && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
 		return fail("PR_SET_PDEATHSIG");
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return fail("PR_SET_DUMPABLE");
+	reach(STAGE_WALLED);
 	return 0;
 }
 
 int jail_enter(struct vmm *vmm)
 {
-	pthread_mutex_lock(&gate_lock);
-	gate_open = true;
-	pthread_cond_broadcast(&gate);
-	pthread_mutex_unlock(&gate_lock);
-	return jail_thread(vmm, JAIL_MAIN);
+	if (sweeping) {
+		pthread_join(sweeper, NULL);
+		sweeping = false;
+		if (sweep_error)
+			return sweep_error;
+	}
+	reach(STAGE_OPEN);
+	return jail_filter(vmm, JAIL_MAIN);
 }
 
-int jail_thread(struct vmm *vmm, enum jail_role role)
+int jail_filter(struct vmm *vmm, enum jail_role role)
 {
 	int error;
 
-	pthread_mutex_lock(&gate_lock);
-	while (!gate_open)
-		pthread_cond_wait(&gate, &gate_lock);
-	pthread_mutex_unlock(&gate_lock);
+	wait_for(STAGE_WALLED);
 	error = drop_capabilities(role == JAIL_MAIN || role == JAIL_IO || role == JAIL_CONTROL ? 0 : vmm->options->network_caps);
 	if (error == 0)
 		error = filters_load(role, vmm->options->host_network);
@@ -197,5 +229,14 @@ int jail_thread(struct vmm *vmm, enum jail_role role)
 		vmm_log(VMM_LOG_ERROR, "boot: jail: filter: %s", strerror(-error));
 		vmm_end(vmm, 255 << 8);
 	}
+	return error;
+}
+
+int jail_thread(struct vmm *vmm, enum jail_role role)
+{
+	int error = jail_filter(vmm, role);
+
+	if (error == 0)
+		wait_for(STAGE_OPEN);
 	return error;
 }

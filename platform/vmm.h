@@ -122,7 +122,9 @@ int fds_close(struct vmm *vmm, uint32_t index);
 /* jail.c. Empty root, own uid, no capabilities, no_new_privs; then the main thread's filter. */
 enum jail_role { JAIL_MAIN, JAIL_IO, JAIL_VCPU, JAIL_PTRACE_CPU, JAIL_SYSTRAP_CPU, JAIL_CONTROL, JAIL_ROLES };
 int jail_enter(struct vmm *vmm);
-/* Every other thread calls this first: waits for jail_enter(), then puts its own filter on. 0 or -errno. */
+/* Puts this thread's filter on, once the walls are there: it is ready. 0 or -errno, and the sandbox ends. */
+int jail_filter(struct vmm *vmm, enum jail_role role);
+/* Every other thread calls this first, unless something else tells it when to begin: that, and waits for jail_enter(). */
 int jail_thread(struct vmm *vmm, enum jail_role role);
 
 /* boot.c. The container ended, or the sandbox failed: status is a wait status. Any thread. */

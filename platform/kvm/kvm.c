@@ -17,6 +17,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "platform/internal.h"
 #include "platform/kvm/kvm.h"
 
 static struct kvm_platform_state the_state = {.kvm = -1, .vm = -1, .completion_fd = -1,
@@ -233,6 +234,7 @@ static int kvm_run(struct vmm *vmm)
 {
 	struct kvm_platform_state *state = vmm->platform_private;
 
+	clock_sample(&vmm->boot->clock); /* last: by now its rate has mostly been measured without waiting for that */
 	pthread_mutex_lock(&state->lock);
 	state->running = true;
 	pthread_cond_broadcast(&state->changed);

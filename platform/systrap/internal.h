@@ -127,6 +127,7 @@ struct st_cpu {
 	struct vmm *vmm;
 	unsigned cpu;
 	pthread_mutex_t lock;
+	uint8_t *exchange; /* its part of the exchange file: a slot each */
 	struct stub slot[STUB_SLOTS];
 	struct stub *bucket[STUB_BUCKETS];
 	struct stub *last; /* own thread: the stub used last */

@@ -71,13 +71,22 @@ static int slots_map(struct st_cpu *c)
 	if (base == MAP_FAILED)
 		return -errno;
 	madvise(base, STUB_SLOTS * SLOT_SIZE, MADV_DONTFORK);
-	for (unsigned i = 0; i < STUB_SLOTS; i++) {
-		c->slot[i].cpu = c->cpu;
-		c->slot[i].place = first + (uint64_t)i * SLOT_SIZE;
-		c->slot[i].orders = (struct st_orders *)(base + (uint64_t)i * SLOT_SIZE);
-		c->slot[i].area = (struct st_area *)(base + (uint64_t)i * SLOT_SIZE + ST_ORDERS_SIZE);
-	}
+	c->exchange = base;
 	return 0;
+}
+
+/* A slot's first use: most never have one, and their pages need not be touched. False: it has been used. */
+static bool slot_open(struct st_cpu *c, struct stub *s)
+{
+	uint64_t at = (uint64_t)(s - c->slot) * SLOT_SIZE;
+
+	if (s->area)
+		return false;
+	s->cpu = c->cpu;
+	s->place = (uint64_t)c->cpu * STUB_SLOTS * SLOT_SIZE + at;
+	s->orders = (struct st_orders *)(c->exchange + at);
+	s->area = (struct st_area *)(c->exchange + at + ST_ORDERS_SIZE);
+	return true;
 }
 
 /* ---- in the child, until it jumps to its code page ---- */
@@ -304,6 +313,7 @@ pid_t strap_make_master(struct st_cpu *c)
 
 	if (error)
 		return error;
+	slot_open(c, m);
 	m->state = STUB_LIVE;
 	m->pid = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
 	if (m->pid < 0)
@@ -333,10 +343,12 @@ static struct stub *slot_find(struct st_cpu *c)
 	return NULL; /* the others are dying still */
 }
 
-static void slot_clean(struct stub *s)
+static void slot_clean(struct st_cpu *c, struct stub *s)
 {
-	memset(s->area, 0, sizeof(*s->area));
-	memset((void *)s->orders, 0, ORD_LIST);
+	if (!slot_open(c, s)) { /* else it is zero */
+		memset(s->area, 0, sizeof(*s->area));
+		memset((void *)s->orders, 0, ORD_LIST);
+	}
 	strap_frame_reset(s);
 	s->orders->fsgsbase = st_fsgsbase;
 	s->pid = s->tid = 0;
@@ -366,7 +378,7 @@ static bool make_post(struct st_cpu *c)
 	s = slot_find(c);
 	if (!s)
 		return false;
-	slot_clean(s);
+	slot_clean(c, s);
 	s->state = STUB_MAKING;
 	*slot_pid(c, s) = 0;
 	order_put(s, 0, SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0);

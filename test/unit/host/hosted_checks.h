@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "platform/abi/hosted.h"
-#include "platform/vmm.h"
+#include "platform/internal.h"
 
 #define PAGE 4096u
 #define CODE 0x400000u
@@ -78,7 +78,11 @@ bool io_busy(struct vmm *v)
 	return false;
 }
 
-int jail_thread(struct vmm *v, enum jail_role role)
+void clock_sample(struct abi_clock *clock)
+{
+}
+
+int jail_filter(struct vmm *v, enum jail_role role)
 {
 	return 0;
 }
