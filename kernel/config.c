@@ -267,6 +267,8 @@ static int decode_record(const struct config_record *record, const uint8_t *payl
 		return flag(record, &config->wait_start);
 	case CONFIG_HOST_SOCKETS:
 		return fixed(record, payload, &config->host_sockets, sizeof(config->host_sockets));
+	case CONFIG_PASSED_FDS:
+		return fixed(record, payload, &config->passed_fds, sizeof(config->passed_fds));
 	case CONFIG_DEVICE:
 		return decode_device(record, payload, &config->devices[config->device_count++]);
 	case CONFIG_ID_MAP:

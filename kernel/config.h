@@ -57,6 +57,7 @@ struct container_config {
 	struct container_filter *filters;
 	unsigned filter_count;
 	uint32_t host_sockets; /* CONFIG_HOST_SOCKETS; 0: none */
+	uint32_t passed_fds;
 	bool terminal, strace, no_new_privs, debug, wait_start;
 	bool has_terminal_size, has_cwd, has_umask;
 	struct config_winsize terminal_size;

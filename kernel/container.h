@@ -17,6 +17,7 @@
 #include "kernel/cgroup.h"
 #include "kernel/config.h"
 #include "kernel/wait.h"
+#include "platform/abi/control.h"
 
 struct console; /* vfs/tty */
 struct fs_context;
@@ -73,7 +74,7 @@ struct launch {
 	struct container *container;
 	struct container_config config; /* of a process started in a running container; else unused */
 	bool first;                     /* the container's first process */
-	uint32_t fds[3];                /* of its standard files, if not the first */
+	uint32_t fds[CONTROL_FDS];      /* of its standard files or its terminal, then those passed to it, if not the first */
 	uint32_t request;               /* CONTROL_EXEC's number */
 	bool bound;
 	struct console *console;

@@ -45,8 +45,7 @@ int control_exec(const struct control_target *to, const struct control_header *h
 	launch->container = to->container;
 	launch->request = header->request;
 	launch->bound = header->flags & CONTROL_BOUND;
-	for (unsigned i = 0; i < 3; i++)
-		launch->fds[i] = header->fds[i];
+	memcpy(launch->fds, header->fds, sizeof(launch->fds));
 	rc = launch_process(launch);
 	if (rc == 0)
 		return 0; /* control_launched() goes on */

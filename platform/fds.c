@@ -1,6 +1,6 @@
 /*
- * The table of descriptors that the sentry names by index: 0, 1 and 2 are the
- * container's stdio, the others were donated by the gofer or by the runtime command.
+ * The table of descriptors that the sentry names by index: 0, 1 and 2 are the container's stdio, then come those that
+ * the command's caller passed in; the others were donated by the gofer or by the runtime command.
  *
  * fds_init() once; then fds_add() when a gofer reply carried a descriptor, fds_add_stdio() and
  * fds_add_network() when the runtime command sent one, fds_get() for each operation, fds_close() by the
@@ -47,8 +47,21 @@ static uint32_t kind_of(int fd)
 	return S_ISDIR(st.st_mode) ? 0 : ABI_FILE_STREAM;
 }
 
+/* One of those that the container has from the start. */
+static void fill(struct fd_slot *slot, int fd)
+{
+	uint32_t kind = fd < 0 ? 0 : kind_of(fd);
+
+	if (kind == 0)
+		return; /* the container has no such descriptor */
+	slot->kind = kind;
+	slot->flags = (uint32_t)fcntl(fd, F_GETFL);
+	slot->fd = fd;
+}
+
 int fds_init(struct vmm *vmm)
 {
+	const struct vmm_options *options = vmm->options;
 	struct fd_table *table = malloc(sizeof(*table));
 
 	if (!table)
@@ -56,16 +69,11 @@ int fds_init(struct vmm *vmm)
 	pthread_mutex_init(&table->lock, NULL);
 	for (uint32_t i = 0; i < ABI_MAX_FDS; i++)
 		table->slots[i] = (struct fd_slot){.fd = -1, .next_free = i + 1};
-	table->first_free = 3;
-	for (uint32_t i = 0; i < 3; i++) {
-		int fd = vmm->options->stdio[i];
-		uint32_t kind = fd < 0 ? 0 : kind_of(fd);
-		if (kind == 0)
-			continue; /* the container has no such descriptor */
-		table->slots[i].kind = kind;
-		table->slots[i].flags = (uint32_t)fcntl(fd, F_GETFL);
-		table->slots[i].fd = fd;
-	}
+	for (uint32_t i = 0; i < 3; i++)
+		fill(&table->slots[i], options->stdio[i]);
+	for (uint32_t i = 0; i < options->passed_count; i++)
+		fill(&table->slots[3 + i], options->passed_fd + (int)i);
+	table->first_free = 3 + options->passed_count;
 	vmm->fds = table;
 	return 0;
 }

@@ -33,7 +33,9 @@ struct vmm_options {
 	bool detached;          /* lives on when the process that started it has gone */
 	int control_fd;         /* the command's end: struct vmm_control messages; it closes: the sandbox ends. -1: none */
 	int stdio[3];           /* the container's stdin, stdout, stderr */
-	bool own_network;       /* this process is in the container's network namespace and stays there */
+	int passed_fd;          /* the first of further descriptors for it, which follow each other */
+	unsigned passed_count;
+	bool own_network;       /* this process has left the host's network namespace, and stays where it is */
 	bool host_network;      /* the process stays in its network namespace and serves socket calls there */
 	uint32_t network_caps;  /* of CAP_NET_BIND_SERVICE and CAP_NET_RAW, as bits: kept for that */
 	const void *config;     /* platform/abi/config.h records */

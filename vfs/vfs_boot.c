@@ -273,6 +273,21 @@ static int open_stdio(const uint32_t *fds)
 	return 0;
 }
 
+/* Those that the runtime's caller passed in are 3 and up; `count` of them are donated descriptors from `fds` on, or from `first`. */
+static int open_passed(uint32_t count, const uint32_t *fds, uint32_t first)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		struct file *file;
+		int rc = hostfd_open(fds ? fds[i] : first + i, &file);
+
+		if (!rc)
+			rc = install(file, (int)(3 + i));
+		if (rc)
+			return failed("open", "a descriptor that was passed in", rc);
+	}
+	return 0;
+}
+
 /* As runc has it: made for a container's first process, and expected to be there by those that come later. */
 static int enter_cwd(const struct container_config *config, bool make)
 {
@@ -309,6 +324,8 @@ int vfs_boot(struct container *c, struct task *init)
 		rc = open_terminal(&c->console, c->fds[0], c->fds[1], config);
 	else if (!rc)
 		rc = open_stdio(c->fds);
+	if (!rc && config->passed_fds)
+		rc = c->id || config->passed_fds > CONFIG_MAX_PASSED ? -EINVAL : open_passed(config->passed_fds, NULL, 3);
 	if (!rc)
 		init->fs->umask = config->umask & 0777;
 	return rc;
@@ -317,6 +334,7 @@ int vfs_boot(struct container *c, struct task *init)
 int vfs_enter(struct launch *launch, struct task *task)
 {
 	const struct container_config *config = &launch->config;
+	unsigned own = config->terminal ? 1 : 3; /* descriptors that are not passed on as they are */
 	int rc = launch->container->fs ? 0 : -ESRCH;
 
 	if (!rc)
@@ -331,6 +349,8 @@ int vfs_enter(struct launch *launch, struct task *task)
 		rc = open_terminal(&launch->console, launch->fds[0], launch->fds[0], config);
 	else if (!rc)
 		rc = open_stdio(launch->fds);
+	if (!rc && config->passed_fds)
+		rc = config->passed_fds > CONTROL_FDS - own ? -EINVAL : open_passed(config->passed_fds, launch->fds + own, 0);
 	task->fs->umask = (config->has_umask ? config : &launch->container->config)->umask & 0777;
 	return rc;
 }

@@ -51,6 +51,7 @@ enum config_type {
 	CONFIG_ID_MAP = 54,        /* struct config_id_map: of the container's user namespace; repeated */
 	CONFIG_HOOK = 55,          /* struct config_hook, then its strings, each with its end: run before execve, in order */
 	CONFIG_HOOK_STATE = 56,    /* string: what hooks read on standard input */
+	CONFIG_PASSED_FDS = 57,    /* u32: descriptors 3 and up of the first process are as many donated ones, see below */
 };
 
 struct config_user {
@@ -99,6 +100,12 @@ struct config_hook {
 
 /* In config_mount's flags, beside MS_*: what the mountpoint holds is copied into the new file system. */
 #define CONFIG_MOUNT_COPY_UP (1ull << 32)
+
+/*
+ * CONFIG_PASSED_FDS, at most so many. Of a sandbox's first container they are the donated descriptors 3 and up; of a
+ * process that CONTROL_EXEC starts those that come after its standard files.
+ */
+#define CONFIG_MAX_PASSED 64u
 
 #define CONFIG_ROOT_READONLY 1u
 #define CONFIG_ROOT_OVERLAY 2u /* an overlay whose upper layer is in sandbox memory */

@@ -42,9 +42,9 @@ enum control_op {
 	CONTROL_KILL = 3,
 	/*
 	 * Configuration records (platform/abi/config.h) of a process to start in a container: ARG, ENV, CWD, USER,
-	 * GROUP, CAPS, RLIMIT, NO_NEW_PRIVS, UMASK, OOM_SCORE_ADJ, TERMINAL, TERMINAL_SIZE, SECCOMP. Without CAPS and
+	 * GROUP, CAPS, RLIMIT, NO_NEW_PRIVS, UMASK, OOM_SCORE_ADJ, TERMINAL, TERMINAL_SIZE, SECCOMP, PASSED_FDS. Without CAPS and
 	 * RLIMIT: those of the container's first process as it was configured.
-	 * Descriptors: stdin, stdout, stderr; with TERMINAL one, which is a terminal in raw mode. They stay open in the
+	 * Descriptors: stdin, stdout, stderr; with TERMINAL one, which is a terminal in raw mode; then those passed on. They stay open in the
 	 * VMM until the sentry closes them (fd_close), at the latest when the process has gone and its output is written.
 	 * Answered with struct control_started when the program runs, or with why not.
 	 * A container that is created and not started takes it too: so startContainer hooks run inside, before START.
