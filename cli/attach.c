@@ -10,6 +10,7 @@
 #include "cli/attach.h"
 #include "cli/cli.h"
 #include "cli/control.h"
+#include "cli/preserve_fds.h"
 #include "cli/terminal.h"
 
 /* Numbers of requests: whose reply is whose. */
@@ -19,11 +20,16 @@ int attach_start(struct attach *attach, const struct state *state, const struct 
 {
 	size_t length;
 	AUTO_FREE void *blob = config_blob_process(process, &length);
+	unsigned own = attach->terminal >= 0 ? 1 : 3;
+	int fds[CONTROL_FDS];
 	struct control_request request = {.op = CONTROL_EXEC, .flags = CONTROL_BOUND, .payload = blob, .length = length,
-		.fds = attach->fds, .fd_count = attach->terminal >= 0 ? 1 : 3};
+		.fds = fds, .fd_count = own + process->passed.count};
 	struct control_started started = {0};
 	struct control_reply reply;
 
+	memcpy(fds, attach->fds, own * sizeof(int));
+	for (unsigned i = 0; i < process->passed.count; i++)
+		fds[own + i] = 3 + (int)i;
 	attach->channel = control_open(state);
 	if (attach->channel < 0)
 		return 1;
@@ -33,6 +39,7 @@ int attach_start(struct attach *attach, const struct state *state, const struct 
 	else if (reply.length >= sizeof(started))
 		memcpy(&started, reply.payload, sizeof(started));
 	control_reply_free(&reply);
+	preserve_fds_close(&process->passed);
 	attach->pid = started.pid;
 	return error ? 1 : 0;
 }

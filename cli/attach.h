@@ -7,6 +7,9 @@
 
 #include "cli/container.h"
 #include "cli/state.h"
+#include "platform/abi/control.h"
+
+#define ATTACH_MAX_PASSED (CONTROL_FDS - 3u)
 
 struct attach {
 	int signals;  /* of foreground_signals() */
@@ -16,7 +19,7 @@ struct attach {
 	uint32_t pid; /* in the container */
 };
 
-/* Starts it. 0 once its program runs, or 1 after a message. */
+/* Starts it; its passed descriptors are closed here then. 0 once its program runs, or 1 after a message. */
 int attach_start(struct attach *attach, const struct state *state, const struct container *process);
 /* Until it has ended: its exit status. */
 int attach_wait(struct attach *attach);

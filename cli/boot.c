@@ -7,6 +7,8 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <malloc.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -21,7 +23,8 @@
 
 enum { IMAGE_FD = 3, CONFIG_FD, LIFELINE_FD, ERROR_FD };
 enum { OPT_LOG = 256, OPT_LISTEN, OPT_OWNER, OPT_CPUS, OPT_MEMORY, OPT_USER, OPT_STATE, OPT_DEBUG, OPT_DETACHED, OPT_HELD,
-	OPT_CONSOLE, OPT_WATCHDOG, OPT_TREES_FD, OPT_TREES, OPT_IDS, OPT_OWN_NETWORK, OPT_HOST_NETWORK };
+	OPT_CONSOLE, OPT_WATCHDOG, OPT_TREES_FD, OPT_TREES, OPT_IDS, OPT_OWN_NETWORK, OPT_HOST_NETWORK,
+	OPT_PASSED_FD, OPT_PASSED };
 
 static const struct option options[] = {
 	{"log-fd", required_argument, NULL, OPT_LOG},
@@ -41,6 +44,8 @@ static const struct option options[] = {
 	{"ids", required_argument, NULL, OPT_IDS},
 	{"own-network", no_argument, NULL, OPT_OWN_NETWORK},
 	{"host-network", required_argument, NULL, OPT_HOST_NETWORK},
+	{"passed-fd", required_argument, NULL, OPT_PASSED_FD},
+	{"passed", required_argument, NULL, OPT_PASSED},
 	{NULL, 0, NULL, 0},
 };
 
@@ -104,6 +109,12 @@ static void set(struct boot *boot, int option)
 		vmm->host_network = true;
 		vmm->network_caps = (uint32_t)value;
 		break;
+	case OPT_PASSED_FD:
+		vmm->passed_fd = (int)value;
+		break;
+	case OPT_PASSED:
+		vmm->passed_count = (unsigned)value;
+		break;
 	case OPT_TREES:
 		boot->trees = optarg;
 		break;
@@ -115,7 +126,8 @@ static void set(struct boot *boot, int option)
 
 static int start_gofer(struct boot *boot)
 {
-	struct gofer_start start = {.count = (unsigned)strlen(boot->trees), .ids = boot->ids, .errors = ERROR_FD};
+	struct gofer_start start = {.count = (unsigned)strlen(boot->trees), .ids = boot->ids, .errors = ERROR_FD,
+		.left_network = boot->vmm.own_network};
 
 	if (start.count > CONTAINER_MAX_TREES)
 		return cli_error("too many trees");
@@ -137,6 +149,7 @@ int command_boot(int argc, char **argv)
 	int option;
 	struct stat st;
 
+	mallopt(M_ARENA_MAX, 1); /* its threads allocate next to nothing */
 	while ((option = getopt_long(argc, argv, "+", options, NULL)) != -1) {
 		if (option == '?')
 			return 1;
@@ -149,6 +162,8 @@ int command_boot(int argc, char **argv)
 	if (boot.vmm.config == MAP_FAILED)
 		return cli_error("configuration: %s", strerror(errno));
 	close(CONFIG_FD);
+	if (!boot.vmm.own_network && !boot.vmm.host_network)
+		boot.vmm.own_network = unshare(CLONE_NEWNET) == 0; /* one for both: making one takes long */
 	if (start_gofer(&boot))
 		return 1;
 	setsid(); /* keys typed at the command's terminal are for the command, which passes them on */

@@ -11,6 +11,7 @@
 #include "cli/cgroup.h"
 #include "cli/cgroup_parts.h"
 #include "cli/cli.h"
+#include "cli/rootless.h"
 
 #define REMOVE_TRIES 200
 #define REMOVE_PAUSE_NS 10000000
@@ -112,25 +113,47 @@ static int list_missing(const char *directory, void *arg)
 	return 0;
 }
 
-int cgroup_plan(const struct container *container, const char *id, struct cgroup *cgroup, struct strings *to_make)
+static int plan(const struct container *container, const char *id, bool systemd, struct cgroup *cgroup)
 {
 	const struct container_limits *limits = &container->limits;
 	char path[PATH_MAX], whole[PATH_MAX];
 
 	memset(cgroup, 0, sizeof(*cgroup));
-	if (global.no_cgroups && limits->any)
-		cli_warning("linux.resources: without control groups only memory, tasks and whole CPUs are limited");
-	if (global.no_cgroups || (!limits->path && !limits->any))
+	if (!systemd && !limits->path && !limits->any)
 		return 0;
-	if (group_path(limits, id, path) || find_mounts(limits, cgroup))
+	if (find_mounts(limits, cgroup))
+		return 1;
+	if (systemd)
+		return cgroup_systemd_plan(container, id, cgroup);
+	if (group_path(limits, id, path))
 		return 1;
 	for (unsigned i = 0; i < cgroup->count; i++) {
 		if (snprintf(whole, sizeof(whole), "%s%s", cgroup->at[i].mount, path) >= PATH_MAX)
 			return cli_error("linux.cgroupsPath: too long");
 		cgroup->at[i].path = container_copy(whole);
-		walk(cgroup->at[i].mount, whole, list_missing, to_make);
 	}
 	return 0;
+}
+
+int cgroup_plan(const struct container *container, struct state *state, struct cgroup *cgroup)
+{
+	memset(cgroup, 0, sizeof(*cgroup));
+	if (global.no_cgroups && container->limits.any)
+		cli_warning("linux.resources: without control groups only memory, tasks and whole CPUs are limited");
+	if (global.no_cgroups)
+		return 0;
+	if (plan(container, state->id, global.systemd_cgroup, cgroup))
+		return 1;
+	if (cgroup->unit)
+		state->unit = container_copy(cgroup->unit);
+	for (unsigned i = 0; i < cgroup->count && !cgroup->unit; i++)
+		walk(cgroup->at[i].mount, cgroup->at[i].path, list_missing, &state->cgroups);
+	return 0;
+}
+
+int cgroup_find(const struct container *container, const struct state *state, struct cgroup *cgroup)
+{
+	return plan(container, state->id, state->unit != NULL, cgroup);
 }
 
 /* A new cpuset has no CPUs and no memory; it takes its parent's, so that processes may enter. */
@@ -171,7 +194,8 @@ static int hand_on(const char *directory, void *arg)
 	return 0;
 }
 
-int cgroup_make(const struct cgroup *cgroup, const struct container *container)
+/* The directories of all hierarchies. 0, or 1 after a message. */
+static int make_all(const struct cgroup *cgroup)
 {
 	for (unsigned i = 0; i < cgroup->count; i++) {
 		const char *mount = cgroup->at[i].mount, *path = cgroup->at[i].path;
@@ -186,12 +210,62 @@ int cgroup_make(const struct cgroup *cgroup, const struct container *container)
 			walk(mount, path, hand_on, (void *)path);
 		}
 	}
-	return cgroup_set(cgroup, &container->limits);
+	return 0;
+}
+
+/* An ordinary user's container without limits needs no group: whether one can be made there. */
+static bool forbidden(const struct cgroup *cgroup, const struct container *container)
+{
+	char nearest[PATH_MAX];
+
+	if (cgroup->count == 0 || container->limits.any || container->limits.memory || !rootless_is())
+		return false;
+	for (unsigned i = 0; i < cgroup->count; i++) {
+		snprintf(nearest, sizeof(nearest), "%s", cgroup->at[i].path);
+		while (access(nearest, F_OK) < 0 && strrchr(nearest, '/') != nearest)
+			*strrchr(nearest, '/') = '\0';
+		if (access(nearest, W_OK) < 0)
+			return true;
+	}
+	return false;
+}
+
+int cgroup_make(struct cgroup *cgroup, const struct container *container)
+{
+	if (cgroup->unit)
+		return 0;
+	if (forbidden(cgroup, container)) {
+		cgroup->count = 0;
+		return 0;
+	}
+	return make_all(cgroup) || cgroup_set(cgroup, &container->limits);
+}
+
+/* Of version 1 systemd keeps some hierarchies only: the group is made in the others too. */
+int cgroup_adopt(struct cgroup *cgroup, const struct container *container, struct state *state, pid_t pid)
+{
+	char number[16];
+
+	if (!cgroup->unit)
+		return 0;
+	if (cgroup_systemd_start(cgroup, state->id, &container->limits, pid))
+		return 1;
+	for (unsigned i = 0; i < cgroup->count; i++)
+		strings_add(&state->cgroups, cgroup->at[i].path);
+	if (!cgroup->unified && make_all(cgroup))
+		return 1;
+	snprintf(number, sizeof(number), "%d", (int)pid);
+	for (unsigned i = 0; i < cgroup->count; i++) {
+		int error = cgroup_write(cgroup->at[i].path, "cgroup.procs", number);
+		if (error)
+			return cli_error("enter control group %s: %s", cgroup->at[i].path, strerror(-error));
+	}
+	return cgroup_set_group(cgroup, &container->limits);
 }
 
 int cgroup_enter(const struct cgroup *cgroup)
 {
-	for (unsigned i = 0; i < cgroup->count; i++) {
+	for (unsigned i = 0; i < cgroup->count && !cgroup->unit; i++) {
 		int error = cgroup_write(cgroup->at[i].path, "cgroup.procs", "0");
 		if (error)
 			return cli_error("enter control group %s: %s", cgroup->at[i].path, strerror(-error));
@@ -212,10 +286,13 @@ static void kill_members(const char *directory)
 	}
 }
 
-void cgroup_remove(const struct strings *made)
+void cgroup_remove(const struct state *state)
 {
+	const struct strings *made = &state->cgroups;
 	const struct timespec pause = {0, REMOVE_PAUSE_NS};
 
+	if (state->unit)
+		cgroup_systemd_stop(state->unit);
 	for (size_t i = made->count; i-- > 0;) {
 		const char *directory = made->items[i];
 		bool innermost = i + 1 == made->count ||

@@ -2,8 +2,10 @@
  * The control group that holds a container's host processes: the VMM, its stubs and the
  * gofer. Version 1 (a directory for each controller) or 2, as the host has them mounted.
  *
- * Order of use: cgroup_plan(); record what is to be made; cgroup_make(); cgroup_enter() in
- * the first process, before it starts others; at last cgroup_remove() with what was recorded.
+ * Order of use: cgroup_plan(); record what is to be made; cgroup_make(); in the first process cgroup_enter() before it
+ * starts others, while its parent has called cgroup_adopt(); at last cgroup_remove() with what was recorded.
+ *
+ * With --systemd-cgroup systemd makes the group, when the process is there: cgroup_adopt().
  *
  * The limits count what the sandbox costs the host too, so two are set higher than the
  * container's own, which the sentry enforces: memory by CGROUP_MEMORY_OVERHEAD, and tasks,
@@ -13,6 +15,7 @@
 #define CLI_CGROUP_H
 
 #include "cli/container.h"
+#include "cli/state.h"
 
 #define CGROUP_MEMORY_OVERHEAD (32ull << 20)
 #define CGROUP_TASKS_OVERHEAD 128
@@ -21,21 +24,26 @@
 struct cgroup {
 	bool unified;
 	unsigned count; /* 0: the container has no group of its own */
+	char *unit, *slice; /* of systemd; NULL: groups are made by us */
 	struct {
 		const char *controllers; /* of these, separated by commas; "" if unified */
 		char *mount, *path;      /* path: mount and below */
 	} at[CGROUP_CONTROLLERS];
 };
 
-/* What is to be used, and which directories are to be made for it, outermost first. 0, or 1 after a message. */
-int cgroup_plan(const struct container *container, const char *id, struct cgroup *cgroup, struct strings *to_make);
+/* What is to be used; the state gets the directories that are to be made, outermost first, or the unit. 0, or 1 after a message. */
+int cgroup_plan(const struct container *container, struct state *state, struct cgroup *cgroup);
+/* The group of a container that was made, as its configuration and its state say. 0, or 1 after a message. */
+int cgroup_find(const struct container *container, const struct state *state, struct cgroup *cgroup);
 /* Makes them and sets the limits. 0, or 1 after a message; what was made then is cgroup_remove()'s. */
-int cgroup_make(const struct cgroup *cgroup, const struct container *container);
+int cgroup_make(struct cgroup *cgroup, const struct container *container);
+/* The child `pid` belongs to it: for systemd only, which then has made it. The state is to be recorded anew. 0, or 1 after a message. */
+int cgroup_adopt(struct cgroup *cgroup, const struct container *container, struct state *state, pid_t pid);
 /* Sets the limits that are given, of an existing group. 0, or 1 after a message. */
 int cgroup_set(const struct cgroup *cgroup, const struct container_limits *limits);
-/* This process, and its children to come, belong to it. 0, or 1 after a message. */
+/* This process, and its children to come, belong to it; not for systemd. 0, or 1 after a message. */
 int cgroup_enter(const struct cgroup *cgroup);
-/* Kills what still runs in the innermost of these directories, and removes all that nobody else uses. */
-void cgroup_remove(const struct strings *made);
+/* Stops the unit, kills what still runs in the innermost of the directories, and removes all that nobody else uses. */
+void cgroup_remove(const struct state *state);
 
 #endif

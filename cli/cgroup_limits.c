@@ -69,7 +69,7 @@ static int set_number(const struct cgroup *cgroup, const char *controller, const
 	return set_text(cgroup, controller, property, name, text);
 }
 
-static int64_t with_overhead(int64_t bytes)
+int64_t cgroup_memory(int64_t bytes)
 {
 	int64_t sum;
 
@@ -83,7 +83,7 @@ static int set_memory(const struct cgroup *g, const struct container_limits *l)
 	int64_t swap = l->swap; /* memory and swap together */
 
 	if (l->memory && set_number(g, "memory", "memory.limit",
-		g->unified ? "memory.max" : "memory.limit_in_bytes", with_overhead(l->memory)))
+		g->unified ? "memory.max" : "memory.limit_in_bytes", cgroup_memory(l->memory)))
 		return 1;
 	if (l->reservation && set_number(g, "memory", "memory.reservation",
 		g->unified ? "memory.low" : "memory.soft_limit_in_bytes", l->reservation))
@@ -93,14 +93,14 @@ static int set_memory(const struct cgroup *g, const struct container_limits *l)
 	if (swap > 0 && l->memory > 0 && swap < l->memory)
 		return cli_error("linux.resources.memory.swap: less than memory.limit");
 	if (!g->unified)
-		return set_number(g, "memory", "memory.swap", "memory.memsw.limit_in_bytes", with_overhead(swap));
+		return set_number(g, "memory", "memory.swap", "memory.memsw.limit_in_bytes", cgroup_memory(swap));
 	if (swap > 0 && l->memory <= 0)
 		return cli_error("linux.resources.memory.swap: without memory.limit");
 	return set_number(g, "memory", "memory.swap", "memory.swap.max", swap < 0 ? -1 : swap - l->memory);
 }
 
 /* Shares, 2 to 262144, on the scale of weights, 1 to 10000. */
-static int64_t weight(int64_t shares)
+int64_t cgroup_weight(int64_t shares)
 {
 	shares = shares < 2 ? 2 : shares > 262144 ? 262144 : shares;
 	return 1 + (shares - 2) * 9999 / 262142;
@@ -122,7 +122,7 @@ static int set_bandwidth(const struct cgroup *g, const struct container_limits *
 static int set_cpu(const struct cgroup *g, const struct container_limits *l)
 {
 	if (l->shares && set_number(g, "cpu", "cpu.shares", g->unified ? "cpu.weight" : "cpu.shares",
-		g->unified ? weight(l->shares) : l->shares))
+		g->unified ? cgroup_weight(l->shares) : l->shares))
 		return 1;
 	if (set_bandwidth(g, l))
 		return 1;
@@ -135,16 +135,19 @@ static int set_cpu(const struct cgroup *g, const struct container_limits *l)
 	return l->cpus && set_text(g, "cpuset", "cpu.cpus", "cpuset.cpus", l->cpus);
 }
 
-static int set_pids(const struct cgroup *g, const struct container_limits *l)
+int64_t cgroup_tasks(int64_t wanted)
 {
 	int64_t cpus = sysconf(_SC_NPROCESSORS_ONLN), limit;
 
-	if (!l->pids)
-		return 0;
-	if (l->pids < 0 || __builtin_mul_overflow(l->pids, cpus + 1, &limit) ||
+	if (wanted < 0 || __builtin_mul_overflow(wanted, cpus + 1, &limit) ||
 	    __builtin_add_overflow(limit, CGROUP_TASKS_OVERHEAD, &limit) || limit > 1 << 22)
 		limit = -1;
-	return set_number(g, "pids", "pids.limit", "pids.max", limit);
+	return limit;
+}
+
+static int set_pids(const struct cgroup *g, const struct container_limits *l)
+{
+	return l->pids ? set_number(g, "pids", "pids.limit", "pids.max", cgroup_tasks(l->pids)) : 0;
 }
 
 static int set_unified(const struct cgroup *g, const struct container_limits *l)
@@ -161,10 +164,15 @@ static int set_unified(const struct cgroup *g, const struct container_limits *l)
 	return 0;
 }
 
-int cgroup_set(const struct cgroup *cgroup, const struct container_limits *limits)
+int cgroup_set_group(const struct cgroup *cgroup, const struct container_limits *limits)
 {
 	if (cgroup->count == 0)
 		return 0;
 	return set_memory(cgroup, limits) || set_cpu(cgroup, limits) || set_pids(cgroup, limits) ||
 		set_unified(cgroup, limits);
+}
+
+int cgroup_set(const struct cgroup *cgroup, const struct container_limits *limits)
+{
+	return (cgroup->unit && cgroup_systemd_set(cgroup, limits)) || cgroup_set_group(cgroup, limits);
 }

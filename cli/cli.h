@@ -16,6 +16,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* --rootless: for an ordinary user, where less is possible. */
+enum rootless { ROOTLESS_AUTO, ROOTLESS_YES, ROOTLESS_NO };
+
 struct global_options {
 	const char *platform;  /* auto, kvm, systrap, ptrace */
 	const char *network;   /* none, sandbox, host */
@@ -26,6 +29,8 @@ struct global_options {
 	bool debug, strace;
 	bool no_patching; /* system calls stay signals on systrap */
 	bool no_cgroups;
+	bool systemd_cgroup; /* systemd makes them */
+	enum rootless rootless;
 	unsigned watchdog; /* seconds, 0: none */
 	bool overlay; /* changes of the root stay in the sandbox's memory */
 	const char *operation; /* the subcommand's name, for messages */

@@ -123,7 +123,7 @@ static void put_hook(struct blob *blob, const struct hook *hook)
 
 static void put_process(struct blob *blob, const struct container *c)
 {
-	uint32_t mask = (uint32_t)c->umask;
+	uint32_t mask = (uint32_t)c->umask, passed = c->passed.count;
 
 	put_strings(blob, CONFIG_ARG, &c->args);
 	put_strings(blob, CONFIG_ENV, &c->env);
@@ -152,13 +152,15 @@ static void put_process(struct blob *blob, const struct container *c)
 		put(blob, CONFIG_IO_PRIORITY, &c->io_priority, sizeof(c->io_priority));
 	if (c->has_scheduler)
 		put(blob, CONFIG_SCHEDULER, &c->scheduler, sizeof(c->scheduler));
+	if (c->passed.count)
+		put(blob, CONFIG_PASSED_FDS, &passed, sizeof(passed));
 	if (c->has_oom_score_adj)
 		put(blob, CONFIG_OOM_SCORE_ADJ, &c->oom_score_adj, sizeof(c->oom_score_adj));
 }
 
 void *config_blob(const struct container *c, size_t *length)
 {
-	const uint32_t host_sockets = 3; /* the first descriptor after standard input, output and error */
+	const uint32_t host_sockets = 3 + c->passed.count; /* the first donated descriptor after those of the container */
 	struct blob blob = {0};
 	struct config_container id = {c->number, c->share};
 	struct config_root root = {0, c->root_flags};

@@ -17,6 +17,12 @@
 #define CONTAINER_IDS_TEXT 3072  /* bytes that container_ids() may need */
 #define CONTAINER_MAX_TREES 100 /* the root and the bind mounts */
 
+/* Descriptors of the caller's that the container's first program gets, from 3 on: preserve_fds.c. */
+struct passed_fds {
+	unsigned count;
+	unsigned listening; /* of these, the first ones, are told to it by LISTEN_FDS */
+};
+
 struct strings {
 	char **items;
 	size_t count;
@@ -90,6 +96,7 @@ struct container {
 	char *hook_state; /* what those that run inside read; NULL: none run */
 	bool user_namespace; /* a new one, with these: */
 	struct config_id_map id_maps[2 * CONTAINER_MAX_ID_MAPS];
+	uint32_t id_here[2 * CONTAINER_MAX_ID_MAPS]; /* the host's id of each mapping, as this process's namespace calls it */
 	size_t id_map_count;
 	struct container_device *devices;
 	size_t device_count;
@@ -110,6 +117,7 @@ struct container {
 	struct strings joined;  /* paths of those namespaces of the pod */
 	bool own_network;   /* config.json asks for a network namespace */
 	char *network_path; /* which; NULL: a new one */
+	struct passed_fds passed;
 	struct container_tree trees[CONTAINER_MAX_TREES];
 	size_t tree_count;
 };

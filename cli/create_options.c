@@ -2,16 +2,15 @@
  * Options of `create` and `run`. --no-pivot is done by nature: the container's root is
  * mounted by a kernel of its own, and the host's root is never there to leave.
  */
-#include <string.h>
-
 #include "cli/cli.h"
 #include "cli/create_options.h"
 #include "cli/options.h"
+#include "cli/preserve_fds.h"
 
 int create_options_parse(int argc, char **argv, bool run, struct create_options *create, const char **id)
 {
 	const char *preserve = "0";
-	char **words, *end;
+	char **words;
 	const struct option_entry options[] = {
 		{"bundle", 'b', "DIR", "the bundle (this directory)", .value = &create->bundle},
 		{"pid-file", .argument = "FILE", .help = "gets the number of the container's process on the host", .value = &create->pid_file},
@@ -19,7 +18,7 @@ int create_options_parse(int argc, char **argv, bool run, struct create_options 
 			.value = &create->console_socket},
 		{"no-pivot", .help = "as in runc; the root is mounted by a kernel of its own in any case",
 			.nothing = "the host's root is never there to leave"},
-		{"preserve-fds", .argument = "N", .help = "0: other descriptors than stdio cannot be passed in", .value = &preserve},
+		{"preserve-fds", .argument = "N", .help = "the program gets N further descriptors, from 3 on", .value = &preserve},
 		{"no-new-keyring", .refused = "the container has a kernel of its own and cannot have the caller's keyring"},
 		/* The rest is for run alone. */
 		{run ? "detach" : NULL, 'd', .help = "leave it running", .flag = &create->detached},
@@ -29,8 +28,6 @@ int create_options_parse(int argc, char **argv, bool run, struct create_options 
 
 	if (options_parse(argc, argv, options, 1, 1, &words))
 		return 1;
-	if (strtoul(preserve, &end, 10) != 0 || end == preserve || *end)
-		return cli_error("--preserve-fds: %s: not supported yet", preserve);
 	*id = words[0];
-	return 0;
+	return preserve_fds_take(preserve, true, CONFIG_MAX_PASSED, &create->passed);
 }

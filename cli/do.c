@@ -14,6 +14,7 @@
 #include "cli/container.h"
 #include "cli/foreground.h"
 #include "cli/options.h"
+#include "cli/rootless.h"
 
 extern char **environ;
 
@@ -80,6 +81,8 @@ int command_do(int argc, char **argv)
 			(struct config_rlimit){RLIMIT_NOFILE, 0, nofile.rlim_cur, nofile.rlim_max};
 	add_identity(c);
 	add_mounts(c);
+	if (rootless_enter_alone())
+		return 1;
 	int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root < 0)
 		return cli_error("/: %s", strerror(errno));

@@ -20,11 +20,13 @@
 #include "cli/home.h"
 #include "cli/oci.h"
 #include "cli/options.h"
+#include "cli/preserve_fds.h"
 #include "cli/state.h"
 
 struct exec_options {
 	const char *console_socket, *cwd, *user, *process, *pid_file;
 	bool tty, detach, no_new_privs, ignore_paused;
+	struct passed_fds passed;
 	struct strings env, gids, caps;
 };
 
@@ -44,7 +46,7 @@ static int parse(int argc, char **argv, struct exec_options *o, char ***words)
 		{"pid-file", .argument = "FILE", .help = "gets the number of the process's face on the host", .value = &o->pid_file},
 		{"no-new-privs", .help = "execve(2) gives it no privileges", .flag = &o->no_new_privs},
 		{"cap", 'c', "CAPABILITY", "a further capability", .list = &o->caps},
-		{"preserve-fds", .argument = "N", .help = "0: other descriptors than stdio cannot be passed in", .value = &preserve},
+		{"preserve-fds", .argument = "N", .help = "the program gets N further descriptors, from 3 on", .value = &preserve},
 		{"ignore-paused", .help = "in a paused container too: it begins when that is resumed", .flag = &o->ignore_paused},
 		{"process-label", .argument = "LABEL", .refused = "labels are not supported"},
 		{"apparmor", .argument = "PROFILE", .refused = "profiles are not supported"},
@@ -55,8 +57,8 @@ static int parse(int argc, char **argv, struct exec_options *o, char ***words)
 		return 1;
 	if (!o->process && !(*words)[1])
 		return cli_error("process args cannot be empty");
-	if (strcmp(preserve, "0") != 0)
-		return cli_error("--preserve-fds: %s: not supported yet", preserve);
+	if (preserve_fds_take(preserve, false, ATTACH_MAX_PASSED, &o->passed))
+		return 1;
 	if (o->cwd && o->cwd[0] != '/')
 		return cli_error("--cwd: %s: not an absolute path", o->cwd);
 	for (size_t i = 0; i < o->env.count; i++) {
@@ -153,6 +155,7 @@ static int describe(struct container *c, const struct state *state, const struct
 	for (size_t i = 0; i < o->env.count; i++)
 		set_env(&c->env, o->env.items[i]);
 	c->no_new_privs |= o->no_new_privs;
+	c->passed = o->passed;
 	if (apply_user(c, o) || apply_caps(c, &o->caps))
 		return 1;
 	AUTO_FD int root = open(state->rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);

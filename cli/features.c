@@ -12,7 +12,7 @@ static const char head[] =
 
 static const char tail[] =
 	"],\n"
-	"    \"cgroup\": {\"v1\": true, \"v2\": true, \"systemd\": false, \"systemdUser\": false, \"rdma\": false},\n"
+	"    \"cgroup\": {\"v1\": true, \"v2\": true, \"systemd\": true, \"systemdUser\": false, \"rdma\": false},\n"
 	"    \"seccomp\": {\n"
 	"      \"enabled\": true,\n"
 	"      \"actions\": [\"SCMP_ACT_ALLOW\", \"SCMP_ACT_ERRNO\", \"SCMP_ACT_KILL\", \"SCMP_ACT_KILL_PROCESS\",\n"

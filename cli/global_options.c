@@ -117,24 +117,24 @@ static const char *set_file_access(const char *value)
 
 static const char *set_cgroup_manager(const char *value)
 {
-	if (!is(value, "cgroupfs") && !is(value, "disabled"))
-		return "not supported: cgroupfs or disabled";
+	if (!is(value, "cgroupfs") && !is(value, "systemd") && !is(value, "disabled"))
+		return "not supported: cgroupfs, systemd or disabled";
 	global.no_cgroups = is(value, "disabled");
+	global.systemd_cgroup = is(value, "systemd");
 	return NULL;
 }
 
 static const char *set_systemd(const char *value)
 {
-	bool on = false;
-	const char *reason = set_flag(&on, value);
-
-	return reason ? reason : on ? "not supported: control groups are made without systemd" : NULL;
+	return set_flag(&global.systemd_cgroup, value);
 }
 
-/* Whoever is not root is told so. */
 static const char *set_rootless(const char *value)
 {
-	return is(value, "auto") || is(value, "false") ? NULL : "not supported: auto or false";
+	if (!is(value, "auto") && !is(value, "true") && !is(value, "false"))
+		return "not true, false or auto";
+	global.rootless = is(value, "auto") ? ROOTLESS_AUTO : is(value, "true") ? ROOTLESS_YES : ROOTLESS_NO;
+	return NULL;
 }
 
 static const char *set_config(const char *value)
@@ -171,9 +171,9 @@ static const struct global_option {
 	{"watchdog", "SECONDS", "report a sandbox whose kernel does not answer for so long (60; 0: never)", set_watchdog, 0, NULL},
 	{"overlay", NULL, "changes of the root stay in the sandbox's memory", set_overlay, 0, "false true"},
 	{"file-access", "exclusive", "nobody else changes the container's root meanwhile (the default)", set_file_access, 0, NULL},
-	{"cgroup-manager", "cgroupfs|disabled", "the host's control groups (cgroupfs)", set_cgroup_manager, 0, NULL},
-	{"systemd-cgroup", NULL, "not supported: control groups are made without systemd", set_systemd, 0, NULL},
-	{"rootless", "auto|false", "as in runc; it must be run as root", set_rootless, 0, NULL},
+	{"cgroup-manager", "cgroupfs|systemd|disabled", "the host's control groups (cgroupfs)", set_cgroup_manager, 0, NULL},
+	{"systemd-cgroup", NULL, "systemd makes them: linux.cgroupsPath is SLICE:PREFIX:NAME", set_systemd, 0, NULL},
+	{"rootless", "auto|true|false", "do without what an ordinary user may not do (auto: for such a user)", set_rootless, 0, NULL},
 	{"criu", "FILE", "", set_criu, LINE_ONLY | HIDDEN, NULL},
 	{"config", "FILE", "options as JSON (" CONFIG_FILE ", if it is there)", set_config, LINE_ONLY, NULL},
 };

@@ -30,17 +30,20 @@ static int parse_ids(const char *text, struct gofer_options *options)
 
 _Static_assert(CONTAINER_MAX_ID_MAPS == GOFER_MAX_ID_MAPS, "what config.json may have, a gofer takes");
 
-/* gofer SOCKET-FD ids=... [FD:ro|rw]...: tree N is the N-th of these. */
+/* gofer SOCKET-FD ids=... [net=left] [FD:ro|rw]...: tree N is the N-th of these. */
 int command_gofer(int argc, char **argv)
 {
 	static struct gofer_tree trees[GOFER_MAX_TREES];
 	static char names[GOFER_MAX_TREES][12];
 	struct gofer_options options = {.trees = trees};
 
-	if (argc < 3 || argc - 3 > GOFER_MAX_TREES || parse_ids(argv[2], &options))
+	int first = argc > 3 && strcmp(argv[3], "net=left") == 0 ? 4 : 3;
+
+	if (argc < 3 || argc - first > GOFER_MAX_TREES || parse_ids(argv[2], &options))
 		return cli_error("internal command: `ringfence run` starts it");
 	options.socket_fd = atoi(argv[1]);
-	for (int i = 3; i < argc; i++) {
+	options.left_network = first == 4;
+	for (int i = first; i < argc; i++) {
 		size_t n = options.tree_count++;
 		const char *mode = strchr(argv[i], ':');
 		snprintf(names[n], sizeof(names[n]), "%zu", n);

@@ -15,6 +15,8 @@
 
 #include "cli/cli.h"
 #include "cli/launch.h"
+#include "cli/preserve_fds.h"
+#include "cli/rootless.h"
 #include "cli/state.h"
 #include "platform/platform.h"
 
@@ -23,28 +25,56 @@
 #define FIRST_FD 3
 #define DESCRIPTORS_MIN 256u
 #define GOFER_DESCRIPTORS 132096u /* the gofer keeps one or two for each file that the sentry remembers */
-#define FIXED_FDS 5u
+#define MAX_FDS (CONTAINER_MAX_TREES + CONFIG_MAX_PASSED + 8u) /* of one process */
 #define NETWORK_CAPS (1u << CAP_NET_BIND_SERVICE | 1u << CAP_NET_RAW) /* what sockets of the host ask for */
 
 /* Beside the command (the build tree), or where it is installed, which is known from the command's own place. */
-int sandbox_open_image(void)
+int program_find(const char *name, char path[PATH_MAX])
 {
-	static const char *const places[] = {"sentry.elf", RF_LIBEXEC "/sentry.elf"};
-	char path[4096];
-	ssize_t n = readlink(SELF, path, sizeof(path) - 1);
+	static const char *const places[] = {"", RF_LIBEXEC "/"};
+	ssize_t n = readlink(SELF, path, PATH_MAX - 1);
 
 	if (n <= 0)
-		return cli_error("sentry.elf: %s: %s", SELF, strerror(errno)), -1;
+		return cli_error("%s: %s: %s", name, SELF, strerror(errno));
 	path[n] = '\0';
-	char *name = strrchr(path, '/') + 1;
+	char *end = strrchr(path, '/') + 1;
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-		snprintf(name, sizeof(path) - (size_t)(name - path), "%s", places[i]);
-		int fd = open(path, O_RDONLY | O_CLOEXEC);
-		if (fd >= 0)
-			return fd;
+		snprintf(end, (size_t)(path + PATH_MAX - end), "%s%s", places[i], name);
+		if (access(path, R_OK) == 0)
+			return 0;
 	}
-	cli_error("sentry.elf: neither beside the command nor at %s: %s", path, strerror(errno));
-	return -1;
+	return cli_error("%s: neither beside the command nor at %s: %s", name, path, strerror(errno));
+}
+
+int sandbox_open_image(void)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	if (program_find("sentry.elf", path))
+		return -1;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		cli_error("%s: %s", path, strerror(errno));
+	return fd;
+}
+
+int sandbox_enter_group(const struct launch_options *options, int lifeline)
+{
+	char go;
+
+	if (!options->cgroup)
+		return 0;
+	if (options->cgroup->unit && recv(lifeline, &go, 1, 0) != 1)
+		return 1;
+	return cgroup_enter(options->cgroup);
+}
+
+int sandbox_adopt(const struct launch_options *options, const struct container *container, pid_t pid, int lifeline)
+{
+	if (!options->cgroup || !options->cgroup->unit)
+		return 0;
+	return cgroup_adopt(options->cgroup, container, options->state, pid) || send(lifeline, "", 1, MSG_NOSIGNAL) != 1;
 }
 
 static int write_config(const struct container *container)
@@ -92,7 +122,7 @@ pid_t sandbox_fork(void)
 void sandbox_become(const int *fds, unsigned count, char **argv)
 {
 	int high = FIRST_FD + (int)count;
-	int copies[CONTAINER_MAX_TREES + FIXED_FDS + 4];
+	int copies[MAX_FDS];
 	sigset_t none;
 
 	/* First out of the way, then into place. */
@@ -117,13 +147,16 @@ fail:
 static void become_gofer(const struct gofer_start *start, int socket)
 {
 	char words[CONTAINER_MAX_TREES][16], ids[CONTAINER_IDS_TEXT + 4];
-	char *argv[CONTAINER_MAX_TREES + 5] = {"ringfence", "gofer", "3", ids};
+	char *argv[CONTAINER_MAX_TREES + 6] = {"ringfence", "gofer", "3", ids};
 	int fds[CONTAINER_MAX_TREES + 1] = {socket};
+	unsigned argc = 4;
 
 	snprintf(ids, sizeof(ids), "ids=%s", start->ids);
+	if (start->left_network)
+		argv[argc++] = "net=left";
 	for (unsigned i = 0; i < start->count; i++) {
 		snprintf(words[i], sizeof(words[i]), "%u:%s", FIRST_FD + 1 + i, start->readonly[i] ? "ro" : "rw");
-		argv[4 + i] = words[i];
+		argv[argc++] = words[i];
 		fds[1 + i] = start->fds[i];
 	}
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -158,16 +191,18 @@ static unsigned jail_uid(void)
 	char pid[16] = "";
 	ssize_t n = readlink("/proc/self", pid, sizeof(pid) - 1);
 
-	return JAIL_UID_BASE + (unsigned)(n > 0 ? atoi(pid) : getpid());
+	unsigned number = (unsigned)(n > 0 ? atoi(pid) : getpid());
+
+	return rootless_jail_id(JAIL_UID_BASE + number, number);
 }
 
 /* In the child. `fds`: the image, the configuration, the lifeline, errors, [log], [control], then the trees. */
 static void become_boot(const struct container *c, const struct launch_options *options, const int *fixed, int log_fd)
 {
-	int fds[CONTAINER_MAX_TREES + FIXED_FDS + 2];
-	char words[12][48], state[4120], trees[CONTAINER_MAX_TREES + 16] = "--trees=", root[4096];
+	int fds[MAX_FDS];
+	char words[14][48], state[4120], trees[CONTAINER_MAX_TREES + 16] = "--trees=", root[4096];
 	char ids[CONTAINER_IDS_TEXT + 6] = "--ids=";
-	char *argv[24] = {"ringfence"};
+	char *argv[26] = {"ringfence"};
 	unsigned count = 4, argc = 1, word = 0;
 
 	memcpy(fds, fixed, 4 * sizeof(int));
@@ -191,6 +226,12 @@ static void become_boot(const struct container *c, const struct launch_options *
 	ADD("--cpus=%u", c->cpus);
 	ADD("--user=%u", jail_uid());
 	ADD("--watchdog=%u", global.watchdog);
+	if (c->passed.count) {
+		ADD("--passed-fd=%u", FIRST_FD + count);
+		ADD("--passed=%u", c->passed.count);
+	}
+	for (unsigned i = 0; i < c->passed.count; i++)
+		fds[count++] = FIRST_FD + (int)i;
 	ADD("--trees-fd=%u", FIRST_FD + count);
 	for (size_t i = 0; i < c->tree_count; i++) {
 		fds[count++] = c->trees[i].fd;
@@ -218,7 +259,7 @@ static void become_boot(const struct container *c, const struct launch_options *
 		if (dup2(options->console_fd, i) < 0)
 			return;
 	}
-	if (options->cgroup && cgroup_enter(options->cgroup))
+	if (sandbox_enter_group(options, fixed[2]))
 		return;
 	if (!options->detached)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -232,8 +273,6 @@ int sandbox_launch(struct sandbox *sandbox, const struct container *container, c
 	AUTO_FD int log_fd = -1;
 	int lifeline[2], errors[2];
 
-	if (geteuid() != 0)
-		return cli_error("must be run as root: running as another user is not supported yet");
 	if (raise_descriptor_limit() || (image = sandbox_open_image()) < 0 || cli_open_debug_log(&log_fd) ||
 	    (config = write_config(container)) < 0)
 		return 1;
@@ -250,9 +289,11 @@ int sandbox_launch(struct sandbox *sandbox, const struct container *container, c
 	pid_t pid = sandbox_fork();
 	if (pid == 0) {
 		int fixed[] = {image, config, lifeline[1], errors[1]};
+		close(lifeline[0]);
 		become_boot(container, options, fixed, log_fd);
 		_exit(1);
 	}
+	preserve_fds_close(&container->passed);
 	close(lifeline[1]);
 	close(errors[1]);
 	*sandbox = (struct sandbox){pid, lifeline[0], errors[0]};
@@ -260,6 +301,10 @@ int sandbox_launch(struct sandbox *sandbox, const struct container *container, c
 		sandbox->boot = 0;
 		sandbox_end(sandbox);
 		return cli_error("boot: fork: %s", strerror(errno));
+	}
+	if (sandbox_adopt(options, container, pid, sandbox->lifeline)) {
+		sandbox_end(sandbox);
+		return 1;
 	}
 	return 0;
 }

@@ -11,6 +11,7 @@
 #ifndef CLI_LAUNCH_H
 #define CLI_LAUNCH_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <sys/types.h>
 
@@ -22,7 +23,8 @@ struct launch_options {
 	bool detached;  /* the sandbox is to outlive this command */
 	bool own_network; /* this process has entered the container's network namespace, which the sandbox keeps */
 	int listen_fd;  /* the control channel, or -1 */
-	const struct cgroup *cgroup; /* to run in */
+	struct cgroup *cgroup; /* to run in, or NULL */
+	struct state *state;   /* that records the group, if there is one */
 	int console_fd; /* a terminal to use as standard input, output and error, or -1: this command's own */
 };
 
@@ -61,12 +63,23 @@ struct gofer_start {
 	bool readonly[CONTAINER_MAX_TREES];
 	unsigned count;
 	const char *ids; /* the container's mappings: container_ids() */
+	bool left_network; /* this process has left the host's network namespace, and it may stay here */
 	int errors;      /* its standard error, or -1: this process's own */
 };
 
 /* Starts it as a child in a pid namespace of its own: its number and, in *socket, where it speaks 9P; -1 after a message. */
 pid_t sandbox_start_gofer(const struct gofer_start *start, int *socket);
 
+/*
+ * In the child, whose lifeline that is: waits until the parent has called sandbox_adopt(), then enters the group, if there
+ * is one. 0, or 1: after a message, or because the parent has gone.
+ */
+int sandbox_enter_group(const struct launch_options *options, int lifeline);
+/* In the parent. 0, or 1 after a message; then the child is to be ended. */
+int sandbox_adopt(const struct launch_options *options, const struct container *container, pid_t pid, int lifeline);
+
+/* A program or file of ours, from beside the command or where it is installed: its path. 0, or 1 after a message. */
+int program_find(const char *name, char path[PATH_MAX]);
 /* sentry.elf, from beside the command or where it is installed: a descriptor, or -1 after a message. */
 int sandbox_open_image(void);
 

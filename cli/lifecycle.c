@@ -17,6 +17,7 @@
 #include "cli/hooks.h"
 #include "cli/network.h"
 #include "cli/pod.h"
+#include "cli/preserve_fds.h"
 
 #define KILL_PATIENCE_MS 10000
 #define LOCK_PATIENCE_MS 10000
@@ -138,7 +139,7 @@ static int launch_in_network(struct sandbox *sandbox, const struct container *co
 }
 
 static int start_sandbox(struct state *state, struct container *container, const struct create_options *options,
-	int signals, const struct cgroup *cgroup, struct sandbox *sandbox)
+	int signals, struct cgroup *cgroup, struct sandbox *sandbox)
 {
 	static const struct control_request created = {.op = CONTROL_CREATED};
 	AUTO_FD int listen_fd = state_listen(state);
@@ -146,7 +147,7 @@ static int start_sandbox(struct state *state, struct container *container, const
 	bool held = container->hooks[HOOK_PRESTART].count || container->hooks[HOOK_CREATE_RUNTIME].count ||
 		container->hooks[HOOK_CREATE_CONTAINER].count;
 	struct launch_options launch = {.held = held, .detached = options->detached, .listen_fd = listen_fd, .console_fd = -1,
-		.cgroup = cgroup};
+		.cgroup = cgroup, .state = state};
 
 	if (listen_fd < 0)
 		return cli_error("%s/control.sock: %s", state->directory, strerror(errno));
@@ -173,10 +174,10 @@ static int start_sandbox(struct state *state, struct container *container, const
 
 /* The same in a pod's sandbox that runs already. */
 static int start_in_pod(struct state *state, struct container *container, const struct create_options *options,
-	const struct cgroup *cgroup, struct sandbox *proxy)
+	struct cgroup *cgroup, struct sandbox *proxy)
 {
 	AUTO_FD int console = -1;
-	struct launch_options launch = {.detached = options->detached, .listen_fd = -1, .cgroup = cgroup};
+	struct launch_options launch = {.detached = options->detached, .listen_fd = -1, .cgroup = cgroup, .state = state};
 
 	if (options->console_socket && console_make(options->console_socket, &console))
 		return 1;
@@ -224,7 +225,9 @@ int lifecycle_create(const char *id, const struct create_options *options, int s
 	if (oci_load(bundle, container) || check_console(container, options) || state_create(state, id))
 		return 1;
 	container->wait_start = true;
-	if (cgroup_plan(container, id, &cgroup, &state->cgroups) || check_pod(state, container) ||
+	container->passed = options->passed;
+	preserve_fds_tell(&container->passed, &container->env);
+	if (cgroup_plan(container, state, &cgroup) || check_pod(state, container) ||
 	    fill_state(state, container, bundle) || cgroup_make(&cgroup, container))
 		goto undo;
 	tell_inner_hooks(container, state);
@@ -241,7 +244,7 @@ undo:
 		hooks_run_all(&container->hooks[HOOK_POSTSTOP], "poststop", state, STATE_STOPPED);
 	if (state->sandbox && state->container)
 		pod_forget(state);
-	cgroup_remove(&state->cgroups);
+	cgroup_remove(state);
 	state_remove(state);
 	return 1;
 }
@@ -341,7 +344,7 @@ int lifecycle_delete(struct state *state, bool force)
 	run_late_hooks(state, HOOK_POSTSTOP, "poststop", STATE_STOPPED);
 	if (state->sandbox)
 		pod_forget(state); /* what a killed proxy has left there */
-	cgroup_remove(&state->cgroups);
+	cgroup_remove(state);
 	state_remove(state);
 	return 0;
 }

@@ -14,6 +14,7 @@ struct create_options {
 	const char *pid_file, *console_socket;
 	bool detached; /* the container outlives the command */
 	bool keep;     /* run: do not delete it afterwards */
+	struct passed_fds passed;
 };
 
 /*

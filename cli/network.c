@@ -21,6 +21,7 @@
 
 #include "cli/cli.h"
 #include "cli/network_parts.h"
+#include "cli/rootless.h"
 
 #define SOCKET_BUFFER (4 << 20)
 #define RESOLVER 0x7f00000bu /* 127.0.0.11 */
@@ -35,6 +36,8 @@ static bool same_file(int a, int b)
 
 	return fstat(a, &one) == 0 && fstat(b, &other) == 0 && one.st_dev == other.st_dev && one.st_ino == other.st_ino;
 }
+
+static bool stayed; /* in the container's: network_leave() */
 
 /* As runc does: whoever sets a new namespace up expects loopback there. */
 static int raise_loopback(void)
@@ -54,6 +57,8 @@ static int enter(const char *path, int own)
 	AUTO_FD int other = open(path, O_RDONLY | O_CLOEXEC);
 	if (other < 0)
 		return cli_error("network: %s: %s", path, strerror(errno));
+	if (same_file(own, other) && stayed)
+		return 0;
 	if (same_file(own, other))
 		return cli_error("network: %s: this is the host's own network, which a container cannot have", path);
 	if (setns(other, CLONE_NEWNET) < 0)
@@ -75,10 +80,16 @@ int network_enter(const char *path, int *own)
 
 int network_leave(int own)
 {
-	int error = setns(own, CLONE_NEWNET) < 0 ? cli_error("network: leaving the container's: %s", strerror(errno)) : 0;
+	int error = setns(own, CLONE_NEWNET) < 0 ? errno : 0;
+
+	stayed |= error == EPERM && rootless_is(); /* the host's cannot be entered again from a user namespace, and nothing needs it */
+	if (stayed)
+		error = 0;
+	if (error)
+		cli_error("network: leaving the container's: %s", strerror(error));
 
 	close(own);
-	return error;
+	return error != 0;
 }
 
 /* ---- sockets ---- */

@@ -16,6 +16,7 @@
 #include "cli/cli.h"
 #include "cli/home.h"
 #include "cli/oci_parts.h"
+#include "cli/rootless.h"
 
 int oci_refuse(struct oci *oci, yajl_val parent, const char *const *keys, const char *prefix)
 {
@@ -121,7 +122,7 @@ int oci_load(const char *bundle, struct container *container)
 	if (snprintf(path, sizeof(path), "%s/config.json", bundle) >= (int)sizeof(path))
 		return cli_error("%.100s...: too long", bundle);
 	if (json_read(&oci.json, path) || load_top(&oci) || oci_load_process(&oci, json_member(oci.json.root, "process")) || oci_load_linux(&oci) ||
-		load_root(&oci) || oci_load_mounts(&oci))
+		rootless_enter(container) || load_root(&oci) || oci_load_mounts(&oci))
 		return 1;
 	home_add(container, container->trees[0].fd);
 	return 0;

@@ -26,6 +26,7 @@ static int load_map(struct oci *oci, yajl_val v, uint32_t kind, const char *prop
 			(map.host < other->host + other->size && other->host < map.host + map.size)))
 			return json_error(&oci->json, property, "two ranges overlap");
 	}
+	c->id_here[c->id_map_count] = map.host;
 	c->id_maps[c->id_map_count++] = map;
 	return 0;
 }
@@ -88,6 +89,6 @@ void container_ids(const struct container *c, char *text, size_t size)
 	for (size_t i = 0; i < c->id_map_count && used < size; i++) {
 		const struct config_id_map *map = &c->id_maps[i];
 		used += (size_t)snprintf(text + used, size - used, "%s%c:%u:%u:%u", i ? "," : "", map->kind == CONFIG_ID_MAP_UID ? 'u' : 'g',
-			map->inside, map->host, map->size);
+			map->inside, c->id_here[i], map->size);
 	}
 }

@@ -208,9 +208,21 @@ static int export(struct oci *oci, scmp_filter_ctx filter, struct container_secc
 	return 0;
 }
 
+/* An agent outside would look at the process that made the call, in /proc and its memory: on the host there is none. */
+static int refuse_listener(struct oci *oci, yajl_val profile)
+{
+	static const char *const keys[] = {"listenerPath", "listenerMetadata"};
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		if (json_present(profile, keys[i]))
+			return json_error(&oci->json, AT, "%s: not supported: the container's processes are none of the host's, where an "
+				"agent would look at them", keys[i]);
+	}
+	return 0;
+}
+
 int oci_load_seccomp(struct oci *oci, yajl_val linux_part)
 {
-	static const char *const refused[] = {"listenerPath", "listenerMetadata", NULL};
 	struct container_seccomp *out = &oci->container->seccomp;
 	uint32_t action;
 	yajl_val profile;
@@ -219,7 +231,7 @@ int oci_load_seccomp(struct oci *oci, yajl_val linux_part)
 		return 1;
 	if (!profile)
 		return 0;
-	if (oci_refuse(oci, profile, refused, AT ".") || load_flags(oci, profile, &out->flags) ||
+	if (refuse_listener(oci, profile) || load_flags(oci, profile, &out->flags) ||
 	    load_action(oci, profile, "defaultAction", "defaultErrnoRet", AT, &action))
 		return 1;
 	scmp_filter_ctx filter = seccomp_init(action);

@@ -92,6 +92,8 @@ int pod_check(struct state *state, const struct container *container, const char
 			return cli_error("linux.namespaces.path: %s: not one of the pod's sandbox (process %d)",
 				container->joined.items[i], (int)first.pid);
 	}
+	if (container->passed.count)
+		return cli_error("--preserve-fds: not into a further container of a pod");
 	if (container->limits.quota > 0)
 		return cli_error("linux.resources.cpu.quota of one container of a pod: not supported yet");
 	if (annotations_check_joined(container, &first.annotations))
@@ -190,7 +192,7 @@ static void be_proxy(struct state *state, const struct container *c, const struc
 	if (options->console_fd >= 0)
 		ioctl(options->console_fd, TIOCSCTTY, 0); /* changes of its size come here */
 	attach.signals = foreground_signals();
-	if (attach.signals < 0 || (options->cgroup && cgroup_enter(options->cgroup)))
+	if (attach.signals < 0 || sandbox_enter_group(options, lifeline))
 		_exit(1);
 	int socket = start_gofer(c, &gofer);
 	attach.channel = socket < 0 ? -1 : create_there(state, c, options->console_fd, socket);
@@ -234,5 +236,7 @@ int pod_launch(struct sandbox *proxy, struct state *state, struct container *con
 	if (pid < 0)
 		return cli_error("fork: %s", strerror(errno));
 	state->container = container->number = (uint32_t)pid;
+	if (sandbox_adopt(options, container, pid, lifeline[0]))
+		return 1;
 	return recv(lifeline[0], &ok, 1, 0) == 1 ? 0 : 1; /* nothing: it has said why and ended */
 }

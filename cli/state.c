@@ -8,8 +8,17 @@
 #include <sys/un.h>
 
 #include "cli/cli.h"
+#include "cli/rootless.h"
 #include "cli/state.h"
 #include "cli/state_parts.h"
+
+/* As runc: an ordinary user's directory, also for the root of a namespace of its own. */
+static bool own_root(void)
+{
+	const char *user = getenv("USER");
+
+	return geteuid() != 0 || (user && user[0] && strcmp(user, "root") != 0 && rootless_is());
+}
 
 int state_root(char *path, size_t size)
 {
@@ -18,7 +27,7 @@ int state_root(char *path, size_t size)
 
 	if (global.root)
 		n = snprintf(path, size, "%s", global.root);
-	else if (geteuid() != 0 && runtime && runtime[0] == '/')
+	else if (own_root() && runtime && runtime[0] == '/')
 		n = snprintf(path, size, "%s/ringfence", runtime);
 	else if (geteuid() != 0)
 		n = snprintf(path, size, "/tmp/ringfence-%u", (unsigned)geteuid());

@@ -33,6 +33,7 @@ struct state {
 	uint64_t pid_start;    /* its start time (proc(5), field 22): a number used again is not it */
 	struct strings annotations; /* key, value, key, value... */
 	struct strings cgroups;     /* directories that were made for it, outermost first */
+	char *unit;                 /* of systemd, that holds its processes; NULL: none */
 	bool terminal;
 	bool debug_log;        /* its sandbox has one */
 	bool takes_network;    /* at start, what is in its network namespace becomes the sandbox's */

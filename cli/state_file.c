@@ -112,6 +112,8 @@ static void put_private(yajl_gen gen, const struct state *state)
 	for (size_t i = 0; i < state->cgroups.count; i++)
 		yajl_gen_string(gen, (const unsigned char *)state->cgroups.items[i], strlen(state->cgroups.items[i]));
 	yajl_gen_array_close(gen);
+	if (state->unit)
+		put_string(gen, "unit", state->unit);
 	if (state->sandbox) {
 		put_string(gen, "sandbox", state->sandbox);
 		put_integer(gen, "container", state->container);
@@ -146,6 +148,17 @@ char *state_json(const struct state *state, enum state_status status)
 	return generate(state, status, false);
 }
 
+/*
+ * `fresh` becomes `path` at one stroke. The old one is exchanged and then removed: over a plain rename some file systems
+ * write the new one to the disk at once, which takes longer than the rest of a container's start.
+ */
+static int replace(const char *fresh, const char *path)
+{
+	if (renameat2(AT_FDCWD, fresh, AT_FDCWD, path, RENAME_EXCHANGE) == 0)
+		return unlink(fresh);
+	return rename(fresh, path); /* there is no old one, or the file system cannot */
+}
+
 int state_save(const struct state *state)
 {
 	char path[4200], temporary[4200];
@@ -156,7 +169,7 @@ int state_save(const struct state *state)
 	state_path(state, "state.json.new", temporary, sizeof(temporary));
 	AUTO_FD int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	errno = fd < 0 ? errno : 0;
-	if (fd < 0 || write(fd, text, length) != (ssize_t)length || rename(temporary, path) < 0) {
+	if (fd < 0 || write(fd, text, length) != (ssize_t)length || replace(temporary, path) < 0) {
 		int error = errno ? errno : ENOSPC;
 		unlink(temporary);
 		return cli_error("%s: %s", path, strerror(error));
@@ -212,6 +225,7 @@ static int load(struct state *state, const struct json *json)
 	    json_bool(json, mine, "takesNetwork", "ringfence.takesNetwork", &state->takes_network) ||
 	    json_bool(json, mine, "showsNetwork", "ringfence.showsNetwork", &state->shows_network) ||
 	    json_strings(json, mine, "cgroups", "ringfence.cgroups", &state->cgroups) ||
+	    json_string(json, mine, "unit", "ringfence.unit", &state->unit) ||
 	    json_string(json, mine, "sandbox", "ringfence.sandbox", &state->sandbox) ||
 	    json_u32(json, mine, "container", "ringfence.container", &state->container) || load_status(state, json) ||
 	    load_annotations(state, json))

@@ -91,7 +91,6 @@ static int update(const struct state *state, struct container *wanted)
 {
 	static struct container made;
 	struct cgroup cgroup;
-	struct strings unused = {0};
 	char path[4200];
 	bool only_inside = (!wanted->limits.memory || state->sandbox) && !wanted->limits.swap && !wanted->limits.reservation &&
 		wanted->limits.quota == 0 && !wanted->limits.period && !wanted->limits.shares && !wanted->limits.cpus &&
@@ -99,7 +98,7 @@ static int update(const struct state *state, struct container *wanted)
 
 	state_path(state, "config.json", path, sizeof(path));
 	if (oci_load_limits_file(path, &made) || (!state->sandbox && check_memory(&made, &wanted->limits)) ||
-	    cgroup_plan(&made, state->id, &cgroup, &unused))
+	    cgroup_find(&made, state, &cgroup))
 		return 1;
 	if (cgroup.count == 0 && !only_inside)
 		return cli_error("container %s has no control group: only its limit of tasks can be changed", state->id);

@@ -68,7 +68,6 @@ refused "file access" '--file-access: shared: not supported' $rf --file-access=s
 refused "no such command" 'bogus: no such command' $rf bogus
 refused "apparmor" '--apparmor: profiles are not supported' $rf exec --apparmor x y true
 refused "no keyring" '--no-new-keyring: ' $rf create --no-new-keyring x
-refused "rootless spec" '--rootless: ' $rf spec --rootless
 refused "blkio" '--blkio-weight: ' $rf update --blkio-weight=10 x
 
 # Help: of each command, without doing it

@@ -75,7 +75,7 @@ done
 [ "$said" = "done" ] || { echo "forge, $try times: $said"; failed=1; }
 said=$(timeout -k 5 60 $rf do -- env REUSE_MUST_RUN=1 "$(realpath "$1")/programs/reuse" 2>&1 </dev/null)
 [ "$said" = "done" ] || { echo "reuse: $said"; failed=1; }
-# One user id, as in a namespace that a plain user makes: refused by name.
-said=$(unshare -Ur $rf do -- /bin/true 2>&1) && { echo "a user namespace with one user: $said"; failed=1; }
-case $said in *"user namespace has no user of its own"*) ;; *) echo "a user namespace with one user: $said"; failed=1 ;; esac
+# One user id, as in a namespace that a plain user makes: the sandbox's processes have that.
+said=$(unshare -Ur $rf do -- /bin/echo done 2>&1)
+[ "$said" = "done" ] || { echo "a user namespace with one user: $said"; failed=1; }
 exit $failed
