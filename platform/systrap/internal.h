@@ -133,6 +133,7 @@ struct st_cpu {
 	struct stub *last; /* own thread: the stub used last */
 	struct stub *spare; /* being made, or ready, the oldest first */
 	unsigned spares, spares_wanted;
+	bool used; /* a stub was taken: from the second one on some are made ahead */
 	struct stub *parked; /* asked for their rest, the first asked first; see park.c */
 	unsigned parked_count;
 	uint64_t park_number;

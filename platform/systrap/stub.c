@@ -306,35 +306,6 @@ int strap_move(struct st_cpu *c, struct stub *s, int core)
 
 /* ---- in the CPU's thread ---- */
 
-pid_t strap_make_master(struct st_cpu *c)
-{
-	struct stub *m = &c->slot[0];
-	int error = slots_map(c);
-
-	if (error)
-		return error;
-	slot_open(c, m);
-	m->state = STUB_LIVE;
-	m->pid = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
-	if (m->pid < 0)
-		return -errno;
-	if (!m->pid)
-		child_main(c);
-	/* All else of the VMM's memory goes. */
-	order_put(m, 0, SYS_munmap, 0, ST_ORDERS, 0);
-	order_put(m, 1, SYS_munmap, ST_CODE + ST_CODE_SIZE, ST_AREA - ST_CODE - ST_CODE_SIZE, 0);
-	order_put(m, 2, SYS_munmap, ST_END, HOST_TASK_SIZE - ST_END, 0);
-	orders_post(m, 3);
-	error = orders_wait(m);
-	if (error)
-		vmm_log(VMM_LOG_ERROR, "systrap: the stub of CPU %u failed: %s", c->cpu, strerror(-error));
-	if (!error) {
-		c->spares_wanted = SPARE_MIN;
-		strap_make_ahead(c);
-	}
-	return error ? error : m->pid;
-}
-
 static struct stub *slot_find(struct st_cpu *c)
 {
 	for (unsigned i = 1; i < STUB_SLOTS; i++)
@@ -399,6 +370,33 @@ static bool make_post(struct st_cpu *c)
 	return true;
 }
 
+pid_t strap_make_master(struct st_cpu *c)
+{
+	struct stub *m = &c->slot[0];
+	int error = slots_map(c);
+
+	if (error)
+		return error;
+	slot_open(c, m);
+	m->state = STUB_LIVE;
+	m->pid = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+	if (m->pid < 0)
+		return -errno;
+	if (!m->pid)
+		child_main(c);
+	/* All else of the VMM's memory goes. */
+	order_put(m, 0, SYS_munmap, 0, ST_ORDERS, 0);
+	order_put(m, 1, SYS_munmap, ST_CODE + ST_CODE_SIZE, ST_AREA - ST_CODE - ST_CODE_SIZE, 0);
+	order_put(m, 2, SYS_munmap, ST_END, HOST_TASK_SIZE - ST_END, 0);
+	orders_post(m, 3);
+	error = orders_wait(m);
+	if (error)
+		vmm_log(VMM_LOG_ERROR, "systrap: the stub of CPU %u failed: %s", c->cpu, strerror(-error));
+	if (!error && c->cpu == 0)
+		make_post(c); /* of the first program; what never runs a second one needs no more */
+	return error ? error : m->pid;
+}
+
 void strap_make_ahead(struct st_cpu *c)
 {
 	while (c->spares + c->parked_count < c->spares_wanted && make_post(c))
@@ -438,8 +436,11 @@ struct stub *strap_take(struct st_cpu *c, int *error)
 		wake_pause(TURN_NS);
 	}
 	s = c->spare;
-	if (!is_ready(c, s) && c->spares_wanted < SPARE_MAX)
+	if (c->used && c->spares_wanted < SPARE_MIN)
+		c->spares_wanted = SPARE_MIN;
+	if (c->used && !is_ready(c, s) && c->spares_wanted < SPARE_MAX)
 		c->spares_wanted++;
+	c->used = true;
 	*error = make_wait(c, s);
 	if (*error) {
 		vmm_log(VMM_LOG_WARNING, "systrap: CPU %u: a stub was not made in time", c->cpu);
