@@ -1,77 +1,29 @@
 /*
- * Makes the seccomp programs from filters.def by libseccomp, one for each role, and
- * prints the lists for `ringfence filters`.
+ * Loads the seccomp programs that were made from filters.def when ringfence was built (filters_make.c), one for each
+ * role, and prints the lists for `ringfence filters`.
  *
  * filters_load() is called by each thread for itself, last of all in the jail. Never
  * loosen an entry for all roles because one needs it.
  */
 #include <errno.h>
-#include <seccomp.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <stdlib.h>
 #include <stdio.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
+#include "platform/filters.h"
+#include "platform/filters_programs.h"
 #include "platform/internal.h"
 #include "platform/ptrace/filter.h"
 #include "platform/systrap/filter.h"
 
-#define MAIN (1u << JAIL_MAIN)
-#define IO (1u << JAIL_IO)
-#define VCPU (1u << JAIL_VCPU)
-#define TRACE (1u << JAIL_PTRACE_CPU)
-#define STRAP (1u << JAIL_SYSTRAP_CPU)
-#define HOSTED (TRACE | STRAP)
-#define CONTROL (1u << JAIL_CONTROL)
-#define ALL (MAIN | IO | VCPU | HOSTED | CONTROL)
-
-struct filter {
-	unsigned roles;
-	int call;
-	int argument; /* -1: any arguments */
-	uint64_t value;
-	const char *reason;
-	bool host_network; /* only with --network=host */
-};
-
-static const struct filter filters[] = {
-#define FILTER(roles, call, reason) {roles, SCMP_SYS(call), -1, 0, reason, false},
-#define FILTER_EQ(roles, call, argument, value, reason) {roles, SCMP_SYS(call), argument, value, reason, false},
-#define FILTER_HOST(roles, call, reason) {roles, SCMP_SYS(call), -1, 0, reason, true},
-#define FILTER_HOST_EQ(roles, call, argument, value, reason) {roles, SCMP_SYS(call), argument, value, reason, true},
-#include "platform/filters.def"
-};
-
-#define FILTERS (sizeof(filters) / sizeof(filters[0]))
-
-/* Which roles a line is for, in this mode. */
-static unsigned roles_of(const struct filter *f, bool host_network)
-{
-	return f->host_network && !host_network ? 0 : f->roles;
-}
-
 int filters_load(enum jail_role role, bool host_network)
 {
-	scmp_filter_ctx context = seccomp_init(SCMP_ACT_KILL_PROCESS);
-	int error = context ? 0 : -ENOMEM;
+	const struct sock_fprog *program = &programs[role][host_network];
 
-	for (size_t i = 0; i < FILTERS && error == 0; i++) {
-		const struct filter *f = &filters[i];
-		if (!(roles_of(f, host_network) & 1u << role))
-			continue;
-		if (f->argument < 0)
-			error = seccomp_rule_add(context, SCMP_ACT_ALLOW, f->call, 0);
-		else
-			error = seccomp_rule_add(context, SCMP_ACT_ALLOW, f->call, 1,
-				((struct scmp_arg_cmp){(unsigned)f->argument, SCMP_CMP_EQ, f->value, 0}));
-	}
-	if (error == 0) /* x32 and 32-bit calls: the whole process too, or the sandbox would hang with a thread less */
-		error = seccomp_attr_set(context, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
-	if (error == 0)
-		error = seccomp_attr_set(context, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* a tree: the hot calls are few */
-	if (error == 0)
-		error = seccomp_load(context);
-	if (context)
-		seccomp_release(context);
-	return error;
+	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, program) < 0 ? -errno : 0;
 }
 
 static bool is_first(size_t index, unsigned roles, bool host_network)
