@@ -112,7 +112,9 @@ static int attach(int fd, int index, const char *name)
 
 	if (setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &one, sizeof(one)) < 0 ||
 	    setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &one, sizeof(one)) < 0 ||
-	    setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0 ||
+	    /* In a user namespace only as much as anybody may have. */
+	    (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0 &&
+		    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size)) < 0) ||
 	    bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
 		return cli_error("network: %s: %s", name, strerror(errno));
 	return 0;
