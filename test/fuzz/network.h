@@ -39,6 +39,7 @@ static void fuzz_network_start(const void *network, uint32_t len)
 	fake_boot(256, 16);
 	fake_task.cred = &root;
 	fake_task.ns = &spaces;
+	first_net_ns.ns.owner = &fake_user_ns;
 	fuzz_machine = *machine;
 	fuzz_machine.ring_notify = fuzz_ring_notify;
 	machine = &fuzz_machine;
