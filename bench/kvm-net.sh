@@ -50,10 +50,10 @@ run() { # MIB: kernel and user exits of one run
 }
 echo "| 60 KiB | kernel exits | user exits |"
 echo "|---|---|---|"
-for way in "sent 24" "received -24"; do
+for way in "sent 64" "received -64"; do
 	set -- "$1" $way
 	echo "$2 $(run "$1" "$3") $(run "$1" "$(($3 * 2))")" |
-		awk -v n=24 '{ per = n * 1048576 / 61440; printf "| %s | %.2f | %.2f |\n", $1, ($4 - $2) / per, ($5 - $3) / per }'
+		awk -v n=64 '{ per = n * 1048576 / 61440; printf "| %s | %.2f | %.2f |\n", $1, ($4 - $2) / per, ($5 - $3) / per }'
 done
 kill %1
 INSIDE

@@ -1,6 +1,6 @@
 /*
  * What a TCP connection is given when it begins, where lwIP's own choice is not Linux's: the first timeout and the first
- * measure of the round trip, the window by SO_RCVBUF, and the size of segments, which path.c and segment.c change later.
+ * measure of the round trip; its buffers, which grow; the size of segments, which path.c and segment.c change later.
  */
 #include "kernel/net/lwip/internal.h"
 
