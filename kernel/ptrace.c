@@ -41,7 +41,9 @@ int ptrace_may_access(const struct task *task, enum ptrace_ids by)
 	if (uid != cred->euid || uid != cred->suid || uid != cred->uid || gid != cred->egid || gid != cred->sgid ||
 		gid != cred->gid)
 		return -EPERM;
-	return 0;
+	/* Nobody gets capabilities by looking into one who has them, or into another user namespace. */
+	uint64_t caps = by == PTRACE_BY_FS_IDS ? own->cap_effective : own->cap_permitted;
+	return own->user_ns != cred->user_ns || (cred->cap_permitted & ~caps) ? -EPERM : 0;
 }
 
 bool ptrace_allows_privileges(const struct task *task)

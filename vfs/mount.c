@@ -320,7 +320,7 @@ int vfs_remount(const struct path *at, unsigned long flags, const char *data)
 		return -EINVAL;
 	if (!mount_flags_may_be(at->mount, flags))
 		return -EPERM;
-	if (!(flags & MS_BIND) && at->mount->sb->user_ns && !ns_capable(at->mount->sb->user_ns, CAP_SYS_ADMIN))
+	if (!(flags & MS_BIND) && !(sb->user_ns ? ns_capable(sb->user_ns, CAP_SYS_ADMIN) : capable(CAP_SYS_ADMIN)))
 		return -EPERM;
 	mounts_changed(at->mount->mnt_ns);
 	if (flags & MS_BIND) {
@@ -348,7 +348,8 @@ static int mount_bind_path(const char *source, const struct path *at, unsigned l
 	rc = path_lookup(AT_FDCWD, source, LOOKUP_FOLLOW, &from);
 	if (rc)
 		return rc;
-	rc = vfs_mount_bind(&from, at, flags & MS_REC);
+	/* Only of one's own: in another's tree something may be covered that must stay so. */
+	rc = from.mount->mnt_ns == current->ns->mnt ? vfs_mount_bind(&from, at, flags & MS_REC) : -EINVAL;
 	path_put(&from);
 	return rc;
 }

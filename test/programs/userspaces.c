@@ -117,6 +117,8 @@ static void unmapped(void *arg)
 	CHECK(open("/tmp/.unmapped", O_CREAT | O_RDWR | O_EXCL, 0600) >= 0);
 	CHECK_ERRNO(chown("/tmp/.unmapped", 0, -1), EINVAL);
 	CHECK(unlink("/tmp/.unmapped") == 0);
+	snprintf(text, sizeof(text), "/proc/%d/root", getppid()); /* of the same user, in the namespace above */
+	CHECK_ERRNO(open(text, O_RDONLY), EACCES);
 	CHECK_ERRNO(setns(open("/proc/self/ns/user", O_RDONLY), CLONE_NEWUSER), EINVAL);
 	int fd = open("/proc/self/ns/user", O_RDONLY);
 	uid_t owner = 0;
