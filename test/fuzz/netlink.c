@@ -13,10 +13,6 @@
 #include "kernel/net/netlink.h"
 #include "test/fuzz/network.h"
 
-#ifndef SOL_NETLINK /* of the C library's headers, not of the kernel's */
-#define SOL_NETLINK 270
-#endif
-
 static struct {
 	struct config_network head;
 	struct config_link link;
