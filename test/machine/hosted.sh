@@ -3,8 +3,9 @@
 # without CAP_SYS_PTRACE, and in a user namespace. What cannot work there says so when it is asked for.
 # Usage: run.sh --cpu -fsgsbase -- bash test/machine/hosted.sh BUILD
 set -u
-rf="$1/ringfence --network=none --root=/run/hosted-test"
-programs=$(realpath "$1")/programs
+build=$(realpath "$1")
+rf="$build/ringfence --network=none --root=/run/hosted-test"
+programs=$build/programs
 failed=0
 wrong() {
 	echo "$1"
@@ -28,7 +29,7 @@ case $said in *FSGSBASE*) ;; *) wrong "--platform=kvm does not say why it cannot
 
 rf="$rf --platform=systrap"
 expect "Yama at 3" hello $rf do -- /bin/sh -c "echo hello | cat; /bin/true"
-for program in answers reuse signals; do
+for program in answers reuse; do
 	expect "$program" "done" $rf do -- "$programs/$program"
 done
 expect odd "$(timeout -k 5 60 "$programs/odd" 2>&1 </dev/null)" $rf do -- "$programs/odd"
