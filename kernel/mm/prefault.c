@@ -18,10 +18,10 @@
 static void prefault_file(struct vma *vma, uint64_t address, uint64_t end)
 {
 	uint64_t limit = vma->offset < vma->object->size ? vma->start + (PAGE_ALIGN(vma->object->size) - vma->offset) : 0;
-	bool copies = fault_copies_blocks(vma) && vma->end - vma->start <= SMALL_DATA;
+	bool any = vma->flags & (VM_READ | VM_WRITE | VM_EXEC), copies = fault_copies_blocks(vma) && vma->end - vma->start <= SMALL_DATA;
 	uint64_t step = copies ? PAGE_SIZE << COPY_ORDER : AROUND_SIZE;
 
-	for (end = MIN(end, limit); address < end; address = (address & ~(step - 1)) + step) {
+	for (end = any ? MIN(end, limit) : 0; address < end; address = (address & ~(step - 1)) + step) {
 		pte_t *pte = pt_make(vma->mm, address);
 
 		if (!pte)
