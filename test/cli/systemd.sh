@@ -1,7 +1,7 @@
 #!/bin/bash
 # --systemd-cgroup against a mock of systemd's manager on a bus of its own: the unit's name, slice and properties, its
 # group, limits changed, the unit stopped on delete, and what is said without systemd. Usage: systemd.sh BUILD
-# With systemd as process 1 test/cli/systemd-real.sh does the same.
+# Under a real systemd: test/machine/systemd.sh.
 set -u
 [ "${2:-}" = inside ] || exec unshare -m bash "$0" "$1" inside
 rf=$1/ringfence
