@@ -57,6 +57,28 @@ struct boot {
 	const char *ids;   /* the container's mappings, for the gofer */
 };
 
+/* One without an argument. */
+static void set_flag(struct boot *boot, int option)
+{
+	switch (option) {
+	case OPT_DEBUG:
+		boot->vmm.debug = true;
+		break;
+	case OPT_DETACHED:
+		boot->vmm.detached = true;
+		break;
+	case OPT_HELD:
+		boot->held = true;
+		break;
+	case OPT_CONSOLE:
+		boot->console = true;
+		break;
+	case OPT_OWN_NETWORK:
+		boot->vmm.own_network = true;
+		break;
+	}
+}
+
 static void set(struct boot *boot, int option)
 {
 	unsigned long long value = optarg ? strtoull(optarg, NULL, 10) : 0;
@@ -87,23 +109,8 @@ static void set(struct boot *boot, int option)
 	case OPT_STATE:
 		vmm->state_dir = optarg;
 		break;
-	case OPT_DEBUG:
-		vmm->debug = true;
-		break;
-	case OPT_DETACHED:
-		vmm->detached = true;
-		break;
-	case OPT_HELD:
-		boot->held = true;
-		break;
-	case OPT_CONSOLE:
-		boot->console = true;
-		break;
 	case OPT_TREES_FD:
 		boot->trees_fd = (int)value;
-		break;
-	case OPT_OWN_NETWORK:
-		vmm->own_network = true;
 		break;
 	case OPT_HOST_NETWORK:
 		vmm->host_network = true;
@@ -153,7 +160,7 @@ int command_boot(int argc, char **argv)
 	while ((option = getopt_long(argc, argv, "+", options, NULL)) != -1) {
 		if (option == '?')
 			return 1;
-		set(&boot, option);
+		(optarg ? set : set_flag)(&boot, option);
 	}
 	if (argc < 2 || fstat(CONFIG_FD, &st) < 0)
 		return cli_error("internal command: `ringfence run` starts it");

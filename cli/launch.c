@@ -196,6 +196,18 @@ static unsigned jail_uid(void)
 	return rootless_jail_id(JAIL_UID_BASE + number, number);
 }
 
+/* In the child: its terminal, its group, and whom it ends with. 0, or 1 after a message. */
+static int take_place(const struct launch_options *options, int lifeline)
+{
+	for (int i = 0; i < 3 && options->console_fd >= 0; i++) {
+		if (dup2(options->console_fd, i) < 0)
+			return cli_error("the container's terminal: %s", strerror(errno));
+	}
+	if (sandbox_enter_group(options, lifeline))
+		return 1;
+	return options->detached ? 0 : prctl(PR_SET_PDEATHSIG, SIGKILL) < 0;
+}
+
 /* In the child. `fds`: the image, the configuration, the lifeline, errors, [log], [control], then the trees. */
 static void become_boot(const struct container *c, const struct launch_options *options, const int *fixed, int log_fd)
 {
@@ -255,15 +267,8 @@ static void become_boot(const struct container *c, const struct launch_options *
 	snprintf(state, sizeof(state), "--state=%s", root);
 	argv[argc++] = state;
 #undef ADD
-	for (int i = 0; i < 3 && options->console_fd >= 0; i++) {
-		if (dup2(options->console_fd, i) < 0)
-			return;
-	}
-	if (sandbox_enter_group(options, fixed[2]))
-		return;
-	if (!options->detached)
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-	sandbox_become(fds, count, argv);
+	if (take_place(options, fixed[2]) == 0)
+		sandbox_become(fds, count, argv);
 }
 
 int sandbox_launch(struct sandbox *sandbox, const struct container *container, const struct launch_options *options)
