@@ -37,7 +37,7 @@ static int in_jail(int (*attempt)(struct gofer *g))
 		trees[2] = (struct gofer_tree){"2", open("/", O_PATH | O_DIRECTORY), true};
 		struct gofer_options options = {.socket_fd = open("/dev/null", O_RDWR), .trees = trees, .tree_count = 3};
 		g.socket = options.socket_fd;
-		g.donate_fd = g.proc_fd = -1;
+		g.proc_fd = -1;
 		if (gofer_jail_prepare(&g, &options) || gofer_jail_enter(&g, &options))
 			_exit(NOT_JAILED);
 		_exit(attempt(&g));
