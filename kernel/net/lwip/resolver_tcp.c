@@ -53,7 +53,7 @@ static void put_word(uint8_t *at, unsigned value)
 	at[1] = (uint8_t)value;
 }
 
-/* The type of an OPT record in the message, if it is well formed and has one; 0: none. */
+/* Where the type of an OPT record stands, if the message is well formed and has one; 0: none. */
 static size_t find_opt(const uint8_t *message, size_t len)
 {
 	unsigned questions = word(message + 4), records = word(message + 6) + word(message + 8) + word(message + 10);
