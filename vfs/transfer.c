@@ -27,15 +27,15 @@ static bool ready(struct file *file, uint32_t events)
 	return file_poll(file, NULL) & (events | EPOLLERR | EPOLLHUP);
 }
 
-/* Writes all of it, though a stream takes it in parts. Bytes, or -errno if none. */
-static int64_t write_all(struct file *out, const char *from, size_t n, uint64_t *pos)
+/* Writes it, as a stream takes it in parts: waits for one that does not if the rest would be lost. Bytes, or -errno if none. */
+static int64_t write_all(struct file *out, const char *from, size_t n, uint64_t *pos, bool lost)
 {
 	size_t done = 0;
 
 	while (done < n) {
 		int64_t rc = out->ops->write_kernel(out, from + done, n - done, pos);
 
-		if (rc == -EAGAIN && done && is_stream(out)) {
+		if (rc == -EAGAIN && done && is_stream(out) && lost) {
 			struct poll_item item = {.file = out, .events = EPOLLOUT};
 
 			if (poll_wait_items(&item, 1, DEADLINE_NONE) > 0)
@@ -55,7 +55,7 @@ static int64_t copy_chunk(struct file *in, uint64_t *in_pos, struct file *out, u
 
 	if (got <= 0)
 		return got;
-	put = write_all(out, buffer, (size_t)got, out_pos);
+	put = write_all(out, buffer, (size_t)got, out_pos, is_stream(in));
 	if (put < got && !is_stream(in))
 		*in_pos -= (uint64_t)(got - (put > 0 ? put : 0));
 	return put;
@@ -139,7 +139,7 @@ int64_t vfs_tee(struct file *in, struct file *out, uint64_t n, unsigned flags)
 		return -ENOMEM;
 	got = pipe_peek(in, buffer, MIN(n, (uint64_t)(flags & TRANSFER_NONBLOCK ? CHUNK_NONBLOCK : CHUNK)));
 	if (got > 0)
-		got = write_all(out, buffer, (size_t)got, &out->pos);
+		got = write_all(out, buffer, (size_t)got, &out->pos, true);
 	kfree(buffer);
 	return got;
 }

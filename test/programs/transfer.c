@@ -4,6 +4,7 @@
  */
 #include <linux/memfd.h>
 #include <sys/mman.h>
+#include <netinet/in.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 
@@ -83,6 +84,21 @@ static void test_sendfile(void)
 	CHECK_ERRNO(sendfile(out, root, NULL, 4), EINVAL);
 	CHECK(sendfile(p[1], s[0], NULL, 6) == 6);
 	CHECK(read(p[0], back, 200) == 10 && !memcmp(back, "pipesocket", 10));
+	/* One that takes a part of what is offered, and does not wait: that part. */
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(to);
+	int small = 4096, l = socket(AF_INET, SOCK_STREAM, 0), c = socket(AF_INET, SOCK_STREAM, 0);
+	setsockopt(l, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+	setsockopt(c, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
+	CHECK(bind(l, (void *)&to, len) == 0 && listen(l, 1) == 0 && getsockname(l, (void *)&to, &len) == 0);
+	CHECK(connect(c, (void *)&to, len) == 0 && fcntl(c, F_SETFL, O_NONBLOCK) == 0);
+	ssize_t sent = 0, n;
+	for (at = 0; (n = sendfile(c, in, &at, BIG)) > 0;)
+		sent += n;
+	int why = errno;
+	CHECK(n == -1 && why == EAGAIN && sent > 0 && at == sent);
+	close(l);
+	close(c);
 	close(s[0]);
 	close(s[1]);
 	close(root);
