@@ -31,7 +31,7 @@ d volume create named >/dev/null
 
 both "exit status" rf-test sh -c 'exit 42'
 both "killed by itself" rf-test sh -c 'kill -TERM $$; sleep 1'
-both "killed by SIGKILL" rf-test sh -c 'sh -c "kill -9 \$\$"; echo $?'
+inner "killed by SIGKILL" 'sh -c "kill -9 \$\$"; echo $?'
 both "no such program" rf-test nowhere
 both "no such program in a directory" rf-test /no/where
 both "no permission" rf-test /etc/passwd
