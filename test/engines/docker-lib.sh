@@ -38,7 +38,7 @@ docker_start() {
 		  "bip": "10.88.1.1/24"
 		}
 	END
-	inside dockerd --config-file "$work/daemon.json" --data-root "$work/root" --exec-root "$work/exec" -p "$work/pid" \
+	nsenter --net="/run/netns/$net" dockerd --config-file "$work/daemon.json" --data-root "$work/root" --exec-root "$work/exec" -p "$work/pid" \
 		-H "$DOCKER_HOST" >"$work/log" 2>&1 &
 	engine=$!
 	trap docker_finish EXIT
