@@ -29,7 +29,7 @@
  */
 static void __attribute__((noreturn)) forge(const uint8_t *hand_over, volatile uint64_t *pages)
 {
-	syscall(SYS_getpgid, 0);
+	stubcode_signal_call(SYS_personality, 0xffffffff);
 
 	register uint64_t r12 __asm__("r12") = (uint64_t)pages, r13 __asm__("r13") = PATTERN;
 	register const uint8_t *r14 __asm__("r14") = hand_over;

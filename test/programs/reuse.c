@@ -31,7 +31,7 @@ static const uint8_t *find_loop(void)
 static void __attribute__((noreturn)) stay(const uint8_t *hand_over, const uint8_t *loop)
 {
 	*(volatile uint32_t *)(ST_AREA + PLACE + ORD_SPIN) = ~0u; /* look as often as that */
-	syscall(SYS_personality, 0xffffffff);
+	stubcode_signal_call(SYS_personality, 0xffffffff);
 
 	register const uint8_t *r13 __asm__("r13") = loop, *r14 __asm__("r14") = hand_over;
 

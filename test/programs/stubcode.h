@@ -39,6 +39,12 @@ static const uint8_t *stubcode_find(const uint8_t *bytes, size_t size)
 	return at == (const uint8_t *)ST_CODE + ST_CODE_SIZE - size ? NULL : at;
 }
 
+/* A call from a place that never becomes a jump, however often it is made: it comes by a signal and leaves a frame. */
+static inline void stubcode_signal_call(long number, long argument)
+{
+	__asm__ volatile("nop\n\tsyscall\n\tnop\n\tnop" : "+a"(number) : "D"(argument) : "rcx", "r11", "memory");
+}
+
 /* Where the stub says that it has handed over: mov $1,%eax; xchg %eax,(%rbp). */
 static inline const uint8_t *stubcode_hand_over(void)
 {
