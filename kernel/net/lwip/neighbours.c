@@ -1,0 +1,37 @@
+/*
+ * Packets that wait for a neighbour's address, under IPv6.
+ *
+ * lwIP's nd6_send_q() takes packet after packet from a neighbour's queue until none is left. But where the table of
+ * neighbours is full, a packet's next hop may need a new entry, and get the very one whose queue is being sent: the packet goes
+ * back to the queue that it came from, for ever. So one message of a neighbour may make no more packets wait than there is room
+ * for; what comes then is dropped. nd6.c's own functions are renamed (CMakeLists.txt).
+ */
+#include <lwip/nd6.h>
+
+#include "kernel/net/lwip/internal.h"
+
+void nd6_take(struct pbuf *p, struct netif *netif);
+err_t nd6_next_hop_or_queue(struct netif *netif, struct pbuf *p, const ip6_addr_t *to, const u8_t **address);
+
+static bool taking; /* a message of a neighbour */
+static unsigned queued; /* while it is taken */
+
+void nd6_input(struct pbuf *p, struct netif *netif)
+{
+	taking = true;
+	queued = 0;
+	nd6_take(p, netif);
+	taking = false;
+}
+
+err_t nd6_get_next_hop_addr_or_queue(struct netif *netif, struct pbuf *p, const ip6_addr_t *to, const u8_t **address)
+{
+	err_t rc;
+
+	if (taking && queued == MEMP_NUM_ND6_QUEUE)
+		return ERR_MEM;
+	rc = nd6_next_hop_or_queue(netif, p, to, address);
+	if (rc == ERR_OK && !*address)
+		queued++;
+	return rc;
+}
