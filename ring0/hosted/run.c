@@ -282,7 +282,9 @@ void hosted_loop(struct regs *regs)
 		faulted = regs->trap == TRAP_PAGE_FAULT;
 		again = faulted && regs->error & PF_PRESENT;
 		fault = regs->addr;
-		if (faulted && fault_mirrored(regs))
+		if (!faulted)
+			this_hosted()->again_addr = UINT64_MAX; /* what comes next is no repetition, whatever it is like */
+		else if (fault_mirrored(regs))
 			continue;
 		if (again && regs->error & PF_WRITE)
 			note_copied(fault);

@@ -163,10 +163,44 @@ static void rights_taken(void)
 	signal(SIGSEGV, SIG_DFL);
 }
 
+static void *file_reader(void *arg)
+{
+	int fd = *(int *)arg;
+
+	for (int i = 0; i < 8000; i++) {
+		char *text = mmap(NULL, 5, PROT_READ, MAP_PRIVATE, fd, 0);
+
+		if (text == MAP_FAILED || *(volatile char *)text != 'h')
+			return arg;
+		munmap(text, 5);
+	}
+	return NULL;
+}
+
+/* The same instruction faults on the same address over and over, in threads that change CPUs: each time it is a read. */
+static void mapped_again(void)
+{
+	FILE *file = tmpfile();
+	int fd = file ? fileno(file) : -1;
+	pthread_t threads[3];
+	void *failed;
+
+	CHECK(fd >= 0 && write(fd, "hello", 5) == 5);
+	for (int i = 0; i < 3; i++)
+		pthread_create(&threads[i], NULL, file_reader, &fd);
+	for (int i = 0; i < 3; i++) {
+		pthread_join(threads[i], &failed);
+		CHECK(!failed);
+	}
+	if (file)
+		fclose(file);
+}
+
 int main(void)
 {
 	snapshots();
 	replaced_pages();
 	rights_taken();
+	mapped_again();
 	return CHECK_RESULT();
 }
