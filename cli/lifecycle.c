@@ -31,6 +31,14 @@ static int check_console(const struct container *container, const struct create_
 	return 0;
 }
 
+static bool has_hooks(const struct container *container)
+{
+	for (unsigned i = 0; i < HOOK_KINDS; i++)
+		if (container->hooks[i].count)
+			return true;
+	return false;
+}
+
 /* What is known before there is a process. */
 static int fill_state(struct state *state, const struct container *container, const char *bundle)
 {
@@ -47,6 +55,7 @@ static int fill_state(struct state *state, const struct container *container, co
 	state->terminal = container->terminal;
 	state->debug_log = global.debug_log || global.debug || global.strace;
 	state->takes_network = container->own_network && !state->sandbox && strcmp(global.network, "sandbox") == 0;
+	state->network_managed = container->network_path || has_hooks(container);
 	state->shows_network = !state->sandbox && strcmp(global.network, "host") == 0;
 	state->recorded = STATE_CREATING;
 	snprintf(from, sizeof(from), "%s/config.json", bundle);
@@ -258,7 +267,7 @@ static int give_network(const struct state *state, int control)
 
 	if (!state->takes_network && !state->shows_network)
 		return 0;
-	int error = state->shows_network ? network_look(state->pid, &network) : network_take_over(state->pid, &network);
+	int error = state->shows_network ? network_look(state->pid, &network) : network_take_over(state->pid, state->network_managed, &network);
 	if (!error && (state->shows_network || network.fd_count)) {
 		AUTO_FREE void *payload = network_pack(&network, &request.length);
 		request.payload = payload;

@@ -226,9 +226,14 @@ static int take_all(struct network_taker *t)
 	t->netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
 	if (t->netlink < 0)
 		return cli_error("network: netlink: %s", strerror(errno));
-	int error = open_news(network);
+	int error = open_news(network) || network_read(t);
+	if (!error && !t->managed && !network->head.links) {
+		close(network->fds[--network->fd_count]);
+		close(t->netlink);
+		return 0;
+	}
 	int later = error ? -1 : open_socket(network, AF_PACKET, SOCK_RAW, 0);
-	error = later < 0 || network_read(t);
+	error = later < 0;
 	for (unsigned i = 0; !error && i < network->head.links; i++)
 		error = open_link(network, &network->links[i]);
 	if (!error)
@@ -237,7 +242,7 @@ static int take_all(struct network_taker *t)
 	return error;
 }
 
-int network_take_over(pid_t pid, struct container_network *network)
+int network_take_over(pid_t pid, bool managed, struct container_network *network)
 {
 	static struct network_taker taker;
 	char path[64];
@@ -245,6 +250,7 @@ int network_take_over(pid_t pid, struct container_network *network)
 
 	snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)pid);
 	taker.network = network;
+	taker.managed = managed;
 	*network = (struct container_network){0};
 	if (network_enter(path, &own))
 		return 1;

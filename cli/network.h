@@ -37,9 +37,10 @@ int network_enter(const char *path, int *own);
 int network_leave(int own);
 /*
  * What the network namespace of process `pid` has, for the sandbox; the host's stack does not answer there afterwards.
- * 0, or 1 after a message.
+ * Of a namespace that has no link and that nobody manages nothing is taken (a packet socket costs the host's kernel some 8 ms when it is
+ * closed, packet_release()). 0, or 1 after a message.
  */
-int network_take_over(pid_t pid, struct container_network *network);
+int network_take_over(pid_t pid, bool managed, struct container_network *network);
 
 /*
  * What the namespace of process `pid` has, to be shown to a container that uses the host's sockets: what cannot be told

@@ -22,6 +22,7 @@ struct network_taker {
 	} remove[CONFIG_NETWORK_ENTRIES]; /* an IPv6 address each: as it was dumped, to be deleted */
 	unsigned remove_count;
 	bool failed;
+	bool managed;   /* links may come later */
 	bool only_look; /* what cannot be taken over is left out */
 };
 

@@ -37,6 +37,7 @@ struct state {
 	bool terminal;
 	bool debug_log;        /* its sandbox has one */
 	bool takes_network;    /* at start, what is in its network namespace becomes the sandbox's */
+	bool network_managed;  /* by whoever gave it or its hooks: links may come to it while the container runs */
 	bool shows_network;    /* at start, that is told to the sandbox, which uses the host's sockets */
 	char *sandbox;         /* the ID of the container in whose sandbox this one runs; NULL: its own */
 	uint32_t container;    /* its number there */

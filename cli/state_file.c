@@ -105,6 +105,8 @@ static void put_private(yajl_gen gen, const struct state *state)
 	yajl_gen_bool(gen, state->debug_log);
 	yajl_gen_string(gen, (const unsigned char *)"takesNetwork", 12);
 	yajl_gen_bool(gen, state->takes_network);
+	yajl_gen_string(gen, (const unsigned char *)"networkManaged", 14);
+	yajl_gen_bool(gen, state->network_managed);
 	yajl_gen_string(gen, (const unsigned char *)"showsNetwork", 12);
 	yajl_gen_bool(gen, state->shows_network);
 	yajl_gen_string(gen, (const unsigned char *)"cgroups", 7);
@@ -223,6 +225,7 @@ static int load(struct state *state, const struct json *json)
 	    json_bool(json, mine, "terminal", "ringfence.terminal", &state->terminal) ||
 	    json_bool(json, mine, "debugLog", "ringfence.debugLog", &state->debug_log) ||
 	    json_bool(json, mine, "takesNetwork", "ringfence.takesNetwork", &state->takes_network) ||
+	    json_bool(json, mine, "networkManaged", "ringfence.networkManaged", &state->network_managed) ||
 	    json_bool(json, mine, "showsNetwork", "ringfence.showsNetwork", &state->shows_network) ||
 	    json_strings(json, mine, "cgroups", "ringfence.cgroups", &state->cgroups) ||
 	    json_string(json, mine, "unit", "ringfence.unit", &state->unit) ||
