@@ -187,6 +187,8 @@ static bool fault_mirrored(struct regs *regs)
 		mirror_hint(regs->addr);
 	}
 	kernel_unlock();
+	if (error)
+		h->again_addr = UINT64_MAX; /* the dispatcher's: another task may come with the same one next */
 	regs->error = error;
 	return !error;
 }
