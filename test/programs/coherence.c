@@ -18,12 +18,13 @@
 
 static volatile int stop;
 static volatile char *area;
+static size_t stride; /* from one page in use to the next */
 
 static void *writer(void *arg)
 {
 	for (uint32_t n = 1; !stop; n++)
 		for (int i = 0; i < PAGES; i++)
-			*(volatile uint32_t *)(area + i * PAGE + (uintptr_t)arg) = n;
+			*(volatile uint32_t *)(area + i * stride + (uintptr_t)arg) = n;
 	return NULL;
 }
 
@@ -33,16 +34,18 @@ static uint32_t sum(void)
 
 	for (int i = 0; i < PAGES; i++)
 		for (int at = 0; at < 8; at += 4)
-			total += *(volatile uint32_t *)(area + i * PAGE + at);
+			total += *(volatile uint32_t *)(area + i * stride + at);
 	return total;
 }
 
-/* While other threads write, a forked child's memory stands still. */
-static void snapshots(void)
+/* While other threads write, a forked child's memory stands still: in one piece, and in many far apart. */
+static void snapshots(size_t distance)
 {
 	pthread_t threads[2];
 
-	area = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	stride = distance;
+	area = mmap(NULL, PAGES * stride, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	CHECK(area != MAP_FAILED);
 	stop = 0;
 	for (uintptr_t i = 0; i < 2; i++)
 		pthread_create(&threads[i], NULL, writer, (void *)(i * 4));
@@ -65,7 +68,7 @@ static void snapshots(void)
 	stop = 1;
 	for (int i = 0; i < 2; i++)
 		pthread_join(threads[i], NULL);
-	munmap((void *)area, PAGES * PAGE);
+	munmap((void *)area, PAGES * stride);
 }
 
 static volatile uint32_t published;
@@ -198,7 +201,8 @@ static void mapped_again(void)
 
 int main(void)
 {
-	snapshots();
+	snapshots(PAGE);
+	snapshots(3ul << 20);
 	replaced_pages();
 	rights_taken();
 	mapped_again();
