@@ -129,12 +129,13 @@ static int ask(struct batch *batch, struct p9fs_inode *dir, struct dentry *first
 			p9fs_fid_free(batch->t.steps.step[i].fid);
 		return rc;
 	}
-	gather_files(batch, dir, first, at, fids);
+	if (is_unopened(first)) /* still so: else it may have been moved, and its directory be gone */
+		gather_files(batch, dir, first, at, fids);
 	count = batch->t.steps.count;
 	for (unsigned i = count; i < fids; i++)
 		p9fs_fid_free(batch->t.steps.step[i].fid);
 	p9_put_twalkdonatemany(&call->out, &batch->t);
-	rc = p9fs_call_send(call);
+	rc = count ? p9fs_call_send(call) : 1;
 	if (rc) {
 		for (unsigned i = 0; i < count; i++)
 			p9fs_fid_free(batch->t.steps.step[i].fid);

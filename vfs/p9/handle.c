@@ -127,9 +127,12 @@ static int handle_open(struct p9fs_inode *pi, bool write)
 
 	if (pi->fid == P9_NOFID) {
 		rc = write ? 1 : p9fs_open_ahead(pi);
-		if (rc > 0)
+		if (rc > 0 && pi->fid == P9_NOFID)
 			rc = walk_and_open(pi, write);
-		if (rc || handle_fits(pi, write))
+		if (handle_fits(pi, write))
+			return 0;
+		/* The name may have gone meanwhile, but not before somebody else asked for the fid: keep_reachable(). */
+		if (rc < 0 && pi->fid == P9_NOFID)
 			return rc;
 	}
 	rc = p9fs_inode_fid(&pi->base, &fid);

@@ -8,7 +8,6 @@
 #include "ring0/clock.h"
 #include "vfs/p9/internal.h"
 
-
 #define HASH_BITS_MIN 6u
 #define HASH_BITS_MAX 14u
 
@@ -211,6 +210,8 @@ static int ask_fid(struct p9fs_inode *pi, uint32_t dir_fid)
 	rc = p9fs_walk(dir_fid, (struct p9_str){alias->name, alias->name_len}, &fid, &attr);
 	if (!rc)
 		rc = p9fs_inode_adopt(pi, fid, &attr);
+	if (pi->fid != P9_NOFID)
+		rc = 0; /* the name may have gone meanwhile, but not before somebody else asked: keep_reachable() */
 	dentry_put(alias);
 	inode_put(&pi->base);
 	return rc;

@@ -275,6 +275,41 @@ START_TEST(file_after_file)
 }
 END_TEST
 
+static void unlink_a(void)
+{
+	ck_assert_int_eq(vfs_unlink(AT_FDCWD, "/sub/a"), 0);
+}
+
+static void unlink_b(void)
+{
+	ck_assert_int_eq(vfs_unlink(AT_FDCWD, "/sub/b"), 0);
+}
+
+/* A name that goes while its file is asked for by it: the file is open, and stays so. */
+START_TEST(unlinked_while_asked_for)
+{
+	struct file *file;
+	char text[64] = {0};
+	uint32_t fid;
+
+	ck_assert_uint_eq(count_entries("/sub"), 5);
+	file = open_file("/sub/a", O_RDONLY);
+	meanwhile = unlink_a;
+	meanwhile_type = P9_twalkdonate;
+	ck_assert_int_eq(file_read_kernel(file, text, 63, 0), 4);
+	ck_assert_ptr_null(meanwhile);
+	ck_assert_str_eq(text, "aaaa");
+	close_file(file);
+	file = open_file("/sub/b", O_RDONLY);
+	meanwhile = unlink_b;
+	meanwhile_type = P9_twalkgetattr;
+	ck_assert_int_eq(p9fs_inode_fid(file->inode, &fid), 0);
+	ck_assert_ptr_null(meanwhile);
+	ck_assert_uint_ne(fid, P9_NOFID);
+	close_file(file);
+}
+END_TEST
+
 START_TEST(absent_names_cost_nothing)
 {
 	char name[64];
@@ -612,6 +647,7 @@ int main(void)
 	tcase_add_test(exclusive, directories);
 	tcase_add_test(exclusive, directory_after_directory);
 	tcase_add_test(exclusive, file_after_file);
+	tcase_add_test(exclusive, unlinked_while_asked_for);
 	tcase_add_test(exclusive, absent_names_cost_nothing);
 	tcase_add_test(exclusive, changes);
 	tcase_add_test(exclusive, xattrs);
