@@ -4,8 +4,8 @@
  *
  * channel_submit() is called with a request whose addresses are checked; it sends from guest
  * memory (but for the head, of which the VMM keeps a checked copy) and never waits.
- * channel_receive() is called by whoever watches the socket. A regular file that rides on a
- * reply goes to the descriptor table. A gofer that dies or breaks the framing ends the
+ * channel_receive() is called by whoever watches the socket. Regular files that ride on a
+ * reply go to the descriptor table. A gofer that dies or breaks the framing ends the
  * sandbox. The messages' contents pass through untouched: both ends check them.
  */
 #include <errno.h>

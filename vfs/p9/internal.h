@@ -121,7 +121,7 @@ struct p9fs_inode {
 	uint8_t open_window;          /* its files that the last message opened (ahead.c) */
 	uint32_t open_at;             /* where in its listing that ended */
 	uint64_t checked_at;          /* shared: monotonic ns of the last attributes */
-	bool settled;                 /* shared: as long as the host's ctime is this, nothing has changed (inode.c) */
+	bool settled;                 /* shared: as long as the host's ctime is this, nothing has changed (shared.c) */
 	int64_t settled_ctime;
 	struct dentry *settled_name;  /* the name that was seen to lead here then; not referenced */
 	uint64_t host_size;

@@ -5,8 +5,8 @@
  * the caller puts the body, p9fs_call_send() sleeps for the reply by the host ring. Replies are
  * checked here for framing, tag and type, and by their readers for the rest. Buffers are
  * few and reused; a caller sleeps when all are out. A fid's number is reused only once the gofer has
- * answered its clunk. Never begin a call while holding another: the one place that may is listing.c,
- * one task at a time.
+ * answered its clunk. Never begin a call while holding another: those that may are listing.c and sweep.c,
+ * one task at a time (p9fs_fetch_lock).
  */
 #include "kernel/files.h"
 #include "kernel/task.h"
