@@ -22,7 +22,7 @@ static struct file *program;
 
 static void start(void)
 {
-	static struct cred cred = {.refs = 1000, .cap_effective = ~0ull, .cap_permitted = ~0ull};
+	static struct cred cred = {.refs = 1000, .user_ns = &fake_user_ns, .cap_effective = ~0ull, .cap_permitted = ~0ull};
 	static struct fs_context fs = {.refs = 1};
 	struct mount_args args = {.source = "none", .data = ""};
 	const struct fs_type *type;

@@ -110,7 +110,7 @@ static void fuzz_ring_notify(bool seen)
 
 static void start(void)
 {
-	static struct cred cred = {.refs = 1000, .cap_effective = ~0ull, .cap_permitted = ~0ull};
+	static struct cred cred = {.refs = 1000, .user_ns = &fake_user_ns, .cap_effective = ~0ull, .cap_permitted = ~0ull};
 
 	fake_boot(64, 64);
 	plain = machine;

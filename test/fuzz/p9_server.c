@@ -63,13 +63,13 @@ static uint32_t send_body(uint8_t type, const uint8_t *body, size_t n)
 	message[5] = message[6] = 1;
 	memcpy(message + P9_HEADER, body, n);
 	length = answer(g, message, size);
-	if (g->donate_fd >= 0) {
+	while (g->donated_count) {
+		int fd = g->donated[--g->donated_count];
 		struct stat st;
 
-		if (fstat(g->donate_fd, &st) || !S_ISREG(st.st_mode))
+		if (fstat(fd, &st) || !S_ISREG(st.st_mode))
 			abort();
-		close(g->donate_fd);
-		g->donate_fd = -1;
+		close(fd);
 	}
 	return length;
 }
