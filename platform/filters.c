@@ -19,6 +19,8 @@
 #include "platform/ptrace/filter.h"
 #include "platform/systrap/filter.h"
 
+_Static_assert(FILTERS_MADE == FILTERS, "the programs are made of the list that is printed");
+
 int filters_load(enum jail_role role, bool host_network)
 {
 	const struct sock_fprog *program = &programs[role][host_network];

@@ -70,6 +70,7 @@ int main(void)
 		if (print(role, false) || print(role, true))
 			return 1;
 	}
+	printf("#define FILTERS_MADE %zuu\n", FILTERS);
 	puts("static const struct sock_fprog programs[JAIL_ROLES][2] = {");
 	for (unsigned role = 0; role < JAIL_ROLES; role++) {
 		puts("\t{");
