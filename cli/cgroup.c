@@ -144,8 +144,6 @@ int cgroup_plan(const struct container *container, struct state *state, struct c
 		return 0;
 	if (plan(container, state->id, global.systemd_cgroup, cgroup))
 		return 1;
-	if (cgroup->unit)
-		state->unit = container_copy(cgroup->unit);
 	for (unsigned i = 0; i < cgroup->count && !cgroup->unit; i++)
 		walk(cgroup->at[i].mount, cgroup->at[i].path, list_missing, &state->cgroups);
 	return 0;
@@ -250,6 +248,7 @@ int cgroup_adopt(struct cgroup *cgroup, const struct container *container, struc
 		return 0;
 	if (cgroup_systemd_start(cgroup, state->id, &container->limits, pid))
 		return 1;
+	state->unit = container_copy(cgroup->unit); /* not before: a unit of that name may be somebody else's */
 	for (unsigned i = 0; i < cgroup->count; i++)
 		strings_add(&state->cgroups, cgroup->at[i].path);
 	if (!cgroup->unified && make_all(cgroup))

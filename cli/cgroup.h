@@ -31,13 +31,16 @@ struct cgroup {
 	} at[CGROUP_CONTROLLERS];
 };
 
-/* What is to be used; the state gets the directories that are to be made, outermost first, or the unit. 0, or 1 after a message. */
+/* What is to be used; the state gets the directories that are to be made, outermost first. 0, or 1 after a message. */
 int cgroup_plan(const struct container *container, struct state *state, struct cgroup *cgroup);
 /* The group of a container that was made, as its configuration and its state say. 0, or 1 after a message. */
 int cgroup_find(const struct container *container, const struct state *state, struct cgroup *cgroup);
 /* Makes them and sets the limits. 0, or 1 after a message; what was made then is cgroup_remove()'s. */
 int cgroup_make(struct cgroup *cgroup, const struct container *container);
-/* The child `pid` belongs to it: for systemd only, which then has made it. The state is to be recorded anew. 0, or 1 after a message. */
+/*
+ * The child `pid` belongs to it: for systemd only, which then has made the unit, and the state has it. That is to be recorded
+ * anew; a command that is killed before leaves a unit without processes, which systemd drops. 0, or 1 after a message.
+ */
 int cgroup_adopt(struct cgroup *cgroup, const struct container *container, struct state *state, pid_t pid);
 /* Sets the limits that are given, of an existing group. 0, or 1 after a message. */
 int cgroup_set(const struct cgroup *cgroup, const struct container_limits *limits);

@@ -67,6 +67,10 @@ grep '^StartTransientUnit' "$work/log" | grep -q "DeviceAllow=\[('/dev/null', 'r
 grep '^StartTransientUnit' "$work/log" | grep -q -E "Memory(Max|Limit)=138412032 " || bad "no memory limit"
 grep '^StartTransientUnit' "$work/log" | grep -q -E "CPU(Shares=512|Weight=20) " || bad "no shares"
 grep '^StartTransientUnit' "$work/log" | grep -q "TasksMax=" || bad "no limit of tasks"
+stops=$(grep -c '^StopUnit' "$work/log")
+run create -b "$work/b" two </dev/null >"$work/out" 2>&1 && bad "a second container in the same unit: accepted"
+grep -q 'docker-one.scope already exists' "$work/out" || bad "a second container in the same unit: $(cat "$work/out")"
+[ "$(grep -c '^StopUnit' "$work/log")" = "$stops" ] || bad "a second container in the same unit: it stopped the first one's"
 run start one || bad "start"
 [ "$(wc -l <"$group/cgroup.procs")" -ge 3 ] || bad "gofer and stubs are not in the unit's group"
 "$rf" --root "$work/state" update --cpu-quota 20000 --cpu-period 100000 --pids-limit 10 one || bad "update"
