@@ -290,7 +290,6 @@ int sandbox_launch(struct sandbox *sandbox, const struct container *container, c
 	}
 	fcntl(errors[0], F_SETFL, O_NONBLOCK);
 	fflush(NULL);
-	signal(SIGCHLD, SIG_DFL); /* ignored, as some callers leave it, there would be no exit status to wait for */
 	pid_t pid = sandbox_fork();
 	if (pid == 0) {
 		int fixed[] = {image, config, lifeline[1], errors[1]};

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <signal.h>
 #include <string.h>
 
 #include "cli/cli.h"
@@ -41,6 +42,7 @@ int main(int argc, char **argv)
 
 	if (fill_stdio())
 		return 1;
+	signal(SIGCHLD, SIG_DFL); /* ignored, as some callers leave it, no child would have an exit status to wait for */
 	if (argc > 0)
 		argv[0] = "ringfence"; /* in getopt's messages */
 	if (global_parse(argc, argv, &help, &version))
