@@ -268,14 +268,19 @@ int network_look(pid_t pid, struct container_network *network)
 	*network = (struct container_network){0};
 	AUTO_FD int other = open(path, O_RDONLY | O_CLOEXEC);
 	int own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-	if (own < 0 || other < 0 || setns(other, CLONE_NEWNET) < 0) {
+	bool here = own >= 0 && other >= 0 && same_file(own, other); /* the host's: nobody in a user namespace may enter it again */
+	if (own < 0 || other < 0 || (!here && setns(other, CLONE_NEWNET) < 0)) {
+		int why = errno;
 		if (own >= 0)
 			close(own);
-		return cli_error("network: entering %s: %s", path, strerror(errno));
+		return cli_error("network: entering %s: %s", path, strerror(why));
 	}
 	taker.netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
 	int error = taker.netlink < 0 ? cli_error("network: netlink: %s", strerror(errno)) : network_read(&taker);
 	if (taker.netlink >= 0)
 		close(taker.netlink);
-	return network_leave(own) || error;
+	if (!here)
+		return network_leave(own) || error;
+	close(own);
+	return error;
 }

@@ -47,23 +47,29 @@ bool rootless_is(void)
 	return geteuid() != 0 || read_map("uid_map", &own);
 }
 
+static bool has(const struct ranges *ranges, uint32_t id)
+{
+	for (size_t i = 0; i < ranges->count; i++) {
+		if (id - ranges->at[i].inside < ranges->at[i].count)
+			return true;
+	}
+	return false;
+}
+
 uint32_t rootless_jail_id(uint32_t wanted, uint32_t salt)
 {
 	static struct ranges own;
-	const struct range *last = NULL;
+	const struct range *last = own.at;
+	uint32_t id = wanted;
 
-	if (!read_map("uid_map", &own))
-		return wanted;
-	for (size_t i = 0; i < own.count; i++) {
-		const struct range *r = &own.at[i];
-		if (wanted - r->inside < r->count)
-			return wanted;
-		if (!last || r->inside > last->inside)
-			last = r;
+	if (read_map("uid_map", &own) && !has(&own, wanted)) {
+		for (size_t i = 1; i < own.count; i++) {
+			if (own.at[i].inside > last->inside)
+				last = &own.at[i];
+		}
+		id = last->inside + last->count - (last->count > 2 * JAIL_IDS ? JAIL_SPARE + salt % JAIL_IDS : 1);
 	}
-	if (last->count > 2 * JAIL_IDS)
-		return last->inside + last->count - JAIL_SPARE - salt % JAIL_IDS;
-	return last->inside + last->count - 1;
+	return read_map("gid_map", &own) && !has(&own, id) ? 0 : id; /* it is the group's too */
 }
 
 /* ---- the mappings of the new namespace ---- */
@@ -110,7 +116,7 @@ static int run_mapper(const char *program, pid_t pid, const struct ranges *range
 {
 	struct strings words = {0};
 	char number[16];
-	int status;
+	int status = 1;
 
 	strings_add(&words, program);
 	snprintf(number, sizeof(number), "%d", (int)pid);

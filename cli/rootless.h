@@ -22,7 +22,7 @@ int rootless_enter(struct container *container);
 /* The same with the user's own ids alone: they are 0. */
 int rootless_enter_alone(void);
 /* The id that a sandbox's process runs as in this user namespace: `wanted` if it is there, else one of the last ones, by
- * `salt`; 0: there is one id only. */
+ * `salt`; 0: there is none that users and groups have. */
 uint32_t rootless_jail_id(uint32_t wanted, uint32_t salt);
 
 #endif

@@ -20,8 +20,22 @@ static bool own_root(void)
 	return geteuid() != 0 || (user && user[0] && strcmp(user, "root") != 0 && rootless_is());
 }
 
+/* In /tmp anybody can have made it before us, and would choose what is recorded there, hooks too. */
+static int check_own(const char *path)
+{
+	struct stat st;
+
+	if (mkdir(path, 0700) < 0 && errno != EEXIST)
+		return cli_error("%s: %s", path, strerror(errno));
+	if (lstat(path, &st) < 0)
+		return cli_error("%s: %s", path, strerror(errno));
+	return S_ISDIR(st.st_mode) && st.st_uid == geteuid() ? 0 : cli_error("%s: not a directory of user %u", path,
+		(unsigned)geteuid());
+}
+
 int state_root(char *path, size_t size)
 {
+	bool shared = false;
 	const char *runtime = getenv("XDG_RUNTIME_DIR");
 	int n;
 
@@ -29,13 +43,13 @@ int state_root(char *path, size_t size)
 		n = snprintf(path, size, "%s", global.root);
 	else if (own_root() && runtime && runtime[0] == '/')
 		n = snprintf(path, size, "%s/ringfence", runtime);
-	else if (geteuid() != 0)
+	else if ((shared = geteuid() != 0))
 		n = snprintf(path, size, "/tmp/ringfence-%u", (unsigned)geteuid());
 	else
 		n = snprintf(path, size, "/run/ringfence");
 	if (n < 0 || (size_t)n >= size - 300)
 		return cli_error("--root: too long");
-	return 0;
+	return shared ? check_own(path) : 0;
 }
 
 int state_check_id(const char *id)
@@ -194,7 +208,7 @@ bool state_is_container(const char *name)
 
 void state_free(struct state *state)
 {
-	char *const texts[] = {state->id, state->bundle, state->rootfs, state->created, state->owner, state->sandbox};
+	char *const texts[] = {state->id, state->bundle, state->rootfs, state->created, state->owner, state->unit, state->sandbox};
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		free(texts[i]);

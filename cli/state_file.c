@@ -1,6 +1,7 @@
 /*
- * state.json: writing it so that a crash leaves the old or the new one, reading it back,
- * and the OCI state (runtime.md, "State") as `state`, `list` and the hooks get it.
+ * state.json: writing it so that a command that is killed leaves the old or the new one (a host that crashes may leave
+ * an empty one, and no sandbox: delete --force takes it away), reading it back, and the OCI state (runtime.md, "State")
+ * as `state`, `list` and the hooks get it.
  */
 #include <errno.h>
 #include <fcntl.h>

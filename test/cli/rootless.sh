@@ -81,6 +81,20 @@ got=$(rf run -b "$work/b" one </dev/null 2>&1; echo "status $?")
 [ "$got" = "$(printf '0\nstatus 0')" ] || bad "a network namespace: $got"
 rf run -d -b "$work/b" one </dev/null >"$work/out" 2>&1 || bad "a network namespace, detached: $(cat "$work/out")"
 rf delete --force one || bad "delete"
+program 'id -u'
+got=$(rf --network=host run -b "$work/b" one </dev/null 2>&1; echo "status $?")
+[ "$got" = "$(printf '0\nstatus 0')" ] || bad "--network=host: $got"
+ranges='.linux.uidMappings = [{containerID: 0, hostID: '$id', size: 1}, {containerID: 1, hostID: '$range', size: 10}]'
+program 'id -u' "$ranges"
+got=$(rf run -b "$work/b" one </dev/null 2>&1; echo "status $?")
+[ "$got" = "$(printf '0\nstatus 0')" ] || bad "ranges of users, one group: $got"
+program 'id -u'
+got=$(as env --ignore-signal=CHLD "$work/bin/ringfence" --platform="$platform" run -b "$work/b" one </dev/null 2>&1; echo "status $?")
+[ "$got" = "$(printf '0\nstatus 0')" ] || bad "SIGCHLD ignored: $got"
+mkdir "/tmp/ringfence-$id"
+got=$(as env -u XDG_RUNTIME_DIR "$work/bin/ringfence" list 2>&1) && bad "a state directory of somebody else: accepted"
+case $got in *"not a directory of user $id"*) ;; *) bad "a state directory of somebody else: $got" ;; esac
+rmdir "/tmp/ringfence-$id"
 got=$(rf do id -u 2>&1 </dev/null)
 [ "$got" = 0 ] || [ "$got" = "$id" ] || bad "do: $got"
 
