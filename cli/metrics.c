@@ -23,6 +23,7 @@
 #include "cli/options.h"
 
 #define PATIENCE_MS 2000
+#define MESSAGES_MAX 256u /* of one sandbox, until it has told its figures */
 #define LOOK_MS 1000 /* between looks at the state directory */
 #define WATCHED_MAX 4096u
 
@@ -48,8 +49,11 @@ static struct metrics_container *find(struct metrics *metrics, const char *id)
 static void connect_to(struct metrics *metrics, struct metrics_container *c)
 {
 	const struct control_request events = {.op = CONTROL_EVENTS, .container = c->state.container};
+	const struct timeval patience = {PATIENCE_MS / 1000, 0};
 
 	c->channel = state_connect(&c->state);
+	if (c->channel >= 0) /* one that takes no requests */
+		setsockopt(c->channel, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	if (c->channel >= 0 && metrics->counting)
 		control_put(c->channel, REQUEST_EVENTS, &events);
 }
@@ -167,8 +171,9 @@ static void ask(struct metrics *metrics)
 	}
 	for (size_t i = 0; i < metrics->count; i++) {
 		struct metrics_container *c = &metrics->containers[i];
+		unsigned messages = 0; /* one that sends events without end */
 		while (c->answers && c->channel >= 0 && !take_message(metrics, c, PATIENCE_MS))
-			;
+			c->answers &= ++messages < MESSAGES_MAX;
 	}
 }
 

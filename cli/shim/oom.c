@@ -16,37 +16,41 @@
 #include "cli/shim/runtime.h"
 #include "platform/abi/control.h"
 
+#define MESSAGES_MAX 64u /* in one turn */
+
 struct oom {
 	struct watch watch; /* first */
 	struct container *container;
 	uint32_t number; /* the container's, in its sandbox */
 };
 
-/* Takes what has come. False: the sandbox has gone. */
-static bool take_all(struct oom *oom)
+/* Takes what has come, or as much as is taken in one turn: the shim has other work too. False: the sandbox has gone. */
+static bool take_some(struct oom *oom)
 {
 	struct {
 		struct control_header head;
 		struct control_event event;
 	} message;
 	Shim__TaskId event = SHIM__TASK_ID__INIT;
-	ssize_t n;
 
-	while ((n = recv(oom->watch.fd, &message, sizeof(message), MSG_DONTWAIT)) > 0) {
+	for (unsigned i = 0; i < MESSAGES_MAX; i++) {
+		ssize_t n = recv(oom->watch.fd, &message, sizeof(message), MSG_DONTWAIT);
+		if (n <= 0)
+			return n < 0 && (errno == EAGAIN || errno == EINTR);
 		if (n < (ssize_t)sizeof(message) || message.head.error || message.event.kind != CONTROL_EVENT_OOM ||
 		    message.event.container != oom->number)
 			continue;
 		event.container_id = oom->container->id;
 		events_publish("/tasks/oom", "containerd.events.TaskOOM", &event.base);
 	}
-	return n < 0 && (errno == EAGAIN || errno == EINTR);
+	return true;
 }
 
 static void ready(struct watch *watch, uint32_t events)
 {
 	struct oom *oom = (struct oom *)watch;
 
-	if (!take_all(oom))
+	if (!take_some(oom))
 		loop_remove(watch); /* closed with the container */
 }
 
@@ -103,7 +107,7 @@ void oom_forget(struct container *container)
 	if (!oom)
 		return;
 	container->oom = NULL;
-	take_all(oom);
+	take_some(oom);
 	loop_remove(&oom->watch);
 	close(oom->watch.fd);
 	free(oom);
