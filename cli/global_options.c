@@ -216,6 +216,21 @@ static const struct global_option *find(const char *name)
 	return NULL;
 }
 
+static bool is_of_groups(const struct global_option *entry)
+{
+	return entry->set == set_cgroup_manager || entry->set == set_systemd;
+}
+
+/* Has the command line said it: two options say who makes control groups. */
+static bool is_given(const struct global_option *entry)
+{
+	for (size_t i = 0; i < COUNT; i++) {
+		if (given[i] && (&table[i] == entry || (is_of_groups(&table[i]) && is_of_groups(entry))))
+			return true;
+	}
+	return false;
+}
+
 /* One key of the file. 0 or 1. */
 static int load_key(const struct json *json, const char *key, yajl_val value)
 {
@@ -226,7 +241,7 @@ static int load_key(const struct json *json, const char *key, yajl_val value)
 		return json_error(json, key, entry ? "not in a configuration file" : "no such option");
 	if (entry->argument ? !YAJL_IS_STRING(value) : !YAJL_IS_TRUE(value) && !YAJL_IS_FALSE(value))
 		return json_error(json, key, entry->argument ? "not a string" : "not true or false");
-	if (given[entry - table])
+	if (is_given(entry))
 		return 0;
 	const char *reason = entry->set(container_copy(text));
 	return reason ? json_error(json, key, "%.200s: %s", text, reason) : 0;

@@ -37,6 +37,8 @@ config '.process.terminal = false | .process.args = ["sh", "-c", "while :; do :;
 mount -t tmpfs none /run/systemd
 run create -b "$work/b" one </dev/null >"$work/out" 2>&1 && bad "create without systemd: accepted"
 grep -q 'systemd not running on this host, cannot use systemd cgroups manager' "$work/out" || bad "without systemd: $(cat "$work/out")"
+echo '{"cgroup-manager": "cgroupfs"}' >"$work/options"
+run --config="$work/options" create -b "$work/b" one </dev/null >"$work/out" 2>&1 && bad "the file goes before the command line"
 mkdir /run/systemd/system
 
 # Where systemd makes groups: the first hierarchy that the sandbox uses, or the unified one.
