@@ -31,7 +31,10 @@ uint64_t task_cpu_ns(const struct task *task)
 
 uint64_t task_system_ns(const struct task *task)
 {
-	uint64_t ticks = task->system_ticks + (task == current ? clock_ticks() - task->kernel_since : 0);
+	uint64_t ticks = task->system_ticks;
+
+	if (task == current && task->kernel_since)
+		ticks += clock_ticks() - task->kernel_since;
 
 	return MIN(clock_ticks_ns(ticks), task_cpu_ns(task));
 }

@@ -123,6 +123,7 @@ void trap_dispatch(struct regs *regs)
 	if (__builtin_expect(task->work & ~WORK_SYSCALL_ENTRY, 0))
 		task_exit_work(task, regs);
 	task->system_ticks += clock_ticks() - task->kernel_since;
+	task->kernel_since = 0;
 	kernel_unlock();
 }
 

@@ -335,7 +335,8 @@ static void switch_to(struct task *prev, struct task *next)
 		machine->space_switch(space);
 	if (!next->kernel_task)
 		machine->task_load(&next->machine);
-	prev->system_ticks += clock_ticks() - prev->kernel_since;
+	if (prev->kernel_since)
+		prev->system_ticks += clock_ticks() - prev->kernel_since;
 	context_switch(&prev->context, next->context);
 	sched_finish_switch();
 }

@@ -161,7 +161,8 @@ struct task {
 	uint8_t policy;        /* SCHED_* */
 	uint8_t rt_priority;
 	uint64_t vruntime, slice_start, exec_start, runtime; /* ns */
-	uint64_t kernel_since, system_ticks; /* TSC: when it came into the kernel, or went on in it; all that it was there before */
+	uint64_t kernel_since; /* TSC, when it came into the kernel or went on in it; 0: it has left */
+	uint64_t system_ticks; /* of the TSC, that it was there before */
 	uint64_t nvcsw, nivcsw, min_flt, maj_flt;
 	uint64_t start_time;
 	char comm[16];
