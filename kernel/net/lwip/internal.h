@@ -239,6 +239,7 @@ int64_t tcp_socket_send(struct socket *base, struct socket_send *send);
 int64_t tcp_socket_receive(struct socket *base, struct socket_receive *receive);
 err_t tcp_on_receive(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err);
 err_t tcp_on_sent(void *arg, struct tcp_pcb *pcb, u16_t len);
+void tcp_order_tail(struct tcp_pcb *pcb); /* before bytes or FIN are given to lwIP */
 void tcp_drop_received(struct inet_socket *sock);
 void tcp_chunk_put(struct tcp_chunk *chunk);
 /* A pbuf for the same bytes as `piece` has, if they lie in one of the connection's chunks; NULL: they do not, or -ENOMEM. */

@@ -468,6 +468,12 @@ static uint32_t tcp_socket_events(struct socket *base)
 	return events;
 }
 
+static void send_fin(struct tcp_pcb *pcb)
+{
+	tcp_order_tail(pcb);
+	(void)tcp_shutdown(pcb, 0, 1);
+}
+
 static int tcp_socket_shutdown(struct socket *base, int how)
 {
 	struct inet_socket *sock = inet_of(base);
@@ -495,7 +501,7 @@ static int tcp_socket_shutdown(struct socket *base, int how)
 		sock->shutdown |= INET_SHUT_SEND;
 		stack_enter(sock->net);
 		if (sock->tcp->pcb)
-			(void)tcp_shutdown(sock->tcp->pcb, 0, 1);
+			send_fin(sock->tcp->pcb);
 		stack_leave();
 	}
 	inet_wake(sock, ~0u);
@@ -517,6 +523,7 @@ static void close_connection(struct inet_socket *sock)
 	if (!sock->rx_bytes)
 		pcb->rcv_wnd = TCP_WND_MAX(pcb); /* else lwIP takes a small window for unread data, and resets */
 	tcp_unlink_socket(sock);
+	tcp_order_tail(pcb);
 	if (reset)
 		tcp_abort(pcb);
 	else
@@ -531,7 +538,7 @@ static void tcp_socket_close(struct socket *base)
 	if (sock->options.linger && sock->options.linger_seconds && sock->state == INET_CONNECTED && !sock->rx_bytes) {
 		stack_enter(sock->net);
 		if (sock->tcp->pcb && !(sock->shutdown & INET_SHUT_SEND))
-			(void)tcp_shutdown(sock->tcp->pcb, 0, 1);
+			send_fin(sock->tcp->pcb);
 		stack_leave();
 		(void)wait_event(&sock->wait, sent_all(sock),
 			clock_monotonic() + (uint64_t)sock->options.linger_seconds * 1000000000ull, true);

@@ -189,6 +189,11 @@ static void push(struct tcp_link *link)
 		tcp_nagle_enable(pcb);
 }
 
+static uint32_t end_of(const struct tcp_seg *seg)
+{
+	return __builtin_bswap32(seg->tcphdr->seqno) + TCP_TCPLEN(seg);
+}
+
 static uint16_t longest(const struct tcp_seg *seg, uint16_t size)
 {
 	for (; seg; seg = seg->next)
@@ -211,6 +216,27 @@ static void adopt_segment_size(struct tcp_link *link)
 	pcb->mss = size > pcb->mss ? size : MIN(MAX(size, need), pcb->mss);
 }
 
+/*
+ * lwIP joins new bytes, and FIN, to the last segment that waits to be sent, and takes it for the end of the stream. When
+ * segments are sent again it need not be: what follows was sent, too. Then the end of the stream waits with them again.
+ */
+void tcp_order_tail(struct tcp_pcb *pcb)
+{
+	struct tcp_seg *last = pcb->unsent, **from = &pcb->unacked;
+
+	while (last && last->next)
+		last = last->next;
+	if (!last || !*from || end_of(last) == pcb->snd_lbb)
+		return;
+	while ((*from)->next)
+		from = &(*from)->next;
+	if (end_of(*from) != pcb->snd_lbb)
+		return;
+	last->next = *from;
+	*from = NULL;
+	pcb->unsent_oversize = 0;
+}
+
 /* Hands a chunk to lwIP; takes it over. Bytes are all written, or an error. */
 static int hand_over(struct inet_socket *sock, struct tcp_chunk *chunk, bool more)
 {
@@ -220,6 +246,7 @@ static int hand_over(struct inet_socket *sock, struct tcp_chunk *chunk, bool mor
 	err_t err;
 
 	stack_enter(sock->net);
+	tcp_order_tail(link->pcb);
 	adopt_segment_size(link);
 	err = tcp_write(link->pcb, chunk->data, (u16_t)len, flags);
 	if (err == ERR_OK) {

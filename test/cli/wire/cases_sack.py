@@ -96,6 +96,32 @@ def case_sack_timeout(wire):
     end(wire, c)
 
 
+def case_sack_timeout_and_more(wire):
+    """What is written while lost packets wait to be sent again comes behind all that was sent, and so does the end."""
+    c, packets = flight(wire, 10)
+    last = packets[9].seq + SIZE
+    c.send(ACK, options=sack(edges(packets, 9, 9), edges(packets, 1, 7)))
+    seen = again(c, packets, 1.2)
+    need(0 in seen, 'sent again: %r' % seen)
+    wire.agent('a.send(b"more")')
+    wire.agent('a.shutdown(socket.SHUT_WR)')
+    got, until = {}, time.monotonic() + 10
+    while last not in got:
+        c.ack = packets[8].seq if packets[8].seq not in got else last
+        c.send(ACK)
+        need(time.monotonic() < until, 'after the lost packets came %r' % got)
+        p = c.next(0.5)
+        if p and p.data:
+            for i in range(0, len(p.data), SIZE):
+                got[p.seq + i] = p.data[i:i + SIZE]
+    need(got[packets[8].seq] == packets[8].data and got[last] == b'more', 'what came: %r' % got)
+    c.ack = last + 5
+    c.send(ACK)
+    wire.drain()
+    c.silence()
+    end(wire, c)
+
+
 def case_sack_taken_back(wire):
     """The peer may forget what it held: it gets everything in the end."""
     c, packets = flight(wire, 8)
