@@ -404,7 +404,7 @@ void sack_forget(struct tcp_link *link)
 void sack_acknowledge(struct tcp_pcb *pcb, uint32_t ack, const uint8_t *blocks, unsigned count)
 {
 	struct tcp_link *link = tcp_link_of(pcb);
-	uint32_t una = TCP_SEQ_GT(ack, pcb->lastack) ? ack : pcb->lastack, packet;
+	uint32_t una = TCP_SEQ_GT(ack, pcb->lastack) ? ack : pcb->lastack, packet, pipe;
 	struct tcp_sacks *sacks;
 
 	if (!link || !(pcb->flags & TF_SACK) || (!link->sacks && !count))
@@ -425,7 +425,8 @@ void sack_acknowledge(struct tcp_pcb *pcb, uint32_t ack, const uint8_t *blocks, 
 		sacks->added = count_held(sacks);
 	} else {
 		recover(pcb, sacks, una, packet);
-		sacks->added = pcb->snd_nxt - una - count_pipe(sacks, una, pcb->snd_nxt, packet);
+		pipe = count_pipe(sacks, una, pcb->snd_nxt, packet); /* holes that were sent again may count twice */
+		sacks->added = pcb->snd_nxt - una > pipe ? pcb->snd_nxt - una - pipe : 0;
 	}
 	if (sacks->count)
 		pcb->dupacks = 0; /* lwIP does not count to three */
