@@ -22,6 +22,7 @@
 #define LOOP_MTU 65535u
 #define REFER_MIN 2048u /* bytes; fewer are copied */
 #define LOOP_QUEUE_BYTES (4u * 1024 * 1024)
+#define LOOP_ROUND_MAX 65536u /* packets that are delivered at once, with all that answer them */
 
 struct netif loop_netif;
 static struct pbuf *queue, *queue_tail; /* packets one behind the other: the last pbuf of each has len == tot_len */
@@ -246,8 +247,13 @@ static void deliver(struct pbuf *p)
 	ip_addr_set_any(0, &ip_data.current_iphdr_dest);
 }
 
+/*
+ * Two connections may answer each other for ever: who forges segments can bring both ends to where each takes all that the
+ * other says for wrong, and acknowledges what it has. So what comes after very many packets is dropped.
+ */
 void loop_drain(void)
 {
+	unsigned count = 0;
 	struct pbuf *p;
 
 	if (draining)
@@ -255,6 +261,10 @@ void loop_drain(void)
 	draining = true;
 	while (queue) {
 		p = take_first();
+		if (++count > LOOP_ROUND_MAX) {
+			pbuf_free(p);
+			continue;
+		}
 		if (p->if_idx == netif_get_index(&loop_netif))
 			show(p, PACKET_HOST, NULL);
 		deliver(p);
