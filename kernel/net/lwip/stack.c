@@ -152,13 +152,16 @@ void stack_device_used(void)
 	seconds_until = clock_monotonic() + QUIET_NS;
 }
 
+/* For the first namespace, which alone has links. */
 static void catch_up_seconds(uint64_t now)
 {
 	uint64_t missed = (now - second_at) / SECOND_NS;
+	struct net_ns *selected = stack_net;
 
 	if (!missed)
 		return;
 	second_at += missed * SECOND_NS;
+	stack_select(&first_net_ns);
 	for (uint64_t i = 0; i < MIN(missed, (uint64_t)ARP_MAXAGE + 1); i++) {
 		etharp_tmr();
 		nd6_tmr();
@@ -169,6 +172,10 @@ static void catch_up_seconds(uint64_t now)
 		igmp_tmr();
 		mld6_tmr();
 	}
+	if (selected == stack_net)
+		return;
+	loop_drain();
+	stack_select(selected);
 }
 
 /* In every namespace: the clock that lwIP counts by is one. */
