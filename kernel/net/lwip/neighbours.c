@@ -5,10 +5,18 @@
  * neighbours is full, a packet's next hop may need a new entry, and get the very one whose queue is being sent: the packet goes
  * back to the queue that it came from, for ever. So one message of a neighbour may make no more packets wait than there is room
  * for; what comes then is dropped. nd6.c's own functions are renamed (CMakeLists.txt).
+ *
+ * lwIP bounds what waits by the number of its entries, which come from the heap here: so what waits for one neighbour is
+ * bounded by us, in bytes, as on Linux.
  */
+#include <lwip/memp.h>
 #include <lwip/nd6.h>
+#include <lwip/priv/nd6_priv.h>
 
 #include "kernel/net/lwip/internal.h"
+
+#define WAITING_BYTES (208u * 1024) /* for one neighbour: net.ipv6.neigh.default.unres_qlen_bytes */
+#define PACKET_BYTES 512u /* of each, beside its own */
 
 void nd6_take(struct pbuf *p, struct netif *netif);
 err_t nd6_next_hop_or_queue(struct netif *netif, struct pbuf *p, const ip6_addr_t *to, const u8_t **address);
@@ -24,6 +32,23 @@ void nd6_input(struct pbuf *p, struct netif *netif)
 	taking = false;
 }
 
+/* The oldest give way. */
+static void bound_queue(struct nd6_neighbor_cache_entry *neighbour)
+{
+	struct nd6_q_entry *q;
+	size_t bytes = 0;
+
+	for (q = neighbour->q; q; q = q->next)
+		bytes += q->p->tot_len + PACKET_BYTES;
+	while (bytes > WAITING_BYTES) {
+		q = neighbour->q;
+		neighbour->q = q->next;
+		bytes -= q->p->tot_len + PACKET_BYTES;
+		pbuf_free(q->p);
+		memp_free(MEMP_ND6_QUEUE, q);
+	}
+}
+
 err_t nd6_get_next_hop_addr_or_queue(struct netif *netif, struct pbuf *p, const ip6_addr_t *to, const u8_t **address)
 {
 	err_t rc;
@@ -31,7 +56,10 @@ err_t nd6_get_next_hop_addr_or_queue(struct netif *netif, struct pbuf *p, const 
 	if (taking && queued == MEMP_NUM_ND6_QUEUE)
 		return ERR_MEM;
 	rc = nd6_next_hop_or_queue(netif, p, to, address);
-	if (rc == ERR_OK && !*address)
-		queued++;
+	if (rc != ERR_OK || *address)
+		return rc;
+	queued++;
+	for (unsigned i = 0; i < LWIP_ND6_NUM_NEIGHBORS; i++)
+		bound_queue(&neighbor_cache[i]);
 	return rc;
 }
