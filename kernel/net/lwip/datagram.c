@@ -342,8 +342,12 @@ static int send_by(struct inet_socket *sock, struct pbuf *p, ip_addr_t *from, ip
 static int send_packet(struct inet_socket *sock, struct pbuf *p, ip_addr_t *to, uint16_t port, ip_addr_t *from,
 	const struct outgoing *out, unsigned flags)
 {
-	struct netif *netif = route_datagram(sock, to, from, out->index, flags & MSG_DONTROUTE);
-	int rc = netif ? 0 : -ENETUNREACH;
+	struct netif *netif;
+	int rc;
+
+	stack_select(sock->net); /* again: copying the payload may have slept */
+	netif = route_datagram(sock, to, from, out->index, flags & MSG_DONTROUTE);
+	rc = netif ? 0 : -ENETUNREACH;
 
 	if (!rc && IP_IS_V4(to) && ip4_addr_isbroadcast(ip_2_ip4(to), netif) && !sock->options.broadcast)
 		rc = -EACCES;
@@ -420,6 +424,7 @@ static int64_t send_gathered(struct inet_socket *sock, struct socket_send *send)
 	int rc;
 
 	mutex_lock(&sock->read_lock); /* over the copy: what is corked stays, and nobody else sends it */
+	stack_select(sock->net);
 	rc = sock->corked ? 0 : destination(sock, send, &to, &port);
 	if (!rc)
 		rc = autobind(sock);
