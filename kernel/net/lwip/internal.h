@@ -108,6 +108,7 @@ struct inet_socket {
 	enum inet_state state;
 	struct tcp_link *tcp; /* NULL: not used yet, or gone */
 	struct pbuf *rx, *rx_tail; /* single pbufs linked by next; tot_len means nothing */
+	uint16_t rx_room; /* bytes that rx_tail can still take */
 	size_t rx_bytes;
 	bool rx_end; /* the peer has sent FIN */
 	TAILQ_HEAD(inet_pending, inet_socket) pending; /* listening: established, not accepted */

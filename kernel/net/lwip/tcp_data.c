@@ -10,6 +10,8 @@
 #include "kernel/net/lwip/internal.h"
 
 #define SMALL 2048u       /* up to here lwIP copies */
+#define JOIN_MAX 256u     /* bytes that came in one segment and are copied together with others */
+#define JOINED_SIZE 2048u
 #define QUEUE_SLACK 64u   /* of lwIP's count of buffers, kept for what it adds itself */
 
 /* ---- chunks ---- */
@@ -64,6 +66,31 @@ struct pbuf *tcp_refer(const struct tcp_link *link, const struct pbuf *piece)
 
 /* ---- lwIP's side ---- */
 
+/*
+ * Small pieces that nobody reads are copied together: each would hold its frame, and a window of single bytes more than
+ * a hundred times its size. Whether it was done.
+ */
+static bool join(struct inet_socket *sock, const struct pbuf *p)
+{
+	struct pbuf *tail = sock->rx_tail, *joined;
+
+	if (!tail || p->next || p->len > JOIN_MAX)
+		return false;
+	if (sock->rx_room < p->len) {
+		joined = tail->len > JOIN_MAX ? NULL : pbuf_alloc(PBUF_RAW, JOINED_SIZE, PBUF_RAM);
+		if (!joined)
+			return false;
+		joined->len = 0;
+		tail->next = joined;
+		tail = sock->rx_tail = joined;
+		sock->rx_room = JOINED_SIZE;
+	}
+	memcpy((char *)tail->payload + tail->len, p->payload, p->len);
+	tail->len = (u16_t)(tail->len + p->len);
+	sock->rx_room = (uint16_t)(sock->rx_room - p->len);
+	return true;
+}
+
 err_t tcp_on_receive(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err)
 {
 	struct tcp_link *link = arg;
@@ -86,6 +113,11 @@ err_t tcp_on_receive(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err)
 		last->next = NULL;
 		pbuf_free(last);
 	}
+	if (join(sock, p)) {
+		pbuf_free(p);
+		inet_wake(sock, EPOLLIN | EPOLLRDNORM);
+		return ERR_OK;
+	}
 	for (last = p; last->next; last = last->next)
 		;
 	if (sock->rx)
@@ -93,6 +125,7 @@ err_t tcp_on_receive(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err)
 	else
 		sock->rx = p;
 	sock->rx_tail = last;
+	sock->rx_room = 0;
 	inet_wake(sock, EPOLLIN | EPOLLRDNORM);
 	return ERR_OK;
 }
@@ -118,8 +151,10 @@ static struct pbuf *take_head(struct inet_socket *sock)
 	struct pbuf *p = sock->rx;
 
 	sock->rx = p->next;
-	if (!sock->rx)
+	if (!sock->rx) {
 		sock->rx_tail = NULL;
+		sock->rx_room = 0;
+	}
 	p->next = NULL;
 	p->tot_len = p->len;
 	return p;
@@ -374,6 +409,9 @@ static int64_t take(struct inet_socket *sock, struct socket_receive *receive, si
 			return done ? (int64_t)done : -EFAULT;
 		done += part;
 		if (peek) {
+			skip += part;
+			if (skip < p->len) /* more has come meanwhile (join()) */
+				continue;
 			skip = 0;
 			p = p->next;
 			continue;
