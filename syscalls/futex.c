@@ -8,6 +8,7 @@
 #include "kernel/futex.h"
 #include "kernel/ktime.h"
 #include "kernel/mm.h"
+#include "kernel/ptrace.h"
 #include "kernel/task.h"
 #include "ring0/lib.h"
 #include "syscalls/syscalls.h"
@@ -95,8 +96,9 @@ int64_t sys_get_robust_list(struct regs *regs)
 
 	if (!task)
 		return -ESRCH;
-	if (task->process != current->process && task->cred->uid != current->cred->euid && !capable(CAP_SYS_PTRACE))
-		return -EPERM;
+	int rc = ptrace_may_access(task, PTRACE_BY_REAL_IDS);
+	if (rc)
+		return rc;
 	uint64_t list = task->robust_list.v;
 	if (put_user(size, PTR2(regs)))
 		return -EFAULT;
