@@ -175,6 +175,8 @@ int netlink_reserve(struct socket *sock, struct netlink_datagram **datagram)
 {
 	if (sock->ops != &netlink_ops)
 		return -EINVAL;
+	if (netlink_of(sock)->queued >= QUEUE_MAX)
+		return -EAGAIN;
 	*datagram = kmalloc(sizeof(**datagram));
 	return *datagram ? 0 : -ENOMEM;
 }

@@ -12,7 +12,7 @@ int netlink_create(int type, int protocol, struct socket **sock);
 
 /*
  * A datagram of the kernel's own into a socket's queue, whatever its protocol (mq_notify(2)). Room is reserved first, so that
- * nothing is missing when it is sent: 0, -EINVAL (no netlink socket), -ENOMEM. n is at most 256. Neither sleeps.
+ * nothing is missing when it is sent: 0, -EINVAL (no netlink socket), -EAGAIN (full), -ENOMEM. n is at most 256. Neither sleeps.
  */
 struct netlink_datagram;
 int netlink_reserve(struct socket *sock, struct netlink_datagram **datagram);

@@ -29,7 +29,7 @@ int mqueue_unlink(const char *name);
 /* Of a queue's file, else -EBADF. deadline: monotonic ns, DEADLINE_NONE. Data goes from and to user memory. */
 int mqueue_send(struct file *file, uaddr_t from, size_t len, unsigned priority, uint64_t deadline);
 int64_t mqueue_receive(struct file *file, uaddr_t to, size_t len, unsigned *priority, uint64_t deadline);
-/* event NULL: no more. A reference to its socket is taken. -ENOTSOCK, -EINVAL: not a netlink socket. */
+/* event NULL: no more. A reference to its socket is taken. -ENOTSOCK, -EINVAL: not a netlink socket; -EAGAIN: nobody reads that. */
 int mqueue_notify(struct file *file, const struct mq_event *event);
 int mqueue_attributes(struct file *file, const struct mq_attr *set, struct mq_attr *old);
 
