@@ -53,7 +53,7 @@ struct exec {
 	uint64_t stack_top, p, limit; /* p: lowest byte written; limit: it may not go below */
 	uint64_t execfn, platform, random;
 	struct elf_image image, interpreter;
-	bool has_interpreter, secure, randomize;
+	bool has_interpreter, secure, hidden, randomize;
 	struct cred *cred;
 	uint64_t entry;
 	char *buffer; /* strings on their way: a page, or STRING_MAX bytes */
@@ -323,6 +323,17 @@ static int exec_find_program(struct exec *x)
 
 /* ---- loading ---- */
 
+/* A part of the program that the caller may not read: nor may he from the memory that it is in. */
+static void exec_hide(struct exec *x, const struct file *file)
+{
+	struct user_ns *owner = file_hidden_in(file, x->mm->user_ns);
+
+	if (!owner)
+		return;
+	mm_set_owner(x->mm, owner);
+	x->hidden = true;
+}
+
 static int exec_load_interpreter(struct exec *x)
 {
 	struct file *file;
@@ -338,6 +349,7 @@ static int exec_load_interpreter(struct exec *x)
 	x->has_interpreter = true;
 	if (rc == 0)
 		rc = elf_map(&x->interpreter, x->mm, 0);
+	exec_hide(x, file);
 	file_put(file);
 	return rc == -ENOEXEC ? -ELIBBAD : rc;
 }
@@ -564,7 +576,7 @@ static int exec_commit(struct exec *x)
 	if (rc)
 		return rc;
 	old = task->mm;
-	x->mm->dumpable = !x->secure;
+	x->mm->dumpable = !x->secure && !x->hidden;
 	task->mm = x->mm;
 	x->mm = NULL;
 	ptrace_new_mm(task);
@@ -600,6 +612,8 @@ static int exec_prepare(struct exec *x)
 		rc = exec_credentials(x);
 	if (rc == 0)
 		rc = exec_make_mm(x);
+	if (rc == 0)
+		exec_hide(x, x->file);
 	if (rc == 0)
 		rc = exec_strings(x);
 	if (rc == 0)

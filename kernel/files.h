@@ -17,6 +17,7 @@ struct fs_context;
 struct vm_object;
 struct task;
 struct exec_ids;
+struct user_ns;
 
 void file_get(struct file *file);
 void file_put(struct file *file); /* last reference closes it; may sleep */
@@ -42,6 +43,11 @@ void file_identity(struct file *file, uint64_t *dev, uint64_t *ino);
 int file_open_exec(int dirfd, const char *path, unsigned at_flags, struct file **file);
 /* Set-id bits of the program, nosuid mounts considered. */
 void file_exec_ids(struct file *file, struct exec_ids *ids);
+/*
+ * Who may not read a program may not look into its memory either: the namespace over which the right to is asked, `user` or
+ * one above it that knows the program's owner. NULL: the current task may read it. May sleep.
+ */
+struct user_ns *file_hidden_in(const struct file *file, struct user_ns *user);
 
 /* Life cycle of a task's tables. share: take a reference; else copy. */
 int files_clone(struct fd_table *from, bool share, struct fd_table **to);

@@ -215,6 +215,7 @@ struct mm {
 };
 
 struct mm *mm_create(void);
+void mm_set_owner(struct mm *mm, struct user_ns *owner); /* its user_ns */
 void mm_get(struct mm *mm);
 void mm_put(struct mm *mm); /* may sleep */
 int mm_fork(struct mm *parent, struct mm **child); /* copy-on-write copy */

@@ -149,6 +149,18 @@ void file_exec_ids(struct file *file, struct exec_ids *ids)
 	}
 }
 
+struct user_ns *file_hidden_in(const struct file *file, struct user_ns *user)
+{
+	struct inode *inode = file->inode;
+
+	if (!inode || !inode_permission(inode, MAY_READ))
+		return NULL;
+	while (user_ns_parent(user) &&
+		(id_seen_from(user, ID_UID, inode->uid) == ID_NONE || id_seen_from(user, ID_GID, inode->gid) == ID_NONE))
+		user = user_ns_parent(user);
+	return user;
+}
+
 int files_install_file(struct file *file, int at, bool cloexec)
 {
 	file_get(file);

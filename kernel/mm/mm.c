@@ -14,7 +14,7 @@
 #define FLUSH_GAP (64ull << 10)
 #define FLUSH_PARTS 6u /* what a machine remembers of them is limited */
 
-static void set_owner(struct mm *mm, struct user_ns *owner)
+void mm_set_owner(struct mm *mm, struct user_ns *owner)
 {
 	struct user_ns *old = mm->user_ns;
 
@@ -41,7 +41,7 @@ struct mm *mm_create(void)
 	mm->mmap_base = USER_TOP - (128ull << 20);
 	mm->dumpable = true;
 	if (current->cred)
-		set_owner(mm, current->cred->user_ns);
+		mm_set_owner(mm, current->cred->user_ns);
 	mm->pt_pages = 1;
 	return mm;
 }
@@ -73,7 +73,7 @@ void mm_put(struct mm *mm)
 		vma_remove(vma, NULL);
 	if (mm->exe)
 		file_put(mm->exe);
-	set_owner(mm, NULL);
+	mm_set_owner(mm, NULL);
 	kfree(mm);
 }
 
@@ -178,7 +178,7 @@ static void fork_fields(const struct mm *from, struct mm *to)
 	to->space.text = from->space.text;
 	to->space.plain = from->space.plain;
 	to->dumpable = from->dumpable;
-	set_owner(to, from->user_ns);
+	mm_set_owner(to, from->user_ns);
 	to->membarrier = from->membarrier;
 	to->hole_hint = from->hole_hint;
 	to->hole_max = from->hole_max;

@@ -364,9 +364,30 @@ static void exec_self(void *arg)
 	CHECK(!"execl");
 }
 
+#define HIDDEN "/tmp/.hidden-program"
+
+/* Who may only execute a program does not look into its memory either. */
+static void exec_hidden(void *arg)
+{
+	char bytes[4096];
+	int from = open(self, O_RDONLY), to = open(HIDDEN, O_CREAT | O_EXCL | O_WRONLY, 0700);
+	ssize_t n;
+
+	while ((n = read(from, bytes, sizeof(bytes))) > 0)
+		CHECK(write(to, bytes, (size_t)n) == n);
+	CHECK(fchmod(to, 0111) == 0 && close(to) == 0 && close(from) == 0);
+	if (geteuid() == 0)
+		CHECK(setresgid(1000, 1000, 1000) == 0 && setresuid(1000, 1000, 1000) == 0);
+	execl(HIDDEN, self, "expect-hidden", NULL);
+	CHECK(!"execl");
+}
+
 static void after_exec(void)
 {
 	struct ids ids[2] = {{getuid(), getgid()}, {0, 0}};
+
+	in_child(0, exec_hidden, NULL);
+	CHECK(unlink(HIDDEN) == 0);
 
 	in_child(CLONE_NEWUSER, exec_self, ids);
 	ids[1].uid = 1000;
@@ -622,6 +643,8 @@ static void mounts(void)
 
 int main(int argc, char **argv)
 {
+	if (argc > 1 && !strcmp(argv[1], "expect-hidden"))
+		return prctl(PR_GET_DUMPABLE) == 1;
 	if (argc > 1)
 		return effective() == (strcmp(argv[1], "expect-all") ? 0 : all_caps) ? 0 : 1;
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
