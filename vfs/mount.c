@@ -383,8 +383,13 @@ static int mount_move(const char *source, const struct path *at)
 	rc = -EINVAL;
 	if (from.dentry != m->root || !m->parent || m->parent->group || m->mnt_ns != current->ns->mnt || m->locked)
 		goto out;
+	if (!!S_ISDIR(at->dentry->inode->mode) != !!S_ISDIR(m->root->inode->mode))
+		goto out;
 	rc = -ELOOP;
 	if (mount_is_below(at->mount, m))
+		goto out;
+	rc = -ENOENT;
+	if (dentry_is_dead(at->dentry))
 		goto out;
 	mount_get(m); /* the list's reference goes with detach */
 	mount_detach(m);
