@@ -87,8 +87,11 @@ void mount_forget_copies(void);
 void mount_lock_tree(struct mount *top); /* it is in a namespace of less privilege than where it came from */
 bool mount_flags_may_be(const struct mount *mount, unsigned long flags);
 bool mount_hides_below(const struct path *top); /* a copy without the mounts below would show what they cover */
-/* Would a new file system of that type show what is covered in the one that the namespace sees? flags: of its mount. */
-bool mount_too_revealing(const struct fs_type *type, unsigned long flags);
+/*
+ * Would a new file system of that type show what is covered in the one that the namespace sees? flags: of its mount; *locked:
+ * those that it may not lose, as that one.
+ */
+bool mount_too_revealing(const struct fs_type *type, unsigned long flags, unsigned long *locked);
 /* Is it below, or the same. */
 bool dentry_is_below(const struct dentry *dentry, const struct dentry *top);
 bool mount_is_below(const struct mount *mount, const struct mount *top);

@@ -54,20 +54,70 @@ void mount_get(struct mount *mount)
 	mount->refs++;
 }
 
+static bool dentry_has_mount(const struct dentry *dentry)
+{
+	struct mount *m;
+
+	TAILQ_FOREACH(m, &all_mounts, link)
+		if (m->mountpoint == dentry)
+			return true;
+	return false;
+}
+
+static void unlist(struct mount *mount)
+{
+	TAILQ_REMOVE(&all_mounts, mount, link);
+	if (mount->mountpoint && !dentry_has_mount(mount->mountpoint))
+		mount->mountpoint->mounted = false;
+}
+
+/* Where only those that stayed on it have it any more, nobody looks at it: they are to go. */
+static void take_staying(struct mount *mount, struct mount_list *going)
+{
+	struct mount *m, *next;
+
+	if (!mount->staying || mount->refs != mount->staying)
+		return;
+	for (m = TAILQ_FIRST(&all_mounts); m; m = next) {
+		next = TAILQ_NEXT(m, link);
+		if (m->parent != mount || m->attached)
+			continue;
+		unlist(m);
+		m->cut_off = true;
+		TAILQ_INSERT_TAIL(going, m, link);
+	}
+	mount->staying = 0;
+}
+
+/* Its last reference has gone. Its parent, which has one less to come. */
+static struct mount *mount_end(struct mount *mount)
+{
+	struct mount *parent = mount->parent;
+
+	mount_leave_groups(mount);
+	if (mount->mountpoint)
+		dentry_put(mount->mountpoint);
+	dentry_put(mount->root);
+	superblock_put(mount->sb);
+	kfree((void *)mount->source);
+	kfree(mount);
+	mounts_count--;
+	return parent;
+}
+
 void mount_put(struct mount *mount)
 {
-	while (mount && --mount->refs == 0) {
-		struct mount *parent = mount->parent;
+	struct mount_list going = TAILQ_HEAD_INITIALIZER(going);
 
-		mount_leave_groups(mount);
-		if (mount->mountpoint)
-			dentry_put(mount->mountpoint);
-		dentry_put(mount->root);
-		superblock_put(mount->sb);
-		kfree((void *)mount->source);
-		kfree(mount);
-		mounts_count--;
-		mount = parent;
+	while (mount) {
+		mount->refs--;
+		take_staying(mount, &going);
+		mount = mount->refs ? NULL : mount_end(mount);
+		if (!mount) {
+			mount = TAILQ_FIRST(&going);
+			if (mount)
+				TAILQ_REMOVE(&going, mount, link);
+		}
 	}
 }
 
@@ -154,26 +204,21 @@ int mount_attach(struct mount *mount, const struct path *at)
 	return 0;
 }
 
-static bool dentry_has_mount(const struct dentry *dentry)
-{
-	struct mount *m;
-
-	TAILQ_FOREACH(m, &all_mounts, link)
-		if (m->mountpoint == dentry)
-			return true;
-	return false;
-}
-
 void mount_detach(struct mount *mount)
 {
-	struct dentry *point = mount->mountpoint;
+	struct mount *parent = mount->parent;
 
-	TAILQ_REMOVE(&all_mounts, mount, link);
 	mount->attached = false;
 	mounts_changed(mount->mnt_ns);
 	mount->mnt_ns = NULL;
-	if (point && !dentry_has_mount(point))
-		point->mounted = false;
+	if (parent && mount->locked) {
+		mount_leave_groups(mount);
+		mount_get(parent);
+		parent->staying++;
+		mount_put(parent); /* it may have been gone already but for this one */
+		return;
+	}
+	unlist(mount);
 	mount_put(mount);
 }
 
@@ -221,6 +266,7 @@ int vfs_mount_fs(const struct fs_type *type, const struct mount_args *args, cons
 		superblock_put(sb);
 		return -ENOMEM;
 	}
+	mount->locked_flags = args->locked_flags;
 	rc = mount_attach(mount, at);
 	if (rc)
 		mount_put(mount);
@@ -251,7 +297,11 @@ static int clone_below(const struct path *from)
 	TAILQ_FOREACH(m, &all_mounts, link) {
 		struct path at = {m->parent, m->mountpoint};
 
-		if (!m->parent || m->unbindable || m->mnt_ns != from->mount->mnt_ns || !path_is_below(&at, from))
+		if (!m->parent || m->mnt_ns != from->mount->mnt_ns || !path_is_below(&at, from))
+			continue;
+		if (m->unbindable && m->locked)
+			return -EPERM; /* what it covers would be seen */
+		if (m->unbindable)
 			continue;
 		m->copy = mount_clone(m, m->root);
 		if (!m->copy)
@@ -365,7 +415,7 @@ static int mount_new(const char *source, const char *type, const struct path *at
 		return -ENODEV;
 	if (fs->in_user_ns ? !ns_capable(fs->owner ? fs->owner() : user_ns_current(), CAP_SYS_ADMIN) : !capable(CAP_SYS_ADMIN))
 		return -EPERM;
-	if (fs->unmasked && mount_too_revealing(fs, args.flags))
+	if (fs->unmasked && mount_too_revealing(fs, args.flags, &args.locked_flags))
 		return -EPERM;
 	return vfs_mount_fs(fs, &args, at);
 }
@@ -446,7 +496,7 @@ struct mount *mount_child(const struct mount *mount)
 	struct mount *m;
 
 	TAILQ_FOREACH_REVERSE(m, &all_mounts, mount_list, link)
-		if (m->parent == mount)
+		if (m->parent == mount && m->attached)
 			return m;
 	return NULL;
 }
@@ -456,6 +506,7 @@ void mount_detach_tree(struct mount *mount, bool propagate)
 	struct mount *child, *at;
 
 	mount_get(mount);
+	mount->locked = false; /* it leaves its parent, whatever stays on it */
 	while (mount->attached) {
 		for (at = mount; (child = mount_child(at)); at = child)
 			;
@@ -525,7 +576,7 @@ int vfs_sync_all(void)
 	int rc = 0;
 
 	TAILQ_FOREACH(m, &all_mounts, link) {
-		if (!m->sb->ops || !m->sb->ops->sync)
+		if (!m->attached || !m->sb->ops || !m->sb->ops->sync)
 			continue;
 		mount_get(m);
 		rc = m->sb->ops->sync(m->sb);

@@ -57,7 +57,7 @@ static bool is_covered(const struct mount *mount)
 	return false;
 }
 
-bool mount_too_revealing(const struct fs_type *type, unsigned long flags)
+bool mount_too_revealing(const struct fs_type *type, unsigned long flags, unsigned long *locked)
 {
 	const struct mnt_ns *mnt = current->ns->mnt;
 	struct mount *m;
@@ -69,8 +69,10 @@ bool mount_too_revealing(const struct fs_type *type, unsigned long flags)
 
 		if (m->mnt_ns != mnt || m->sb->type != type || m->root != m->sb->root)
 			continue;
-		if ((!read_only || flags & MS_RDONLY) && atime_may_be(m, flags) && !is_covered(m))
+		if ((!read_only || flags & MS_RDONLY) && atime_may_be(m, flags) && !is_covered(m)) {
+			*locked = (read_only ? MS_RDONLY : 0) | (m->locked_flags & ATIME_LOCKED);
 			return false;
+		}
 	}
 	return true;
 }

@@ -112,7 +112,7 @@ static int walk_up(struct walk *walk)
 			return walk->flags & LOOKUP_BENEATH ? -EXDEV : 0;
 		if (to.dentry != to.mount->root)
 			break;
-		if (!to.mount->parent)
+		if (!to.mount->parent || to.mount->cut_off)
 			return 0;
 		if (walk->flags & LOOKUP_NO_XDEV)
 			return -EXDEV;

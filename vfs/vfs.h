@@ -249,6 +249,7 @@ struct superblock {
 struct mount_args {
 	const char *source, *data; /* data: "a=b,c"; never NULL */
 	unsigned long flags;       /* MS_* */
+	unsigned long locked_flags; /* of the mount: struct mount */
 	uint32_t gofer;            /* 9p: the attach number */
 	struct superblock *lower;  /* overlay at boot: its lower layer */
 };
@@ -282,6 +283,8 @@ struct mount {
 	unsigned long flags; /* MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_NOATIME … */
 	unsigned long locked_flags; /* those of flags that may not be changed: mount_lock_tree() */
 	bool locked;         /* it may not be taken from its place */
+	bool cut_off;        /* ".." does not lead to the parent any more: it would not lead back */
+	uint32_t staying;    /* of its references: those of locked mounts on it that stayed when its tree went; mount_detach() */
 	const char *source;
 	TAILQ_ENTRY(mount) link; /* all mounts, in order */
 	struct mnt_ns *mnt_ns;   /* whose tree it is in, without a reference; NULL: in none */
@@ -299,7 +302,11 @@ struct mnt_ns {
 extern struct waitq mounts_waiters; /* woken when the mounts of any namespace change: EPOLLPRI */
 int mount_group_id(const struct mount_group *group); /* as mountinfo shows it; 0: none */
 struct mnt_ns *mnt_ns_create(struct mount *root, struct user_ns *owner); /* one reference; NULL: no memory */
-void mount_detach(struct mount *mount); /* out of the tree, with the tree's reference; may sleep */
+/*
+ * Out of the tree, with the tree's reference; may sleep. A locked one, whose parent goes as well, stays on that as long as
+ * somebody has it: what it covers stays covered.
+ */
+void mount_detach(struct mount *mount);
 void mount_unhang(struct mount *mount); /* from its parent, but stays in the tree's list; may sleep */
 extern struct mount_list all_mounts;
 void mount_get(struct mount *mount);

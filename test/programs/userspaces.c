@@ -562,6 +562,8 @@ static void ipc(void)
 
 /* ---- mounts ---- */
 
+#define KEPT_FD 100 /* of a directory in a namespace that is gone */
+
 static void inner_mounts(void *arg)
 {
 	CHECK_ERRNO(umount2("/tmp/inner", 0), EINVAL);
@@ -572,7 +574,17 @@ static void inner_mounts(void *arg)
 	CHECK_ERRNO(mount("/tmp/inner", "/tmp", "", MS_MOVE, NULL), EINVAL);
 	CHECK_ERRNO(mount("/tmp", "/tmp", "", MS_BIND, NULL), EINVAL);
 	CHECK(mount("/tmp", "/tmp", "", MS_BIND | MS_REC, NULL) == 0);
+	int fd = open("/tmp", O_PATH | O_DIRECTORY);
 	CHECK(umount2("/tmp", MNT_DETACH) == 0);
+	CHECK(faccessat(fd, "inner/file", F_OK, 0) == 0); /* still covered */
+	close(fd);
+	CHECK(mount("/tmp", "/tmp", "", MS_BIND | MS_REC, NULL) == 0);
+	CHECK(chdir("/tmp/inner") == 0 && umount2("/tmp", MNT_DETACH) == 0);
+	CHECK(chdir("..") == 0 && access("file", F_OK) == 0);
+	CHECK(mount("none", "/tmp/inner", "", MS_UNBINDABLE, NULL) == 0);
+	CHECK_ERRNO(mount("/tmp", "/tmp", "", MS_BIND | MS_REC, NULL), EPERM);
+	CHECK(mount("none", "/tmp/inner", "", MS_PRIVATE, NULL) == 0);
+	CHECK(dup2(open("/tmp", O_PATH | O_DIRECTORY), KEPT_FD) == KEPT_FD);
 	CHECK(mount("mine", "/tmp/inner", "tmpfs", 0, "") == 0);
 	CHECK(umount2("/tmp/inner", 0) == 0);
 	CHECK(access("/tmp/inner/file", F_OK) == 0);
@@ -600,7 +612,11 @@ static void own_mounts(void *arg)
 	CHECK(access("/tmp/inner2/0", F_OK) == 0);
 	close(master);
 	CHECK(umount("/tmp/inner2") == 0);
-	in_child(CLONE_NEWUSER | CLONE_NEWNS, inner_mounts, NULL);
+	CHECK_ERRNO(mount("/tmp/inner", "/tmp/inner/file", "", MS_MOVE, NULL), EINVAL);
+	CHECK(access("/tmp/inner/file", F_OK) == 0);
+	in_child(CLONE_NEWUSER | CLONE_NEWNS | CLONE_FILES, inner_mounts, NULL);
+	CHECK(faccessat(KEPT_FD, "inner/file", F_OK, 0) == 0);
+	close(KEPT_FD);
 	CHECK(mount("/tmp", "/tmp/inner2", "", MS_BIND, NULL) == 0);
 	CHECK(chdir("/tmp/inner2") == 0);
 	CHECK(syscall(SYS_pivot_root, ".", ".") == 0);
