@@ -158,7 +158,8 @@ static struct superblock *make(void)
 	struct inode *root = sb && info ? anon_inode_create(S_IFDIR | 01777) : NULL;
 
 	if (!root) {
-		kfree(sb);
+		if (sb)
+			superblock_put(sb);
 		kfree(info);
 		return NULL;
 	}

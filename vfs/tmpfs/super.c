@@ -186,7 +186,8 @@ static int make(const struct fs_type *type, uint64_t magic, const struct tmpfs_s
 
 	if (!info || !sb) {
 		kfree(info);
-		kfree(sb);
+		if (sb)
+			superblock_put(sb);
 		return -ENOMEM;
 	}
 	*info = *options;

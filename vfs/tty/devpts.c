@@ -280,7 +280,8 @@ static void devpts_show_options(struct superblock *sb, char *buf, size_t size)
 	if (own->slave_gid == NO_GID)
 		snprintf(buf, size, ",mode=%03o,ptmxmode=%03o", own->slave_mode, own->ptmx->mode & 0777);
 	else
-		snprintf(buf, size, ",gid=%u,mode=%03o,ptmxmode=%03o", own->slave_gid, own->slave_mode, own->ptmx->mode & 0777);
+		snprintf(buf, size, ",gid=%u,mode=%03o,ptmxmode=%03o", gid_to_user(own->slave_gid), own->slave_mode,
+			own->ptmx->mode & 0777);
 }
 
 static void devpts_destroy(struct superblock *sb)
