@@ -55,7 +55,7 @@ while True:
     head = query[:2] + (b"\x81\x80" if known else b"\x81\x83") + b"\0\1" + (b"\0\1" if known else b"\0\0") + bytes(4)
     s.sendto(head + query[12:end] + (b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4\xc0\0\2\7" if known else b""), sender)
 END
-inside python3 "$work/dns.py" & dns=$!
+nsenter --net="/run/netns/$net" python3 "$work/dns.py" & dns=$! # the process itself, not a shell around it
 trap 'kill "$dns"; docker_finish' EXIT
 d run -d --name server --network web --network-alias other -p 8123:8000 rf-test python3 -u -m http.server 8000 >/dev/null
 check "names" "10.88.2.2 10.88.2.2 192.0.2.7 gaierror True" "$(d run --rm --network web --dns 10.88.2.1 rf-test python3 -c '
