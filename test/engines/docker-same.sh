@@ -75,7 +75,7 @@ inner "a seccomp profile" 'mkdir /tmp/x; touch /tmp/y && echo touched' --securit
 inner "masked paths" 'cat /proc/kcore | head -c 20; ls /sys/firmware; echo 1 >/proc/sys/kernel/panic; echo 1 >/proc/sys/vm/overcommit_memory'
 inner "unmasked paths" 'ls -d /sys/firmware; grep -c " /proc/" /proc/mounts' --security-opt systempaths=unconfined
 inner "limits" 'ulimit -n; ulimit -Hn; ulimit -c; ulimit -s; grep processes /proc/self/limits' --ulimit nofile=100:200 --ulimit nproc=50 --ulimit core=0 --ulimit stack=1000000
-inner "limit of processes" 'for i in 1 2 3 4 5 6 7 8 9 10 11 12; do sleep 2 & done 2>&1 | grep -c -i fork; cat /sys/fs/cgroup/pids.max /sys/fs/cgroup/pids/pids.max 2>/dev/null' --pids-limit 8
+inner "limit of processes" '(for i in 1 2 3 4 5 6 7 8 9 10 11 12; do sleep 1 & done) 2>/dev/shm/e; sleep 2; grep -c -i fork /dev/shm/e; cat /sys/fs/cgroup/pids.max /sys/fs/cgroup/pids/pids.max 2>/dev/null' --pids-limit 8
 inner "CPUs by set" 'nproc; grep Cpus_allowed_list /proc/self/status' --cpuset-cpus 0
 inner "priority of OOM" 'cat /proc/self/oom_score_adj' --oom-score-adj 500
 inner "devices" 'ls /dev | sort | tr "\n" " "; stat -c "%a %t:%T" /dev/null /dev/tty /dev/ptmx /dev/full'
