@@ -152,8 +152,14 @@ void rwsem_init(struct rwsem *sem)
 
 void rwsem_read_lock(struct rwsem *sem)
 {
-	while (sem->writer || sem->writers_waiting)
-		wait_uninterrupted(&sem->waiters);
+	if (sem->writer || sem->writers_waiting) {
+		sem->readers_waiting++;
+		while (sem->writer || (sem->writers_waiting && !sem->turn))
+			wait_uninterrupted(&sem->waiters);
+		sem->readers_waiting--;
+		if (sem->turn)
+			sem->turn--;
+	}
 	sem->readers++;
 }
 
@@ -168,7 +174,7 @@ void rwsem_write_lock(struct rwsem *sem)
 {
 	DEBUG_BUG_ON(sem->writer == current);
 	sem->writers_waiting++;
-	while (sem->writer || sem->readers)
+	while (sem->writer || sem->readers || sem->turn)
 		wait_uninterrupted(&sem->waiters);
 	sem->writers_waiting--;
 	sem->writer = current;
@@ -178,5 +184,6 @@ void rwsem_write_unlock(struct rwsem *sem)
 {
 	DEBUG_BUG_ON(sem->writer != current);
 	sem->writer = NULL;
+	sem->turn = sem->readers_waiting; /* else a task that writes in a loop is back before they run */
 	waitq_wake_all(&sem->waiters);
 }

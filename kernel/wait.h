@@ -98,7 +98,8 @@ void mutex_unlock(struct mutex *mutex);
 struct rwsem {
 	unsigned readers;
 	struct task *writer;
-	unsigned writers_waiting;
+	unsigned writers_waiting, readers_waiting;
+	unsigned turn; /* readers that waited when a writer left: they come before the next one */
 	struct waitq waiters;
 };
 void rwsem_init(struct rwsem *sem);
