@@ -331,22 +331,33 @@ static int remove_source(struct inet_socket *sock, struct multicast_membership *
 	return 0;
 }
 
+/* *m NULL: it has none of that name. */
+static int named_membership(struct inet_socket *sock, const struct multicast_request *request, struct multicast_membership **m)
+{
+	int index;
+
+	if (!ip_addr_ismulticast(&request->group))
+		return -EINVAL;
+	index = choose_link(request);
+	if (!index)
+		return -ENODEV;
+	*m = find_membership(sock, &request->group, index);
+	return 0;
+}
+
 int multicast_source(struct inet_socket *sock, const struct multicast_request *request, bool include, bool add)
 {
 	struct multicast_membership *m;
-	int index, rc;
+	int rc;
 
 	if (include && add) {
 		rc = join(sock, request, true);
 		if (rc && rc != -EADDRINUSE)
 			return rc;
 	}
-	if (!ip_addr_ismulticast(&request->group))
-		return -EINVAL;
-	index = choose_link(request);
-	if (!index)
-		return -ENODEV;
-	m = find_membership(sock, &request->group, index);
+	rc = named_membership(sock, request, &m);
+	if (rc)
+		return rc;
 	if (!m || (m->include != include && m->count))
 		return -EINVAL;
 	m->include = include;
@@ -357,16 +368,13 @@ int multicast_set_filter(struct inet_socket *sock, const struct multicast_reques
 	unsigned count)
 {
 	struct multicast_membership *m;
-	int index;
+	int rc;
 
 	if (count > SOURCES4_MAX)
 		return -ENOBUFS;
-	if (!ip_addr_ismulticast(&request->group))
-		return -EINVAL;
-	index = choose_link(request);
-	if (!index)
-		return -ENODEV;
-	m = find_membership(sock, &request->group, index);
+	rc = named_membership(sock, request, &m);
+	if (rc)
+		return rc;
 	if (!m && !(include && !count))
 		return -EINVAL;
 	if (include && !count)
