@@ -22,10 +22,7 @@ cat >"$work/cni/10-rf.conflist" <<END
     "ranges": [[{"subnet": "10.89.1.0/24"}], [{"subnet": "fd89::/64"}]], "routes": [{"dst": "0.0.0.0/0"}, {"dst": "::/0"}]}},
   {"type": "portmap", "capabilities": {"portMappings": true}}]}
 END
-containerd_start
-for name in image pause; do
-	timeout 60 ctr -n k8s.io image import --snapshotter native "$work/$name.tar" >/dev/null || bad "image import"
-done
+cri_start
 timeout -k 5 100 /usr/bin/python3 - "$CONTAINERD_ADDRESS" "$work" "$image" "$net" "${ROOT:-/var/cache/ringfence/debian}" <<'END' || bad "the client failed"
 import subprocess
 import sys

@@ -6,10 +6,7 @@ set -u
 cd "$(dirname "$0")" || exit 1
 . ./lib.sh
 engine_setup "$1" cri
-containerd_start
-for name in image pause; do
-	timeout 60 ctr -n k8s.io image import --snapshotter native "$work/$name.tar" >/dev/null || bad "image import"
-done
+cri_start
 timeout -k 5 100 /usr/bin/python3 - "$CONTAINERD_ADDRESS" "$work" "$image" <<'END' || bad "the client failed"
 import subprocess
 import sys

@@ -91,6 +91,15 @@ containerd_start() {
 	containerd=$!
 	until_ok 15 ctr version || { bad "containerd does not start"; tail -5 "$work/containerd.log"; exit 1; }
 }
+# The same with the images of CRI's pods.
+cri_start() {
+	local name
+
+	containerd_start
+	for name in image pause; do
+		timeout 60 ctr -n k8s.io image import --snapshotter native "$work/$name.tar" >/dev/null || bad "image import"
+	done
+}
 containerd_stop() {
 	kill "$containerd"
 	wait "$containerd" 2>/dev/null

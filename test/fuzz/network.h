@@ -45,9 +45,7 @@ static void fuzz_network_start(const void *network, uint32_t len)
 	machine = &fuzz_machine;
 	sched_init();
 	ktimer_subsystem_init();
-	fuzz_boot.ring_gpa = va_to_pa(kpages_alloc(3));
-	memset(pa_to_va(fuzz_boot.ring_gpa), 0, sizeof(struct abi_ring));
-	hostring_init(&fuzz_boot);
+	fake_ring(&fuzz_boot);
 	inet_init();
 	if (inet_configure(network, len, &fd, 1))
 		abort();

@@ -119,10 +119,7 @@ static void start(void)
 	fuzz_machine.ring_notify = fuzz_ring_notify;
 	machine = &fuzz_machine;
 	fake_task.cred = &cred;
-	fuzz_boot = *boot_info;
-	fuzz_boot.ring_gpa = va_to_pa(kpages_alloc(3));
-	memset(pa_to_va(fuzz_boot.ring_gpa), 0, sizeof(struct abi_ring));
-	hostring_init(&fuzz_boot);
+	fake_ring(&fuzz_boot);
 	dentry_cache_init();
 	fs_types_init();
 	p9fs_init();

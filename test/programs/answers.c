@@ -151,20 +151,26 @@ static void *take_turns(void *arg)
 	return NULL;
 }
 
-/* On one CPU a yield is what hands over: one that did not would be made thousands of times in a slice. */
-static void yields(void)
+static void use_one_cpu(void)
 {
 	cpu_set_t one;
-	pthread_t thread;
 	int first = 0;
 
-	heat();
 	CHECK(!sched_getaffinity(0, sizeof(one), &one));
 	while (!CPU_ISSET(first, &one))
 		first++;
 	CPU_ZERO(&one);
 	CPU_SET(first, &one);
 	CHECK(!sched_setaffinity(0, sizeof(one), &one));
+}
+
+/* On one CPU a yield is what hands over: one that did not would be made thousands of times in a slice. */
+static void yields(void)
+{
+	pthread_t thread;
+
+	heat();
+	use_one_cpu();
 	CHECK(!pthread_create(&thread, NULL, take_turns, &second));
 	take_turns(NULL);
 	CHECK(!pthread_join(thread, NULL) && yields_made < 50 * TURNS);
@@ -182,16 +188,9 @@ static void *set_flag(void *arg)
 /* A task that comes to this CPU while another yields without end there. */
 static void yields_to_the_woken(void)
 {
-	cpu_set_t one;
 	pthread_t thread;
-	int first = 0;
 
-	CHECK(!sched_getaffinity(0, sizeof(one), &one));
-	while (!CPU_ISSET(first, &one))
-		first++;
-	CPU_ZERO(&one);
-	CPU_SET(first, &one);
-	CHECK(!sched_setaffinity(0, sizeof(one), &one));
+	use_one_cpu();
 	for (unsigned i = 0; i < 5; i++) {
 		woken = 0;
 		CHECK(!pthread_create(&thread, NULL, set_flag, NULL));

@@ -6,6 +6,8 @@
 #include <sys/mman.h>
 
 #include "kernel/container.h"
+#include "kernel/mm.h"
+#include "kernel/sched.h"
 #include "kernel/user_ns.h"
 #include "platform/abi/hosted.h"
 #include "ring0/clock.h"
@@ -33,6 +35,9 @@ struct task fake_task;
 struct process fake_process;
 struct user_ns fake_user_ns;
 unsigned long fake_flushes, fake_releases;
+
+#define RING_ORDER 3u
+_Static_assert(sizeof(struct abi_ring) <= PAGE_SIZE << RING_ORDER, "one block of pages holds a ring");
 
 static struct abi_boot boot;
 static struct abi_call fake_call;
@@ -226,6 +231,14 @@ void fake_boot(uint64_t kernel_mib, uint64_t user_mib)
 	fake_task.tid = fake_task.vtid = fake_process.pid = fake_process.vpid = 1;
 	fake_task.refs = fake_process.refs = 1;
 	percpus[0].running = &fake_task;
+}
+
+void fake_ring(struct abi_boot *own)
+{
+	*own = *boot_info;
+	own->ring_gpa = va_to_pa(kpages_alloc(RING_ORDER));
+	memset(pa_to_va(own->ring_gpa), 0, sizeof(struct abi_ring));
+	hostring_init(own);
 }
 
 /* ---- what ring0/ and the vDSO's image give besides the machine ---- */

@@ -18,5 +18,8 @@ extern unsigned long fake_flushes, fake_releases;
 extern int64_t fake_realtime; /* clock_realtime(): ns; it stands still. 0: as clock_monotonic(), which goes on at each call */
 
 void fake_boot(uint64_t kernel_mib, uint64_t user_mib);
+struct abi_boot;
+/* A ring to the host, which the test's own ring_notify serves: *own becomes what fake_boot() has made, with the ring's place. */
+void fake_ring(struct abi_boot *own);
 
 #endif

@@ -279,10 +279,7 @@ static inline void boot_with(uint32_t number)
 	test_machine.ring_notify = test_ring_notify;
 	machine = &test_machine;
 	fake_task.cred = &cred;
-	test_boot = *boot_info;
-	test_boot.ring_gpa = va_to_pa(kpages_alloc(3));
-	memset(pa_to_va(test_boot.ring_gpa), 0, sizeof(struct abi_ring));
-	hostring_init(&test_boot);
+	fake_ring(&test_boot);
 	mount_root(number);
 	messages = host_calls = 0;
 }
