@@ -162,6 +162,14 @@ static inline int64_t timestamp_ns(struct timestamp time)
 	return (int64_t)((uint64_t)time.sec * 1000000000u + time.nsec);
 }
 
+/* And back, before 1970 too. */
+static inline struct timestamp timestamp_of(int64_t ns)
+{
+	int64_t sec = ns / 1000000000, rest = ns % 1000000000;
+
+	return rest < 0 ? (struct timestamp){sec - 1, (uint32_t)(rest + 1000000000)} : (struct timestamp){sec, (uint32_t)rest};
+}
+
 /* inode.c */
 struct p9fs_inode *p9fs_inode_alloc(struct superblock *sb);
 /* A new inode takes over fid (P9_NOFID: none yet) and goes into the table. attr was checked by p9fs_attr_ok(). */

@@ -9,7 +9,6 @@
 #include "vfs/p9/internal.h"
 
 #define FRESH_NS 1000000ull
-#define NS_PER_S 1000000000ll
 #define TICK_NS 20000000ll /* the host's file times go on in steps, at most so large */
 #define COARSE_TICK_NS 2100000000ll /* where the file system keeps whole seconds */
 
@@ -85,9 +84,7 @@ bool p9fs_is_unchanged(struct p9fs_inode *pi)
 		return false;
 	}
 	/* Reading, and the host's writing to its disk, change these without a new ctime. */
-	pi->base.atime = stamp((uint64_t)(now.atime_ns / NS_PER_S), (uint64_t)(now.atime_ns % NS_PER_S));
-	if (now.atime_ns % NS_PER_S < 0) /* before 1970 */
-		pi->base.atime = stamp((uint64_t)(now.atime_ns / NS_PER_S - 1), (uint64_t)(now.atime_ns % NS_PER_S + NS_PER_S));
+	pi->base.atime = timestamp_of(now.atime_ns);
 	pi->base.blocks = now.blocks;
 	pi->checked_at = clock_monotonic();
 	return true;
