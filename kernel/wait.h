@@ -96,8 +96,8 @@ void mutex_unlock(struct mutex *mutex);
 
 /* Readers and one writer; writers go first. */
 struct rwsem {
-	unsigned readers;
 	struct task *writer;
+	unsigned readers;
 	unsigned writers_waiting, readers_waiting;
 	unsigned turn; /* readers that waited when a writer left: they come before the next one */
 	struct waitq waiters;
