@@ -188,16 +188,6 @@ static int64_t lock_command(struct file *file, unsigned cmd, uaddr_t arg)
 	return copy_to_user(arg, &user, sizeof(user));
 }
 
-static int64_t set_owner(struct file *file, int who)
-{
-	if (who == INT32_MIN)
-		return -EINVAL;
-	if (who > 0 && !process_find(who) && !task_find(who))
-		return -ESRCH;
-	file_set_owner(file, who < 0 ? -pid_from_user(-who) : pid_from_user(who));
-	return 0;
-}
-
 static int64_t owner_ex(struct file *file, unsigned cmd, uaddr_t arg)
 {
 	struct f_owner_ex owner;
@@ -212,9 +202,9 @@ static int64_t owner_ex(struct file *file, unsigned cmd, uaddr_t arg)
 	switch (owner.type) {
 	case F_OWNER_TID:
 	case F_OWNER_PID:
-		return set_owner(file, owner.pid);
+		return file_choose_owner(file, owner.pid);
 	case F_OWNER_PGRP:
-		return set_owner(file, -owner.pid);
+		return file_choose_owner(file, -owner.pid);
 	default:
 		return -EINVAL;
 	}
@@ -224,7 +214,7 @@ static int64_t owner_command(struct file *file, unsigned cmd, uint64_t arg)
 {
 	switch (cmd) {
 	case F_SETOWN:
-		return set_owner(file, (int)arg);
+		return file_choose_owner(file, (int)arg);
 	case F_GETOWN:
 		return file->owner;
 	case F_SETSIG:

@@ -5,6 +5,7 @@
  * a message comes in they become descriptors as the last step. Control messages of other levels than SOL_SOCKET are
  * the family's: it gets the buffer, and gives what it received through a callback.
  */
+#include <asm/socket.h>
 #include <linux/capability.h>
 #include <linux/errno.h>
 #include <linux/fcntl.h>
@@ -192,7 +193,13 @@ static int control_cred(struct control_in *in, const char *data, size_t len)
 	return 0;
 }
 
-static int control_parse(struct control_in *in, const char *control, size_t size)
+/* Of the internet families' own; their levels decode it. */
+static bool is_familys(int family, int type)
+{
+	return (family == AF_INET || family == AF_INET6) && (type == SO_TIMESTAMPING_OLD || type == SO_TIMESTAMPING_NEW);
+}
+
+static int control_parse(struct control_in *in, const char *control, size_t size, int family)
 {
 	size_t at = 0;
 
@@ -209,7 +216,7 @@ static int control_parse(struct control_in *in, const char *control, size_t size
 			rc = control_rights(in, control + at + sizeof(header), len);
 		else if (header.level == SOL_SOCKET && header.type == SCM_CREDENTIALS)
 			rc = control_cred(in, control + at + sizeof(header), len);
-		else if (header.level == SOL_SOCKET)
+		else if (header.level == SOL_SOCKET && !is_familys(family, header.type))
 			rc = -EINVAL;
 		if (rc)
 			return rc;
@@ -219,7 +226,7 @@ static int control_parse(struct control_in *in, const char *control, size_t size
 }
 
 /* Takes references to the files it names; the caller drops what is left of them. */
-static int control_copy_in(struct control_in *in, uaddr_t user, uint64_t size)
+static int control_copy_in(struct control_in *in, uaddr_t user, uint64_t size, int family)
 {
 	int rc;
 
@@ -233,7 +240,7 @@ static int control_copy_in(struct control_in *in, uaddr_t user, uint64_t size)
 		return -ENOMEM;
 	in->len = size;
 	rc = copy_from_user(in->bytes, user, size);
-	return rc ? rc : control_parse(in, in->bytes, size);
+	return rc ? rc : control_parse(in, in->bytes, size, family);
 }
 
 static int64_t send_message(struct file *file, const struct user_msghdr *msg, unsigned flags)
@@ -246,7 +253,7 @@ static int64_t send_message(struct file *file, const struct user_msghdr *msg, un
 
 	if (rc)
 		return rc;
-	rc = control_copy_in(&control, UADDR(msg->control), msg->controllen);
+	rc = control_copy_in(&control, UADDR(msg->control), msg->controllen, socket_family(file));
 	if (!rc) {
 		rc = vector_start(&vector, UADDR(msg->iov), msg->iovlen, false);
 		if (rc >= 0) {

@@ -6,6 +6,7 @@
  */
 #include <asm/siginfo.h>
 #include <asm/signal.h>
+#include <linux/errno.h>
 #include <linux/eventpoll.h>
 
 #include "kernel/cred.h"
@@ -17,6 +18,16 @@ void file_set_owner(struct file *file, int owner)
 	file->owner = owner;
 	file->owner_uid = current->cred->uid;
 	file->owner_euid = current->cred->euid;
+}
+
+int file_choose_owner(struct file *file, int who)
+{
+	if (who == INT32_MIN)
+		return -EINVAL;
+	if (who > 0 && !process_find(who) && !task_find(who))
+		return -ESRCH;
+	file_set_owner(file, who < 0 ? -pid_from_user(-who) : pid_from_user(who));
+	return 0;
 }
 
 void file_own_if_free(struct file *file)
@@ -48,11 +59,25 @@ static void signal_one(const struct file *file, struct process *process, int fd)
 		signal_send_kernel(process->leader, SIGIO);
 }
 
+static bool owns(const struct file *file, const struct process *process)
+{
+	return file->owner < 0 ? process->pgid == -file->owner : process->pid == file->owner;
+}
+
 void file_signal_owner(const struct file *file, int fd)
 {
 	struct process *process;
 
 	TAILQ_FOREACH(process, &all_processes, all)
-		if (file->owner < 0 ? process->pgid == -file->owner : process->pid == file->owner)
+		if (owns(file, process))
 			signal_one(file, process, fd);
+}
+
+void file_signal_urgent(const struct file *file)
+{
+	struct process *process;
+
+	TAILQ_FOREACH(process, &all_processes, all)
+		if (owns(file, process) && may_signal(file, process))
+			signal_send_kernel(process->leader, SIGURG);
 }

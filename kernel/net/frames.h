@@ -27,6 +27,7 @@ _Static_assert(sizeof(struct frame_header) == 10, "struct virtio_net_hdr");
 #define FRAME_DATA_VALID 2u
 #define FRAME_GSO_TCPV4 1u
 #define FRAME_GSO_TCPV6 4u
+#define FRAME_GSO_UDP 5u /* datagrams of one size, one behind the other */
 
 #define FRAME_MAX 65550u /* bytes of a frame, with its Ethernet header */
 

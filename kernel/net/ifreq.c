@@ -4,7 +4,9 @@
  */
 #include <linux/capability.h>
 #include <linux/errno.h>
+#include <linux/ethtool.h>
 #include <linux/in.h>
+#include <linux/net_tstamp.h>
 #include <linux/sockios.h>
 
 #include "kernel/mm.h"
@@ -28,6 +30,7 @@ struct ifreq {
 		} hardware;
 		short flags;
 		int number;
+		uint64_t data;
 		char pad[24];
 	};
 };
@@ -136,8 +139,6 @@ static int ask(struct wanted *w, unsigned cmd, struct ifreq *request)
 	case SIOCGIFTXQLEN:
 		request->number = 1000;
 		return 0;
-	case SIOCETHTOOL:
-		return -EOPNOTSUPP;
 	case SIOCGIFHWADDR:
 		memset(&request->hardware, 0, sizeof(request->hardware));
 		request->hardware.family = w->device.loopback ? ARPHRD_LOOPBACK : ARPHRD_ETHER;
@@ -163,6 +164,37 @@ static int64_t ask_by_name(unsigned cmd, uint64_t arg)
 		memcpy(request.name, w.device.name, NAME_SIZE);
 	rc = cmd == SIOCGIFNAME ? 0 : ask(&w, cmd, &request);
 	return rc ? rc : copy_to_user(UADDR(arg), &request, sizeof(request));
+}
+
+/* SIOCETHTOOL knows which times software notes, and whether there is a carrier; there is no hardware that notes any. */
+static int64_t ask_hardware(unsigned cmd, uint64_t arg)
+{
+	struct ethtool_ts_info info = {.cmd = ETHTOOL_GET_TS_INFO, .phc_index = -1,
+		.so_timestamping = SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_RX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE};
+	struct inet_device device;
+	struct ethtool_value value;
+	struct ifreq request;
+	uaddr_t data;
+
+	if (get_user(request, UADDR(arg)))
+		return -EFAULT;
+	request.name[NAME_SIZE - 1] = '\0';
+	if (!inet_find_device(0, request.name, &device))
+		return -ENODEV;
+	data = UADDR(request.data);
+	if (cmd != SIOCETHTOOL)
+		return -EOPNOTSUPP;
+	if (get_user(value.cmd, data))
+		return -EFAULT;
+	value.data = device.up;
+	switch (value.cmd) {
+	case ETHTOOL_GET_TS_INFO:
+		return copy_to_user(data, &info, sizeof(info));
+	case ETHTOOL_GLINK:
+		return copy_to_user(data, &value, sizeof(value));
+	default:
+		return -EOPNOTSUPP;
+	}
 }
 
 /* ---- changes ---- */
@@ -245,8 +277,11 @@ int64_t ifreq_ioctl(unsigned cmd, uint64_t arg)
 	case SIOCGIFMETRIC:
 	case SIOCGIFTXQLEN:
 	case SIOCGIFHWADDR:
-	case SIOCETHTOOL: /* no device has such operations */
 		return ask_by_name(cmd, arg);
+	case SIOCETHTOOL:
+	case SIOCSHWTSTAMP:
+	case SIOCGHWTSTAMP:
+		return ask_hardware(cmd, arg);
 	case SIOCSIFFLAGS:
 	case SIOCSIFADDR:
 	case SIOCSIFNETMASK:

@@ -157,9 +157,48 @@ static int set_buffer(struct socket_options *o, int option, int value)
 	return 0;
 }
 
+/* The forms before and after 2038 are one choice for all times that a socket is told. */
+static void use_form(struct socket_options *o, bool new)
+{
+	bool nanoseconds = o->timestamp == SO_TIMESTAMPNS_OLD || o->timestamp == SO_TIMESTAMPNS_NEW;
+
+	o->stamping_new = new;
+	if (o->timestamp && nanoseconds)
+		o->timestamp = new ? SO_TIMESTAMPNS_NEW : SO_TIMESTAMPNS_OLD;
+	else if (o->timestamp)
+		o->timestamp = new ? SO_TIMESTAMP_NEW : SO_TIMESTAMP_OLD;
+}
+
 static int set_timestamp(struct socket_options *o, int option, int number)
 {
 	o->timestamp = number ? option : 0;
+	if (number)
+		use_form(o, option == SO_TIMESTAMP_NEW || option == SO_TIMESTAMPNS_NEW);
+	return 0;
+}
+
+/* A flags word, and the number of a clock that there is none of. */
+static int set_stamping(struct socket *sock, int option, const void *value, unsigned len)
+{
+	struct socket_options *o = sock->options;
+	struct socket_address peer;
+	uint32_t flags;
+	bool counts;
+
+	memcpy(&flags, value, sizeof(flags));
+	if (flags & ~STAMPING_ALL || (flags & STAMPING_OPT_ID_TCP && !(flags & SOF_TIMESTAMPING_OPT_ID)) ||
+	    (flags & SOF_TIMESTAMPING_OPT_STATS && !(flags & SOF_TIMESTAMPING_OPT_TSONLY)))
+		return -EINVAL;
+	if (flags & SOF_TIMESTAMPING_BIND_PHC)
+		return len < sizeof(struct so_timestamping) ? -EINVAL : -EOPNOTSUPP;
+	if (flags & SOF_TIMESTAMPING_OPT_STATS || (sock->ops->family == AF_PACKET && flags & STAMPING_RECORD))
+		return -EOPNOTSUPP; /* no statistics go with the notes, and of packet sockets there are none */
+	counts = flags & SOF_TIMESTAMPING_OPT_ID && !(o->stamping & SOF_TIMESTAMPING_OPT_ID);
+	if (counts && is_inet(sock) && sock->type == SOCK_STREAM && sock->ops->name(sock, true, &peer))
+		return -EINVAL; /* there are no bytes to count yet */
+	o->stamping = flags;
+	use_form(o, option == SO_TIMESTAMPING_NEW);
+	o->stamping_begins = counts;
 	return 0;
 }
 
@@ -260,6 +299,8 @@ int socket_option_set(struct socket *sock, int option, const void *value, unsign
 		flag = flag_of(sock, option);
 		if (option == SO_LINGER)
 			rc = set_linger(sock->options, value, len);
+		else if (option == SO_TIMESTAMPING_OLD || option == SO_TIMESTAMPING_NEW)
+			rc = set_stamping(sock, option, value, len);
 		else if (flag)
 			rc = set_flag(sock, flag, option, number);
 		else if (is_of_some(option))
@@ -351,6 +392,7 @@ static int get_longer(struct socket *sock, int option, void *value, unsigned *le
 {
 	const struct socket_options *o = sock->options;
 	const int linger[2] = {o->linger, o->linger_seconds};
+	struct so_timestamping stamping = {.flags = 0};
 	struct socket_address name;
 	struct socket_cred none = {0, UINT32_MAX, UINT32_MAX};
 	int rc;
@@ -359,6 +401,12 @@ static int get_longer(struct socket *sock, int option, void *value, unsigned *le
 	case SO_LINGER:
 		memcpy(value, linger, sizeof(linger));
 		*len = sizeof(linger);
+		return 0;
+	case SO_TIMESTAMPING_OLD:
+	case SO_TIMESTAMPING_NEW:
+		stamping.flags = option == SO_TIMESTAMPING_OLD || o->stamping_new ? (int)o->stamping : 0;
+		memcpy(value, &stamping, sizeof(stamping));
+		*len = sizeof(stamping);
 		return 0;
 	case SO_BINDTODEVICE:
 		return get_device(o, value, len);
@@ -413,6 +461,13 @@ int socket_option_get(struct socket *sock, int option, void *value, unsigned *le
 
 /* ---- control messages ---- */
 
+void socket_report_stamp(const struct socket_options *options, struct socket_receive *receive, int64_t time)
+{
+	int64_t stamps[3][2] = {{time / 1000000000, time % 1000000000}}; /* the others are hardware's */
+
+	receive->control(receive, SOL_SOCKET, options->stamping_new ? SO_TIMESTAMPING_NEW : SO_TIMESTAMPING_OLD, stamps, sizeof(stamps));
+}
+
 void socket_report(const struct socket_options *options, struct socket_receive *receive, int64_t time, uint32_t drops)
 {
 	int64_t parts[2];
@@ -426,6 +481,8 @@ void socket_report(const struct socket_options *options, struct socket_receive *
 		parts[1] = time % 1000000000 / (nanoseconds ? 1 : 1000);
 		receive->control(receive, SOL_SOCKET, options->timestamp, parts, sizeof(parts));
 	}
+	if (options->stamping & SOF_TIMESTAMPING_SOFTWARE && options->stamping & SOF_TIMESTAMPING_RX_SOFTWARE)
+		socket_report_stamp(options, receive, time ? time : clock_realtime());
 	if (options->report_drops && drops)
 		receive->control(receive, SOL_SOCKET, SO_RXQ_OVFL, &drops, sizeof(drops));
 }

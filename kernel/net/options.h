@@ -7,6 +7,8 @@
 #ifndef KERNEL_NET_OPTIONS_H
 #define KERNEL_NET_OPTIONS_H
 
+#include <linux/net_tstamp.h>
+
 #include "kernel/net/socket.h"
 
 /* The defaults of a new socket's options, zeroed before. */
@@ -24,5 +26,15 @@ int socket_option_get(struct socket *sock, int option, void *value, unsigned *le
 
 /* When a message came (ns since 1970; 0: now) and how many were dropped before it, if the receiver asked for it. */
 void socket_report(const struct socket_options *options, struct socket_receive *receive, int64_t time, uint32_t drops);
+
+/* SCM_TIMESTAMPING: a time of the software's, ns since 1970. */
+void socket_report_stamp(const struct socket_options *options, struct socket_receive *receive, int64_t time);
+
+/* What is in no header that must do. */
+#define STAMPING_OPT_ID_TCP (1u << 16)
+#define STAMPING_ALL ((1u << 19) - 1)
+/* What of a message that is sent can be asked for: hardware's, software's, scheduled, acknowledged, completed. */
+#define STAMPING_RECORD (SOF_TIMESTAMPING_TX_HARDWARE | SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_TX_SCHED | \
+	SOF_TIMESTAMPING_TX_ACK | 1u << 18)
 
 #endif

@@ -116,6 +116,8 @@ struct socket_options {
 	bool reuse_address, reuse_port, keepalive, broadcast, dont_route, oob_inline, no_check, debug, pass_security;
 	bool pass_cred, pass_pidfd, report_drops, select_errors, zerocopy, send_buffer_set, receive_buffer_set, linger;
 	int timestamp; /* SO_TIMESTAMP_OLD and its kin: which form; 0: none */
+	uint32_t stamping; /* SOF_TIMESTAMPING_*; stamping_new: asked for by SO_TIMESTAMPING_NEW */
+	bool stamping_new, stamping_begins; /* begins: messages are to be counted anew (the family's to take back) */
 	int linger_seconds, priority, bound_if; /* bound_if: an interface's index; 0: any */
 	uint32_t mark, send_buffer, receive_buffer, receive_low;
 	struct socket_filter *filter; /* SO_ATTACH_FILTER: filter.h; or NULL */
@@ -130,6 +132,8 @@ struct socket {
 	uint64_t ino;                          /* of the file; for /proc/net */
 	uint32_t mode;                         /* permissions of the file, as bind(2) finds them: what it makes has them */
 	int64_t receive_timeout, send_timeout; /* ns; 0: none */
+	struct file *file;                     /* the one that it is, while it is open; for who made it */
+	void (*urgent)(struct socket *sock);   /* urgent data came: tells who owns the file; NULL: there is none yet. Does not sleep */
 };
 
 #endif

@@ -56,6 +56,7 @@ struct unix_message {
 	unsigned file_count;
 	struct unix_in_flight *in_flight; /* where they are counted */
 	size_t len, taken, charge;
+	bool urgent_read; /* its byte was urgent and has been read by MSG_OOB: only the mark is left of it */
 	int64_t time; /* ns since 1970, if the receiver wants to know; or 0 */
 	char data[];
 };
@@ -78,7 +79,9 @@ struct unix_socket {
 	struct socket_options options;
 	int error; /* SO_ERROR: positive errno */
 	size_t tx_charge, rx_bytes;
-	TAILQ_HEAD(, unix_message) rx;
+	TAILQ_HEAD(unix_messages, unix_message) rx;
+	struct unix_message *urgent; /* the one of them that holds the urgent byte; NULL: none */
+	struct socket *base; /* of its file; NULL: it has none yet, or none any more */
 	struct mutex read_lock; /* stream receivers: over the copy of a message's part */
 	TAILQ_HEAD(, unix_socket) pending; /* listening: connected, not accepted; each a reference */
 	TAILQ_ENTRY(unix_socket) pending_link;
@@ -128,6 +131,8 @@ struct unix_receive {
 };
 int64_t unix_receive(struct unix_socket *sock, struct unix_receive *receive); /* may sleep */
 void unix_message_free(struct unix_message *message); /* may sleep (files) */
+void unix_dequeue(struct unix_socket *sock, struct unix_message *message); /* out of sock's queue; to be freed next */
+bool unix_is_at_mark(const struct unix_socket *sock); /* SIOCATMARK */
 void unix_for_all(void (*fn)(struct unix_socket *sock, void *arg), void *arg); /* fn does not sleep */
 /* unix_gc.c: a message with files was queued; and: free what only queues hold (may sleep) */
 void unix_gc_note(const struct unix_socket *to, const struct unix_message *message);

@@ -113,8 +113,7 @@ static void sweep(struct unix_socket *sock, void *arg)
 
 	out->queued += sock->gc_reached && sock->gc_queued;
 	while (!sock->gc_reached && (message = TAILQ_FIRST(&sock->rx))) {
-		TAILQ_REMOVE(&sock->rx, message, link);
-		sock->rx_bytes -= message->len - message->taken;
+		unix_dequeue(sock, message);
 		TAILQ_INSERT_TAIL(&out->messages, message, link);
 	}
 }

@@ -111,6 +111,14 @@ void unix_message_free(struct unix_message *message)
 	kfree(message);
 }
 
+void unix_dequeue(struct unix_socket *sock, struct unix_message *message)
+{
+	TAILQ_REMOVE(&sock->rx, message, link);
+	sock->rx_bytes -= message->len - message->taken;
+	if (sock->urgent == message)
+		sock->urgent = NULL;
+}
+
 /* ---- send ---- */
 
 /* A message of len bytes, copied in and charged to the sender. May sleep. */
@@ -165,7 +173,15 @@ static void message_queue(struct unix_socket *to, struct unix_message *message, 
 	TAILQ_INSERT_TAIL(&to->rx, message, link);
 	to->rx_bytes += message->len;
 	if (!waitq_empty(&to->wait))
-		waitq_wake(&to->wait, UINT32_MAX, EPOLLIN | EPOLLRDNORM | EPOLLRDBAND);
+		waitq_wake(&to->wait, UINT32_MAX, EPOLLIN | EPOLLRDNORM | EPOLLRDBAND | (to->urgent == message ? EPOLLPRI : 0));
+}
+
+/* The last byte of a stream's send, if it is urgent: a message of its own. The one before it is urgent no more. */
+static void mark_urgent(struct unix_socket *to, struct unix_message *message)
+{
+	to->urgent = message;
+	if (to->base && to->base->urgent)
+		to->base->urgent(to->base);
 }
 
 /* Why a stream cannot be sent on now; 0 if it can. */
@@ -207,7 +223,7 @@ static int take_error(struct unix_socket *sock, int rc)
 static int64_t send_stream(struct unix_socket *sock, struct unix_send *send)
 {
 	struct unix_message *message;
-	size_t done = 0;
+	size_t done = 0, plain = send->base->len - (send->base->flags & MSG_OOB ? 1 : 0);
 	int rc = send_refused(sock);
 
 	while (!rc && done < send->base->len) {
@@ -216,7 +232,7 @@ static int64_t send_stream(struct unix_socket *sock, struct unix_send *send)
 			rc = send_refused(sock);
 		if (rc)
 			break;
-		message = message_make(sock, send, MIN(send->base->len - done, (size_t)STREAM_PART), &rc);
+		message = message_make(sock, send, done < plain ? MIN(plain - done, (size_t)STREAM_PART) : 1, &rc);
 		if (!message)
 			break;
 		rc = send_refused(sock);
@@ -224,6 +240,8 @@ static int64_t send_stream(struct unix_socket *sock, struct unix_send *send)
 			unix_message_free(message);
 			break;
 		}
+		if (done == plain)
+			mark_urgent(sock->peer, message);
 		done += message->len;
 		message_queue(sock->peer, message, send);
 	}
@@ -301,17 +319,17 @@ int64_t unix_send(struct unix_socket *sock, struct unix_send *send)
 
 /* ---- receive ---- */
 
-static bool can_receive(const struct unix_socket *sock)
+static bool can_receive(const struct unix_socket *sock, const struct unix_message *seen)
 {
-	return !TAILQ_EMPTY(&sock->rx) || sock->shutdown & UNIX_SHUT_RECEIVE || sock->error;
+	return TAILQ_LAST(&sock->rx, unix_messages) != seen || sock->shutdown & UNIX_SHUT_RECEIVE || sock->error;
 }
 
-/* 1: something is queued; 0: the end; -errno. Waits without the read lock. */
-static int wait_for_message(struct unix_socket *sock, uint64_t deadline)
+/* 1: something is queued after `seen` (NULL: at all); 0: the end; -errno. Waits without the read lock. */
+static int wait_for_message(struct unix_socket *sock, uint64_t deadline, const struct unix_message *seen)
 {
 	int rc;
 
-	if (!TAILQ_EMPTY(&sock->rx))
+	if (TAILQ_LAST(&sock->rx, unix_messages) != seen)
 		return 1;
 	if (sock->error) {
 		rc = -sock->error;
@@ -324,10 +342,10 @@ static int wait_for_message(struct unix_socket *sock, uint64_t deadline)
 		return sock->type == SOCK_STREAM ? -EINVAL : -ENOTCONN;
 	if (!deadline)
 		return -EAGAIN;
-	rc = wait_event(&sock->wait, can_receive(sock), deadline, true);
+	rc = wait_event(&sock->wait, can_receive(sock, seen), deadline, true);
 	if (rc)
 		return rc == -ETIMEDOUT ? -EAGAIN : rc;
-	return wait_for_message(sock, 0);
+	return wait_for_message(sock, 0, seen);
 }
 
 /* Who sent it, and the files: moved to the receiver, or referenced once more when it only peeks. */
@@ -370,6 +388,69 @@ static bool same_sender(const struct unix_message *message, const struct unix_re
 	       message->cred.gid == receive->cred.gid;
 }
 
+/* ---- the urgent byte ---- */
+
+bool unix_is_at_mark(const struct unix_socket *sock)
+{
+	const struct unix_message *first = TAILQ_FIRST(&sock->rx);
+
+	return first && (first == sock->urgent || (first->urgent_read && (!sock->urgent || TAILQ_NEXT(first, link) == sock->urgent)));
+}
+
+/* What comes after a message that is passed over; it goes, unless the reader only peeks. */
+static struct unix_message *pass_over(struct unix_socket *sock, struct unix_message *message, bool peek)
+{
+	struct unix_message *next = TAILQ_NEXT(message, link);
+
+	if (!peek) {
+		unix_dequeue(sock, message);
+		unix_message_free(message);
+	}
+	return next;
+}
+
+/*
+ * What a reader, who has `done` bytes, reads when it comes to a message: that one, or at the urgent byte what follows; NULL:
+ * it stops here.
+ */
+static struct unix_message *look_at_mark(struct unix_socket *sock, struct unix_message *message, unsigned flags, size_t done)
+{
+	bool peek = flags & MSG_PEEK;
+
+	if (message && message->urgent_read) {
+		if (done && !sock->urgent)
+			return NULL;
+		message = pass_over(sock, message, peek);
+	}
+	if (!message || message != sock->urgent)
+		return message;
+	if (done)
+		return NULL;
+	if (!sock->options.oob_inline)
+		return pass_over(sock, message, peek);
+	if (!peek)
+		sock->urgent = NULL;
+	return message;
+}
+
+static int64_t receive_urgent(struct unix_socket *sock, struct socket_receive *receive)
+{
+	struct unix_message *message = sock->urgent;
+	char byte;
+
+	if (!message || sock->options.oob_inline)
+		return -EINVAL;
+	byte = message->data[0];
+	if (!(receive->flags & MSG_PEEK)) {
+		sock->urgent = NULL;
+		message->urgent_read = true;
+		message->taken = message->len;
+		sock->rx_bytes--;
+	}
+	receive->out_flags = MSG_OOB;
+	return receive->len && receive->copy->copy(receive->copy, &byte, sizeof(byte)) ? -EFAULT : 1;
+}
+
 /* Parts of queued messages; the read lock is held. Bytes or -EFAULT. May sleep in the copies. */
 static int64_t take_stream(struct unix_socket *sock, struct unix_receive *receive, size_t done)
 {
@@ -377,7 +458,12 @@ static int64_t take_stream(struct unix_socket *sock, struct unix_receive *receiv
 	size_t start = done;
 
 	for (; message && done < receive->base->len; message = next) {
-		size_t part = MIN(receive->base->len - done, message->len - message->taken);
+		size_t part;
+
+		message = look_at_mark(sock, message, receive->base->flags, done);
+		if (!message)
+			break;
+		part = MIN(receive->base->len - done, message->len - message->taken);
 
 		if (done && (message->file_count || (sock->options.pass_cred && !same_sender(message, receive))))
 			break;
@@ -394,7 +480,7 @@ static int64_t take_stream(struct unix_socket *sock, struct unix_receive *receiv
 		message->taken += part;
 		sock->rx_bytes -= part;
 		if (message->taken == message->len) {
-			TAILQ_REMOVE(&sock->rx, message, link);
+			unix_dequeue(sock, message);
 			unix_message_free(message);
 			next = TAILQ_FIRST(&sock->rx); /* may have grown while freeing slept */
 		}
@@ -407,16 +493,18 @@ static int64_t take_stream(struct unix_socket *sock, struct unix_receive *receiv
 static int64_t receive_stream(struct unix_socket *sock, struct unix_receive *receive)
 {
 	size_t done = 0, wanted = MIN((size_t)sock->options.receive_low, receive->base->len);
+	const struct unix_message *seen = NULL; /* the last, where a peek finds nothing but the urgent byte */
 	int64_t rc = 0;
 
 	if (receive->base->flags & MSG_WAITALL)
 		wanted = receive->base->len;
 	while (done < receive->base->len || !receive->base->len) {
-		rc = wait_for_message(sock, receive->base->deadline);
+		rc = wait_for_message(sock, receive->base->deadline, seen);
 		if (rc <= 0 || !receive->base->len)
 			break;
 		mutex_lock(&sock->read_lock);
 		rc = take_stream(sock, receive, done);
+		seen = rc || done ? NULL : TAILQ_LAST(&sock->rx, unix_messages);
 		mutex_unlock(&sock->read_lock);
 		if (rc < 0)
 			break;
@@ -434,7 +522,7 @@ static int64_t receive_packet(struct unix_socket *sock, struct unix_receive *rec
 {
 	struct unix_message *message;
 	size_t part;
-	int64_t rc = wait_for_message(sock, receive->base->deadline);
+	int64_t rc = wait_for_message(sock, receive->base->deadline, NULL);
 
 	if (rc <= 0)
 		return rc;
@@ -444,10 +532,8 @@ static int64_t receive_packet(struct unix_socket *sock, struct unix_receive *rec
 		mutex_unlock(&sock->read_lock);
 		return receive_packet(sock, receive); /* another receiver was quicker */
 	}
-	if (!(receive->base->flags & MSG_PEEK)) {
-		TAILQ_REMOVE(&sock->rx, message, link);
-		sock->rx_bytes -= message->len;
-	}
+	if (!(receive->base->flags & MSG_PEEK))
+		unix_dequeue(sock, message);
 	part = MIN(receive->base->len, message->len);
 	receive->base->out_flags = (message->len > receive->base->len ? MSG_TRUNC : 0) | (sock->type == SOCK_SEQPACKET ? MSG_EOR : 0);
 	receive_extras(message, receive);
@@ -462,6 +548,8 @@ static int64_t receive_packet(struct unix_socket *sock, struct unix_receive *rec
 
 int64_t unix_receive(struct unix_socket *sock, struct unix_receive *receive)
 {
+	if (receive->base->flags & MSG_OOB && sock->type == SOCK_STREAM)
+		return receive_urgent(sock, receive->base);
 	return sock->type == SOCK_STREAM ? receive_stream(sock, receive) : receive_packet(sock, receive);
 }
 

@@ -130,6 +130,7 @@ void unix_close(struct unix_socket *sock)
 	bool unread = !TAILQ_EMPTY(&sock->rx);
 
 	sock->dead = true;
+	sock->base = NULL;
 	sock->shutdown = UNIX_SHUT_RECEIVE | UNIX_SHUT_SEND;
 	TAILQ_REMOVE(&all_sockets, sock, all);
 	sock->peer = NULL;
@@ -145,7 +146,7 @@ void unix_close(struct unix_socket *sock)
 		unix_close(child);
 	}
 	while ((message = TAILQ_FIRST(&sock->rx))) {
-		TAILQ_REMOVE(&sock->rx, message, link);
+		unix_dequeue(sock, message);
 		unix_message_free(message); /* may sleep; nobody else can reach the queue any more */
 	}
 	wake(sock);
@@ -361,6 +362,8 @@ uint32_t unix_poll_events(const struct unix_socket *sock)
 		events |= EPOLLRDHUP | EPOLLIN | EPOLLRDNORM;
 	if (!TAILQ_EMPTY(&sock->rx))
 		events |= EPOLLIN | EPOLLRDNORM;
+	if (sock->urgent)
+		events |= EPOLLPRI;
 	if (writable)
 		events |= EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND;
 	return events;

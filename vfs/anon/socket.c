@@ -10,6 +10,7 @@
 #include <linux/fcntl.h>
 #include <linux/limits.h>
 #include <linux/netlink.h>
+#include <linux/sockios.h>
 
 #include "kernel/cred.h"
 #include "kernel/ktime.h"
@@ -28,6 +29,7 @@
 #include "ring0/lib.h"
 #include "vfs/anon/socket.h"
 #include "vfs/calls.h"
+#include "vfs/sigio.h"
 #include "vfs/xfer.h"
 
 static const struct file_ops socket_file_ops;
@@ -64,6 +66,12 @@ static int create(int family, int type, int protocol, struct socket **sock)
 	}
 }
 
+static void urgent_came(struct socket *sock)
+{
+	if (sock->file->owner)
+		file_signal_urgent(sock->file);
+}
+
 /* A file on a socket; takes over the socket, also on failure. */
 static int make_file(struct socket *sock, unsigned flags, struct file **out)
 {
@@ -74,6 +82,8 @@ static int make_file(struct socket *sock, unsigned flags, struct file **out)
 		return -ENOMEM;
 	}
 	sock->ino = file->inode->ino;
+	sock->file = file;
+	sock->urgent = urgent_came;
 	if (sock->ops->opened)
 		sock->ops->opened(sock);
 	file->mode |= FILE_STREAM;
@@ -301,12 +311,27 @@ static uint32_t socket_poll(struct file *file, struct poll_waiter *waiter)
 	return sock->ops->events(sock);
 }
 
+static int64_t set_owner(struct file *file, uaddr_t arg)
+{
+	int who;
+
+	return get_user(who, arg) ? -EFAULT : file_choose_owner(file, who);
+}
+
 static int64_t socket_ioctl(struct file *file, unsigned cmd, uint64_t arg)
 {
 	struct socket *sock = file->private;
+	int64_t rc;
 
-	int64_t rc = sock->ops->ioctl ? sock->ops->ioctl(sock, cmd, arg) : -ENOTTY;
-
+	switch (cmd) {
+	case FIOSETOWN:
+	case SIOCSPGRP:
+		return set_owner(file, UADDR(arg));
+	case FIOGETOWN:
+	case SIOCGPGRP:
+		return put_user(file->owner, UADDR(arg));
+	}
+	rc = sock->ops->ioctl ? sock->ops->ioctl(sock, cmd, arg) : -ENOTTY;
 	return rc == -ENOTTY ? ifreq_ioctl(cmd, arg) : rc;
 }
 

@@ -50,6 +50,7 @@ static struct socket *wrap(struct unix_socket *sock, int type)
 	s->base.wait = &sock->wait;
 	s->base.options = &sock->options;
 	s->sock = sock;
+	sock->base = &s->base;
 	return &s->base;
 }
 
@@ -268,7 +269,7 @@ static int64_t family_send(struct socket *base, struct socket_send *send)
 	int64_t rc;
 	int error;
 
-	if (send->flags & MSG_OOB)
+	if (send->flags & MSG_OOB && (sock->type == SOCK_STREAM ? !send->len : sock->type == SOCK_DGRAM || sock->state == UNIX_CONNECTED))
 		return -EOPNOTSUPP;
 	if (send->address && send->address->len) {
 		if (sock->type != SOCK_DGRAM)
@@ -337,7 +338,7 @@ static int64_t family_receive(struct socket *base, struct socket_receive *receiv
 	struct unix_receive in = {.base = receive};
 	int64_t rc;
 
-	if (receive->flags & MSG_OOB)
+	if (receive->flags & MSG_OOB && (sock->type == SOCK_DGRAM || (sock->type == SOCK_SEQPACKET && sock->state == UNIX_CONNECTED)))
 		return -EOPNOTSUPP;
 	if (receive->flags & MSG_ERRQUEUE)
 		return -EAGAIN;
@@ -361,6 +362,8 @@ static int64_t family_ioctl(struct socket *base, unsigned cmd, uint64_t arg)
 		if (sock->state == UNIX_LISTENING)
 			return -EINVAL;
 		return put_user((int)unix_readable(sock), UADDR(arg));
+	case SIOCATMARK:
+		return sock->type == SOCK_STREAM ? put_user((int)unix_is_at_mark(sock), UADDR(arg)) : -EOPNOTSUPP;
 	case SIOCOUTQ:
 		return put_user((int)sock->tx_charge, UADDR(arg));
 	default:

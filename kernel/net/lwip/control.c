@@ -6,6 +6,7 @@
 #include <linux/in.h>
 #include <linux/in6.h>
 #include <linux/ipv6.h>
+#include <linux/udp.h>
 
 #include "kernel/net/lwip/datagram.h"
 
@@ -87,17 +88,48 @@ static int decode_v6(const struct header *header, const char *data, size_t len, 
 	return -EINVAL;
 }
 
-/* Other levels are not looked at, as on Linux; but UDP's say how the message is to be cut, which is not to be had. */
-static int decode_one(const struct header *header, const char *data, size_t len, ip_addr_t *from, struct outgoing *out)
+static bool is_stamps(const struct header *header)
 {
+	return header->level == SOL_SOCKET && (header->type == SO_TIMESTAMPING_OLD || header->type == SO_TIMESTAMPING_NEW);
+}
+
+/* Of SOL_SOCKET: of which steps the sender wants to know the time. The rest of it syscalls/message.c has seen to. */
+static int decode_stamps(const char *data, size_t len, struct outgoing *out)
+{
+	uint32_t flags;
+
+	if (len != sizeof(flags))
+		return -EINVAL;
+	memcpy(&flags, data, sizeof(flags));
+	if (flags & ~STAMPING_RECORD)
+		return -EINVAL;
+	out->stamps = flags;
+	return 0;
+}
+
+static int decode_udp(const struct header *header, const char *data, size_t len, struct outgoing *out)
+{
+	if (header->type != UDP_SEGMENT || len != sizeof(out->piece))
+		return -EINVAL;
+	memcpy(&out->piece, data, sizeof(out->piece));
+	return 0;
+}
+
+/* Other levels are not looked at, as on Linux. */
+static int decode_one(const struct inet_socket *sock, const struct header *header, const char *data, size_t len, ip_addr_t *from,
+	struct outgoing *out)
+{
+	bool udp = sock->base.protocol == IPPROTO_UDP && sock->base.type == SOCK_DGRAM;
 	int rc = 0;
 
 	if (header->level == IPPROTO_IP && IP_IS_V4(from))
 		rc = decode_v4(header, data, len, from, out);
 	else if (header->level == IPPROTO_IPV6 && (IP_IS_V6(from) || header->type == IPV6_PKTINFO))
 		rc = decode_v6(header, data, len, from, out);
-	else if (header->level == IPPROTO_UDP)
-		rc = -EINVAL;
+	else if (header->level == IPPROTO_UDP && udp)
+		rc = decode_udp(header, data, len, out);
+	else if (is_stamps(header))
+		rc = decode_stamps(data, len, out);
 	if (rc)
 		return rc;
 	return ip_addr_isany(from) || route_is_local(from) ? 0 : -EADDRNOTAVAIL;
@@ -112,12 +144,30 @@ int control_decode(struct inet_socket *sock, const struct socket_send *send, ip_
 		int rc;
 
 		memcpy(&header, send->control + at, sizeof(header));
-		rc = decode_one(&header, send->control + at + sizeof(header), header.len - sizeof(header), from, out);
+		rc = decode_one(sock, &header, send->control + at + sizeof(header), header.len - sizeof(header), from, out);
 		if (rc)
 			return rc;
 		at += MIN(CMSG_ALIGNED(header.len), send->control_len - at);
 	}
 	return 0;
+}
+
+int control_stamps(const struct socket_send *send, uint32_t *stamps)
+{
+	struct outgoing out = {.stamps = *stamps};
+	size_t at = 0;
+	int rc = 0;
+
+	while (!rc && send->control && send->control_len - at >= sizeof(struct header)) {
+		struct header header;
+
+		memcpy(&header, send->control + at, sizeof(header));
+		if (is_stamps(&header))
+			rc = decode_stamps(send->control + at + sizeof(header), header.len - sizeof(header), &out);
+		at += MIN(CMSG_ALIGNED(header.len), send->control_len - at);
+	}
+	*stamps = out.stamps;
+	return rc;
 }
 
 /* ---- receiving ---- */
@@ -149,6 +199,8 @@ void control_report(const struct inet_socket *sock, const struct inet_packet *pa
 		return;
 	socket_report(&sock->options, receive, packet->time, packet->drops);
 	report_pktinfo(sock, packet, receive);
+	if (packet->piece)
+		receive->control(receive, IPPROTO_UDP, UDP_GRO, &(int){packet->piece}, sizeof(int));
 	if (sock->receive_ttl && IP_IS_V4(&packet->to))
 		receive->control(receive, IPPROTO_IP, IP_TTL, &ttl, sizeof(ttl));
 	if (sock->receive_tos && IP_IS_V4(&packet->to))
@@ -182,6 +234,8 @@ void control_report_error(const struct inet_socket *sock, const struct inet_pack
 
 	if (!receive->control)
 		return;
+	if (packet->origin == SO_EE_ORIGIN_TIMESTAMPING && sock->options.stamping & SOF_TIMESTAMPING_SOFTWARE)
+		socket_report_stamp(&sock->options, receive, packet->time);
 	address_encode(sock->family, &packet->from, 0, &address);
 	if (packet->origin == SO_EE_ORIGIN_ICMP || packet->origin == SO_EE_ORIGIN_ICMP6)
 		memcpy(data.offender, &address, address.len);

@@ -1,6 +1,6 @@
 /*
- * What the files of datagram sockets share: datagram.c (the calls), datagram_in.c (packets that come), control.c
- * (control messages).
+ * What the files of datagram sockets share: datagram.c (the calls), datagram_in.c (packets that come),
+ * datagram_out.c (those that leave), control.c (control messages).
  */
 #ifndef KERNEL_NET_LWIP_DATAGRAM_H
 #define KERNEL_NET_LWIP_DATAGRAM_H
@@ -43,8 +43,17 @@ struct sock_extended_err {
 #define SO_EE_ORIGIN_LOCAL 1
 #define SO_EE_ORIGIN_ICMP 2
 #define SO_EE_ORIGIN_ICMP6 3
+#define SO_EE_ORIGIN_TIMESTAMPING 4
 #define SO_EE_ORIGIN_ZEROCOPY 5
 #define SO_EE_CODE_ZEROCOPY_COPIED 1
+
+/* datagram.c, for the sender */
+bool datagram_has_ports(const struct inet_socket *sock);
+int datagram_autobind(struct inet_socket *sock); /* 0 or -EAGAIN */
+int datagram_check_version(const struct inet_socket *sock, const ip_addr_t *to); /* whether it may talk to an address of this kind */
+/* The link and the source of a datagram. index: of the link that IP_PKTINFO asks for; 0: none. */
+struct netif *datagram_route(const struct inet_socket *sock, const ip_addr_t *to, ip_addr_t *from, int index, bool direct);
+int64_t datagram_send(struct socket *base, struct socket_send *send);
 
 void datagram_free_packet(struct inet_packet *packet);
 int datagram_copy_payload(const struct inet_packet *packet, struct socket_receive *receive, size_t len); /* 0 or -EFAULT; may sleep */
@@ -56,11 +65,12 @@ struct inet_socket *datagram_find(const ip_addr_t *to, uint16_t to_port, const i
 void error_icmp4(struct pbuf *p, uint16_t at, const struct netif *netif);
 void error_icmp6(struct pbuf *p, uint16_t at, const struct netif *netif);
 
-/* How one packet leaves: as its socket is set, or as control messages say of it. */
-struct outgoing {
-	int index; /* of the link that is asked for; 0: none */
-	uint8_t ttl, tos;
-};
+/*
+ * Of how many bytes the frame is that comes in now (0: none does); and of how many each datagram of which a packet that comes in
+ * now is made, one behind the other (0: it is one).
+ */
+extern size_t datagram_frame;
+extern uint16_t datagram_piece;
 
 /* IP_PKTINFO, IP_TTL, IP_TOS and their like on the way out: may set the source, too. 0, -EINVAL, -EADDRNOTAVAIL, -ENODEV. */
 int control_decode(struct inet_socket *sock, const struct socket_send *send, ip_addr_t *from, struct outgoing *out);

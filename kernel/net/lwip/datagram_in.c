@@ -20,6 +20,9 @@
 
 #define HOST_PORTS (TCP_LOCAL_PORT_RANGE_END + 1) /* where the host's own stack asks from (cli/network_quiet.c) */
 
+size_t datagram_frame;
+uint16_t datagram_piece;
+
 /* ---- what lwIP's other files ask of udp.c and raw.c ---- */
 
 void udp_init(void)
@@ -83,22 +86,45 @@ static bool filtered(const struct inet_socket *sock, struct pbuf *p, uint16_t he
 
 /* ---- queueing ---- */
 
-static void queue_packet(struct inet_socket *sock, struct pbuf *p, uint16_t port)
+/* What holds more memory than it is charged for goes into a buffer of its own: pieces of a frame each, little of a long frame. */
+static struct pbuf *compact(struct pbuf *p)
 {
-	struct inet_packet *packet;
+	struct pbuf *copy;
 
-	packet = sock->packet_bytes + p->tot_len + PACKET_OVERHEAD > sock->options.receive_buffer ||
-		sock->shutdown & INET_SHUT_RECEIVE ? NULL : kzalloc(sizeof(*packet));
+	if (!p->next && datagram_frame < 2u * p->tot_len + PACKET_OVERHEAD)
+		return p;
+	copy = pbuf_clone(PBUF_RAW, PBUF_RAM, p);
+	pbuf_free(p);
+	return copy;
+}
+
+static bool has_room(const struct inet_socket *sock, const struct pbuf *p)
+{
+	return sock->packet_bytes + p->tot_len + PACKET_OVERHEAD <= sock->options.receive_buffer && !(sock->shutdown & INET_SHUT_RECEIVE);
+}
+
+static void queue_packet(struct inet_socket *sock, struct pbuf *p, uint16_t port, uint16_t piece)
+{
+	struct inet_packet *packet = has_room(sock, p) ? kzalloc(sizeof(*packet)) : NULL;
+
+	if (packet) {
+		p = compact(p);
+		if (!p)
+			kfree(packet);
+		packet = p ? packet : NULL;
+	}
 	if (!packet) {
 		sock->drops++;
 		if (sock->base.protocol == IPPROTO_UDP) {
 			counters_udp(sock->family)->full++;
 			counters_udp(sock->family)->errors++;
 		}
-		pbuf_free(p);
+		if (p)
+			pbuf_free(p);
 		return;
 	}
 	packet->p = p;
+	packet->piece = piece;
 	ip_addr_copy(packet->from, *ip_current_src_addr());
 	ip_addr_copy(packet->to, *ip_current_dest_addr());
 	packet->port = port;
@@ -166,15 +192,38 @@ struct inet_socket *datagram_find(const ip_addr_t *to, uint16_t to_port, const i
 	return best;
 }
 
-/* A packet that begins with its UDP header. */
-static void queue_udp(struct inet_socket *sock, struct pbuf *p, uint16_t from_port)
+static void queue_one(struct inet_socket *sock, struct pbuf *p, uint16_t from_port, uint16_t piece)
 {
 	if (!filtered(sock, p, UDP_HLEN, ip_current_header_tot_len())) {
 		pbuf_free(p);
 		return;
 	}
 	pbuf_remove_header(p, UDP_HLEN);
-	queue_packet(sock, p, from_port);
+	queue_packet(sock, p, from_port, piece);
+}
+
+/* A packet that begins with its UDP header. What is several datagrams in one is one only for who asked for that (UDP_GRO). */
+static void queue_udp(struct inet_socket *sock, struct pbuf *p, uint16_t from_port)
+{
+	size_t part;
+
+	if (!datagram_piece || p->tot_len <= UDP_HLEN + datagram_piece || sock->whole) {
+		queue_one(sock, p, from_port, p->tot_len > UDP_HLEN + datagram_piece ? datagram_piece : 0);
+		return;
+	}
+	for (size_t at = UDP_HLEN; at < p->tot_len; at += part) {
+		struct pbuf *each;
+
+		part = MIN((size_t)p->tot_len - at, (size_t)datagram_piece);
+		each = pbuf_alloc(PBUF_RAW, (u16_t)(UDP_HLEN + part), PBUF_RAM);
+		if (!each)
+			break;
+		(void)pbuf_copy_partial(p, each->payload, UDP_HLEN, 0);
+		((struct udp_hdr *)each->payload)->len = __builtin_bswap16((uint16_t)(UDP_HLEN + part));
+		(void)pbuf_copy_partial(p, (char *)each->payload + UDP_HLEN, (u16_t)part, (u16_t)at);
+		queue_one(sock, each, from_port, 0);
+	}
+	pbuf_free(p);
 }
 
 /* The packet at hand may be to a group. */
@@ -337,7 +386,7 @@ raw_input_state_t raw_input(struct pbuf *p, struct netif *netif)
 		if (v6 || sock->base.type == SOCK_DGRAM)
 			pbuf_remove_header(copy, at);
 		if (filtered(sock, copy, 1, copy->tot_len == p->tot_len ? 0 : at))
-			queue_packet(sock, copy, 0);
+			queue_packet(sock, copy, 0, 0);
 		else
 			pbuf_free(copy);
 		state = RAW_INPUT_DELIVERED;

@@ -1,6 +1,6 @@
 /*
  * The sandbox's links: a struct netif of lwIP's each, with a name and a channel of frames. device.c makes them of the
- * configuration; route.c asks which leads where.
+ * configuration, device_frames.c moves their frames; route.c asks which leads where.
  */
 #ifndef KERNEL_NET_LWIP_DEVICE_H
 #define KERNEL_NET_LWIP_DEVICE_H
@@ -63,6 +63,12 @@ void change_take_down(struct net_device *device);
 void change_forget_addresses4(struct net_device *device);
 bool change_neighbour_is_permanent(const uint8_t *address); /* IPv4 */
 void inet_fill_route(const struct config_route *r, struct inet_route *out);
+
+/* device_frames.c */
+#define DEVICE_LARGE_MTU 61480u /* what lwIP believes in where the host cuts segments */
+#define DEVICE_CHECKSUMS (NETIF_CHECKSUM_ENABLE_ALL & ~NETIF_CHECKSUM_GEN_TCP)
+err_t device_start_netif(struct netif *netif); /* lwIP's callback for a new one */
+void device_receive_frame(struct frames *frames, const struct frame_header *header, const uint8_t *frame, size_t len);
 
 /* The best route to an address of `family`, in network order; NULL: none. */
 const struct config_route *device_route(uint8_t family, const void *to);

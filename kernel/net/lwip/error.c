@@ -1,16 +1,19 @@
 /*
  * Errors of packets that we sent: what ICMP says of them (udp(7), ip(7)), what was too long for its path, and the queue
  * that MSG_ERRQUEUE reads, which also tells when a send with MSG_ZEROCOPY is done. Sends copy, so they are done at once,
- * and the note says so (SO_EE_CODE_ZEROCOPY_COPIED), as Linux does where a device cannot take memory of programs.
+ * and the note says so (SO_EE_CODE_ZEROCOPY_COPIED), as Linux does where a device cannot take memory of programs. stamp.c's
+ * notes are in it, too.
  *
  * ICMP comes in while lwIP works: sockets are only marked and woken.
  */
+#include <linux/eventpoll.h>
 #include <linux/in.h>
 #include <linux/in6.h>
 #include <lwip/inet_chksum.h>
 #include <lwip/prot/udp.h>
 
 #include "kernel/net/lwip/datagram.h"
+#include "ring0/clock.h"
 
 struct verdict {
 	int error;
@@ -68,7 +71,7 @@ int64_t error_receive(struct inet_socket *sock, struct socket_receive *receive)
 	len = MIN((size_t)packet->p->tot_len, receive->len);
 	rc = datagram_copy_payload(packet, receive, len);
 	receive->out_flags = MSG_ERRQUEUE | (packet->p->tot_len > len ? MSG_TRUNC : 0);
-	if (receive->address && packet->origin != SO_EE_ORIGIN_ZEROCOPY)
+	if (receive->address && packet->origin != SO_EE_ORIGIN_ZEROCOPY && packet->origin != SO_EE_ORIGIN_TIMESTAMPING)
 		address_encode(sock->family, &packet->to, packet->port, receive->address);
 	else if (receive->address)
 		receive->address->len = 0;
@@ -106,6 +109,20 @@ int error_too_long(struct inet_socket *sock, const ip_addr_t *to, uint16_t port,
 	packet->info = mtu;
 	inet_wake(sock, ~0u);
 	return -EMSGSIZE;
+}
+
+void error_stamped(struct inet_socket *sock, const struct pbuf *p, uint32_t step, uint32_t key)
+{
+	struct inet_packet *packet = queue_error(sock, p, 0);
+
+	if (!packet)
+		return;
+	packet->origin = SO_EE_ORIGIN_TIMESTAMPING;
+	packet->error = ENOMSG;
+	packet->info = step;
+	packet->data = key;
+	packet->time = clock_realtime();
+	inet_wake(sock, EPOLLERR | (sock->options.select_errors ? EPOLLPRI : 0));
 }
 
 /* Numbers that follow those of the last note that nobody has read join it. */

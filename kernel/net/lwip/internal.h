@@ -34,6 +34,7 @@
 #define INET_SHUT_RECEIVE 1u
 #define INET_SHUT_SEND 2u
 
+enum urgent_state { URGENT_NONE, URGENT_AWAITED, URGENT_THERE, URGENT_READ };
 enum inet_state { INET_IDLE, INET_CONNECTING, INET_CONNECTED, INET_LISTENING, INET_DONE };
 
 /* Bytes of a send that lwIP refers to, and over the loopback device the receiver's queue too. */
@@ -55,9 +56,23 @@ struct tcp_link {
 	uint16_t mss; /* what one packet holds; the pcb's may be a multiple, for the host to cut. 0: loopback */
 	uint16_t peer_mss; /* as its SYN said */
 	uint16_t segment;  /* what the pcb's is to be: it must not get below what waits to be sent */
+	bool urgent;         /* the byte before urgent_end (a sequence number) is, and not acknowledged yet */
+	uint32_t urgent_end;
+	TAILQ_HEAD(, tcp_stamp) stamps; /* stamp.c's */
+	unsigned stamp_count;
+	uint64_t stamp_base;
 	uint16_t packets;  /* a segment may have, by the largest congestion window that there was */
 	struct tcp_sacks *sacks; /* sack.c's; NULL: the peer holds nothing beyond what it has acknowledged */
 	TAILQ_HEAD(, tcp_chunk) chunks;
+};
+
+/* How one packet leaves: as its socket is set, or as control messages say of it. */
+struct outgoing {
+	int index; /* of the link that is asked for; 0: none */
+	uint8_t ttl, tos;
+	uint16_t piece;  /* UDP_SEGMENT: bytes of each datagram that it is cut into; 0: it is one */
+	uint32_t stamps; /* SOF_TIMESTAMPING_TX_*: of which steps the sender wants to know the time */
+	uint32_t stamp_key;
 };
 
 /* A received datagram. */
@@ -67,6 +82,7 @@ struct inet_packet {
 	ip_addr_t from, to;
 	uint16_t port;
 	uint8_t ifindex, ttl, tos;
+	uint16_t piece; /* what it was put together of (UDP_GRO); 0: it is one */
 	uint32_t drops; /* of the socket, before it */
 	int64_t time;   /* ns since 1970 */
 	/* for MSG_ERRQUEUE: a struct sock_extended_err (error.c); `from` is its sender, `to` our destination */
@@ -110,6 +126,11 @@ struct inet_socket {
 	struct pbuf *rx, *rx_tail; /* single pbufs linked by next; tot_len means nothing */
 	uint16_t rx_room; /* bytes that rx_tail can still take */
 	size_t rx_bytes;
+	uint64_t rx_read; /* bytes that were taken from the queue */
+	int64_t rx_time; /* ns since 1970: when bytes came last; 0: nobody wanted to know */
+	enum urgent_state urgent;
+	uint8_t urgent_byte;
+	uint64_t urgent_at; /* its place in the stream, where rx_read begins at 0 */
 	bool rx_end; /* the peer has sent FIN */
 	TAILQ_HEAD(inet_pending, inet_socket) pending; /* listening: established, not accepted */
 	TAILQ_ENTRY(inet_socket) pending_link;
@@ -121,8 +142,12 @@ struct inet_socket {
 	size_t packet_bytes;
 	uint32_t drops;
 	struct pbuf *corked; /* what has gathered for one datagram, with room for the header */
-	ip_addr_t corked_to;
+	ip_addr_t corked_to, corked_from;
 	uint16_t corked_port;
+	struct outgoing corked_out;
+	int segment_size; /* UDP_SEGMENT; 0: none */
+	bool whole, no_check6_receive; /* UDP_GRO, UDP_NO_CHECK6_RX */
+	uint32_t stamp_next; /* the number of the next message for SOF_TIMESTAMPING_OPT_ID */
 	uint32_t zerocopy_next;  /* the number of the next send with MSG_ZEROCOPY */
 	bool address_bound;      /* `local` was chosen by bind(2) */
 	SLIST_HEAD(, multicast_membership) memberships; /* multicast.c */
@@ -179,6 +204,7 @@ void loop_init(void);
 void loop_drain(void);
 /* Between these calls (NULL ends it) what is queued comes in as if by that link, which has sent it to us, too. */
 void loop_pretend(struct netif *netif);
+void loop_cut(uint16_t piece); /* what is queued until the next call is datagrams of this size in one; 0: is not */
 int loop_send_frame(const void *frame, size_t len, const struct socket *from); /* inet_send_frame() on it */
 /* A whole IP packet to ourselves: a copy is queued, but for bytes of TCP's that can be referred to. */
 err_t loop_queue(const struct netif *netif, struct pbuf *p);
@@ -232,7 +258,7 @@ int tcp_get_option(struct inet_socket *sock, int option, void *value, unsigned *
 
 /* ---- tcp.c, tcp_data.c ---- */
 extern const struct socket_ops tcp4_ops, tcp6_ops;
-struct tcp_link *tcp_link_of(struct tcp_pcb *pcb);
+struct tcp_link *tcp_link_of(const struct tcp_pcb *pcb);
 struct tcp_link *tcp_link_new(struct inet_socket *sock, struct tcp_pcb *pcb);
 void tcp_link_put(struct tcp_link *link);
 size_t tcp_send_room(const struct inet_socket *sock);
@@ -261,6 +287,18 @@ int tcp_need_pcb(struct inet_socket *sock); /* 0, -ENOBUFS, -ENOMEM */
 int tcp_bind_to(struct inet_socket *sock, const ip_addr_t *ip, uint16_t port);
 void tcp_unlink_socket(struct inet_socket *sock); /* it lets go of its control block */
 bool tcp_name_overlaps(const struct inet_socket *a, const ip_addr_t *a_ip, const struct inet_socket *b);
+
+/* ---- tcp_urgent.c ---- */
+void tcp_urgent_sent(struct tcp_link *link); /* the last byte that was given to lwIP is urgent */
+void tcp_urgent_acknowledged(struct tcp_link *link); /* bytes were */
+void tcp_urgent_mark(struct tcp_hdr *header, const struct tcp_pcb *pcb); /* of a segment that is about to be sent; pcb may be NULL */
+void tcp_urgent_input(struct tcp_pcb *pcb, const struct tcp_hdr *header, const struct pbuf *p); /* lwIP is about to take it */
+bool tcp_urgent_is_next(const struct inet_socket *sock); /* a reader is at the mark */
+size_t tcp_urgent_before(const struct inet_socket *sock, size_t skip, size_t n); /* how many of n bytes come before the mark */
+void tcp_urgent_passed(struct inet_socket *sock); /* bytes were read, perhaps beyond it */
+int tcp_urgent_readable(const struct inet_socket *sock); /* FIONREAD */
+int64_t tcp_urgent_receive(struct inet_socket *sock, struct socket_receive *receive); /* MSG_OOB; may sleep in the copy */
+void tcp_skip_byte(struct inet_socket *sock); /* tcp_data.c: the next one is read by nobody; the read lock is held */
 
 /* ---- resolver_tcp.c ---- */
 /* Which port a connection really goes to: that of the engine's name server is served here. Nothing sleeps. */
@@ -307,9 +345,22 @@ bool path6_takes(struct pbuf *p, uint8_t protocol, unsigned at); /* then p is of
 /* ---- error.c ---- */
 /* What is beyond what the path carries: queues that for who wants it (IP_RECVERR); -EMSGSIZE. */
 int error_too_long(struct inet_socket *sock, const ip_addr_t *to, uint16_t port, uint32_t mtu);
+/* A step of a message of ours (ee_info) has been taken just now; p: what is shown of it, or NULL. */
+void error_stamped(struct inet_socket *sock, const struct pbuf *p, uint32_t step, uint32_t key);
 void error_zerocopy_done(struct inet_socket *sock); /* a send with MSG_ZEROCOPY: its memory is the program's again */
 int64_t error_receive(struct inet_socket *sock, struct socket_receive *receive); /* MSG_ERRQUEUE */
 void error_drop_all(struct inet_socket *sock);
+
+/* ---- stamp.c: SO_TIMESTAMPING ---- */
+void stamp_number(struct inet_socket *sock, struct outgoing *out); /* a message begins: it gets its number */
+/* p has left, from its IP header (bare) or its Ethernet header on. In the stack. */
+void stamp_sent(struct inet_socket *sock, const struct pbuf *p, bool bare, uint32_t stamps, uint32_t key);
+void stamp_begin(struct inet_socket *sock); /* SOF_TIMESTAMPING_OPT_ID: messages are counted from now on */
+void stamp_written(struct tcp_link *link, uint32_t stamps); /* a message's last byte was given to lwIP */
+void stamp_progress(struct tcp_link *link); /* bytes were sent, or acknowledged */
+void stamp_drop_all(struct tcp_link *link);
+/* control.c: what a message's own SO_TIMESTAMPING says instead of the socket's, for TCP. 0 or -EINVAL. */
+int control_stamps(const struct socket_send *send, uint32_t *stamps);
 
 /* ---- datagram.c ---- */
 extern const struct socket_ops datagram4_ops, datagram6_ops;

@@ -16,6 +16,7 @@
 #include <lwip/udp.h>
 
 #include "kernel/net/lwip/counters.h"
+#include "kernel/net/lwip/datagram.h"
 #include "kernel/net/lwip/multicast.h"
 #include "kernel/net/packet.h"
 
@@ -29,6 +30,9 @@ static struct pbuf *queue, *queue_tail; /* packets one behind the other: the las
 static size_t queue_bytes;
 static bool draining;
 static struct netif *pretended; /* NULL: the loopback itself */
+static uint16_t piece_size;     /* loop_cut() */
+
+#define PBUF_FLAG_PIECES 0x80u /* before the packet lies a uint16_t: the piece that it was queued with */
 
 /* To packet sockets, which are all of the first namespace: with an Ethernet header that names nobody, as Linux's loopback has. */
 static void show(const struct pbuf *p, uint8_t type, const struct socket *from)
@@ -49,6 +53,11 @@ static void show(const struct pbuf *p, uint8_t type, const struct socket *from)
 void loop_pretend(struct netif *netif)
 {
 	pretended = netif;
+}
+
+void loop_cut(uint16_t size)
+{
+	piece_size = size;
 }
 
 /* A segment of a connection: its headers are copied, its bytes referred to where they lie. */
@@ -81,9 +90,14 @@ static struct pbuf *duplicate(const struct netif *netif, const struct pbuf *p)
 
 	if (link && p->tot_len >= p->len + REFER_MIN)
 		return refer(link, p);
-	copy = pbuf_alloc(PBUF_RAW, p->tot_len, PBUF_RAM);
-	if (copy)
-		(void)pbuf_copy_partial(p, copy->payload, p->tot_len, 0);
+	copy = pbuf_alloc(piece_size ? PBUF_LINK : PBUF_RAW, p->tot_len, PBUF_RAM);
+	if (!copy)
+		return NULL;
+	(void)pbuf_copy_partial(p, copy->payload, p->tot_len, 0);
+	if (piece_size) {
+		memcpy((char *)copy->payload - sizeof(piece_size), &piece_size, sizeof(piece_size));
+		copy->flags |= PBUF_FLAG_PIECES;
+	}
 	return copy;
 }
 
@@ -232,6 +246,8 @@ static void deliver(struct pbuf *p)
 {
 	bool v4 = p->len >= IP_HLEN && IP_HDR_GET_VERSION(p->payload) == 4;
 
+	if (p->flags & PBUF_FLAG_PIECES)
+		memcpy(&datagram_piece, (char *)p->payload - sizeof(datagram_piece), sizeof(datagram_piece));
 	ip_data.current_netif = ip_data.current_input_netif = netif_get_by_index(p->if_idx);
 	if (v4 && IPH_HL_BYTES((struct ip_hdr *)p->payload) <= p->len)
 		deliver4(p);
@@ -239,6 +255,7 @@ static void deliver(struct pbuf *p)
 		deliver6(p);
 	else
 		pbuf_free(p);
+	datagram_piece = 0;
 	ip_data.current_netif = ip_data.current_input_netif = NULL;
 	ip_data.current_ip4_header = NULL;
 	ip_data.current_ip6_header = NULL;

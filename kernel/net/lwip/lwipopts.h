@@ -132,7 +132,7 @@
 #define LWIP_HOOK_IP6_ROUTE(src, dest) lwip_port_ip6_route((src), (dest))
 #define LWIP_HOOK_ETHARP_GET_GW(netif, dest) lwip_port_ip4_gateway((netif), (dest))
 #define LWIP_HOOK_ND6_GET_GW(netif, dest) lwip_port_ip6_gateway((netif), (dest))
-#define LWIP_HOOK_TCP_INPACKET_PCB(pcb, header, len, here, rest, p) lwip_port_tcp_segment((pcb), (header), (len), (here))
+#define LWIP_HOOK_TCP_INPACKET_PCB(pcb, header, len, here, rest, p) lwip_port_tcp_segment((pcb), (header), (len), (here), (p))
 #define LWIP_HOOK_TCP_OUT_TCPOPT_LENGTH(pcb, len) (len)
 #define LWIP_HOOK_TCP_OUT_ADD_TCPOPTS(p, header, pcb, options) lwip_port_tcp_options((header), (pcb), (options))
 #define LWIP_HOOK_TCP_ISN(local, local_port, remote, remote_port) lwip_port_tcp_isn((local), (local_port), (remote), (remote_port))

@@ -43,6 +43,9 @@ static const struct simple simple[] = {
 	{IPPROTO_TCP, TCP_INQ, FLAG, 0, true, false, 1, FIELD(report_queue)},
 	{IPPROTO_UDP, UDP_CORK, FLAG, 0, false, true, 0, FIELD(cork)},
 	{IPPROTO_UDP, UDP_NO_CHECK6_TX, FLAG, 0, false, true, 0, FIELD(no_check6)},
+	{IPPROTO_UDP, UDP_NO_CHECK6_RX, FLAG, 0, false, true, 0, FIELD(no_check6_receive)},
+	{IPPROTO_UDP, UDP_SEGMENT, NUMBER, 0, false, true, UINT16_MAX, FIELD(segment_size)},
+	{IPPROTO_UDP, UDP_GRO, FLAG, 0, false, true, 0, FIELD(whole)},
 	{IPPROTO_IP, IP_TOS, BYTE, 0, true, true, 255, FIELD(tos)},
 	{IPPROTO_IP, IP_TTL, BYTE, 1, true, true, 255, FIELD(ttl)},
 	{IPPROTO_IP, IP_MULTICAST_TTL, BYTE, 0, false, true, 255, FIELD(multicast_ttl)},
@@ -141,6 +144,8 @@ static int set_ip(struct inet_socket *sock, int level, int option, int number)
 		*(v6 ? &sock->discover6 : &sock->discover) = (uint8_t)number;
 		return 0;
 	}
+	if (level == IPPROTO_UDP) /* UDP_ENCAP: no protocol is carried inside */
+		return option == UDP_ENCAP && !number ? 0 : -ENOPROTOOPT;
 	if (!v6 && option == IP_HDRINCL && sock->base.type == SOCK_RAW) {
 		sock->header_included = number != 0;
 		return 0;
@@ -207,7 +212,7 @@ int inet_set_option(struct socket *base, int level, int option, const void *valu
 		return set_filter(sock, value, len);
 	if (level == IPPROTO_TCP && !s)
 		return base->type == SOCK_STREAM ? tcp_set_option(sock, option, value, len) : -ENOPROTOOPT;
-	if (!s && (!has_level(sock, level) || (level != IPPROTO_IP && level != IPPROTO_IPV6)))
+	if (!s && (!has_level(sock, level) || (level != IPPROTO_IP && level != IPPROTO_IPV6 && level != IPPROTO_UDP)))
 		return -ENOPROTOOPT;
 	rc = s ? 1 : multicast_set_option(sock, level, option, value, len);
 	if (rc <= 0)
@@ -267,6 +272,10 @@ static int get_number(struct inet_socket *sock, int level, int option, int *numb
 	}
 	if ((level == IPPROTO_IP || level == IPPROTO_IPV6) && has_level(sock, level))
 		return get_ip(sock, level, option, number);
+	if (level == IPPROTO_UDP && has_level(sock, level) && option == UDP_ENCAP) {
+		*number = 0;
+		return 0;
+	}
 	if (level != SOL_SOCKET)
 		return has_level(sock, level) ? -ENOPROTOOPT : -EOPNOTSUPP;
 	if (option == SO_ERROR)
@@ -310,6 +319,10 @@ void inet_options_changed(struct socket *base, int option)
 {
 	struct inet_socket *sock = inet_of(base);
 
+	if ((option == SO_TIMESTAMPING_OLD || option == SO_TIMESTAMPING_NEW) && sock->options.stamping_begins) {
+		stamp_begin(sock);
+		sock->options.stamping_begins = false;
+	}
 	if (base->type == SOCK_STREAM) /* more could never be there at once */
 		sock->options.receive_low = MIN(sock->options.receive_low, RECEIVE_LOW_MAX);
 	inet_apply_tcp_options(sock);
@@ -327,7 +340,9 @@ int64_t inet_ioctl(struct socket *base, unsigned cmd, uint64_t arg)
 	case FIONREAD:
 		if (stream && sock->state == INET_LISTENING)
 			return -EINVAL;
-		return put_user((int)(stream ? sock->rx_bytes : first ? first->p->tot_len : 0), UADDR(arg));
+		return put_user(stream ? tcp_urgent_readable(sock) : first ? (int)first->p->tot_len : 0, UADDR(arg));
+	case SIOCATMARK:
+		return stream ? put_user((int)tcp_urgent_is_next(sock), UADDR(arg)) : -ENOTTY;
 	case SIOCOUTQ:
 		if (stream && sock->state == INET_LISTENING)
 			return -EINVAL;

@@ -144,7 +144,7 @@ static void look_at_window(struct tcp_pcb *pcb, const struct tcp_hdr *header)
 		tcp_size_segments(link, window);
 }
 
-static err_t synchronized(struct tcp_pcb *pcb, const struct tcp_hdr *header, const struct options *options)
+static err_t synchronized(struct tcp_pcb *pcb, const struct tcp_hdr *header, const struct options *options, const struct pbuf *p)
 {
 	unsigned flags = TCPH_FLAGS(header);
 	bool bad = flags & TCP_ACK && !(flags & TCP_RST) && TCP_SEQ_GT(header->ackno, pcb->snd_nxt);
@@ -164,11 +164,13 @@ static err_t synchronized(struct tcp_pcb *pcb, const struct tcp_hdr *header, con
 		if (!(flags & TCP_RST))
 			sack_acknowledge(pcb, header->ackno, options->blocks, options->block_count);
 	}
+	if (!(flags & TCP_RST))
+		tcp_urgent_input(pcb, header, p);
 	return ERR_OK;
 }
 
-/* A segment for a control block; header fields are in host order. Not ERR_OK: lwIP drops it. */
-err_t lwip_port_tcp_segment(struct tcp_pcb *pcb, struct tcp_hdr *header, u16_t len, u16_t here)
+/* A segment for a control block; header fields are in host order, but for the urgent pointer. Not ERR_OK: lwIP drops it. */
+err_t lwip_port_tcp_segment(struct tcp_pcb *pcb, struct tcp_hdr *header, u16_t len, u16_t here, const struct pbuf *p)
 {
 	unsigned flags = TCPH_FLAGS(header);
 	struct options options;
@@ -191,7 +193,7 @@ err_t lwip_port_tcp_segment(struct tcp_pcb *pcb, struct tcp_hdr *header, u16_t l
 	case TIME_WAIT:
 		return ERR_OK;
 	default:
-		return synchronized(pcb, header, &options);
+		return synchronized(pcb, header, &options, p);
 	}
 }
 

@@ -73,6 +73,7 @@ static void on_destroyed(u8_t slot, void *data)
 		return;
 	link->pcb = NULL;
 	sack_forget(link);
+	stamp_drop_all(link);
 	unwatch(link);
 	drop_chunks(link);
 	tcp_link_put(link);
@@ -126,6 +127,7 @@ struct tcp_link *tcp_link_new(struct inet_socket *sock, struct tcp_pcb *pcb)
 	link->sock = sock;
 	link->pcb = pcb;
 	TAILQ_INIT(&link->chunks);
+	TAILQ_INIT(&link->stamps);
 	sock->tcp = link;
 	tcp_arg(pcb, link);
 	tcp_err(pcb, on_error);
@@ -153,7 +155,7 @@ void tcp_unlink_socket(struct inet_socket *sock)
 	tcp_link_put(link);
 }
 
-struct tcp_link *tcp_link_of(struct tcp_pcb *pcb)
+struct tcp_link *tcp_link_of(const struct tcp_pcb *pcb)
 {
 	return have_slot ? tcp_ext_arg_get(pcb, link_slot) : NULL;
 }
@@ -311,6 +313,7 @@ static int start_connecting(struct inet_socket *sock, ip_addr_t *to, uint16_t po
 	sock->error = 0;
 	sock->shutdown = 0;
 	sock->rx_end = false;
+	sock->urgent = URGENT_NONE;
 	sock->connected = false;
 	sock->state = INET_CONNECTING;
 	rc = stack_error(tcp_connect(pcb, to, port, on_connected));
@@ -449,8 +452,9 @@ static uint32_t tcp_socket_events(struct socket *base)
 {
 	struct inet_socket *sock = inet_of(base);
 	uint32_t events = sock->error || !TAILQ_EMPTY(&sock->errors) ? EPOLLERR : 0;
-	size_t limit = tcp_send_limit(sock);
+	size_t limit = tcp_send_limit(sock), wanted = MIN(sock->options.receive_low, sock->options.receive_buffer);
 
+	wanted += tcp_urgent_is_next(sock) && !sock->options.oob_inline;
 	if (sock->state == INET_LISTENING)
 		return events | (tcp_first_ready(sock) ? EPOLLIN | EPOLLRDNORM : 0);
 	if (sock->state == INET_CONNECTING)
@@ -461,8 +465,10 @@ static uint32_t tcp_socket_events(struct socket *base)
 		events |= EPOLLRDHUP | EPOLLIN | EPOLLRDNORM;
 	if (sock->shutdown == (INET_SHUT_RECEIVE | INET_SHUT_SEND) || (sock->rx_end && sock->shutdown & INET_SHUT_SEND))
 		events |= EPOLLHUP;
-	if (sock->rx_bytes >= MIN(sock->options.receive_low, sock->options.receive_buffer) && sock->rx_bytes)
+	if (sock->rx_bytes >= wanted && sock->rx_bytes)
 		events |= EPOLLIN | EPOLLRDNORM;
+	if (sock->urgent == URGENT_THERE)
+		events |= EPOLLPRI;
 	if (sock->shutdown & INET_SHUT_SEND || tcp_send_room(sock) * 3 >= limit)
 		events |= EPOLLOUT | EPOLLWRNORM;
 	return events;

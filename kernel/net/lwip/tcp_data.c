@@ -8,6 +8,7 @@
 #include <linux/tcp.h>
 
 #include "kernel/net/lwip/internal.h"
+#include "ring0/clock.h"
 
 #define SMALL 2048u       /* up to here lwIP copies */
 #define JOIN_MAX 256u     /* bytes that came in one segment and are copied together with others */
@@ -107,6 +108,8 @@ err_t tcp_on_receive(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err)
 		return ERR_OK;
 	}
 	sock->rx_bytes += p->tot_len;
+	if (sock->options.timestamp || sock->options.stamping)
+		sock->rx_time = clock_realtime();
 	if (!p->len && p->next) { /* held the headers */
 		last = p;
 		p = p->next;
@@ -137,6 +140,8 @@ err_t tcp_on_sent(void *arg, struct tcp_pcb *pcb, u16_t len)
 
 	link->acked += len;
 	link->stalled_since = 0;
+	tcp_urgent_acknowledged(link);
+	stamp_progress(link);
 	while ((chunk = TAILQ_FIRST(&link->chunks)) && chunk->end <= link->acked) {
 		TAILQ_REMOVE(&link->chunks, chunk, link);
 		tcp_chunk_put(chunk);
@@ -158,6 +163,29 @@ static struct pbuf *take_head(struct inet_socket *sock)
 	p->next = NULL;
 	p->tot_len = p->len;
 	return p;
+}
+
+/* n bytes of the first pbuf have been read. */
+static void drop_head(struct inet_socket *sock, size_t n)
+{
+	struct pbuf *p = sock->rx;
+
+	sock->rx_bytes -= n;
+	sock->rx_read += n;
+	if (n == p->len) {
+		pbuf_free(take_head(sock));
+	} else {
+		p->payload = (char *)p->payload + n;
+		p->len = (u16_t)(p->len - n);
+	}
+}
+
+void tcp_skip_byte(struct inet_socket *sock)
+{
+	while (!sock->rx->len)
+		pbuf_free(take_head(sock));
+	drop_head(sock, 1);
+	tcp_urgent_passed(sock);
 }
 
 void tcp_drop_received(struct inet_socket *sock)
@@ -211,11 +239,11 @@ static int wait_to_send(struct inet_socket *sock, uint64_t deadline)
 	return send_refused(sock);
 }
 
-/* Nagle's rule is about what fills a packet, which is less than lwIP's segment. */
+/* Nagle's rule is about what fills a packet, which is less than lwIP's segment, and not about urgent data. */
 static void push(struct tcp_link *link)
 {
 	struct tcp_pcb *pcb = link->pcb;
-	bool force = link->mss && pcb->unsent && pcb->unsent->len >= link->mss && !tcp_nagle_disabled(pcb);
+	bool force = pcb->unsent && (link->urgent || (link->mss && pcb->unsent->len >= link->mss)) && !tcp_nagle_disabled(pcb);
 
 	if (force)
 		tcp_nagle_disable(pcb);
@@ -272,8 +300,8 @@ void tcp_order_tail(struct tcp_pcb *pcb)
 	pcb->unsent_oversize = 0;
 }
 
-/* Hands a chunk to lwIP; takes it over. Bytes are all written, or an error. */
-static int hand_over(struct inet_socket *sock, struct tcp_chunk *chunk, bool more)
+/* Hands a chunk to lwIP; takes it over. Bytes are all written, or an error. urgent: the last of them is (it waits for nothing). */
+static int hand_over(struct inet_socket *sock, struct tcp_chunk *chunk, bool more, bool urgent)
 {
 	struct tcp_link *link = sock->tcp;
 	uint32_t len = chunk->len;
@@ -289,7 +317,9 @@ static int hand_over(struct inet_socket *sock, struct tcp_chunk *chunk, bool mor
 		chunk->end = link->written;
 		if (len > SMALL)
 			TAILQ_INSERT_TAIL(&link->chunks, chunk, link);
-		if (!more)
+		if (urgent)
+			tcp_urgent_sent(link);
+		if (!more || urgent)
 			push(link);
 	}
 	stack_leave();
@@ -307,12 +337,17 @@ static size_t chunk_size(const struct tcp_link *link)
 int64_t tcp_socket_send(struct socket *base, struct socket_send *send)
 {
 	struct inet_socket *sock = inet_of(base);
+	uint32_t stamps = sock->options.stamping & STAMPING_RECORD;
 	size_t done = 0, part;
 	struct tcp_chunk *chunk;
+	bool last;
 	int rc = 0;
 
-	if (send->flags & (MSG_OOB | MSG_FASTOPEN))
+	if (send->flags & MSG_FASTOPEN)
 		return -EOPNOTSUPP;
+	rc = control_stamps(send, &stamps);
+	if (rc)
+		return rc;
 	if (!send->len)
 		return sock->state == INET_CONNECTING ? -EAGAIN : send_refused(sock);
 	while (done < send->len) {
@@ -329,7 +364,8 @@ int64_t tcp_socket_send(struct socket *base, struct socket_send *send)
 			tcp_chunk_put(chunk);
 		if (rc)
 			break;
-		rc = hand_over(sock, chunk, sock->cork || send->flags & MSG_MORE || done + part < send->len);
+		last = done + part == send->len;
+		rc = hand_over(sock, chunk, sock->cork || send->flags & MSG_MORE || !last, last && send->flags & MSG_OOB);
 		if (rc)
 			break;
 		done += part;
@@ -339,6 +375,8 @@ int64_t tcp_socket_send(struct socket *base, struct socket_send *send)
 		(void)tcp_output(sock->tcp->pcb);
 		stack_leave();
 	}
+	if (done == send->len && sock->tcp && stamps)
+		stamp_written(sock->tcp, stamps);
 	if (done && send->flags & MSG_ZEROCOPY && sock->options.zerocopy)
 		error_zerocopy_done(sock);
 	return done ? (int64_t)done : rc;
@@ -377,8 +415,8 @@ static bool can_receive(const struct inet_socket *sock, size_t wanted)
 	       (sock->state != INET_CONNECTED && sock->state != INET_CONNECTING);
 }
 
-/* 1: bytes are queued; 0: the end; -errno. */
-static int wait_to_receive(struct inet_socket *sock, uint64_t deadline, size_t wanted)
+/* 1: bytes are queued beyond those that were passed over; 0: the end; -errno. */
+static int wait_to_receive(struct inet_socket *sock, uint64_t deadline, size_t wanted, size_t passed)
 {
 	int rc = 0;
 
@@ -386,7 +424,7 @@ static int wait_to_receive(struct inet_socket *sock, uint64_t deadline, size_t w
 		return -ENOTCONN;
 	if (!can_receive(sock, wanted))
 		rc = deadline ? wait_event(&sock->wait, can_receive(sock, wanted), deadline, true) : -EAGAIN;
-	if (sock->rx_bytes) /* fewer than wanted, if no more come in time */
+	if (sock->rx_bytes > passed) /* fewer than wanted, if no more come in time */
 		return 1;
 	if (rc)
 		return rc == -ETIMEDOUT ? -EAGAIN : rc;
@@ -416,51 +454,89 @@ static int64_t take(struct inet_socket *sock, struct socket_receive *receive, si
 			p = p->next;
 			continue;
 		}
-		sock->rx_bytes -= part;
-		if (part == p->len) {
-			pbuf_free(take_head(sock));
-		} else {
-			p->payload = (char *)p->payload + part;
-			p->len = (u16_t)(p->len - part);
-		}
+		drop_head(sock, part);
 		p = sock->rx;
 	}
 	return (int64_t)done;
 }
 
+/*
+ * How many bytes may be read in one go, `skip` of those that are queued being behind the reader already: none at the urgent
+ * byte, and what a sleeping copy finds more of is not taken, since a mark may have come with it.
+ */
+static size_t readable(const struct inet_socket *sock, size_t skip, size_t wanted, bool first)
+{
+	size_t n = tcp_urgent_before(sock, skip, wanted);
+
+	if (!n && first && sock->options.oob_inline)
+		n = wanted;
+	return sock->rx_bytes > skip ? MIN(n, sock->rx_bytes - skip) : 0;
+}
+
+/* At the urgent byte, which is no part of what is read: it is stepped over, or (peeking) counted in *passed. */
+static void pass_urgent(struct inet_socket *sock, bool peek, size_t *passed)
+{
+	if (peek) {
+		*passed = 1;
+		return;
+	}
+	tcp_skip_byte(sock);
+	open_window(sock, 1);
+}
+
+/* Reads once more, `done` bytes having been read before. Bytes; 0: no more now, or with *again try again; -errno. */
+static int64_t receive_part(struct inet_socket *sock, struct socket_receive *receive, size_t done, size_t *passed, bool *again)
+{
+	bool peek = receive->flags & MSG_PEEK;
+	size_t behind = peek ? done + *passed : 0, n;
+	int64_t rc = 0;
+
+	mutex_lock(&sock->read_lock);
+	n = readable(sock, behind, receive->len - done, !done);
+	*again = !n && !done && sock->rx_bytes > behind;
+	if (*again)
+		pass_urgent(sock, peek, passed);
+	else if (n)
+		rc = take(sock, receive, n, behind);
+	tcp_urgent_passed(sock);
+	mutex_unlock(&sock->read_lock);
+	if (rc > 0 && !peek)
+		open_window(sock, (size_t)rc);
+	return rc;
+}
+
 int64_t tcp_socket_receive(struct socket *base, struct socket_receive *receive)
 {
 	struct inet_socket *sock = inet_of(base);
-	size_t done = 0;
+	size_t done = 0, passed = 0;
+	bool again = false;
 	int64_t rc = 0;
 
 	if (receive->flags & MSG_ERRQUEUE)
 		return error_receive(sock, receive);
 	if (receive->flags & MSG_OOB)
-		return -EINVAL;
+		return tcp_urgent_receive(sock, receive);
 	while (done < receive->len || !receive->len) {
-		size_t wanted = receive->flags & MSG_PEEK ? done + 1 : 1;
+		size_t wanted = receive->flags & MSG_PEEK ? done + passed + 1 : 1;
 
 		if (!done && sock->options.receive_low > 1)
 			wanted = MIN((size_t)sock->options.receive_low, receive->len);
-		rc = wait_to_receive(sock, receive->deadline, wanted);
+		rc = wait_to_receive(sock, receive->deadline, wanted, passed);
 		if (rc <= 0 || !receive->len)
 			break;
-		mutex_lock(&sock->read_lock);
-		rc = take(sock, receive, receive->len - done, receive->flags & MSG_PEEK ? done : 0);
-		mutex_unlock(&sock->read_lock);
+		rc = receive_part(sock, receive, done, &passed, &again);
 		if (rc < 0)
 			break;
 		done += (size_t)rc;
-		if (!(receive->flags & MSG_PEEK))
-			open_window(sock, (size_t)rc);
-		if (done && (!rc || !(receive->flags & MSG_WAITALL)))
+		if (done && !again && (!rc || !(receive->flags & MSG_WAITALL)))
 			break;
 	}
 	if (receive->address)
 		receive->address->len = 0;
+	if (done && sock->rx_time)
+		socket_report(&sock->options, receive, sock->rx_time, 0);
 	if (sock->report_queue && receive->control && (done || !rc)) {
-		int left = (int)sock->rx_bytes;
+		int left = tcp_urgent_readable(sock);
 
 		receive->control(receive, IPPROTO_TCP, TCP_CM_INQ, &left, sizeof(left));
 	}
