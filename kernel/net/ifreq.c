@@ -178,6 +178,8 @@ static int64_t ask_hardware(unsigned cmd, uint64_t arg)
 
 	if (get_user(request, UADDR(arg)))
 		return -EFAULT;
+	if (cmd == SIOCSHWTSTAMP && !net_capable(CAP_NET_ADMIN))
+		return -EPERM;
 	request.name[NAME_SIZE - 1] = '\0';
 	if (!inet_find_device(0, request.name, &device))
 		return -ENODEV;

@@ -3,7 +3,7 @@ import struct
 import time
 
 from cases_connect import accepted, connect, need
-from packets import ACK, FIN, PSH, RST, SACK_PERMITTED, SYN, icmp, ip, mss, scale, stamps
+from packets import ACK, FIN, PSH, RST, SACK_PERMITTED, SYN, URG, icmp, ip, mss, scale, stamps
 from peer import MINE, MINE6, THEIRS, THEIRS6, Conn, Failed, letters
 
 
@@ -261,4 +261,59 @@ def case_path_mtu6(wire):
         got += len(p.data)
         c.ack = (c.ack + len(p.data)) & 0xffffffff
         c.send(ACK)
+    end(wire, c)
+
+
+def case_urgent_in(wire):
+    """A marked byte: in its segment, announced before it comes, and in one that comes too early."""
+    c = accepted(wire)
+    wire.agent('oob = lambda: a.recv(1, socket.MSG_OOB)')
+    c.send(ACK | URG, b'abcd!ef', urgent=5)
+    wire.next(0.1, lambda p: False)
+    need(wire.agent('(a.recv(9), oob(), a.recv(9))') == (b'abcd', b'!', b'ef'), 'the mark is elsewhere')
+    c.send(ACK | URG, urgent=3)
+    need(wire.agent('oob()') == 'EAGAIN', 'it was there before it came')
+    c.send(ACK, b'gh?')
+    wire.next(0.1, lambda p: False)
+    need(wire.agent('(oob(), a.recv(9))') == (b'?', b'gh'), 'an announced mark')
+    start = c.seq
+    c.send(ACK | URG, b'+z', seq=start + 2, urgent=1)
+    need(wire.agent('oob()') == b'+', 'it came early and was not told')
+    c.send(ACK, b'xy', seq=start)
+    wire.next(0.1, lambda p: False)
+    need(wire.agent('(a.recv(9), a.recv(9))') == (b'xy', b'z'), 'the mark of what came early')
+    c.seq = start + 4
+    c.send(ACK | URG, b'', seq=start, urgent=1)  # of what was read long ago
+    need(wire.agent('oob()') == 'EINVAL', 'an old mark')
+    end(wire, c)
+
+
+def case_urgent_out(wire):
+    """Every packet up to the marked byte says where it is once it is sent, none after it does."""
+    c = accepted(wire, options=mss(1460))
+    wire.agent('a.send(b"ab!", socket.MSG_OOB)')
+    p = c.expect('AU', data=b'ab!', urgent=3)
+    c.ack += 3
+    c.send(ACK)
+    c.window = 2000
+    c.send(ACK)
+    wire.drain()
+    start = c.ack
+    wire.agent('a.setblocking(False); a.send(bytes(30000)); a.send(b"!", socket.MSG_OOB); a.send(bytes(3000))')
+    c.window = 65535
+    c.send(ACK)
+    mark, got, marked = start + 30001, start, 0
+    while got < start + 33001:
+        p = c.next(2)
+        need(p, 'only %d bytes came' % (got - start))
+        need(len(p.data) <= 1460, 'a packet of %d bytes' % len(p.data))
+        if p.flags & URG:
+            need(p.seq < mark and p.seq + p.urgent == mark, 'byte %d says %d' % (p.seq - start, p.urgent))
+            marked += 1
+        else:
+            need(p.seq >= mark or p.seq < start + 15000, 'nothing is said of the mark at byte %d' % (p.seq - start))
+        got = max(got, p.seq + len(p.data))
+        c.ack = got
+        c.send(ACK)
+    need(marked >= 5, 'only %d packets are marked' % marked)
     end(wire, c)

@@ -1,8 +1,9 @@
 # Datagrams and what ICMP says of them: which errors a program is told, what a path carries, what is cut and what must not be.
+import socket
 import struct
 
-from packets import icmp, ip
-from peer import SECOND, SECOND6, THEIRS6, Failed
+from packets import MAC, icmp, ip, transport_sum, udp
+from peer import MINE, SECOND, SECOND6, THEIRS, THEIRS6, Failed
 
 DONT, WANT, DO, PROBE = range(4)
 IP_MTU_DISCOVER, IP_RECVERR, IP_MTU = 10, 11, 14
@@ -135,4 +136,36 @@ def case_datagram_path6(wire):
     wire.drain()
     wire.agent('s.setsockopt(41, %d, 1)' % IPV6_DONTFRAG)
     need(sent(wire, 1400) == 'EMSGSIZE', 'one that must not be cut was taken')
+    wire.agent('s.close()')
+
+
+def case_pieces_in(wire):
+    """A frame of several datagrams, as the host's own UDP_SEGMENT leaves it on a veth: they come one by one, or whole (UDP_GRO)."""
+    sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+    sock.bind(wire.sock.getsockname())
+    sock.setsockopt(263, 15, 1)  # PACKET_VNET_HDR
+    whole = udp(MINE, THEIRS, 9000, 7000, bytes(2500))
+    pseudo = transport_sum(MINE, THEIRS, 17, b'') ^ 0xffff
+    # The host's device is to fill in the checksum: it has that of the pseudo header, whose length is the datagram's.
+    whole = whole[:6] + struct.pack('!H', (pseudo + len(whole)) % 0xffff) + whole[8:]
+    frame = wire.their_mac + MAC + b'\x08\0' + ip(MINE, THEIRS, 17, whole)
+    frame = struct.pack('<BBHHHH', 1, 5, 42, 1000, 34, 6) + frame
+    sock.send(frame)
+    lens = '[len(datagram.recv(9000)) for _ in range(%d) if select.select([datagram], [], [], 1)[0]]'
+    need(wire.agent(lens % 3) == [1000, 1000, 500], 'they did not come one by one')
+    wire.agent('datagram.setsockopt(17, 104, 1)')
+    sock.send(frame)
+    got = wire.agent('datagram.recvmsg(9000, 100)[:2] if select.select([datagram], [], [], 1)[0] else None')
+    wire.agent('datagram.setsockopt(17, 104, 0)')
+    need(got and len(got[0]) == 2500 and got[1] == [(17, 104, struct.pack('i', 1000))], 'they did not come whole')
+    sock.close()
+
+
+def case_pieces_out(wire):
+    """UDP_SEGMENT over a link: each leaves by itself, and what does not fit is refused."""
+    connected(wire)
+    need(wire.agent('s.setsockopt(17, 103, 1000) or s.send(bytes(2500))') == 2500, 'it was refused')
+    sizes = [len(p.data) for p in (wire.next(2, lambda p: p.kind == 'udp') for _ in range(3)) if p]
+    need(sizes == [1000, 1000, 500], 'what left is %r' % sizes)
+    need(wire.agent('s.setsockopt(17, 103, 1473) or s.send(bytes(2500))') == 'EMSGSIZE', 'pieces larger than a packet')
     wire.agent('s.close()')

@@ -47,10 +47,10 @@ def ip(src, dst, protocol, payload, **more):
     return (ipv6 if ':' in src else ipv4)(src, dst, protocol, payload, **more)
 
 
-def tcp(src, dst, sport, dport, flags, seq=0, ack=0, data=b'', window=65535, options=b'', words=None, bad_sum=0):
+def tcp(src, dst, sport, dport, flags, seq=0, ack=0, data=b'', window=65535, options=b'', words=None, bad_sum=0, urgent=0):
     options += b'\0' * (-len(options) % 4)
     words = 5 + len(options) // 4 if words is None else words
-    head = struct.pack('!HHIIBBHHH', sport, dport, seq & 0xffffffff, ack & 0xffffffff, words << 4, flags, window, 0, 0)
+    head = struct.pack('!HHIIBBHHH', sport, dport, seq & 0xffffffff, ack & 0xffffffff, words << 4, flags, window, 0, urgent)
     whole = head + options + data
     total = transport_sum(src, dst, 6, whole) ^ bad_sum
     return whole[:16] + struct.pack('!H', total) + whole[18:]
@@ -135,7 +135,7 @@ def parse(frame):
     p.protocol = protocol
     if protocol == 6 and len(p.body) >= 20:
         p.kind = 'tcp'
-        p.sport, p.dport, p.seq, p.ack, words, p.flags, p.window, p.sum, _ = struct.unpack('!HHIIBBHHH', p.body[:20])
+        p.sport, p.dport, p.seq, p.ack, words, p.flags, p.window, p.sum, p.urgent = struct.unpack('!HHIIBBHHH', p.body[:20])
         p.options = read_options(p.body[20:(words >> 4) * 4])
         p.data = p.body[(words >> 4) * 4:]
         p.good = transport_sum(p.src, p.dst, 6, p.body) == 0
