@@ -19,6 +19,7 @@
 #include "kernel/namespaces.h"
 #include "kernel/process.h"
 #include "kernel/rlimit.h"
+#include "kernel/time_ns.h"
 #include "kernel/user_ns.h"
 #include "platform/abi/hosted.h"
 #include "ring0/clock.h"
@@ -270,6 +271,8 @@ static struct task *build(const struct clone_args *args, struct regs *regs, int 
 	if (!(flags & CLONE_THREAD))
 		process_set_pid_ns(task->process, task->ns->pid_for_children);
 	*error = copy_mm(task, flags);
+	if (!*error && !(flags & CLONE_VM))
+		*error = time_ns_begin(task);
 	if (*error)
 		goto fail;
 	task->context = context_prepare(task->regs, task_start, task);

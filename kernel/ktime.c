@@ -10,6 +10,7 @@
 
 #include "kernel/ktime.h"
 #include "kernel/process.h"
+#include "kernel/time_ns.h"
 #include "ring0/clock.h"
 #include "ring0/lib.h"
 
@@ -100,11 +101,11 @@ int ktime_get(int clock, int64_t *ns)
 	case CLOCK_MONOTONIC:
 	case CLOCK_MONOTONIC_RAW:
 	case CLOCK_MONOTONIC_COARSE:
-		*ns = (int64_t)clock_monotonic();
+		*ns = (int64_t)clock_monotonic() + time_ns_offset(clock);
 		return 0;
 	case CLOCK_BOOTTIME:
 	case CLOCK_BOOTTIME_ALARM:
-		*ns = (int64_t)clock_boottime();
+		*ns = (int64_t)clock_boottime() + time_ns_offset(clock);
 		return 0;
 	case CLOCK_PROCESS_CPUTIME_ID:
 		*ns = (int64_t)process_cpu_ns(current->process);

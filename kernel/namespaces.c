@@ -11,14 +11,13 @@
 #include "kernel/namespaces.h"
 #include "kernel/net/inet.h"
 #include "kernel/process.h"
+#include "kernel/time_ns.h"
 #include "kernel/user_ns.h"
+#include "kernel/vdso/vdso.h"
 #include "ring0/lib.h"
 
-#define FIRST_INUM 4026531834u /* as Linux numbers the ones that are there from the start */
-
-static struct ns single[NS_KINDS]; /* of the kinds of which there is one */
-struct net_ns first_net_ns = {.ns = {.refs = 1, .inum = FIRST_INUM + NS_NET, .kind = NS_NET}, .loop_up = true, .loop_has4 = true, .loop_has6 = true};
-static uint32_t next_inum = FIRST_INUM + 366;
+struct net_ns first_net_ns = {.ns = {.refs = 1, .inum = NS_FIRST_INUM + NS_NET, .kind = NS_NET}, .loop_up = true, .loop_has4 = true, .loop_has6 = true};
+static uint32_t next_inum = NS_FIRST_INUM + 366;
 
 const char *ns_kind_name(enum ns_kind kind)
 {
@@ -30,15 +29,6 @@ const char *ns_kind_name(enum ns_kind kind)
 void ns_get(struct ns *ns)
 {
 	ns->refs++;
-}
-
-static struct ns *single_ns(enum ns_kind kind)
-{
-	single[kind].kind = kind;
-	single[kind].inum = FIRST_INUM + kind;
-	if (!single[kind].refs)
-		single[kind].refs = 1; /* for ever */
-	return &single[kind];
 }
 
 static void pid_ns_destroy(struct pid_ns *pid);
@@ -71,8 +61,11 @@ static void ns_destroy(struct ns *ns)
 		inet_ns_end(container_of(ns, struct net_ns, ns));
 		kfree(container_of(ns, struct net_ns, ns));
 		return;
+	case NS_TIME:
+		kfree(container_of(ns, struct time_ns, ns));
+		return;
 	default:
-		BUG_ON(true); /* there is always one of the others */
+		BUG_ON(true);
 	}
 }
 
@@ -119,6 +112,10 @@ void ns_set_put(struct ns_set *set)
 		ns_put(&set->cgroup->ns);
 	if (set->pid_for_children)
 		ns_put(&set->pid_for_children->ns);
+	if (set->time)
+		ns_put(&set->time->ns);
+	if (set->time_for_children)
+		ns_put(&set->time_for_children->ns);
 	if (set->mnt)
 		ns_put(mnt_ns_base(set->mnt));
 	kfree(set);
@@ -135,6 +132,8 @@ struct ns_set *ns_set_create(struct user_ns *owner)
 	set->ipc = ns_create(sizeof(*set->ipc), NS_IPC, owner);
 	set->net = &first_net_ns;
 	ns_get(&first_net_ns.ns);
+	set->time = set->time_for_children = &first_time_ns;
+	first_time_ns.ns.refs += 2;
 	set->pid_for_children = pid_ns_create(NULL, owner);
 	set->cgroup = ns_create(sizeof(*set->cgroup), NS_CGROUP, owner);
 	if (!set->uts || !set->ipc || !set->cgroup || !set->pid_for_children) {
@@ -149,10 +148,10 @@ int ns_check_flags(uint64_t flags, const struct cred *cred)
 	flags &= CLONE_ALL_NAMESPACES & ~(uint64_t)CLONE_NEWUSER;
 	if (flags && !cred_capable(cred, CAP_SYS_ADMIN))
 		return -EPERM;
-	return flags & ~CLONE_KNOWN_NAMESPACES ? -EINVAL : 0;
+	return 0;
 }
 
-static struct ns_set *set_copy(const struct ns_set *from)
+struct ns_set *ns_set_copy(const struct ns_set *from)
 {
 	struct ns_set *set = kmalloc(sizeof(*set));
 
@@ -165,6 +164,8 @@ static struct ns_set *set_copy(const struct ns_set *from)
 	set->net->ns.refs++;
 	set->cgroup->ns.refs++;
 	set->pid_for_children->ns.refs++;
+	set->time->ns.refs++;
+	set->time_for_children->ns.refs++;
 	if (set->mnt)
 		mnt_ns_base(set->mnt)->refs++;
 	return set;
@@ -240,6 +241,17 @@ static int renew_pid(struct ns_set *set, struct user_ns *owner)
 	return 0;
 }
 
+static int renew_time(struct ns_set *set, struct user_ns *owner)
+{
+	struct time_ns *time = time_ns_create(set->time_for_children, owner);
+
+	if (!time)
+		return -ENOMEM;
+	ns_put(&set->time_for_children->ns);
+	set->time_for_children = time;
+	return 0;
+}
+
 static int renew_mnt(struct ns_set *set, struct user_ns *owner, struct fs_context *fs)
 {
 	int error;
@@ -261,7 +273,7 @@ int ns_set_clone(struct ns_set *from, uint64_t flags, struct user_ns *owner, str
 		*to = from;
 		return 0;
 	}
-	struct ns_set *set = set_copy(from);
+	struct ns_set *set = ns_set_copy(from);
 	if (!set)
 		return -ENOMEM;
 	if (flags & CLONE_NEWUTS)
@@ -274,6 +286,8 @@ int ns_set_clone(struct ns_set *from, uint64_t flags, struct user_ns *owner, str
 		rc = renew_net(set, owner);
 	if (!rc && (flags & CLONE_NEWPID))
 		rc = renew_pid(set, owner);
+	if (!rc && (flags & CLONE_NEWTIME))
+		rc = renew_time(set, owner);
 	if (!rc && (flags & CLONE_NEWNS))
 		rc = renew_mnt(set, owner, fs);
 	if (rc) {
@@ -286,6 +300,8 @@ int ns_set_clone(struct ns_set *from, uint64_t flags, struct user_ns *owner, str
 
 static int check_enter(const struct ns *ns)
 {
+	if (ns->kind == NS_TIME && current->process->threads > 1)
+		return -EUSERS;
 	if (!capable_here(CAP_SYS_ADMIN) || !(ns->owner ? owner_capable(ns, CAP_SYS_ADMIN) : capable(CAP_SYS_ADMIN)))
 		return -EPERM;
 	if (ns->kind == NS_MNT && !capable_here(CAP_SYS_CHROOT))
@@ -305,7 +321,7 @@ int ns_enter(struct ns *ns)
 	int rc = check_enter(ns);
 	if (rc)
 		return rc;
-	struct ns_set *set = set_copy(task->ns), *old = task->ns;
+	struct ns_set *set = ns_set_copy(task->ns), *old = task->ns;
 	if (!set)
 		return -ENOMEM;
 	ns_get(ns);
@@ -340,8 +356,20 @@ int ns_enter(struct ns *ns)
 		ns_put(mnt_ns_base(set->mnt));
 		set->mnt = (struct mnt_ns *)ns; /* it begins with its struct ns */
 		break;
+	case NS_TIME:
+		ns_put(&set->time->ns);
+		ns_put(&set->time_for_children->ns);
+		set->time = set->time_for_children = container_of(ns, struct time_ns, ns);
+		ns_get(ns);
+		set->time->entered = true;
+		rc = vdso_follow_time(task->mm, set->time);
+		break;
 	default:
-		ns_put(ns); /* there is one, and the task is in it */
+		BUG_ON(true); /* users' are entered above */
+	}
+	if (rc) {
+		ns_set_put(set);
+		return rc;
 	}
 	task->ns = set;
 	ns_set_put(old);
@@ -371,7 +399,7 @@ struct ns *ns_of_task(const struct task *task, enum ns_kind kind, bool for_child
 	else if (kind == NS_MNT)
 		ns = task->ns->mnt ? mnt_ns_base(task->ns->mnt) : NULL;
 	else
-		ns = single_ns(kind);
+		ns = for_children ? &task->ns->time_for_children->ns : &task->ns->time->ns;
 	if (ns)
 		ns->refs++;
 	return ns;
@@ -384,7 +412,7 @@ struct pid_entry {
 	int number, global;
 };
 
-struct pid_ns first_pid_ns = {.ns = {.refs = 1, .inum = FIRST_INUM + NS_PID, .kind = NS_PID}, .identity = true};
+struct pid_ns first_pid_ns = {.ns = {.refs = 1, .inum = NS_FIRST_INUM + NS_PID, .kind = NS_PID}, .identity = true};
 static TAILQ_HEAD(, pid_ns) numbered = TAILQ_HEAD_INITIALIZER(numbered);
 
 struct pid_ns *pid_ns_create(struct pid_ns *parent, struct user_ns *owner)

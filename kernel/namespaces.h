@@ -3,8 +3,7 @@
  *
  * A task's set is shared with its children until one of them asks for another (clone, unshare, setns); a set that is
  * shared is never written. Each kind counts its own references. User namespaces are in a task's credentials and not in its
- * set: user_ns.h. There is one time namespace, and
- * asking for a new one gives -EINVAL, as in a Linux built without them.
+ * set: user_ns.h. Time namespaces: time_ns.h.
  *
  * Process numbers: a task's tid and a process' pid are unique in the sandbox and never shown. A pid namespace maps
  * them to its own; the first container's maps each to itself ("identity"). A process is seen from its namespace and
@@ -27,6 +26,8 @@ struct mnt_ns; /* vfs */
 enum ns_kind { NS_CGROUP, NS_IPC, NS_MNT, NS_NET, NS_PID, NS_TIME, NS_USER, NS_UTS, NS_KINDS };
 
 struct user_ns; /* kernel/user_ns.h */
+struct time_ns; /* kernel/time_ns.h */
+#define NS_FIRST_INUM 4026531834u /* as Linux numbers the ones that are there from the start */
 
 struct ns {
 	uint32_t refs;
@@ -84,18 +85,20 @@ struct ns_set {
 	struct net_ns *net;
 	struct cgroup_ns *cgroup;
 	struct pid_ns *pid_for_children;
+	struct time_ns *time, *time_for_children;
 	struct mnt_ns *mnt; /* NULL until the container's root is mounted */
 };
 
-#define CLONE_KNOWN_NAMESPACES (0x00020000ull /* NEWNS */ | 0x04000000ull /* NEWUTS */ | 0x08000000ull /* NEWIPC */ | 0x20000000ull /* NEWPID */ | 0x40000000ull /* NEWNET */ | 0x02000000ull /* NEWCGROUP */)
-#define CLONE_ALL_NAMESPACES (CLONE_KNOWN_NAMESPACES | 0x10000000ull | 0x80ull)
+#define CLONE_KNOWN_NAMESPACES (0x00020000ull /* NEWNS */ | 0x04000000ull /* NEWUTS */ | 0x08000000ull /* NEWIPC */ | 0x20000000ull /* NEWPID */ | 0x40000000ull /* NEWNET */ | 0x02000000ull /* NEWCGROUP */ | 0x80ull /* NEWTIME */)
+#define CLONE_ALL_NAMESPACES (CLONE_KNOWN_NAMESPACES | 0x10000000ull /* NEWUSER */)
 
 /* ---- sets ---- */
 /* For a container, whose user namespace owns them: new ones, no mounts; NULL: no memory. */
 struct ns_set *ns_set_create(struct user_ns *owner);
 void ns_set_get(struct ns_set *set);
+struct ns_set *ns_set_copy(const struct ns_set *from); /* with one reference; NULL: no memory */
 void ns_set_put(struct ns_set *set); /* may sleep */
-/* May a task with these credentials (those that it is to have) have these CLONE_NEW* flags? 0, -EPERM, -EINVAL. */
+/* May a task with these credentials (those that it is to have) have these CLONE_NEW* flags? 0 or -EPERM. */
 int ns_check_flags(uint64_t flags, const struct cred *cred);
 /* The set of a new task or of unshare(2): `from` shared, or a copy with new ones of the owner's for the flags. fs: moved into the new mounts. */
 int ns_set_clone(struct ns_set *from, uint64_t flags, struct user_ns *owner, struct fs_context *fs, struct ns_set **to); /* may sleep */

@@ -17,6 +17,7 @@
 #include "kernel/ktime.h"
 #include "kernel/mm.h"
 #include "kernel/process.h"
+#include "kernel/time_ns.h"
 #include "ring0/clock.h"
 #include "ring0/lib.h"
 
@@ -33,7 +34,7 @@ struct posix_timer {
 	struct ktimer timer;
 	bool waiting;         /* its signal is queued: not running */
 	bool armed;
-	int64_t expires;      /* on its clock, ns */
+	int64_t expires;      /* on its clock as the sandbox has it, ns */
 	int64_t interval;
 	int64_t last_overrun;
 };
@@ -62,7 +63,7 @@ static int64_t now_of(const struct posix_timer *timer)
 
 	if (!on_cpu_clock(timer)) {
 		(void)ktime_get(timer->clock, &now);
-		return now;
+		return now - time_ns_offset(timer->clock);
 	}
 	if (timer->task)
 		return (int64_t)task_cpu_ns(timer->task);
@@ -252,7 +253,7 @@ int posix_timer_set(int id, bool absolute, const struct itimer_value *value, str
 	timer->last_overrun = 0;
 	if (!value->value)
 		return 0;
-	timer->expires = value->value;
+	timer->expires = value->value - time_ns_offset(timer->clock);
 	if (!absolute && __builtin_add_overflow(now_of(timer), value->value, &timer->expires))
 		timer->expires = INT64_MAX;
 	start(timer);

@@ -106,7 +106,7 @@ static int enter_of_process(const struct process *process, uint64_t flags)
 	static const struct {
 		uint64_t flag;
 		enum ns_kind kind;
-	} order[] = {{CLONE_NEWUSER, NS_USER}, {CLONE_NEWUTS, NS_UTS}, {CLONE_NEWIPC, NS_IPC}, {CLONE_NEWNET, NS_NET}, {CLONE_NEWCGROUP, NS_CGROUP}, {CLONE_NEWPID, NS_PID}, {CLONE_NEWNS, NS_MNT}};
+	} order[] = {{CLONE_NEWUSER, NS_USER}, {CLONE_NEWUTS, NS_UTS}, {CLONE_NEWIPC, NS_IPC}, {CLONE_NEWNET, NS_NET}, {CLONE_NEWCGROUP, NS_CGROUP}, {CLONE_NEWPID, NS_PID}, {CLONE_NEWTIME, NS_TIME}, {CLONE_NEWNS, NS_MNT}};
 	int rc = 0;
 
 	if (!flags || (flags & ~(CLONE_KNOWN_NAMESPACES | CLONE_NEWUSER)))

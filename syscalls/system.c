@@ -11,12 +11,14 @@
 #include <linux/sched.h>
 #include <linux/securebits.h>
 #include <linux/sysinfo.h>
+#include <linux/time.h>
 #include <linux/utsname.h>
 
 #include "kernel/files.h"
 #include "kernel/mm.h"
 #include "kernel/random.h"
 #include "kernel/task.h"
+#include "kernel/time_ns.h"
 #include "kernel/user_ns.h"
 #include "kernel/uts.h"
 #include "platform/abi/hosted.h"
@@ -73,7 +75,7 @@ int64_t sys_sysinfo(struct regs *regs)
 	mm_counters_read(&memory);
 	TAILQ_FOREACH(process, &all_processes, all)
 		threads += process->threads;
-	info.uptime = (int64_t)(clock_boottime() / 1000000000ull);
+	info.uptime = ((int64_t)clock_boottime() + time_ns_offset(CLOCK_BOOTTIME)) / 1000000000;
 	for (unsigned i = 0; i < 3; i++)
 		info.loads[i] = sched_loadavg(i) << (SI_LOAD_SHIFT - 11);
 	info.totalram = memory.total;

@@ -7,10 +7,12 @@
 #include <linux/errno.h>
 
 #include "kernel/mm/internal.h"
+#include "kernel/time_ns.h"
 #include "kernel/vdso/vdso.h"
 #include "ring0/clock.h"
 
 static struct vm_object *code_object, *clock_object;
+static struct vm_object *no_clock_object; /* a page whose time is never valid */
 
 /* `size` bytes as at `from` (NULL: zeros), and so many pages of zeros. */
 static struct vm_object *pages_create(const char *from, uint64_t size, unsigned more)
@@ -58,6 +60,10 @@ static int vdso_setup(void)
 		code_object = code_create();
 	if (!code_object)
 		return -ENOMEM;
+	if (!no_clock_object)
+		no_clock_object = pages_create(NULL, PAGE_SIZE, 0);
+	if (!no_clock_object)
+		return -ENOMEM;
 	clock_object = pages_create(NULL, PAGE_SIZE, 0);
 	if (!clock_object)
 		return -ENOMEM;
@@ -78,6 +84,27 @@ static int vdso_map_object(struct mm *mm, uint64_t at, struct vm_object *object,
 	return 0;
 }
 
+static int vdso_map_clocks(struct mm *mm, uint64_t at, const struct time_ns *time)
+{
+	return vdso_map_object(mm, at, time == &first_time_ns ? clock_object : no_clock_object, VM_READ | VM_MAYREAD, "[vvar]");
+}
+
+int vdso_follow_time(struct mm *mm, const struct time_ns *time)
+{
+	uint64_t at = mm->vdso - PAGE_SIZE;
+	struct vma *vma = mm->vdso ? mm_find_vma(mm, at) : NULL;
+	int rc;
+
+	if (!vma || vma->start != at || (vma->object != clock_object && vma->object != no_clock_object))
+		return 0;
+	rwsem_write_lock(&mm->lock);
+	rc = mm_unmap_locked(mm, at, at + PAGE_SIZE);
+	if (!rc)
+		rc = vdso_map_clocks(mm, at, time);
+	rwsem_write_unlock(&mm->lock);
+	return rc;
+}
+
 int vdso_map(struct mm *mm, uint64_t near)
 {
 	uint64_t at, image = PAGE_ALIGN((uint64_t)(vdso_image_end - vdso_image_start));
@@ -91,7 +118,7 @@ int vdso_map(struct mm *mm, uint64_t near)
 	at = mm_place(mm, machine->text_size && machine->text_size() ? near : 0, clock_object->size + code_object->size);
 	if (!at)
 		return -ENOMEM;
-	rc = vdso_map_object(mm, at, clock_object, VM_READ | VM_MAYREAD, "[vvar]");
+	rc = vdso_map_clocks(mm, at, current->ns ? current->ns->time : &first_time_ns);
 	if (rc == 0)
 		rc = vdso_map_object(mm, at + clock_object->size, code_object,
 			VM_READ | VM_EXEC | VM_MAYREAD | VM_MAYEXEC | VM_MAYWRITE, "[vdso]");

@@ -3,9 +3,11 @@
  */
 #include <linux/errno.h>
 #include <linux/fcntl.h>
+#include <linux/time.h>
 
 #include "kernel/process.h"
 #include "kernel/sched.h"
+#include "kernel/time_ns.h"
 #include "kernel/uts.h"
 #include "ring0/clock.h"
 #include "ring0/usercopy.h"
@@ -55,7 +57,7 @@ static uint64_t idle_total(void)
 
 static int show_uptime(struct seq *seq, struct pseudo_inode *p)
 {
-	uint64_t up = clock_boottime(), idle = idle_total();
+	uint64_t up = clock_boottime() + (uint64_t)time_ns_offset(CLOCK_BOOTTIME), idle = idle_total();
 
 	seq_printf(seq, "%lu.%02lu %lu.%02lu\n", (unsigned long)(up / NS_PER_S),
 		(unsigned long)(up % NS_PER_S / PROC_USER_HZ_NS), (unsigned long)(idle / NS_PER_S),
@@ -128,7 +130,7 @@ static unsigned count_blocked(void)
 
 static int show_stat(struct seq *seq, struct pseudo_inode *p)
 {
-	uint64_t user, system, boot = (uint64_t)clock_realtime() - clock_boottime();
+	uint64_t user, system, boot = (uint64_t)clock_realtime() - clock_boottime() - (uint64_t)time_ns_offset(CLOCK_BOOTTIME);
 	const struct process *process;
 	int processes = 0;
 

@@ -9,6 +9,7 @@
 
 #include "ring0/usercopy.h"
 #include "kernel/container.h"
+#include "kernel/time_ns.h"
 #include "kernel/user_ns.h"
 #include "vfs/anon/anon.h"
 #include "vfs/proc/proc.h"
@@ -244,6 +245,25 @@ static int64_t write_gid_map(struct pseudo_inode *p, const struct file *file, co
 	const struct task *task = pseudo_task(p);
 
 	return task ? user_ns_write_map(task->cred->user_ns, ID_GID, file->cred, text, n) : -ESRCH;
+}
+
+static int show_time_offsets(struct seq *seq, struct pseudo_inode *p)
+{
+	const struct task *task = pseudo_task(p);
+	char text[128];
+
+	if (!task || !task->ns)
+		return -ESRCH;
+	time_ns_show(task->ns->time_for_children, text, sizeof(text));
+	seq_puts(seq, text);
+	return 0;
+}
+
+static int64_t write_time_offsets(struct pseudo_inode *p, const struct file *file, const char *text, size_t n)
+{
+	const struct task *task = pseudo_task(p);
+
+	return task && task->ns ? time_ns_write(task->ns->time_for_children, file->cred, text, n) : -ESRCH;
 }
 
 static int show_setgroups(struct seq *seq, struct pseudo_inode *p)
@@ -582,6 +602,7 @@ static const struct pseudo_entry ns_table[] = {
 const struct pseudo_entry proc_pid_table[] = {
 	COMMON_ENTRIES,
 	FILE_R("mountstats", 0400, proc_show_mountstats),
+	{.name = "timens_offsets", .mode = S_IFREG | 0644, .show = show_time_offsets, .write_as = write_time_offsets},
 	FILE_R("timerslack_ns", 0444, show_timerslack),
 	{.name = "task", .mode = S_IFDIR | 0555, .iops = &proc_task_inode_ops, .fops = &proc_task_file_ops},
 	{.name = NULL},

@@ -6,8 +6,10 @@
 #include <asm/signal.h>
 #include <linux/errno.h>
 #include <linux/resource.h>
+#include <linux/time.h>
 
 #include "kernel/process.h"
+#include "kernel/time_ns.h"
 #include "kernel/user_ns.h"
 #include "vfs/proc/proc.h"
 #include "vfs/tty/tty.h"
@@ -130,7 +132,7 @@ int proc_show_stat(struct seq *seq, struct pseudo_inode *p)
 		(unsigned long)(times.user / PROC_USER_HZ_NS), (unsigned long)(times.system / PROC_USER_HZ_NS),
 		(long)(process->cutime / PROC_USER_HZ_NS), (long)(process->cstime / PROC_USER_HZ_NS),
 		task->rt_priority ? -1 - task->rt_priority : 20 + task->nice, task->nice, process->threads,
-		(unsigned long)(task->start_time / PROC_USER_HZ_NS), (unsigned long)(mm->total_vm * PAGE_SIZE),
+		(unsigned long)((task->start_time + (uint64_t)time_ns_offset(CLOCK_BOOTTIME)) / PROC_USER_HZ_NS), (unsigned long)(mm->total_vm * PAGE_SIZE),
 		(unsigned long)mm_rss(mm), (unsigned long)process->rlimit[RLIMIT_RSS].cur);
 	seq_printf(seq, " %lu %lu %lu 0 0 %lu %lu %lu %lu 0 0 0 %d %u %u %u 0 0 0", (unsigned long)mm->start_code,
 		(unsigned long)mm->end_code, (unsigned long)mm->start_stack, (unsigned long)task->pending.set & INT32_MAX,
