@@ -7,6 +7,7 @@
 #include <linux/errno.h>
 
 #include "platform/abi/hosted.h"
+#include "ring0/lib.h"
 #include "ring0/usercopy.h"
 
 bool user_range_ok(uaddr_t address, uint64_t n)
@@ -43,6 +44,21 @@ int clear_user(uaddr_t to, size_t n)
 	if (!user_range_ok(to, n))
 		return -EFAULT;
 	return machine->clear_user(to, n) ? -EFAULT : 0;
+}
+
+int copy_struct_from_user(void *to, size_t known, uaddr_t from, uint64_t size)
+{
+	for (uint64_t at = known; at < size; at++) {
+		uint8_t byte;
+
+		if (get_user(byte, uaddr_add(from, at)))
+			return -EFAULT;
+		if (byte)
+			return -E2BIG;
+	}
+	if (size < known)
+		memset((char *)to + size, 0, known - size);
+	return copy_from_user(to, from, size < known ? size : known);
 }
 
 int64_t strncpy_from_user(char *to, uaddr_t from, size_t n)

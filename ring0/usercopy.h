@@ -19,6 +19,9 @@ int clear_user(uaddr_t to, size_t n);
 size_t copy_from_user_partial(void *to, uaddr_t from, size_t n);
 size_t copy_to_user_partial(uaddr_t to, const void *from, size_t n);
 
+/* A struct that grows from version to version: `known` bytes of it, zeros where the user's is shorter. -E2BIG: there is more than zeros behind. */
+int copy_struct_from_user(void *to, size_t known, uaddr_t from, uint64_t size);
+
 /* Length without the terminator; -ENAMETOOLONG if there is none within n bytes; -EFAULT. `to` is terminated on success. */
 int64_t strncpy_from_user(char *to, uaddr_t from, size_t n);
 

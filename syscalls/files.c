@@ -66,15 +66,7 @@ static int copy_open_how(struct open_how *how, uaddr_t user, uint64_t size)
 		return -EINVAL;
 	if (size > PAGE_SIZE)
 		return -E2BIG;
-	for (uint64_t i = sizeof(*how); i < size; i++) {
-		uint8_t byte;
-
-		if (get_user(byte, uaddr_add(user, i)))
-			return -EFAULT;
-		if (byte)
-			return -E2BIG;
-	}
-	return copy_from_user(how, user, sizeof(*how));
+	return copy_struct_from_user(how, sizeof(*how), user, size);
 }
 
 static int check_open_how(const struct open_how *how)

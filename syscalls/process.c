@@ -113,16 +113,9 @@ int64_t sys_clone3(struct regs *regs)
 		return -E2BIG;
 	if (size < CLONE_ARGS_SIZE_VER0)
 		return -EINVAL;
-	if (copy_from_user(&args, PTR0(regs), MIN(size, sizeof(args))))
-		return -EFAULT;
-	for (uint64_t at = sizeof(args); at < size; at++) {
-		uint8_t byte;
-
-		if (get_user(byte, uaddr_add(PTR0(regs), at)))
-			return -EFAULT;
-		if (byte)
-			return -E2BIG;
-	}
+	int rc = copy_struct_from_user(&args, sizeof(args), PTR0(regs), size);
+	if (rc)
+		return rc;
 	if (args.flags & ~(uint64_t)(0xffffffffull | CLONE_CLEAR_SIGHAND | CLONE_INTO_CGROUP))
 		return -EINVAL;
 	/* CSIGNAL's bits are no flags here, but for the one that a namespace uses. */
