@@ -10,6 +10,7 @@
 #include <linux/mount.h>
 
 #include "kernel/user_ns.h"
+#include "vfs/anon/anon.h"
 #include "vfs/internal.h"
 
 struct ns *mnt_ns_base(struct mnt_ns *mnt)
@@ -51,7 +52,7 @@ static int copy_mounts(const struct mnt_ns *from, bool weaker)
 	struct mount *m;
 
 	TAILQ_FOREACH(m, &all_mounts, link) {
-		if (m->mnt_ns != from)
+		if (m->mnt_ns != from || nsfs_is_mnt_ns(m->root)) /* it might be held by itself */
 			continue;
 		m->copy = mount_clone(m, m->root);
 		if (!m->copy)
@@ -223,7 +224,7 @@ int vfs_pivot_root(const char *new_root, const char *put_old)
 	struct path to, old;
 	int rc;
 
-	if (!owner_capable(mnt_ns_base(current->ns->mnt), CAP_SYS_ADMIN))
+	if (!vfs_may_mount())
 		return -EPERM;
 	rc = path_lookup(AT_FDCWD, new_root, LOOKUP_FOLLOW | LOOKUP_DIRECTORY, &to);
 	if (rc)

@@ -8,9 +8,11 @@
  */
 #include <linux/errno.h>
 #include <linux/fcntl.h>
+#include <linux/mount.h>
 
 #include "kernel/user_ns.h"
 #include "ring0/usercopy.h"
+#include "vfs/anon/anon.h"
 #include "vfs/internal.h"
 
 char *path_from_user(uaddr_t user, bool empty_ok, int *error)
@@ -180,7 +182,7 @@ int walk_follow_link(struct walk *walk, struct mount *mount, struct dentry *link
 	int rc;
 
 	walk->ahead = 0;
-	if (++walk->links > MAX_LINKS || walk->flags & LOOKUP_NO_SYMLINKS)
+	if (++walk->links > MAX_LINKS || walk->flags & LOOKUP_NO_SYMLINKS || mount->flags & MS_NOSYMFOLLOW)
 		return -ELOOP;
 	inode_get(inode);
 	rc = inode->ops->getlink ? walk_magic(walk, inode) : walk_push(walk, inode);
@@ -369,7 +371,7 @@ char *path_print(const struct path *path, const struct path *root, char *buf, si
 	char *at = buf + size;
 
 	at = prepend(at, buf, "", 1);
-	if (superblock_is_anon(dentry->sb))
+	if (superblock_is_anon(dentry->sb) || (nsfs_holds(dentry) && dentry != mount->root))
 		return prepend(at, buf, dentry->name, dentry->name_len);
 	if (!dentry->hashed && dentry->parent != dentry)
 		at = prepend(at, buf, deleted_suffix, sizeof(deleted_suffix) - 1);

@@ -9,6 +9,8 @@
 #include <linux/errno.h>
 #include <linux/mount.h>
 
+#include "kernel/user_ns.h"
+#include "vfs/anon/anon.h"
 #include "vfs/internal.h"
 
 struct mount_group {
@@ -116,6 +118,25 @@ int mount_set_propagation(struct mount *top, unsigned long flags)
 	return 0;
 }
 
+int mount_set_group(const struct path *from, const struct path *to)
+{
+	const struct mount *m = from->mount;
+	const struct path below = {from->mount, to->mount->root};
+
+	if (!m->mnt_ns || !to->mount->mnt_ns)
+		return -EINVAL;
+	if (!owner_capable(&m->mnt_ns->ns, CAP_SYS_ADMIN) || !owner_capable(&to->mount->mnt_ns->ns, CAP_SYS_ADMIN))
+		return -EPERM;
+	if (from->dentry != m->root || to->dentry != to->mount->root || m->sb != to->mount->sb)
+		return -EINVAL;
+	if (!dentry_is_below(to->mount->root, m->root) || mount_hides_below(&below))
+		return -EINVAL;
+	if (to->mount->group || to->mount->master || (!m->group && !m->master))
+		return -EINVAL;
+	set_groups(to->mount, m->group, m->master);
+	return 0;
+}
+
 /* ---- what is mounted ---- */
 
 /* Marks the groups that receive what happens below a mount of `from`: itself, and slaves that are shared again. */
@@ -147,7 +168,9 @@ static void mark_reached(struct mount_group *from)
 /* Groups are marked: does `m`, another mount than `parent`, show the place and receive what happens there. */
 static bool receives(const struct mount *m, const struct mount *parent, const struct dentry *point)
 {
-	if (m == parent || !((m->group && m->group->reached) || (m->master && m->master->reached)))
+	if (m == parent || !m->mnt_ns || m->mnt_ns->detached)
+		return false;
+	if (!((m->group && m->group->reached) || (m->master && m->master->reached)))
 		return false;
 	return m->sb == parent->sb && dentry_is_below(point, m->root);
 }
@@ -167,7 +190,7 @@ static void send_to(struct mount *top, struct mount *receiver)
 	struct mount *m;
 
 	TAILQ_FOREACH(m, &all_mounts, link) {
-		if (!mount_is_below(m, top))
+		if (!mount_is_below(m, top) || nsfs_is_mnt_ns(m->root))
 			continue;
 		m->copy = mount_clone(m, m->root);
 		if (m->copy && !peer)

@@ -55,6 +55,10 @@ int inotify_watch_remove(struct file *file, int watch);
 struct ns;
 int nsfs_path(struct ns *ns, struct path *path); /* takes over the reference, also when it fails */
 struct ns *nsfs_namespace(const struct file *file); /* no reference; NULL: not one of these */
+bool nsfs_holds(const struct dentry *dentry);      /* it is one of these */
+bool nsfs_is_mnt_ns(const struct dentry *dentry);  /* and a mount namespace's */
+/* And one as old as the caller's, or older: mounted there it might hold what holds it, for ever. */
+bool nsfs_would_loop(const struct dentry *dentry);
 uint64_t nsfs_clone_flag(const struct ns *ns); /* its CLONE_NEW* */
 
 #endif

@@ -4,6 +4,7 @@
  */
 #include <linux/errno.h>
 #include <linux/fcntl.h>
+#include <linux/magic.h>
 #include <linux/nsfs.h>
 #include <linux/sched.h>
 
@@ -105,18 +106,40 @@ static int nsfs_open(struct inode *inode, struct file *file)
 	return 0;
 }
 
+/* Where they lie, so that they can be mounted on files: made with the first of them, and there for ever. */
+static struct fs_type nsfs_type = {.name = "nsfs", .nodev = true, .internal = true};
+
+static struct mount *nsfs_mount(void)
+{
+	static struct mount *mount;
+	struct superblock *sb = mount ? NULL : superblock_create(&nsfs_type, NULL, NSFS_MAGIC);
+	struct inode *root = sb ? anon_inode_create(S_IFDIR | 0700) : NULL;
+
+	if (mount)
+		return mount;
+	if (root) {
+		root->sb = sb;
+		sb->root = dentry_make_root(sb, root);
+		mount = sb->root ? mount_create(sb, sb->root, "nsfs", 0) : NULL;
+	}
+	if (!mount && sb)
+		superblock_put(sb); /* with its root, if it has one */
+	return mount;
+}
+
 static const struct inode_ops nsfs_inode_ops = {.open = nsfs_open, .destroy = nsfs_destroy};
 
 int nsfs_path(struct ns *ns, struct path *path)
 {
-	struct nsfs_inode *n = kzalloc(sizeof(*n));
+	struct mount *mount = nsfs_mount();
+	struct nsfs_inode *n = mount ? kzalloc(sizeof(*n)) : NULL;
 	char name[32];
 
 	if (!n) {
 		ns_put(ns);
 		return -ENOMEM;
 	}
-	inode_init(&n->inode, anon_mount()->sb, S_IFREG | 0444);
+	inode_init(&n->inode, mount->sb, S_IFREG | 0444);
 	n->ns = ns;
 	n->inode.ino = ns->inum;
 	n->inode.ops = &nsfs_inode_ops;
@@ -129,9 +152,25 @@ int nsfs_path(struct ns *ns, struct path *path)
 		inode_put(&n->inode);
 		return -ENOMEM;
 	}
-	path->mount = anon_mount();
+	path->mount = mount;
 	mount_get(path->mount);
 	return 0;
+}
+
+bool nsfs_holds(const struct dentry *dentry)
+{
+	return dentry->inode && dentry->inode->ops == &nsfs_inode_ops;
+}
+
+bool nsfs_is_mnt_ns(const struct dentry *dentry)
+{
+	return nsfs_holds(dentry) && container_of(dentry->inode, const struct nsfs_inode, inode)->ns->kind == NS_MNT;
+}
+
+bool nsfs_would_loop(const struct dentry *dentry)
+{
+	return nsfs_is_mnt_ns(dentry) &&
+		container_of(dentry->inode, const struct nsfs_inode, inode)->ns->inum <= mnt_ns_base(current->ns->mnt)->inum;
 }
 
 struct ns *nsfs_namespace(const struct file *file)

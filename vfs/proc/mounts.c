@@ -5,6 +5,7 @@
 #include <linux/eventpoll.h>
 #include <linux/mount.h>
 
+#include "vfs/anon/anon.h"
 #include "vfs/dev/dev.h"
 #include "vfs/poll.h"
 #include "vfs/proc/proc.h"
@@ -62,6 +63,10 @@ static void show_root(struct seq *seq, const struct mount *mount, char *buf)
 {
 	char *at = buf + PATH_SIZE - 1;
 
+	if (nsfs_holds(mount->root)) {
+		seq_escaped(seq, mount->root->name, ESCAPED);
+		return;
+	}
 	*at = '\0';
 	for (struct dentry *d = mount->root; d != mount->sb->root && d->parent != d; d = d->parent) {
 		if ((size_t)(at - buf) < d->name_len + 1u)

@@ -94,6 +94,15 @@ static int parse_options(struct proc_sb *info, const char *data)
 	return 0;
 }
 
+static int check_option(const char *key, const char *value)
+{
+	struct proc_sb scratch = {.gid = 0};
+
+	if (strcmp(key, "hidepid") && strcmp(key, "gid") && strcmp(key, "subset"))
+		return -ENOENT;
+	return value ? parse_option(&scratch, key, strlen(key), value, strlen(value)) : -EINVAL;
+}
+
 static void show_options(struct superblock *sb, char *buf, size_t size)
 {
 	static const char *const names[] = {
@@ -162,7 +171,7 @@ static const struct user_ns *procfs_owner(void)
 }
 
 static struct fs_type procfs_type = {.name = "proc", .nodev = true, .in_user_ns = true, .unmasked = true,
-	.owner = procfs_owner, .mount = procfs_mount};
+	.owner = procfs_owner, .check_option = check_option, .mount = procfs_mount};
 
 void procfs_init(void)
 {
