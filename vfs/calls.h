@@ -74,6 +74,19 @@ int vfs_pivot_root(const char *new_root, const char *put_old);
 int vfs_mount_fs(const struct fs_type *type, const struct mount_args *args, const struct path *at);
 int vfs_mount_bind(const struct path *from, const struct path *at, bool recursive);
 int vfs_remount(const struct path *at, unsigned long flags, const char *data); /* data: options, or NULL */
+bool vfs_may_mount(void); /* the current task, in its namespace */
+/*
+ * By descriptors (vfs/mount_detached.c, mount_setup.c): a descriptor, or 0. That vfs_may_mount(), and that the flags are known, was checked.
+ * fsconfig's value is NULL for what is no string.
+ */
+struct mount_attr;
+int vfs_open_tree(int dirfd, const char *name, unsigned flags);
+int vfs_move_mount(int from_fd, const char *from_name, int to_fd, const char *to_name, unsigned flags);
+int vfs_mount_setattr(int dirfd, const char *name, unsigned flags, const struct mount_attr *attr);
+int vfs_fsopen(const char *name, unsigned flags);
+int vfs_fspick(int dirfd, const char *name, unsigned flags);
+int vfs_fsconfig(int fd, unsigned command, const char *key, const char *value);
+int vfs_fsmount(int fd, unsigned flags, uint64_t attributes);
 int vfs_statfs(const struct path *path, struct statfs64_data *out);
 int vfs_sync_all(void);
 

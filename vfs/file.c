@@ -130,10 +130,14 @@ void file_put(struct file *file)
 		locks_remove_file(file);
 	if (file->ops && file->ops->release)
 		file->ops->release(file);
-	if (file->mode & FILE_COUNTED)
+	if (file->mode & FILE_COUNTED) {
 		inode->writers--;
+		file->path.mount->writers--;
+	}
 	if (file->mode & FILE_DENIES_WRITE)
 		inode->deny_write--;
+	if (file->mode & FILE_HOLDS_TREE)
+		mount_detached_close(file->path.mount);
 	path_put(&file->path);
 	if (inode)
 		inode_put(inode);

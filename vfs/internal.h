@@ -83,6 +83,30 @@ struct mount *mount_clone(const struct mount *from, struct dentry *root);
  */
 void mount_attach_copies(const struct mount *outer, struct mnt_ns *ns);
 void mount_forget_copies(void);
+/*
+ * A fresh mount of that type, in no tree: tree->mount with its reference and tree->dentry, its root, with another. 0 or -errno; may sleep.
+ */
+int mount_get_tree(const struct fs_type *type, const struct mount_args *args, struct path *tree);
+bool mount_type_allowed(const struct fs_type *type); /* the current task may mount one */
+/* The mount of `from`, recursive: and what is below, is copied to `at`; NULL: as the tree of `ns`, which has none yet. 0 or -errno. */
+int mount_copy(const struct path *from, const struct path *at, struct mnt_ns *ns, bool recursive);
+bool superblock_has_writers(const struct superblock *sb); /* files of it are open for writing */
+int mount_set_group(const struct path *from, const struct path *to); /* MOVE_MOUNT_SET_GROUP of move_mount(2) */
+void mounts_changed(struct mnt_ns *mnt); /* who watches them is told; NULL: nobody does */
+
+/* ---- mount_detached.c ---- */
+/* A mount goes to another place, with what is on it; a detached tree ends being one. `at` is in the caller's namespace. 0 or -errno. */
+int mount_move(const struct path *from, const struct path *at);
+/* A namespace for a tree that is nowhere yet, ended by mount_detached_close() or by the tree's move. NULL: no memory. */
+struct mnt_ns *mount_detached_create(void);
+/* A close-on-exec or other descriptor for the top of that namespace, which it takes over. fd or -errno; may sleep. */
+int mount_detached_open(struct mnt_ns *ns, bool cloexec);
+void mount_detached_close(struct mount *top); /* the file that held it is going */
+#define MOUNT_ATTR_PLAIN \
+	(MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NODIRATIME | MOUNT_ATTR_NOSYMFOLLOW)
+unsigned long mount_flags_of_attributes(uint64_t attributes);              /* MOUNT_ATTR_* to MS_*, those of access times left out */
+int mount_atime_of_attributes(uint64_t attributes, unsigned long *flags); /* those added; -EINVAL: there is none such */
+
 /* ---- mount_locks.c ---- */
 void mount_lock_tree(struct mount *top); /* it is in a namespace of less privilege than where it came from */
 bool mount_flags_may_be(const struct mount *mount, unsigned long flags);

@@ -11,6 +11,7 @@
 #include <linux/mount.h>
 
 #include "kernel/user_ns.h"
+#include "vfs/anon/anon.h"
 #include "vfs/internal.h"
 
 #define MNT_FORCE 1
@@ -167,7 +168,7 @@ void path_follow_mounts(struct path *path)
 	}
 }
 
-static void mounts_changed(struct mnt_ns *mnt)
+void mounts_changed(struct mnt_ns *mnt)
 {
 	if (!mnt)
 		return;
@@ -242,35 +243,48 @@ int mount_want_write(const struct mount *mount)
 	return 0;
 }
 
-int vfs_mount_fs(const struct fs_type *type, const struct mount_args *args, const struct path *at)
+int mount_get_tree(const struct fs_type *type, const struct mount_args *args, struct path *tree)
 {
 	struct superblock *sb = NULL;
-	struct dentry *root = NULL;
-	struct mount *mount;
-	int rc;
+	int rc = type->mount ? type->mount(type, args, &sb) : -ENODEV;
 
-	if (!type->mount)
-		return -ENODEV;
-	rc = type->mount(type, args, &sb);
 	if (rc)
 		return rc;
-	rc = type->root ? type->root(sb, &root) : 0;
+	tree->dentry = sb->root;
+	rc = type->root ? type->root(sb, &tree->dentry) : 0;
 	if (rc) {
 		superblock_put(sb);
 		return rc;
 	}
-	mount = mount_create(sb, root ? root : sb->root, args->source, args->flags);
-	if (root)
-		dentry_put(root);
-	if (!mount) {
+	if (!type->root)
+		dentry_get(tree->dentry);
+	tree->mount = mount_create(sb, tree->dentry, args->source, args->flags);
+	if (!tree->mount) {
+		dentry_put(tree->dentry);
 		superblock_put(sb);
 		return -ENOMEM;
 	}
-	mount->locked_flags = args->locked_flags;
-	rc = mount_attach(mount, at);
+	tree->mount->locked_flags = args->locked_flags;
+	return 0;
+}
+
+/* The mount of a tree just made goes to its place; its references are taken over. */
+static int mount_place_tree(struct path *tree, const struct path *at)
+{
+	int rc = mount_attach(tree->mount, at);
+
+	dentry_put(tree->dentry);
 	if (rc)
-		mount_put(mount);
-	return rc ? rc : mount_propagate(mount);
+		mount_put(tree->mount);
+	return rc ? rc : mount_propagate(tree->mount);
+}
+
+int vfs_mount_fs(const struct fs_type *type, const struct mount_args *args, const struct path *at)
+{
+	struct path tree;
+	int rc = mount_get_tree(type, args, &tree);
+
+	return rc ? rc : mount_place_tree(&tree, at);
 }
 
 struct mount *mount_clone(const struct mount *from, struct dentry *root)
@@ -336,22 +350,22 @@ void mount_forget_copies(void)
 	}
 }
 
-int vfs_mount_bind(const struct path *from, const struct path *at, bool recursive)
+int mount_copy(const struct path *from, const struct path *at, struct mnt_ns *ns, bool recursive)
 {
 	struct mount *top;
 	int rc;
 
-	if (superblock_is_anon(from->mount->sb) || from->mount->unbindable)
-		return -EINVAL;
-	if (!recursive && mount_hides_below(from))
+	if (from->mount->unbindable || (!recursive && mount_hides_below(from)))
 		return -EINVAL;
 	top = mount_clone(from->mount, from->dentry);
 	if (!top)
 		return -ENOMEM;
 	top->locked = false;
 	rc = recursive ? clone_below(from) : 0;
-	if (!rc)
+	if (!rc) {
+		top->mnt_ns = ns;
 		rc = mount_attach(top, at);
+	}
 	if (rc)
 		mount_put(top);
 	if (!rc && recursive) {
@@ -359,7 +373,14 @@ int vfs_mount_bind(const struct path *from, const struct path *at, bool recursiv
 		mount_attach_copies(from->mount, top->mnt_ns);
 	}
 	mount_forget_copies();
+	if (!rc && ns)
+		ns->root = top;
 	return rc ? rc : mount_propagate(top);
+}
+
+int vfs_mount_bind(const struct path *from, const struct path *at, bool recursive)
+{
+	return superblock_is_anon(from->mount->sb) ? -EINVAL : mount_copy(from, at, NULL, recursive);
 }
 
 int vfs_remount(const struct path *at, unsigned long flags, const char *data)
@@ -372,6 +393,9 @@ int vfs_remount(const struct path *at, unsigned long flags, const char *data)
 		return -EPERM;
 	if (!(flags & MS_BIND) && !(sb->user_ns ? ns_capable(sb->user_ns, CAP_SYS_ADMIN) : capable(CAP_SYS_ADMIN)))
 		return -EPERM;
+	if (flags & ~(flags & MS_BIND ? at->mount->flags : sb->flags) & MS_RDONLY &&
+		(flags & MS_BIND ? at->mount->writers != 0 : superblock_has_writers(sb)))
+		return -EBUSY;
 	mounts_changed(at->mount->mnt_ns);
 	if (flags & MS_BIND) {
 		at->mount->flags = flags & MOUNT_FLAGS;
@@ -399,60 +423,67 @@ static int mount_bind_path(const char *source, const struct path *at, unsigned l
 	if (rc)
 		return rc;
 	/* Only of one's own: in another's tree something may be covered that must stay so. */
-	rc = from.mount->mnt_ns == current->ns->mnt ? vfs_mount_bind(&from, at, flags & MS_REC) : -EINVAL;
+	if (nsfs_would_loop(from.dentry))
+		rc = -EINVAL;
+	else
+		rc = from.mount->mnt_ns == current->ns->mnt || nsfs_holds(from.dentry) ? vfs_mount_bind(&from, at, flags & MS_REC) : -EINVAL;
 	path_put(&from);
 	return rc;
+}
+
+bool vfs_may_mount(void)
+{
+	return owner_capable(mnt_ns_base(current->ns->mnt), CAP_SYS_ADMIN);
+}
+
+bool superblock_has_writers(const struct superblock *sb)
+{
+	struct mount *m;
+
+	TAILQ_FOREACH(m, &all_mounts, link) {
+		if (m->sb == sb && m->writers)
+			return true;
+	}
+	return false;
+}
+
+bool mount_type_allowed(const struct fs_type *type)
+{
+	return type->in_user_ns ? ns_capable(type->owner ? type->owner() : user_ns_current(), CAP_SYS_ADMIN) : capable(CAP_SYS_ADMIN);
 }
 
 static int mount_new(const char *source, const char *type, const struct path *at, unsigned long flags, const char *data)
 {
 	struct mount_args args = {.source = source ? source : "none", .data = data ? data : "", .flags = flags};
 	struct fs_type *fs = type ? fs_find(type) : NULL;
+	struct path tree;
+	int rc;
 
 	if (!type)
 		return -EINVAL;
 	if (!fs || fs->internal)
 		return -ENODEV;
-	if (fs->in_user_ns ? !ns_capable(fs->owner ? fs->owner() : user_ns_current(), CAP_SYS_ADMIN) : !capable(CAP_SYS_ADMIN))
+	if (!mount_type_allowed(fs))
 		return -EPERM;
 	if (fs->unmasked && mount_too_revealing(fs, args.flags, &args.locked_flags))
 		return -EPERM;
-	return vfs_mount_fs(fs, &args, at);
+	rc = mount_get_tree(fs, &args, &tree);
+	if (rc)
+		return rc;
+	if (tree.mount->sb->refs == 1)
+		tree.mount->sb->flags |= (unsigned)(flags & MS_RDONLY);
+	return mount_place_tree(&tree, at);
 }
 
 /* Move a mount: MS_MOVE. */
-static int mount_move(const char *source, const struct path *at)
+static int mount_move_path(const char *source, const struct path *at)
 {
 	struct path from;
-	struct mount *m;
 	int rc = path_lookup(AT_FDCWD, source ? source : "", LOOKUP_FOLLOW, &from);
 
 	if (rc)
 		return rc;
-	m = from.mount;
-	rc = -EINVAL;
-	if (from.dentry != m->root || !m->parent || m->parent->group || m->mnt_ns != current->ns->mnt || m->locked)
-		goto out;
-	if (!!S_ISDIR(at->dentry->inode->mode) != !!S_ISDIR(m->root->inode->mode))
-		goto out;
-	rc = -ELOOP;
-	if (mount_is_below(at->mount, m))
-		goto out;
-	rc = -ENOENT;
-	if (dentry_is_dead(at->dentry))
-		goto out;
-	mount_get(m); /* the list's reference goes with detach */
-	mount_detach(m);
-	mount_put(m->parent);
-	dentry_put(m->mountpoint);
-	m->parent = NULL;
-	m->mountpoint = NULL;
-	rc = mount_attach(m, at);
-	if (rc)
-		mount_put(m);
-	else
-		rc = mount_propagate(m);
-out:
+	rc = mount_move(&from, at);
 	path_put(&from);
 	return rc;
 }
@@ -462,7 +493,7 @@ int vfs_mount(const char *source, const char *target, const char *type, unsigned
 	struct path at;
 	int rc;
 
-	if (!owner_capable(mnt_ns_base(current->ns->mnt), CAP_SYS_ADMIN))
+	if (!vfs_may_mount())
 		return -EPERM;
 	rc = path_lookup(AT_FDCWD, target, LOOKUP_FOLLOW, &at);
 	if (rc)
@@ -484,7 +515,7 @@ int vfs_mount(const char *source, const char *target, const char *type, unsigned
 	else if (flags & MOUNT_PROPAGATION)
 		rc = at.dentry == at.mount->root ? mount_set_propagation(at.mount, flags) : -EINVAL;
 	else if (flags & MS_MOVE)
-		rc = mount_move(source, &at);
+		rc = mount_move_path(source, &at);
 	else
 		rc = mount_new(source, type, &at, flags, data);
 	path_put(&at);
@@ -529,7 +560,7 @@ int vfs_umount(const char *target, int flags)
 		return -EINVAL;
 	if (flags & MNT_EXPIRE)
 		return -EINVAL;
-	if (!owner_capable(mnt_ns_base(current->ns->mnt), CAP_SYS_ADMIN))
+	if (!vfs_may_mount())
 		return -EPERM;
 	rc = path_lookup(AT_FDCWD, target, flags & UMOUNT_NOFOLLOW ? 0 : LOOKUP_FOLLOW, &at);
 	if (rc)

@@ -96,6 +96,7 @@ static int open_count_writer(struct inode *inode, struct file *file)
 	if (inode->deny_write)
 		return -ETXTBSY;
 	inode->writers++;
+	file->path.mount->writers++;
 	file->mode |= FILE_COUNTED;
 	return 0;
 }

@@ -263,6 +263,8 @@ struct fs_type {
 	bool own_devices; /* its device nodes can be opened whoever mounted it */
 	const struct user_ns *(*owner)(void);
 	int (*mount)(const struct fs_type *type, const struct mount_args *args, struct superblock **sb);
+	/* May this option be given to mount? value NULL: without one. 0, -ENOENT: unknown, -EINVAL. Absent: it has none. */
+	int (*check_option)(const char *key, const char *value);
 	/* Where a mount begins, referenced; may sleep. Absent: at the superblock's root. */
 	int (*root)(struct superblock *sb, struct dentry **root);
 	TAILQ_ENTRY(fs_type) link;
@@ -284,6 +286,7 @@ struct mount {
 	unsigned long locked_flags; /* those of flags that may not be changed: mount_lock_tree() */
 	bool locked;         /* it may not be taken from its place */
 	bool cut_off;        /* ".." does not lead to the parent any more: it would not lead back */
+	uint32_t writers;    /* files open for writing through it */
 	uint32_t staying;    /* of its references: those of locked mounts on it that stayed when its tree went; mount_detach() */
 	const char *source;
 	TAILQ_ENTRY(mount) link; /* all mounts, in order */
@@ -298,6 +301,7 @@ struct mnt_ns {
 	struct ns ns;
 	struct mount *root;
 	uint64_t changes; /* of its mounts, counted from 1 */
+	bool detached;    /* no task is in it: a tree that has no place yet (mount_detached.c) */
 };
 extern struct waitq mounts_waiters; /* woken when the mounts of any namespace change: EPOLLPRI */
 int mount_group_id(const struct mount_group *group); /* as mountinfo shows it; 0: none */
@@ -418,9 +422,10 @@ struct file_ops {
 #define FILE_PATH 8u   /* O_PATH */
 #define FILE_ANON_MAP 16u /* /dev/zero: private zero pages */
 #define FILE_DENIES_WRITE 32u /* a running program: counted in inode->deny_write until the last file_put */
-#define FILE_COUNTED 64u      /* counted in inode->writers */
+#define FILE_COUNTED 64u      /* counted in writers of the inode and of the mount */
 #define FILE_TRUNCATING 256u  /* during open: O_TRUNC follows, so old data need not be kept */
 #define FILE_FLOCKED 128u     /* has held a flock or OFD lock: drop it on release */
+#define FILE_HOLDS_TREE 1024u /* a detached tree of mounts ends with it, if that is still one */
 #define FILE_DNOTIFY 512u     /* has been given to F_NOTIFY: ends with a close */
 
 struct file {

@@ -270,13 +270,24 @@ static int cgroupfs_root(struct superblock *sb, struct dentry **root)
 	return rc;
 }
 
+static int cgroupfs_check_option(const char *key, const char *value)
+{
+	static const char *const known[] = {"nsdelegate", "favordynmods", "memory_localevents", "memory_recursiveprot"};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(known); i++) {
+		if (!strcmp(key, known[i]))
+			return value ? -EINVAL : 0;
+	}
+	return -ENOENT;
+}
+
 static const struct user_ns *cgroupfs_owner(void)
 {
 	return current->ns->cgroup->ns.owner;
 }
 
 static struct fs_type cgroupfs_type = {.name = "cgroup2", .nodev = true, .in_user_ns = true, .owner = cgroupfs_owner,
-	.mount = cgroupfs_mount, .root = cgroupfs_root};
+	.check_option = cgroupfs_check_option, .mount = cgroupfs_mount, .root = cgroupfs_root};
 
 void cgroupfs_init(void)
 {

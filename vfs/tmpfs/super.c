@@ -113,6 +113,34 @@ static int parse_options(struct tmpfs_sb *info, const char *data, uint64_t ram)
 	return 0;
 }
 
+static bool is_one_of(const char *key, const char *const *words, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		if (!strcmp(key, words[i]))
+			return true;
+	}
+	return false;
+}
+
+static int tmpfs_check_option(const char *key, const char *value)
+{
+	static const char *const alone[] = {"inode64", "inode32", "noswap"};
+	static const char *const valued[] = {"size", "nr_blocks", "nr_inodes", "mode", "uid", "gid", "huge", "mpol"};
+	struct tmpfs_sb scratch = {.mode = 0};
+
+	if (is_one_of(key, alone, ARRAY_SIZE(alone)))
+		return value ? -EINVAL : 0;
+	if (!is_one_of(key, valued, ARRAY_SIZE(valued)))
+		return -ENOENT;
+	return value ? parse_valued(&scratch, key, strlen(key), value, strlen(value), PAGE_SIZE) : -EINVAL;
+}
+
+/* All others are ignored, as Linux does. */
+static int ramfs_check_option(const char *key, const char *value)
+{
+	return strcmp(key, "mode") ? 0 : tmpfs_check_option(key, value);
+}
+
 static int tmpfs_statfs(struct superblock *sb, struct statfs64_data *out)
 {
 	struct tmpfs_sb *info = sb->private;
@@ -245,8 +273,10 @@ static int ramfs_mount(const struct fs_type *type, const struct mount_args *args
 	return make(type, RAMFS_MAGIC, &options, sb);
 }
 
-static struct fs_type ramfs_type = {.name = "ramfs", .nodev = true, .in_user_ns = true, .mount = ramfs_mount};
-static struct fs_type tmpfs_type = {.name = "tmpfs", .nodev = true, .in_user_ns = true, .mount = tmpfs_mount};
+static struct fs_type ramfs_type = {.name = "ramfs", .nodev = true, .in_user_ns = true, .check_option = ramfs_check_option,
+	.mount = ramfs_mount};
+static struct fs_type tmpfs_type = {.name = "tmpfs", .nodev = true, .in_user_ns = true, .check_option = tmpfs_check_option,
+	.mount = tmpfs_mount};
 
 void tmpfs_register(void)
 {

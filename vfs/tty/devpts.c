@@ -273,6 +273,26 @@ static void parse_options(struct instance *own, const char *data)
 	}
 }
 
+static bool is_number(const char *text, char last)
+{
+	const char *at = text;
+
+	while (*at >= '0' && *at <= last)
+		at++;
+	return at != text && !*at;
+}
+
+static int devpts_check_option(const char *key, const char *value)
+{
+	if (!strcmp(key, "newinstance"))
+		return value ? -EINVAL : 0;
+	if (!strcmp(key, "mode") || !strcmp(key, "ptmxmode"))
+		return value && is_number(value, '7') ? 0 : -EINVAL;
+	if (!strcmp(key, "uid") || !strcmp(key, "gid") || !strcmp(key, "max"))
+		return value && is_number(value, '9') ? 0 : -EINVAL;
+	return -ENOENT;
+}
+
 static void devpts_show_options(struct superblock *sb, char *buf, size_t size)
 {
 	const struct instance *own = instance_of(sb);
@@ -321,7 +341,8 @@ static int devpts_mount(const struct fs_type *type, const struct mount_args *arg
 	return 0;
 }
 
-static struct fs_type devpts_type = {.name = "devpts", .nodev = true, .in_user_ns = true, .own_devices = true, .mount = devpts_mount};
+static struct fs_type devpts_type = {.name = "devpts", .nodev = true, .in_user_ns = true, .own_devices = true,
+	.check_option = devpts_check_option, .mount = devpts_mount};
 
 static struct superblock *create(void)
 {
