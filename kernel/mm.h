@@ -125,6 +125,7 @@ struct vm_object {
 	TAILQ_HEAD(, vma) vmas;      /* that map it, for truncation */
 	struct waitq waiters;        /* for pages being filled or written */
 	bool shmem;                  /* counted as shared memory */
+	bool has_extent;             /* room may be set aside for its pages */
 };
 
 void object_init(struct vm_object *object, const struct vm_object_ops *ops, uint64_t size);

@@ -43,6 +43,16 @@ static inline bool page_drop(struct page *page)
 	return --page->refs == 0;
 }
 
+/* Room for 2^order pages of the user zone, naturally aligned, which counts as free memory; NULL: none. For extent.c. */
+struct page *page_reserve(unsigned order);
+struct page *page_take_reserved(struct page *page); /* one of its pages: zeroed, referenced; NULL: not now, memory is short */
+void page_unreserve(struct page *page);             /* one of its pages goes back */
+
+/* extent.c */
+struct page *extent_take(struct vm_object *object, uint64_t index); /* beside its neighbours: zeroed, referenced; NULL: no room there */
+void extent_forget(struct vm_object *object); /* it ends */
+bool extent_drop_all(void);                   /* what is set aside goes back; false: nothing was */
+
 /* object.c, reclaim.c */
 uint64_t reclaim_pages(uint64_t count); /* drops clean cached pages; how many. Does not sleep */
 /* Takes back private pages that nobody wrote to; how many. Only where nothing of an address space is in the caller's hands. */
@@ -78,6 +88,7 @@ static inline uint64_t user_page_pa(const struct page *page)
 struct unmap {
 	struct mm *mm;
 	uint64_t start, end; /* range to flush; start >= end: none */
+	bool kept;           /* nothing goes: private pages lose rights, and stay present in the mm */
 	struct page_list pages;
 	struct page_list tables; /* empty page tables, taken out */
 };
@@ -122,5 +133,6 @@ bool fault_copies_blocks(const struct vma *vma);
 void fault_copy_block(struct vma *vma, uint64_t address, pte_t *pte); /* only with fault_copies_blocks() */
 int fault_anon(struct vma *vma, uint64_t address, pte_t *pte, unsigned flags); /* 0 or -ENOMEM */
 pte_t pte_bits(const struct vma *vma); /* what a PTE of this VMA has, without PTE_W */
+bool fault_ahead(struct mm *mm, uint64_t address); /* private anonymous memory there is about to be written to: false: it faults */
 void fault_new_area(struct mm *mm, uint64_t address); /* private anonymous writable memory was mapped at address */
 #endif

@@ -93,6 +93,7 @@ void object_put(struct vm_object *object)
 		return;
 	BUG_ON(!TAILQ_EMPTY(&object->vmas));
 	object_drop_pages(object, 0, UINT64_MAX);
+	extent_forget(object);
 	if (object->ops && object->ops->release)
 		object->ops->release(object);
 	else
@@ -112,8 +113,10 @@ struct page *object_find_page(struct vm_object *object, uint64_t index)
 
 struct page *object_add_zero_page(struct vm_object *object, uint64_t index)
 {
-	struct page *page = page_alloc_zeroed(PAGE_USER);
+	struct page *page = object->shmem ? NULL : extent_take(object, index);
 
+	if (!page)
+		page = page_alloc_zeroed(PAGE_USER);
 	if (!page)
 		return NULL;
 	if (object_add(object, index, page) < 0) {
@@ -145,14 +148,18 @@ static unsigned fill_window(struct vm_object *object, uint64_t index, uint64_t *
 	return (unsigned)(index + 1 - low);
 }
 
-/* Fresh zeroed pages, in blocks where possible so that the host reads them in one piece. */
-static unsigned fill_alloc(struct page **pages, unsigned count)
+/* Fresh zeroed pages for the file's from `first` on: beside those that it has, else in blocks so that the host reads them in one piece. */
+static unsigned fill_alloc(struct vm_object *object, uint64_t first, struct page **pages, unsigned count)
 {
 	unsigned have = 0;
 
 	while (have < count) {
-		struct page *page;
+		struct page *page = extent_take(object, first + have);
 
+		if (page) {
+			pages[have++] = page;
+			continue;
+		}
 		if (count - have >= BLOCK_PAGES && (page = page_alloc_zeroed_order(PAGE_USER, BLOCK_ORDER)) != NULL) {
 			page_split(page, BLOCK_ORDER);
 			for (unsigned i = 0; i < BLOCK_PAGES; i++)
@@ -175,7 +182,7 @@ static int object_fill(struct vm_object *object, uint64_t index)
 	unsigned count = fill_window(object, index, &first), added, i;
 	int rc;
 
-	count = fill_alloc(pages, count);
+	count = fill_alloc(object, first, pages, count);
 	/* Allocation may have evicted pages, never added any: the run is still absent. */
 	for (added = 0; added < count; added++)
 		if (object_add(object, first + added, pages[added]) < 0)

@@ -165,6 +165,8 @@ static struct page *zone_alloc(struct zone *zone, enum page_zone which, unsigned
 			magazine_drain(zone, 0);
 			page = block_take(zone, order);
 		}
+		if (!page && which == PAGE_USER && extent_drop_all())
+			page = block_take(zone, order);
 		if (!page && which == PAGE_USER && reclaim_pages(RECLAIM_BATCH))
 			page = block_take(zone, order);
 		if (!page)
@@ -220,6 +222,46 @@ void page_split(struct page *page, unsigned order)
 		page[i].object = NULL;
 		page[i].index = 0;
 	}
+}
+
+/* ---- room that is set aside (extent.c): off the lists, but not in use ---- */
+
+struct page *page_reserve(unsigned order)
+{
+	struct page *page = block_take(&zones[PAGE_USER], order);
+	uint16_t flags = page ? page->flags : 0;
+
+	for (uint64_t i = 0; page && i < 1ull << order; i++) {
+		page[i].flags = flags;
+		page[i].refs = 0;
+	}
+	return page;
+}
+
+struct page *page_take_reserved(struct page *page)
+{
+	struct zone *zone = &zones[PAGE_USER];
+
+	if (zone->used == zone->limit)
+		return NULL;
+	zone->used++;
+	if (!(page->flags & PAGE_ZEROED))
+		page_zero(page_address(page));
+	page->flags = 0;
+	page->refs = 1;
+	page->zone = PAGE_USER;
+	page->order = 0;
+	page->object = NULL;
+	page->index = 0;
+	return page;
+}
+
+void page_unreserve(struct page *page)
+{
+	uint16_t flags = page->flags;
+
+	page->flags = 0;
+	block_free(&zones[PAGE_USER], page, 0, flags);
 }
 
 static void page_free(struct page *page)

@@ -130,6 +130,16 @@ static struct st_order *order_add(struct stub *s, int *error)
 	return *error ? NULL : &s->orders->list[s->order_count++];
 }
 
+/* What is ordered last goes on, in the stub and in the file: one mapping. */
+static bool order_extends(struct st_order *last, const struct st_order *wanted)
+{
+	if (last->nr != SYS_mmap || last->arg[0] + last->arg[1] != wanted->arg[0] || last->arg[2] != wanted->arg[2] ||
+		last->arg[5] + last->arg[1] != wanted->arg[5])
+		return false;
+	last->arg[1] += wanted->arg[1];
+	return true;
+}
+
 static int map_locked(struct st_cpu *c, uint64_t space, const struct st_order *wanted)
 {
 	struct stub *s = space_find(c, space);
@@ -147,10 +157,12 @@ static int map_locked(struct st_cpu *c, uint64_t space, const struct st_order *w
 		if (order->nr == SYS_munmap && order->arg[0] >= address && order->arg[0] + order->arg[1] <= address + length)
 			s->order_count--;
 	}
-	order = order_add(s, &error);
-	if (!order)
-		return error;
-	*order = *wanted;
+	if (!s->order_count || !order_extends(&s->orders->list[s->order_count - 1], wanted)) {
+		order = order_add(s, &error);
+		if (!order)
+			return error;
+		*order = *wanted;
+	}
 	shown_add(s, address, address + length);
 	return 0;
 }

@@ -272,6 +272,44 @@ START_TEST(reclaim_drops_clean_pages)
 }
 END_TEST
 
+/* Read in any order, what lies side by side in a file does so in memory; and the room kept for that is there for all. */
+START_TEST(files_lie_side_by_side)
+{
+	struct vm_object *object = test_object(2ull << 20), *others[40];
+	uint64_t base = 0, value;
+	struct page **all = malloc(65536 * sizeof(*all));
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < 32; i++) {
+		uint64_t index = i * 5 % 32 * 16;
+		struct page *page;
+
+		ck_assert_int_eq(object_get_page(object, index + 3, &page), 0);
+		if (i == 0)
+			base = page_to_pa(page) - (index + 3) * PAGE_SIZE;
+		ck_assert_uint_eq(page_to_pa(page), base + (index + 3) * PAGE_SIZE);
+		page_put(page);
+		all[count] = page_alloc(PAGE_USER, 0); /* others want memory meanwhile */
+		ck_assert_ptr_nonnull(all[count++]);
+	}
+	object_put(object);
+	while (count > 0)
+		page_put(all[--count]);
+	for (unsigned i = 0; i < ARRAY_SIZE(others); i++) {
+		others[i] = test_object(2ull << 20);
+		ck_assert_int_eq(object_read(others[i], 0, &value, 8), 8);
+	}
+	while ((all[count] = page_alloc(PAGE_USER, 0)) != NULL)
+		count++;
+	ck_assert_uint_ge(count, (256u << 8) - 17 - 40 * 32);
+	while (count > 0)
+		page_put(all[--count]);
+	for (unsigned i = 0; i < ARRAY_SIZE(others); i++)
+		object_put(others[i]);
+	free(all);
+}
+END_TEST
+
 #define MODEL_PAGES 256
 #define MODEL_BASE 0x10000000ull
 
@@ -457,6 +495,7 @@ int main(void)
 	tcase_add_test(tcase, fork_copies);
 	tcase_add_test(tcase, file_mapping);
 	tcase_add_test(tcase, reclaim_drops_clean_pages);
+	tcase_add_test(tcase, files_lie_side_by_side);
 	tcase_add_test(tcase, random_walk);
 	tcase_add_test(tcase, mremap_moves);
 	tcase_add_test(tcase, brk_and_placement);
