@@ -245,7 +245,8 @@ void sched_make_runnable(struct task *task)
 void sched_new_task(struct task *task)
 {
 	unsigned here = this_cpu()->cpu;
-	int idle = find_idle_cpu(task);
+	/* Its parent waits until it has left the memory that both have (vfork): this CPU knows it. */
+	int idle = task->vfork_parent ? -1 : find_idle_cpu(task);
 	unsigned cpu = cpu_allowed(task, here) ? here : first_allowed(task);
 
 	if (idle >= 0)
