@@ -13,6 +13,7 @@
  *   space_switch    kernel lock       no          no
  *   space_flush     kernel lock       spins for other CPUs
  *   space_flush_part kernel lock      no          no
+ *   space_protect   kernel lock       spins for other CPUs
  *   space_show      kernel lock       no          no
  *   space_plain     kernel lock       no          no
  *   text_…, page_changes, answers_changed, cpu_queued  kernel lock  no  no
@@ -23,7 +24,7 @@
  *   cpu_init        none              no          no  (once on each CPU, before any other op there)
  *   flush_serve     any               no          no  (cpu_relax() calls it while percpu.flush_pending is set)
  *
- * All members are required but counters and space_flush_part, and the last six, which go together.
+ * All members are required but counters, space_flush_part and space_protect, and the last six, which go together.
  */
 #ifndef RING0_MACHINE_H
 #define RING0_MACHINE_H
@@ -96,6 +97,11 @@ struct machine {
 	 * this one too. For what a fork takes the right to write from: the mappings in between stay.
 	 */
 	void (*space_flush_part)(struct space *space, uint64_t address, uint64_t length);
+	/*
+	 * Optional: as space_flush(), for private pages that lost rights and stay the space's own: where user code
+	 * can only write by force what it could a moment ago, the old rights may last until it is next run.
+	 */
+	void (*space_protect)(struct space *space, uint64_t address, uint64_t length);
 	/* A hint: the PTE of address is present since just now, and the task that runs here is about to use it. */
 	void (*space_show)(struct space *space, uint64_t address);
 

@@ -227,22 +227,24 @@ int fault_anon(struct vma *vma, uint64_t address, pte_t *pte, unsigned flags)
  * EAGER_MIN times of late has the first pages of an area made present by mmap() itself, which saves the
  * fault; every EAGER_TURN-th area is left alone, to see whether it still does.
  */
+bool fault_ahead(struct mm *mm, uint64_t address)
+{
+	struct vma *vma = mm_find_vma(mm, address);
+	pte_t *pte = vma && vma->start <= address && current && current->mm == mm ? pt_make(mm, address) : NULL;
+
+	if (!pte || PTE_USED(*pte) || fault_anon(vma, address, pte, FAULT_WRITE) < 0)
+		return false;
+	machine->space_show(&mm->space, address);
+	return true;
+}
+
 void fault_new_area(struct mm *mm, uint64_t address)
 {
-	struct vma *vma;
-	pte_t *pte;
-
 	if (mm->new_area)
 		mm->eager /= 2;
 	mm->new_area = address;
-	if (mm->eager < EAGER_MIN || ++mm->eager_turn % EAGER_TURN == 0 || !current || current->mm != mm)
-		return;
-	vma = mm_find_vma(mm, address);
-	pte = vma && vma->start <= address ? pt_make(mm, address) : NULL;
-	if (!pte || PTE_USED(*pte) || fault_anon(vma, address, pte, FAULT_WRITE) < 0)
-		return;
-	mm->new_area = 0;
-	machine->space_show(&mm->space, address);
+	if (mm->eager >= EAGER_MIN && ++mm->eager_turn % EAGER_TURN && fault_ahead(mm, address))
+		mm->new_area = 0;
 }
 
 /* ---- writing to a page that is shared so far ---- */

@@ -196,6 +196,7 @@ int mm_fork(struct mm *parent, struct mm **result)
 		return -ENOMEM;
 	rwsem_write_lock(&parent->lock);
 	unmap_begin(&flush.unmap, parent);
+	flush.unmap.kept = true;
 	fork_fields(parent, child);
 	RB_FOREACH(vma, vma_tree, &parent->vmas) {
 		rc = fork_vma(parent, child, vma, &flush);

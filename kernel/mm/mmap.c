@@ -14,6 +14,7 @@
 #include "kernel/sysctl.h"
 #include "kernel/task.h"
 
+#define FIRST_HEAP (64ull << 10) /* up to so much a heap is written to as soon as it grows */
 #define PROT_ALL (PROT_READ | PROT_WRITE | PROT_EXEC)
 #define MAP_LEGACY (MAP_SHARED | MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS | MAP_DENYWRITE | MAP_EXECUTABLE | \
 	MAP_GROWSDOWN | MAP_LOCKED | MAP_NORESERVE | MAP_POPULATE | MAP_NONBLOCK | MAP_STACK | MAP_HUGETLB | MAP_32BIT)
@@ -413,6 +414,7 @@ static void protect_range(struct unmap *flush, struct vma *vma)
 			*pte = protect_pte(vma, old);
 			if (old & PTE_P && *pte != old)
 				unmap_flush_range(flush, address, address + PAGE_SIZE);
+			flush->kept &= !!(*pte & PTE_P); /* what is not present goes without another flush */
 		}
 	}
 }
@@ -442,10 +444,12 @@ static void protect_perform(struct mm *mm, uint64_t start, uint64_t end, unsigne
 
 	text_given_up(mm, start, end);
 	unmap_begin(&flush, mm);
+	flush.kept = true;
 	for (vma = mm_find_vma(mm, start); vma && vma->start < end; vma = vma_next(vma)) {
 		int64_t pages = (int64_t)((vma->end - vma->start) >> PAGE_SHIFT);
 
 		if ((vma->flags & PROT_ALL) != prot) {
+			flush.kept &= !(vma->flags & VM_SHARED);
 			vma_account(mm, vma->flags, -pages);
 			vma->flags = (vma->flags & ~(uint32_t)PROT_ALL) | prot;
 			vma_account(mm, vma->flags, pages);
@@ -533,5 +537,7 @@ uint64_t mm_brk(struct mm *mm, uint64_t brk)
 	rwsem_write_unlock(&mm->lock);
 	if (ok && new > old && mm->locked_future)
 		mm_populate(mm, old, new, true);
+	else if (ok && new > old && old - mm->start_brk < FIRST_HEAP)
+		fault_ahead(mm, old);
 	return mm->brk;
 }

@@ -205,6 +205,7 @@ void unmap_begin(struct unmap *unmap, struct mm *mm)
 	unmap->mm = mm;
 	unmap->start = UINT64_MAX;
 	unmap->end = 0;
+	unmap->kept = false;
 	TAILQ_INIT(&unmap->pages);
 	TAILQ_INIT(&unmap->tables);
 	if (rss > mm->hiwater_rss)
@@ -275,8 +276,12 @@ void unmap_release(struct unmap *unmap)
 
 void unmap_finish(struct unmap *unmap)
 {
-	if (unmap->start < unmap->end)
-		machine->space_flush(&unmap->mm->space, unmap->start, unmap->end - unmap->start);
+	struct space *space = &unmap->mm->space;
+
+	if (unmap->start < unmap->end && unmap->kept && machine->space_protect)
+		machine->space_protect(space, unmap->start, unmap->end - unmap->start);
+	else if (unmap->start < unmap->end)
+		machine->space_flush(space, unmap->start, unmap->end - unmap->start);
 	unmap_release(unmap);
 }
 

@@ -12,6 +12,7 @@
 #include "ring0/upcall.h"
 
 #define SMALL_DATA (64ull << 10) /* an area of so much that can be written is taken whole */
+#define ZEROS_END (32ull << 10)
 #define FILE_MOST (2ull << 20)   /* of an area: what a large program needs of its text, faults tell better */
 #define FREE_PAGES 4096u         /* never while memory is short */
 
@@ -33,13 +34,24 @@ static void prefault_file(struct vma *vma, uint64_t address, uint64_t end)
 	}
 }
 
-static void prefault_zeros(struct vma *vma)
+static void prefault_zeros(struct vma *vma, uint64_t at, uint64_t end)
 {
-	for (uint64_t at = vma->start; at < vma->end; at += PAGE_SIZE) {
+	for (; at < end; at += PAGE_SIZE) {
 		pte_t *pte = pt_make(vma->mm, at);
 
 		if (!pte || (!PTE_USED(*pte) && fault_anon(vma, at, pte, FAULT_WRITE) < 0))
 			return;
+	}
+}
+
+/* A small area whole; of a larger one the ends, where the C library's variables lie. */
+static void prefault_variables(struct vma *vma)
+{
+	if (vma->end - vma->start <= SMALL_DATA) {
+		prefault_zeros(vma, vma->start, vma->end);
+	} else {
+		prefault_zeros(vma, vma->start, vma->start + ZEROS_END);
+		prefault_zeros(vma, vma->end - ZEROS_END, vma->end);
 	}
 }
 
@@ -52,8 +64,8 @@ void mm_prefault_program(struct mm *mm)
 	RB_FOREACH(vma, vma_tree, &mm->vmas) {
 		if (vma->object)
 			prefault_file(vma, vma->start, MIN(vma->end, vma->start + FILE_MOST));
-		else if ((vma->flags & (VM_WRITE | VM_GROWSDOWN | VM_LOCKED)) == VM_WRITE && vma->end - vma->start <= SMALL_DATA)
-			prefault_zeros(vma);
+		else if ((vma->flags & (VM_WRITE | VM_GROWSDOWN | VM_LOCKED)) == VM_WRITE)
+			prefault_variables(vma);
 	}
 	mm->space.begins = true;
 }

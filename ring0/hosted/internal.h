@@ -126,6 +126,7 @@ void hosted_space_free(struct space *space);
 void hosted_space_switch(struct space *space);
 void hosted_space_flush(struct space *space, uint64_t address, uint64_t length);
 void hosted_space_flush_part(struct space *space, uint64_t address, uint64_t length);
+void hosted_space_protect(struct space *space, uint64_t address, uint64_t length);
 void hosted_space_show(struct space *space, uint64_t address);
 struct hosted_mirror *mirror_of(const struct space *space, unsigned cpu);
 /* Before user code runs: the stub is counted live and the least used may go. */

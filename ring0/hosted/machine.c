@@ -120,6 +120,7 @@ const struct machine hosted_machine = {
 	.space_switch = hosted_space_switch,
 	.space_flush = hosted_space_flush,
 	.space_flush_part = hosted_space_flush_part,
+	.space_protect = hosted_space_protect,
 	.space_show = hosted_space_show,
 	.copy_from_user = hosted_copy_from_user,
 	.copy_to_user = hosted_copy_to_user,

@@ -246,9 +246,10 @@ void mirror_drain(struct hosted_mirror *m)
 
 /*
  * Where a stub's code may run on whatever it says, nothing is left for later: the range is gone from every stub
- * on return. In the stub of this CPU what a small range has now is shown in the same go (a copied page).
+ * on return. In the stub of this CPU what a small range has now is shown in the same go (a copied page); if the
+ * pages are `kept` by the space, it is done there before user code is next run.
  */
-static void flush_now(struct space *space, uint64_t address, uint64_t length)
+static void flush_now(struct space *space, uint64_t address, uint64_t length, bool kept)
 {
 	unsigned self = this_cpu()->cpu;
 
@@ -258,11 +259,12 @@ static void flush_now(struct space *space, uint64_t address, uint64_t length)
 		HOST4(unmap, cpu, space->id, address, length);
 		if (cpu == self)
 			mirror_renew(space, mirror_of(space, self));
-		HOST2(settle, cpu, space->id);
+		if (cpu != self || !kept)
+			HOST2(settle, cpu, space->id);
 	}
 }
 
-void hosted_space_flush(struct space *space, uint64_t address, uint64_t length)
+static void space_flush(struct space *space, uint64_t address, uint64_t length, bool kept)
 {
 	uint64_t end, self = 1ull << this_cpu()->cpu, wait;
 
@@ -275,7 +277,7 @@ void hosted_space_flush(struct space *space, uint64_t address, uint64_t length)
 	for (uint64_t cpus = space->cpus; cpus; cpus &= cpus - 1)
 		mirror_queue(mirror_of(space, (unsigned)__builtin_ctzll(cpus)), address, end - address);
 	if (boot_info->hosted->settle) {
-		flush_now(space, address, end - address);
+		flush_now(space, address, end - address, kept);
 		return;
 	}
 	wait = __atomic_load_n(&space->running, __ATOMIC_SEQ_CST) & ~self;
@@ -287,6 +289,16 @@ void hosted_space_flush(struct space *space, uint64_t address, uint64_t length)
 		while ((__atomic_load_n(&space->running, __ATOMIC_SEQ_CST) & wait & -wait) && (m->count || m->overflow))
 			cpu_relax();
 	}
+}
+
+void hosted_space_flush(struct space *space, uint64_t address, uint64_t length)
+{
+	space_flush(space, address, length, false);
+}
+
+void hosted_space_protect(struct space *space, uint64_t address, uint64_t length)
+{
+	space_flush(space, address, length, true);
 }
 
 void hosted_space_flush_part(struct space *space, uint64_t address, uint64_t length)
@@ -580,13 +592,20 @@ static unsigned show_beginning(struct space *space, struct hosted_mirror *m)
 	return orders;
 }
 
+static unsigned show_missing(struct space *space, struct hosted_mirror *m, uint64_t address)
+{
+	bool shown = shown_pages(m, address >> WINDOW_SHIFT) >> (address >> PAGE_SHIFT) % SHOW_PAGES & 1;
+
+	return shown ? 0 : mirror_show(space, m, address, false);
+}
+
 void mirror_refill(struct space *space, struct hosted_mirror *m, uint64_t rip, uint64_t rsp)
 {
 	unsigned orders;
 
 	mirror_drain(m);
 	m->refill = false;
-	orders = mirror_show(space, m, rip, false) + mirror_show(space, m, rsp, false);
+	orders = show_missing(space, m, rip) + show_missing(space, m, rsp);
 	if (space->begins)
 		orders += show_beginning(space, m);
 	for (unsigned i = 0; i < HINTS && orders < REFILL_ORDERS; i++) {

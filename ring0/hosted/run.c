@@ -18,6 +18,7 @@
 #define RUN_TRIES 3u
 #define DEAD_LIMIT 4u
 #define AGAIN_LIMIT 4u
+#define STACK_BEGIN 6144u /* so far below its pointer the stack of a program that begins is written */
 #define STACK_AHEAD 1024u /* so far below its pointer a stack is about to be written */
 
 /* What the task's stub may answer by itself, up to date. */
@@ -247,6 +248,7 @@ static void copy_ahead(void)
 static void prepare_stub(struct regs *regs)
 {
 	struct hosted_mirror *m = mirror_of(this_cpu()->space, this_cpu()->cpu);
+	bool begins = this_cpu()->space->begins;
 
 	mirror_use(m);
 	if (__builtin_expect(m->count || m->overflow, 0)) {
@@ -259,7 +261,7 @@ static void prepare_stub(struct regs *regs)
 	kernel_lock();
 	kernel_user_fault(regs->rip, PF_USER | PF_FETCH);
 	kernel_user_fault(regs->rsp - 8, PF_USER | PF_WRITE);
-	kernel_user_fault(regs->rsp - STACK_AHEAD, PF_USER | PF_WRITE);
+	kernel_user_fault(regs->rsp - (begins ? STACK_BEGIN : STACK_AHEAD), PF_USER | PF_WRITE);
 	copy_ahead();
 	kernel_unlock();
 	regs->trap = TRAP_INTERRUPT;
