@@ -167,6 +167,18 @@ static int look_at(const struct node *dir, struct p9_str name, struct p9_attr *a
 	return 0;
 }
 
+/* Nothing that the component is, but what we lack: the client can give some back and ask again, for all of it. */
+static int walk_undo(struct gofer *g, const struct p9_twalkgetattr *t, unsigned count, int error)
+{
+	for (unsigned i = 0; i < count; i++) {
+		struct fid *fid = gofer_fid_find(g, t->steps.step[i].fid);
+
+		if (fid)
+			gofer_fid_clunk(g, fid);
+	}
+	return error;
+}
+
 int gofer_twalkgetattr(struct gofer *g, struct p9_reader *in, struct p9_writer *out)
 {
 	struct p9_twalkgetattr t;
@@ -209,6 +221,8 @@ int gofer_twalkgetattr(struct gofer *g, struct p9_reader *in, struct p9_writer *
 			gofer_fid_set(&g->fids[number], gofer_node_get(at));
 		r.count++;
 	}
+	if (error == -EMFILE || error == -ENFILE || error == -ENOMEM)
+		return walk_undo(g, &t, r.count, error);
 	r.ecode = (uint32_t)-error;
 	p9_put_rwalkgetattr(out, &r);
 	for (unsigned i = 0; i < r.count; i++)

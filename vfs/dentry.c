@@ -162,7 +162,11 @@ void dentry_put(struct dentry *d)
 		if (worth_keeping(d)) {
 			if (d->on_lru)
 				return;
-			TAILQ_INSERT_TAIL(&lru, d, lru);
+			/* What an entry that is pruned held (an overlay's: those below) has been unused as long as that. */
+			if (pruning)
+				TAILQ_INSERT_HEAD(&lru, d, lru);
+			else
+				TAILQ_INSERT_TAIL(&lru, d, lru);
 			d->on_lru = true;
 			if (++lru_count > LRU_MAX && !pruning)
 				dentry_shrink(PRUNE_BATCH);
