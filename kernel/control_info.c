@@ -9,6 +9,7 @@
 #include "kernel/control.h"
 #include "kernel/files.h"
 #include "kernel/mm.h"
+#include "kernel/mm/limit.h"
 #include "kernel/namespaces.h"
 #include "kernel/net/inet.h"
 #include "kernel/process.h"
@@ -172,23 +173,8 @@ void control_list_processes(const struct control_target *to)
 
 /* ---- stats ---- */
 
-/* An address space is counted once, for the first process that has it. */
-static bool shared_with_earlier(const struct process *process, const struct mm *mm)
-{
-	const struct process *earlier = process;
-
-	if (mm->refs == 1)
-		return false;
-	while ((earlier = TAILQ_PREV(earlier, process_list, all))) {
-		if (control_mm_of(earlier) == mm)
-			return true;
-	}
-	return false;
-}
-
 static void add_process(const struct process *process, struct control_stats *stats)
 {
-	const struct mm *mm = control_mm_of(process);
 	const struct task *task;
 	uint64_t user, system;
 
@@ -205,12 +191,35 @@ static void add_process(const struct process *process, struct control_stats *sta
 		stats->major_faults += task->maj_flt;
 		stats->context_switches += task->nvcsw + task->nivcsw;
 	}
-	if (!mm || shared_with_earlier(process, mm))
-		return;
-	stats->memory_anon += mm->rss_anon * PAGE_SIZE;
-	stats->memory_file += mm->rss_file * PAGE_SIZE;
-	stats->memory_shared += mm->rss_shmem * PAGE_SIZE;
-	stats->memory_kernel += mm->pt_pages * PAGE_SIZE;
+}
+
+/*
+ * Alone in its sandbox a container has what the sandbox uses, cached files and the sentry's structures too; one of several has what
+ * its processes map. memory_file contains memory_shared.
+ */
+static void fill_memory(struct container *c, struct control_stats *stats)
+{
+	struct mm_counters all;
+	struct limit_usage own;
+
+	mm_counters_read(&all);
+	if (TAILQ_NEXT(TAILQ_FIRST(&containers), link) == NULL) {
+		stats->memory_anon = all.anon;
+		stats->memory_file = all.cached;
+		stats->memory_shared = all.shmem;
+		stats->memory_kernel = all.kernel + all.page_tables;
+		stats->memory_limit = all.total;
+	} else {
+		limit_count(c, &own);
+		stats->memory_anon = own.anon;
+		stats->memory_file = own.file + own.shared;
+		stats->memory_shared = own.shared;
+		stats->memory_kernel = own.tables;
+		stats->memory_limit = c->memory_limit;
+	}
+	stats->memory = stats->memory_anon + stats->memory_file + stats->memory_kernel;
+	c->memory_peak = MAX(c->memory_peak, stats->memory);
+	stats->memory_peak = c->memory_peak;
 }
 
 static void add_device(void *arg, const struct inet_device *device)
@@ -241,7 +250,6 @@ static void fill_sandbox(struct control_stats *stats)
 void control_fill_stats(struct container *c, struct control_stats *stats)
 {
 	const struct process *process;
-	struct mm_counters all;
 
 	memset(stats, 0, sizeof(*stats));
 	stats->user_ns = c->user_time;
@@ -253,19 +261,7 @@ void control_fill_stats(struct container *c, struct control_stats *stats)
 		if (process->container == c)
 			add_process(process, stats);
 	}
-	mm_counters_read(&all);
-	stats->memory_limit = c->memory_limit;
-	if (TAILQ_NEXT(TAILQ_FIRST(&containers), link) == NULL) {
-		/* Alone in its sandbox: what the sandbox uses is its own, cached files and the sentry's structures too. */
-		stats->memory_anon = all.anon;
-		stats->memory_file = all.cached;
-		stats->memory_shared = all.shmem;
-		stats->memory_kernel = all.kernel + all.page_tables;
-		stats->memory_limit = all.total;
-	}
-	stats->memory = stats->memory_anon + stats->memory_file + stats->memory_kernel;
-	c->memory_peak = MAX(c->memory_peak, stats->memory);
-	stats->memory_peak = c->memory_peak;
+	fill_memory(c, stats);
 	stats->tasks = c->cgroup.tasks;
 	stats->tasks_limit = c->cgroup.tasks_limit == CGROUP_NO_LIMIT ? 0 : c->cgroup.tasks_limit;
 	stats->oom_kills = c->oom_kills;

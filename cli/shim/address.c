@@ -16,6 +16,7 @@
 
 #define FOLDER "/run/containerd/s"
 #define CONFIG_MAX (4u << 20)
+#define POD "io.kubernetes.cri.sandbox-id"
 
 /* The whole file, terminated and freshly allocated, or NULL after a message. */
 static char *read_config(const char *path)
@@ -37,29 +38,46 @@ static char *read_config(const char *path)
 	return text;
 }
 
+/* Freed by yajl_tree_free(); NULL after a message. */
+static yajl_val parse_config(const char *path)
+{
+	AUTO_FREE char *text = read_config(path);
+	char why[256];
+	yajl_val root = text ? yajl_tree_parse(text, why, sizeof(why)) : NULL;
+
+	if (text && !root)
+		cli_error("%s: %s", path, why);
+	return root;
+}
+
+static const char *annotation(yajl_val root, const char *name)
+{
+	return YAJL_GET_STRING(yajl_tree_get(root, (const char *[]){"annotations", name, NULL}, yajl_t_string));
+}
+
 int address_group(const char *config, const char *id, char group[ADDRESS_GROUP])
 {
-	static const char *const names[] = {"io.containerd.runc.v2.group", "io.kubernetes.cri.sandbox-id"};
-	AUTO_FREE char *text = read_config(config);
-	char why[256];
+	yajl_val root = parse_config(config);
+	int failed = !root;
 
-	snprintf(group, ADDRESS_GROUP, "%s", id);
-	if (!text)
-		return 1;
-	yajl_val root = yajl_tree_parse(text, why, sizeof(why));
-	if (!root)
-		return cli_error("%s: %s", config, why);
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		yajl_val value = yajl_tree_get(root, (const char *[]){"annotations", names[i], NULL}, yajl_t_string);
-		if (!value)
-			continue;
-		if (strlen(value->u.string) >= ADDRESS_GROUP)
-			return cli_error("%s: annotations: %s: too long", config, names[i]);
-		strcpy(group, value->u.string);
-		break;
+	if (root) {
+		const char *found = annotation(root, "io.containerd.runc.v2.group");
+		if (!found)
+			found = annotation(root, POD);
+		if (snprintf(group, ADDRESS_GROUP, "%s", found ? found : id) >= (int)ADDRESS_GROUP)
+			failed = cli_error("%s: annotations: the group's name is too long", config);
 	}
 	yajl_tree_free(root);
-	return 0;
+	return failed;
+}
+
+bool address_in_pod(const char *config)
+{
+	yajl_val root = parse_config(config);
+	bool in_pod = root && annotation(root, POD);
+
+	yajl_tree_free(root);
+	return in_pod;
 }
 
 int address_socket(const char *containerd, const char *name_space, const char *group, char path[ADDRESS_MAX])

@@ -14,6 +14,8 @@
 
 /* The pod that the container of this config.json belongs to, by its annotations; else `id`. 0, or 1 after a message. */
 int address_group(const char *config, const char *id, char group[ADDRESS_GROUP]);
+/* Its annotations say that it belongs to a pod of Kubernetes. */
+bool address_in_pod(const char *config);
 int address_socket(const char *containerd, const char *name_space, const char *group, char path[ADDRESS_MAX]);
 bool address_alive(const char *path);  /* does somebody listen there */
 int address_listen(const char *path);  /* the socket, or -errno */

@@ -9,8 +9,8 @@
 
 #include "cli/cli.h"
 #include "cli/shim/container.h"
-#include "cli/shim/oom.h"
 #include "cli/shim/events.h"
+#include "cli/shim/sandbox.h"
 
 #define ID_LENGTH_MAX 76u /* containerd's */
 
@@ -161,7 +161,7 @@ void process_publish(struct process *p)
 	stdio_end(p->stdio);
 	p->stdio = NULL;
 	if (process_is_init(p))
-		oom_forget(c);
+		sandbox_forget(c);
 	if (p->pid)
 		publish_exit(p);
 	answer_waiters(p);
@@ -267,7 +267,7 @@ void process_remove(struct process *process)
 	process->stdio = NULL;
 	fail_waiters(process);
 	if (process_is_init(process)) {
-		oom_forget(process->container);
+		sandbox_forget(process->container);
 		LIST_REMOVE(process->container, link);
 		count--;
 		for (p = LIST_FIRST(&process->container->execs); p; p = next) {

@@ -28,7 +28,7 @@ enum process_status { /* containerd.v1.types.Status */
 #define ID_MAX 128u
 
 struct container;
-struct oom; /* oom.c */
+struct sandbox; /* sandbox.c */
 
 struct waiter {
 	struct call *call;
@@ -65,7 +65,8 @@ struct container {
 	char *bundle;
 	bool mounted; /* the root file system, by us */
 	bool paused;
-	struct oom *oom; /* NULL: it does not run */
+	bool pod; /* one of several in a sandbox, or may become one */
+	struct sandbox *sandbox; /* NULL: it does not run, or cannot be asked */
 	LIST_HEAD(, process) execs;
 	LIST_ENTRY(container) link;
 };

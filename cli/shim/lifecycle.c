@@ -12,10 +12,11 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/shim/address.h"
 #include "cli/shim/events.h"
-#include "cli/shim/oom.h"
 #include "cli/shim/log.h"
 #include "cli/shim/mounts.h"
+#include "cli/shim/sandbox.h"
 #include "cli/shim/task.h"
 
 #define JSON_PROCESS "types.containerd.io/opencontainers/runtime-spec/1/Process"
@@ -149,6 +150,7 @@ static void create_done(struct operation *operation, const char *error)
 		forget_container(container);
 		return;
 	}
+	sandbox_watch(container);
 	publish_create(container);
 	response.pid = container->init.pid;
 	call_reply(operation->call, &response.base);
@@ -212,6 +214,8 @@ void task_create(struct call *call, const void *data)
 		return;
 	}
 	container->init.terminal = request->terminal;
+	snprintf(path, sizeof(path), "%s/config.json", container->bundle);
+	container->pod = address_in_pod(path);
 	runtime_save(container->bundle);
 	rootfs_path(container, path);
 	container->mounted = request->n_rootfs > 0;
@@ -248,8 +252,6 @@ static void started(struct operation *operation)
 	response.pid = p->pid;
 	publish_start(p);
 	call_reply(operation->call, &response.base);
-	if (process_is_init(p))
-		oom_watch(p->container);
 	p->starting = false;
 	process_publish(p);
 }
@@ -350,6 +352,11 @@ void task_start(struct call *call, const void *data)
 
 	if (!p)
 		return;
+	if (p->gone && !p->starting && !p->deleting && process_is_init(p)) { /* before it ran: its sandbox was ended */
+		call_fail(call, RPC_FAILED_PRECONDITION, "start: the sandbox's process has ended with status %u%s: failed precondition",
+			p->exit_status, p->exit_status > 128 ? ", by a signal" : "");
+		return;
+	}
 	if (p->starting || p->deleting || p->gone || p->status != PROCESS_CREATED) {
 		call_fail(call, RPC_FAILED_PRECONDITION, "start: the process is not in state created: failed precondition");
 		return;

@@ -1,9 +1,9 @@
 /*
- * Statistics: what the container's control group on the host says, in the messages that
- * containerd's clients know: io.containerd.cgroups.v1.Metrics or v2.Metrics.
+ * Statistics in the messages that containerd's clients know: io.containerd.cgroups.v1.Metrics or v2.Metrics.
  *
- * The group is the one in which the container's first process is (proc(5), cgroups(7)). A
- * file that is missing leaves its figures at 0, as where a controller is not enabled.
+ * Of a container alone in its sandbox: what its control group on the host says, in which its first process is (proc(5),
+ * cgroups(7)), so with what the sandbox itself costs. A file that is missing leaves its figures at 0, as where a controller is not
+ * enabled. Containers of a pod share the sandbox's processes: of each what the sandbox's kernel has counted for it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,10 +13,14 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/shim/sandbox.h"
 #include "cli/shim/task.h"
 
 #define MOUNT "/sys/fs/cgroup"
 #define PATH_SIZE 1024u
+#define VERSION1 "io.containerd.cgroups.v1.Metrics"
+#define VERSION2 "io.containerd.cgroups.v2.Metrics"
+#define UNLIMITED1 0x7ffffffffffff000u /* what version 1 says where there is no limit */
 
 struct groups {
 	char unified[PATH_SIZE]; /* paths below /sys/fs/cgroup; "": none */
@@ -143,6 +147,22 @@ static void read_pids(const char *group, Shim__PidsStat *pids)
 		pids->limit = 0;
 }
 
+/* memory.usage_in_bytes and those beside it. */
+static void read_entry(const char *group, const char *prefix, Shim__MemoryEntry *entry)
+{
+	const struct {
+		const char *name;
+		uint64_t *value;
+	} files[] = {{"usage_in_bytes", &entry->usage}, {"max_usage_in_bytes", &entry->max}, {"limit_in_bytes", &entry->limit},
+		{"failcnt", &entry->failcnt}};
+	char name[64];
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		snprintf(name, sizeof(name), "%s%s", prefix, files[i].name);
+		*files[i].value = read_number(group, name);
+	}
+}
+
 static void stats_v1(struct call *call, const struct groups *g)
 {
 	Shim__Metrics1 metrics = SHIM__METRICS1__INIT;
@@ -154,12 +174,20 @@ static void stats_v1(struct call *call, const struct groups *g)
 	Shim__MemoryEntry entry = SHIM__MEMORY_ENTRY__INIT;
 	const struct field throttled[] = {{"nr_periods", &throttle.periods},
 		{"nr_throttled", &throttle.throttled_periods}, {"throttled_time", &throttle.throttled_time}};
-	const struct field parts[] = {{"cache", &memory.cache}, {"rss", &memory.rss}, {"rss_huge", &memory.rss_huge},
-		{"mapped_file", &memory.mapped_file}, {"dirty", &memory.dirty}, {"writeback", &memory.writeback},
-		{"pgfault", &memory.pg_fault}, {"pgmajfault", &memory.pg_maj_fault},
-		{"inactive_anon", &memory.inactive_anon}, {"active_anon", &memory.active_anon},
-		{"inactive_file", &memory.inactive_file}, {"active_file", &memory.active_file},
-		{"unevictable", &memory.unevictable}, {"total_inactive_file", &memory.total_inactive_file}};
+	Shim__MemoryEntry swap = SHIM__MEMORY_ENTRY__INIT, kernel = SHIM__MEMORY_ENTRY__INIT;
+	Shim__MemoryOomControl oom = SHIM__MEMORY_OOM_CONTROL__INIT;
+	/* A group's own and, with those below it, "total_" */
+#define BOTH(key, name) {key, &memory.name}, {"total_" key, &memory.total_##name}
+	const struct field parts[] = {BOTH("cache", cache), BOTH("rss", rss), BOTH("rss_huge", rss_huge),
+		BOTH("mapped_file", mapped_file), BOTH("dirty", dirty), BOTH("writeback", writeback), BOTH("pgpgin", pg_pg_in),
+		BOTH("pgpgout", pg_pg_out), BOTH("pgfault", pg_fault), BOTH("pgmajfault", pg_maj_fault),
+		BOTH("inactive_anon", inactive_anon), BOTH("active_anon", active_anon), BOTH("inactive_file", inactive_file),
+		BOTH("active_file", active_file), BOTH("unevictable", unevictable),
+		{"hierarchical_memory_limit", &memory.hierarchical_memory_limit},
+		{"hierarchical_memsw_limit", &memory.hierarchical_swap_limit}};
+#undef BOTH
+	const struct field control[] = {{"oom_kill_disable", &oom.oom_kill_disable}, {"under_oom", &oom.under_oom},
+		{"oom_kill", &oom.oom_kill}};
 
 	read_pids(g->pids, &pids);
 	usage.total = read_number(g->cpuacct, "cpuacct.usage");
@@ -167,17 +195,20 @@ static void stats_v1(struct call *call, const struct groups *g)
 	usage.kernel = read_number(g->cpuacct, "cpuacct.usage_sys");
 	PARSE(g->cpu, "cpu.stat", throttled);
 	PARSE(g->memory, "memory.stat", parts);
-	entry.usage = read_number(g->memory, "memory.usage_in_bytes");
-	entry.max = read_number(g->memory, "memory.max_usage_in_bytes");
-	entry.limit = read_number(g->memory, "memory.limit_in_bytes");
-	entry.failcnt = read_number(g->memory, "memory.failcnt");
+	PARSE(g->memory, "memory.oom_control", control);
+	read_entry(g->memory, "memory.", &entry);
+	read_entry(g->memory, "memory.memsw.", &swap);
+	read_entry(g->memory, "memory.kmem.", &kernel);
 	memory.usage = &entry;
+	memory.swap = &swap;
+	memory.kernel = &kernel;
 	cpu.usage = &usage;
 	cpu.throttling = &throttle;
 	metrics.pids = &pids;
 	metrics.cpu = &cpu;
 	metrics.memory = &memory;
-	reply(call, "io.containerd.cgroups.v1.Metrics", &metrics.base);
+	metrics.memory_oom_control = &oom;
+	reply(call, VERSION1, &metrics.base);
 }
 
 static void stats_v2(struct call *call, const struct groups *g)
@@ -212,7 +243,86 @@ static void stats_v2(struct call *call, const struct groups *g)
 	metrics.cpu = &cpu;
 	metrics.memory = &memory;
 	metrics.memory_events = &events;
-	reply(call, "io.containerd.cgroups.v2.Metrics", &metrics.base);
+	reply(call, VERSION2, &metrics.base);
+}
+
+/* ---- of a container in a pod: what its sandbox's kernel has counted ---- */
+
+static void own_stats_v1(struct call *call, const struct control_stats *s)
+{
+	Shim__Metrics1 metrics = SHIM__METRICS1__INIT;
+	Shim__PidsStat pids = SHIM__PIDS_STAT__INIT;
+	Shim__CpuStat1 cpu = SHIM__CPU_STAT1__INIT;
+	Shim__CpuUsage usage = SHIM__CPU_USAGE__INIT;
+	Shim__Throttle throttle = SHIM__THROTTLE__INIT;
+	Shim__MemoryStat1 memory = SHIM__MEMORY_STAT1__INIT;
+	Shim__MemoryEntry entry = SHIM__MEMORY_ENTRY__INIT, kernel = SHIM__MEMORY_ENTRY__INIT;
+	Shim__MemoryOomControl oom = SHIM__MEMORY_OOM_CONTROL__INIT;
+
+	pids.current = s->tasks;
+	pids.limit = s->tasks_limit;
+	usage.user = s->user_ns;
+	usage.kernel = s->system_ns;
+	usage.total = s->user_ns + s->system_ns;
+	memory.cache = memory.total_cache = s->memory_file;
+	memory.rss = memory.total_rss = s->memory_anon;
+	memory.pg_fault = memory.total_pg_fault = s->page_faults;
+	memory.pg_maj_fault = memory.total_pg_maj_fault = s->major_faults;
+	entry.usage = s->memory;
+	entry.max = s->memory_peak;
+	entry.limit = memory.hierarchical_memory_limit = s->memory_limit ? s->memory_limit : UNLIMITED1;
+	kernel.usage = s->memory_kernel;
+	kernel.limit = UNLIMITED1;
+	oom.oom_kill = s->oom_kills;
+	memory.usage = &entry;
+	memory.kernel = &kernel;
+	cpu.usage = &usage;
+	cpu.throttling = &throttle;
+	metrics.pids = &pids;
+	metrics.cpu = &cpu;
+	metrics.memory = &memory;
+	metrics.memory_oom_control = &oom;
+	reply(call, VERSION1, &metrics.base);
+}
+
+static void own_stats_v2(struct call *call, const struct control_stats *s)
+{
+	Shim__Metrics2 metrics = SHIM__METRICS2__INIT;
+	Shim__PidsStat pids = SHIM__PIDS_STAT__INIT;
+	Shim__CpuStat2 cpu = SHIM__CPU_STAT2__INIT;
+	Shim__MemoryStat2 memory = SHIM__MEMORY_STAT2__INIT;
+	Shim__MemoryEvents events = SHIM__MEMORY_EVENTS__INIT;
+
+	pids.current = s->tasks;
+	pids.limit = s->tasks_limit;
+	cpu.user_usec = s->user_ns / 1000;
+	cpu.system_usec = s->system_ns / 1000;
+	cpu.usage_usec = (s->user_ns + s->system_ns) / 1000;
+	memory.anon = s->memory_anon;
+	memory.file = s->memory_file;
+	memory.shmem = s->memory_shared;
+	memory.slab = s->memory_kernel;
+	memory.pgfault = s->page_faults;
+	memory.pgmajfault = s->major_faults;
+	memory.usage = s->memory;
+	memory.usage_limit = s->memory_limit ? s->memory_limit : UINT64_MAX;
+	memory.swap_limit = UINT64_MAX;
+	events.oom = events.oom_kill = s->oom_kills;
+	metrics.pids = &pids;
+	metrics.cpu = &cpu;
+	metrics.memory = &memory;
+	metrics.memory_events = &events;
+	reply(call, VERSION2, &metrics.base);
+}
+
+static void own_stats(struct call *call, const struct control_stats *stats)
+{
+	if (!stats)
+		call_fail(call, RPC_UNKNOWN, "stats: the sandbox does not tell them");
+	else if (access(MOUNT "/cgroup.controllers", F_OK) == 0)
+		own_stats_v2(call, stats);
+	else
+		own_stats_v1(call, stats);
 }
 
 void task_stats(struct call *call, const void *data)
@@ -225,6 +335,11 @@ void task_stats(struct call *call, const void *data)
 		return;
 	if (p->child.pid <= 0) {
 		call_fail(call, RPC_FAILED_PRECONDITION, "stats: the container is not running: failed precondition");
+		return;
+	}
+	if (p->container->pod) {
+		if (!sandbox_ask_stats(p->container, call, own_stats))
+			call_fail(call, RPC_UNKNOWN, "stats: the sandbox cannot be asked");
 		return;
 	}
 	int error = find_groups(&groups, p->pid);

@@ -14,10 +14,10 @@
 #define COUNT_STEP 64u /* pages */
 #define SHARE_BITS 12  /* a page's share of each that maps it, as a fixed-point number */
 
-/* In shares of pages. */
-static uint64_t count_mm(struct mm *mm)
+/* Adds what an address space has, in shares of pages. */
+static void count_mm(struct mm *mm, struct limit_usage *sum)
 {
-	uint64_t address = 0, sum = 0;
+	uint64_t address = 0;
 	pte_t *pte;
 
 	while ((pte = pt_next(mm, &address, USER_TOP)) != NULL) {
@@ -26,21 +26,26 @@ static uint64_t count_mm(struct mm *mm)
 				continue;
 			const struct page *page = pte_page(pte[i]);
 			uint32_t holders = page->refs - !!(page->flags & PAGE_CACHED);
+			uint64_t *kind = page->flags & PAGE_ANON ? &sum->anon : page->flags & PAGE_SHMEM ? &sum->shared : &sum->file;
 
-			if ((page->flags & (PAGE_ANON | PAGE_SHMEM)) && !(page->flags & PAGE_ZEROPAGE))
-				sum += (1u << SHARE_BITS) / (holders ? holders : 1);
+			if (!(page->flags & PAGE_ZEROPAGE))
+				*kind += (1u << SHARE_BITS) / (holders ? holders : 1);
 		}
 		address += PT_SPAN;
 	}
-	return sum + (mm->pt_pages << SHARE_BITS);
+	sum->tables += mm->pt_pages << SHARE_BITS;
 }
 
-/* Bytes in use. Looks at every page table of the container. */
-static uint64_t limit_used(const struct container *c)
+static uint64_t bytes(uint64_t shares)
+{
+	return (shares >> SHARE_BITS) * PAGE_SIZE;
+}
+
+void limit_count(const struct container *c, struct limit_usage *usage)
 {
 	static uint64_t turn; /* an address space of several processes counts once */
+	struct limit_usage sum = {0};
 	struct process *process;
-	uint64_t sum = 0;
 
 	turn++;
 	TAILQ_FOREACH(process, &all_processes, all) {
@@ -49,9 +54,9 @@ static uint64_t limit_used(const struct container *c)
 		if (!mm || mm->counted == turn)
 			continue;
 		mm->counted = turn;
-		sum += count_mm(mm);
+		count_mm(mm, &sum);
 	}
-	return (sum >> SHARE_BITS) * PAGE_SIZE;
+	*usage = (struct limit_usage){bytes(sum.anon), bytes(sum.shared), bytes(sum.file), bytes(sum.tables)};
 }
 
 void limit_check(struct mm *mm)
@@ -64,7 +69,9 @@ void limit_check(struct mm *mm)
 	mm->grown = 0;
 	if (c->memory_grown < c->memory_step)
 		return;
-	uint64_t used = limit_used(c);
+	struct limit_usage usage;
+	limit_count(c, &usage);
+	uint64_t used = usage.anon + usage.shared + usage.tables;
 	uint64_t left = used < c->memory_limit ? (c->memory_limit - used) / PAGE_SIZE : 0;
 
 	c->memory_grown = 0;

@@ -3,6 +3,12 @@
 Protobuf is written by hand: a message is a list of (field, value), a value a number, a
 string, bytes or a message. Answers are read as {field: [values]}.
 """
+import base64
+import os
+import socket
+import struct
+import urllib.parse
+
 import grpc
 
 
@@ -67,6 +73,56 @@ def decode(data):
     return fields
 
 
+class Stream:
+    """A websocket to containerd's streaming server: channels 0 to 4 are stdin, stdout, stderr, the result, sizes."""
+
+    def __init__(self, url):
+        place = urllib.parse.urlparse(url)
+        self.socket = socket.create_connection((place.hostname, place.port), 10)
+        self.socket.settimeout(20)
+        key = base64.b64encode(os.urandom(16)).decode()
+        self.socket.sendall(("GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: v4.channel.k8s.io\r\nOrigin: http://%s\r\n"
+            "Sec-WebSocket-Key: %s\r\n\r\n" % (place.path, place.netloc, place.netloc, key)).encode())
+        self.file = self.socket.makefile("rb")
+        self.answer = self.file.readline().split(b" ", 2)[1].decode()
+        while self.file.readline().strip():
+            pass
+
+    def send(self, channel, data):
+        data = bytes([channel]) + data
+        mask = os.urandom(4)
+        head = bytes([0x82, 0x80 | len(data)]) if len(data) < 126 else b"\x82\xfe" + struct.pack(">H", len(data))
+        self.socket.sendall(head + mask + bytes(b ^ mask[i & 3] for i, b in enumerate(data)))
+
+    def receive(self):
+        """(channel, bytes), or None at the end."""
+        head = self.file.read(2)
+        if len(head) < 2 or head[0] & 15 == 8:
+            return None
+        length = head[1] & 127
+        if length == 126:
+            length = struct.unpack(">H", self.file.read(2))[0]
+        elif length == 127:
+            length = struct.unpack(">Q", self.file.read(8))[0]
+        data = self.file.read(length)
+        return (data[0], data[1:]) if data else (-1, b"")
+
+    def until(self, text, channel=1):
+        """Output of the channel up to where it has `text`; all of it, if it never has."""
+        out = b""
+        while text not in out and (got := self.receive()):
+            out += got[1] if got[0] == channel else b""
+        return out
+
+    def rest(self):
+        """Everything, by channel."""
+        out = {}
+        while got := self.receive():
+            out[got[0]] = out.get(got[0], b"") + got[1]
+        return out
+
+
 class Runtime:
     def __init__(self, socket):
         self.channel = grpc.insecure_channel("unix://" + socket)
@@ -106,6 +162,24 @@ class Runtime:
         answer = self.call("ExecSync", [(1, container)] + [(2, word) for word in command] + [(3, timeout)])
         return answer.get(1, [b""])[0].decode(), answer.get(2, [b""])[0].decode(), answer.get(3, [0])[0]
 
-    def memory(self, container):
-        stats = decode(self.call("ContainerStats", [(1, container)])[1][0])
-        return decode(decode(stats[3][0])[2][0])[1][0]
+    def stream_exec(self, container, command, tty=False, stdin=False):
+        words = [(2, word) for word in command]
+        return Stream(self.call("Exec", [(1, container)] + words + [(3, tty), (4, stdin), (5, True), (6, not tty)])[1][0].decode())
+
+    def stream_attach(self, container, tty=False):
+        return Stream(self.call("Attach", [(1, container), (2, True), (3, tty), (4, True), (5, not tty)])[1][0].decode())
+
+    @staticmethod
+    def figures(stats):
+        """CPU in nanoseconds, memory's working set, what is left of it, resident."""
+        cpu, memory = decode(stats[2][0]), decode(stats[3][0])
+        value = lambda message, field: decode(message[field][0]).get(1, [0])[0]
+        return value(cpu, 2), value(memory, 2), value(memory, 3), value(memory, 5)
+
+    def stats(self, container):
+        return self.figures(decode(self.call("ContainerStats", [(1, container)])[1][0]))
+
+    def all_stats(self):
+        """Of every container that runs, by its id."""
+        found = [decode(stats) for stats in self.call("ListContainerStats", [])[1]]
+        return {decode(stats[1][0])[1][0].decode(): self.figures(stats) for stats in found if 2 in stats}
