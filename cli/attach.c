@@ -74,6 +74,8 @@ static bool take_reply(struct attach *attach, int *status)
 	bool done = error || reply.number == REQUEST_WAIT;
 
 	*status = 128 + SIGKILL; /* the sandbox ended, and the process with it */
+	if (done && !error && reply.error && reply.length)
+		cli_error("%s", control_reason(reply.error, &reply));
 	if (done && !error && !reply.error && reply.length >= sizeof(exited)) {
 		memcpy(&exited, reply.payload, sizeof(exited));
 		*status = cli_shell_status((int)exited.status);

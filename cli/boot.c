@@ -145,6 +145,7 @@ static int start_gofer(struct boot *boot)
 	pid_t pid = sandbox_start_gofer(&start, &boot->vmm.gofer_fd);
 	for (unsigned i = 0; i < start.count; i++)
 		close(start.fds[i]);
+	boot->vmm.gofer_pid = pid;
 	return pid < 0;
 }
 

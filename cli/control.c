@@ -3,18 +3,27 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #include "cli/cli.h"
 #include "cli/control.h"
+#include "cli/fate.h"
 
-static uint32_t about; /* the number of the container that the command works on */
+/* What the command works on. */
+static uint32_t about; /* the container's number */
+static pid_t witness_pid; /* of the sandbox, if it is the container's own */
+static int witness = -1;
 
 int control_open(const struct state *state)
 {
-	int fd = state_connect(state);
-
+	if (witness >= 0)
+		close(witness);
+	witness_pid = state->pid;
+	witness = state->sandbox ? -1 : (int)syscall(SYS_pidfd_open, state->pid, 0);
 	about = state->container;
+	int fd = state_connect(state);
 
 	if (fd < 0 && (errno == ECONNREFUSED || errno == ENOENT))
 		cli_error("container not running: %s", state->id);
@@ -124,13 +133,24 @@ void control_reply_free(struct control_reply *reply)
 	reply->payload = NULL;
 }
 
+static const char *ended_reason(void)
+{
+	static char text[80];
+	int status;
+
+	if (!fate_learn(witness, witness_pid, &status) || !WIFSIGNALED(status))
+		return "the sandbox has ended";
+	snprintf(text, sizeof(text), "the sandbox's process was killed by signal %d", WTERMSIG(status));
+	return text;
+}
+
 const char *control_reason(int error, const struct control_reply *reply)
 {
 	if (reply->payload && reply->error && reply->payload[0])
 		return reply->payload;
 	switch (error) {
 	case -EPIPE:
-		return "the sandbox has ended";
+		return ended_reason();
 	case -ETIMEDOUT:
 		return "the sandbox does not answer";
 	case -ENOSYS:

@@ -4,6 +4,7 @@
 #include <linux/capability.h>
 #include <linux/close_range.h>
 #include <linux/sched.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -23,6 +24,7 @@
 #define JAIL_UID_BASE 0x70000000u /* no host's users are there; each sandbox has its own */
 #define SELF "/proc/self/exe"
 #define FIRST_FD 3
+#define FATE_PATIENCE_MS 1000
 #define DESCRIPTORS_MIN 256u
 #define GOFER_DESCRIPTORS 132096u /* the gofer keeps one or two for each file that the sentry remembers */
 #define MAX_FDS (CONTAINER_MAX_TREES + CONFIG_MAX_PASSED + 8u) /* of one process */
@@ -333,6 +335,28 @@ void sandbox_hush(struct sandbox *sandbox)
 {
 	close(sandbox->errors);
 	sandbox->errors = -1;
+}
+
+bool sandbox_child_ended(pid_t pid, int *status)
+{
+	AUTO_FD int pidfd = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+	struct pollfd ended = {pidfd, POLLIN, 0};
+
+	return pidfd >= 0 && poll(&ended, 1, FATE_PATIENCE_MS) > 0 && waitpid(pid, status, WNOHANG) == pid;
+}
+
+bool sandbox_say_fate(struct sandbox *sandbox)
+{
+	int status;
+
+	if (!sandbox_child_ended(sandbox->boot, &status))
+		return false;
+	sandbox->boot = 0;
+	if (!WIFSIGNALED(status))
+		return false;
+	cli_error("the sandbox's process was killed by signal %d%s", WTERMSIG(status),
+		WTERMSIG(status) == SIGSYS ? " (a host system call that its filter does not allow)" : "");
+	return true;
 }
 
 static void close_ends(struct sandbox *sandbox)

@@ -42,6 +42,12 @@ int sandbox_launch(struct sandbox *sandbox, const struct container *container, c
 bool sandbox_errors(struct sandbox *sandbox);
 /* What it said is known already: its lines are not passed on any more. */
 void sandbox_hush(struct sandbox *sandbox);
+/*
+ * It has closed its end, so it ends: waits for that and says how it died, if it cannot have said so itself. True: a line was said.
+ */
+bool sandbox_say_fate(struct sandbox *sandbox);
+/* A child of this command that is ending, as far as is known: waits a second at most. True: reaped, with its wait status. */
+bool sandbox_child_ended(pid_t pid, int *status);
 /* A held sandbox begins. */
 void sandbox_go(struct sandbox *sandbox);
 /* From here on it lives without this command. */

@@ -106,6 +106,8 @@ static int wait_created(struct sandbox *sandbox, int fd, int signals)
 			if (!sandbox_errors(sandbox))
 				break;
 		}
+		if (error == -EPIPE && sandbox_say_fate(sandbox))
+			said = true;
 		if (!said)
 			cli_error("the container was not created: %s", control_reason(error, &reply));
 	}

@@ -119,8 +119,8 @@ static int start_gofer(const struct container *c, pid_t *pid)
 	return socket;
 }
 
-/* The container is made in the sandbox: a connection to that, or -1 after a message. */
-static int create_there(const struct state *state, const struct container *c, int console, int gofer)
+/* The container is made in the sandbox, with its gofer's socket: a connection to that, or -1 after a message. */
+static int create_there(const struct state *state, const struct container *c, int console, int gofer, pid_t gofer_pid)
 {
 	size_t length;
 	AUTO_FREE void *blob = config_blob(c, &length);
@@ -132,8 +132,10 @@ static int create_there(const struct state *state, const struct container *c, in
 
 	if (fd < 0)
 		return -1;
-	int error = control_ask(fd, &request, CONTROL_FOREVER, &reply);
-	if (error)
+	int error = control_ask(fd, &request, CONTROL_FOREVER, &reply), status;
+	if (error == -EIO && sandbox_child_ended(gofer_pid, &status) && WIFSIGNALED(status))
+		cli_error("%s: the gofer was killed by signal %d", control_reason(error, &reply), WTERMSIG(status));
+	else if (error)
 		cli_error("%s", control_reason(error, &reply));
 	control_reply_free(&reply);
 	if (!error)
@@ -195,7 +197,7 @@ static void be_proxy(struct state *state, const struct container *c, const struc
 	if (attach.signals < 0 || sandbox_enter_group(options, lifeline))
 		_exit(1);
 	int socket = start_gofer(c, &gofer);
-	attach.channel = socket < 0 ? -1 : create_there(state, c, options->console_fd, socket);
+	attach.channel = socket < 0 ? -1 : create_there(state, c, options->console_fd, socket, gofer);
 	if (attach.channel >= 0) {
 		int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 		for (int fd = 0; fd < 3; fd++)
@@ -238,5 +240,8 @@ int pod_launch(struct sandbox *proxy, struct state *state, struct container *con
 	state->container = container->number = (uint32_t)pid;
 	if (sandbox_adopt(options, container, pid, lifeline[0]))
 		return 1;
-	return recv(lifeline[0], &ok, 1, 0) == 1 ? 0 : 1; /* nothing: it has said why and ended */
+	if (recv(lifeline[0], &ok, 1, 0) == 1)
+		return 0;
+	sandbox_say_fate(proxy); /* if it was not killed it has said why */
+	return 1;
 }

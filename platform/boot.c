@@ -10,6 +10,7 @@
 #include <asm/hwcap2.h>
 #include <cpuid.h>
 #include <errno.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -17,7 +18,9 @@
 #include <sys/auxv.h>
 #include <sys/random.h>
 #include <sys/sysinfo.h>
+#include <sys/syscall.h>
 #include <sys/utsname.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "platform/internal.h"
@@ -25,6 +28,8 @@
 #define MEMORY_MAX (64ull << 30)
 #define OLDEST_MAJOR 5u
 #define OLDEST_MINOR 14u
+#define FATE_TRIES 50
+#define FATE_PAUSE_NS 4000000
 
 static int fail(const char *what, int error)
 {
@@ -187,6 +192,57 @@ static int start_threads(struct vmm *vmm)
 	return error ? fail("I/O threads", error) : 0;
 }
 
+/* ---- why it ended ---- */
+
+static struct {
+	volatile int pid, status; /* pid 0: it has not ended, as far as is known */
+} gofer_end;
+
+void boot_child_ended(int pid, int status)
+{
+	gofer_end.status = status;
+	gofer_end.pid = pid;
+}
+
+/* Its connection has closed: it ends, or has. False: it did not in time. */
+static bool gofer_ended(int pid, int *status)
+{
+	const struct timespec pause = {0, FATE_PAUSE_NS};
+
+	for (int i = 0; pid > 0 && i < FATE_TRIES; i++) {
+		if (gofer_end.pid == pid) {
+			*status = gofer_end.status;
+			return true;
+		}
+		if (syscall(SYS_wait4, pid, status, WNOHANG | __WALL, NULL) == pid)
+			return true;
+		ppoll(NULL, 0, &pause, NULL);
+	}
+	return false;
+}
+
+static void say_gofer_gone(const struct vmm *vmm)
+{
+	int status;
+
+	if (!gofer_ended(vmm->options->gofer_pid, &status))
+		vmm_log(VMM_LOG_ERROR, "boot: the gofer has closed its connection");
+	else if (WIFSIGNALED(status))
+		vmm_log(VMM_LOG_ERROR, "boot: the gofer was killed by signal %d", WTERMSIG(status));
+	else
+		vmm_log(VMM_LOG_ERROR, "boot: the gofer ended with status %d", WEXITSTATUS(status));
+}
+
+static void tell_failure(struct vmm *vmm)
+{
+	char why[LOG_REASON];
+
+	if (vmm->gofer_gone)
+		say_gofer_gone(vmm);
+	log_last_error(why, sizeof(why));
+	control_fail(vmm, why);
+}
+
 static int start_and_run(struct vmm *vmm)
 {
 	bool hosted = vmm->platform->machine == ABI_MACHINE_HOSTED;
@@ -206,6 +262,8 @@ static int start_and_run(struct vmm *vmm)
 		(unsigned long long)(vmm->memory.user.size >> 20), vmm->image.build_id[0], vmm->image.build_id[1],
 		vmm->image.build_id[2], vmm->image.build_id[3]);
 	error = vmm->platform->run(vmm);
+	if (vmm->failed)
+		tell_failure(vmm);
 	control_flush(vmm);
 	if (error < 0 && !vmm->ended)
 		return fail(vmm->platform->name, error);
@@ -236,14 +294,25 @@ int platform_boot(const struct vmm_options *options)
 	return error ? error : start_and_run(&vmm);
 }
 
-void vmm_end(struct vmm *vmm, int status)
+static void end(struct vmm *vmm, int status, bool failed)
 {
 	static atomic_flag claimed = ATOMIC_FLAG_INIT;
 
 	if (atomic_flag_test_and_set(&claimed))
 		return;
 	vmm->exit_status = status;
+	vmm->failed = failed;
 	__atomic_store_n(&vmm->ended, 1, __ATOMIC_RELEASE);
 	vmm_log(VMM_LOG_DEBUG, "the sandbox ends, status %#x", (unsigned)status);
 	vmm->platform->stop(vmm);
+}
+
+void vmm_end(struct vmm *vmm, int status)
+{
+	end(vmm, status, false);
+}
+
+void vmm_fail(struct vmm *vmm, int status)
+{
+	end(vmm, status, true);
 }

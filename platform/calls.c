@@ -207,7 +207,10 @@ int64_t vmm_call(struct vmm *vmm, unsigned cpu, const struct abi_call *call)
 	case ABI_CALL_log:
 		return call_log(vmm, arg);
 	case ABI_CALL_exit:
-		vmm_end(vmm, (int)(arg[0] & 0xffff));
+		if (arg[0] == ABI_EXIT_PANIC)
+			vmm_fail(vmm, ABI_EXIT_PANIC & 0xffff);
+		else
+			vmm_end(vmm, (int)(arg[0] & 0xffff));
 		return 0;
 	case ABI_CALL_clock:
 		return call_clock(vmm, arg);

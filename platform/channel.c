@@ -93,14 +93,19 @@ static void fail_all_locked(struct gofer_channel *gofer)
 	atomic_store(&gofer->outstanding, 0);
 }
 
-/* The first container's gofer takes the sandbox along; another one its own container's files only. */
+/* The first container's gofer takes the sandbox along; another one its own container's files only. `why` NULL: it has gone. */
 static void channel_fail(struct gofer_channel *gofer, const char *why)
 {
+	if (is_first(gofer) && !why) { /* how it ended the main thread knows */
+		gofer->io->vmm->gofer_gone = true;
+		vmm_fail(gofer->io->vmm, 255 << 8);
+		return;
+	}
 	if (is_first(gofer)) {
 		io_fail(gofer->io, why);
 		return;
 	}
-	vmm_log(VMM_LOG_WARNING, "gofer %u: %s", (unsigned)(gofer - gofer->io->gofers), why);
+	vmm_log(VMM_LOG_WARNING, "gofer %u: %s", (unsigned)(gofer - gofer->io->gofers), why ? why : "it has gone");
 	pthread_mutex_lock(&gofer->lock);
 	gofer->dead = true;
 	fail_all_locked(gofer);
@@ -251,7 +256,7 @@ void channel_submit(struct io_service *io, struct io_request *request, uint32_t 
 		atomic_fetch_sub(&gofer->outstanding, 1);
 	pthread_mutex_unlock(&gofer->lock);
 	if (sent == -EPIPE || sent == -ECONNRESET)
-		channel_fail(gofer, "the gofer died");
+		channel_fail(gofer, NULL);
 	if (sent < 0)
 		io_complete(io, request, sent, 0);
 	if (sent == 0)
@@ -392,7 +397,7 @@ unsigned channel_receive(struct gofer_channel *gofer)
 		unsigned count = n < 0 ? 0 : take_descriptors(&message, fds);
 		if (n <= 0) {
 			close_all(fds, count);
-			channel_fail(gofer, "the gofer died");
+			channel_fail(gofer, NULL);
 			break;
 		}
 		if (n < (ssize_t)P9_HEADER || (message.msg_flags & MSG_TRUNC) ||

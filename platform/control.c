@@ -293,6 +293,24 @@ int control_start(struct vmm *vmm)
 	return vmm->control ? -pthread_create(&vmm->control->thread, NULL, control_main, vmm->control) : 0;
 }
 
+void control_fail(struct vmm *vmm, const char *why)
+{
+	struct control *control = vmm->control;
+	struct control_header head = {.error = -EIO, .len = (uint32_t)strlen(why)};
+
+	if (!control)
+		return;
+	pthread_mutex_lock(&control->lock);
+	for (unsigned i = 0; i < REQUESTS; i++) {
+		const struct request *request = &control->requests[i];
+
+		if (request->used && !request->cancelled && !request->answered)
+			(void)queue_reply(control, request, &head, why); /* who does not read misses it */
+	}
+	pthread_mutex_unlock(&control->lock);
+	poke(control);
+}
+
 void control_flush(struct vmm *vmm)
 {
 	struct control *control = vmm->control;

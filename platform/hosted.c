@@ -68,7 +68,7 @@ static void fault_handler(int signal, siginfo_t *info, void *ucontext)
 	(void)n;
 	if (!vmm)
 		_exit(139);
-	vmm_end(vmm, SIGSEGV);
+	vmm_fail(vmm, SIGSEGV);
 	wake_park();
 }
 
@@ -139,7 +139,7 @@ static void *thread_main(void *arg)
 	entry = (void (*)(const struct abi_boot *, uint64_t))h->vmm->entry;
 	entry(h->vmm->boot, h->cpu);
 	vmm_log(0, "%s: the sentry returned on CPU %u", hosted_kind->name, h->cpu);
-	vmm_end(h->vmm, SIGABRT);
+	vmm_fail(h->vmm, SIGABRT);
 	wake_park();
 }
 

@@ -17,6 +17,11 @@ struct log_rate {
 	time_t second;
 	unsigned lines;
 };
+
+#define LOG_REASON 512u
+
+/* The last line that said what is wrong. */
+void log_last_error(char *to, size_t size);
 void log_init(int fd, int error_fd); /* fd -1: errors only, to error_fd */
 /* A line that the sentry wrote: hostile bytes, escaped and rate-limited. */
 void log_guest(int level, const char *bytes, size_t length);
@@ -41,6 +46,9 @@ static inline int host_fstat(int fd, struct stat *st)
 int sockets_init(struct vmm *vmm); /* 0 or -errno */
 int64_t sockets_call(struct vmm *vmm, const struct abi_call *call);
 
+/* boot.c: a child that is no stub has ended, with this wait status. Async-signal-safe; the main thread only. */
+void boot_child_ended(int pid, int status);
+
 /* calls.c: what the calls need open. 0 or -errno. */
 int calls_init(void);
 
@@ -60,6 +68,8 @@ int io_start(struct vmm *vmm);
 int control_init(struct vmm *vmm);
 int control_start(struct vmm *vmm);
 int control_send(struct vmm *vmm, uint64_t gpa, uint64_t length); /* the host call */
+/* The sandbox has failed: whoever waits for an answer gets this line as the reason. */
+void control_fail(struct vmm *vmm, const char *why);
 void control_flush(struct vmm *vmm); /* the sandbox has ended: lets the last replies out, for a second at most */
 
 /* io.c: closes a stream or a terminal once nothing waits for it any more; takes the descriptor. Never waits. */

@@ -60,7 +60,7 @@ void io_fail(struct io_service *io, const char *why)
 
 	if (!io->vmm->ended && !atomic_flag_test_and_set(&said))
 		vmm_log(VMM_LOG_ERROR, "boot: %s", why);
-	vmm_end(io->vmm, 255 << 8);
+	vmm_fail(io->vmm, 255 << 8);
 }
 
 void io_notify(struct io_service *io)

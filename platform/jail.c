@@ -227,7 +227,7 @@ int jail_filter(struct vmm *vmm, enum jail_role role)
 		error = filters_load(role, vmm->options->host_network);
 	if (error) {
 		vmm_log(VMM_LOG_ERROR, "boot: jail: filter: %s", strerror(-error));
-		vmm_end(vmm, 255 << 8);
+		vmm_fail(vmm, 255 << 8);
 	}
 	return error;
 }

@@ -21,6 +21,8 @@
 
 static int log_fd = -1, error_fd = STDERR_FILENO;
 static struct timespec log_start;
+static pthread_mutex_t last_lock = PTHREAD_MUTEX_INITIALIZER;
+static char last_error[LOG_REASON] = "the sandbox failed";
 
 void log_init(int fd, int errors)
 {
@@ -47,6 +49,9 @@ static void log_line(int level, const char *from, const char *text)
 	int length;
 
 	if (level == VMM_LOG_ERROR) {
+		pthread_mutex_lock(&last_lock);
+		snprintf(last_error, sizeof(last_error), "%s", text);
+		pthread_mutex_unlock(&last_lock);
 		length = snprintf(line, sizeof(line), "ringfence: %s\n", text);
 		log_write(error_fd, line, (size_t)length);
 	}
@@ -60,6 +65,13 @@ static void log_line(int level, const char *from, const char *text)
 	length = snprintf(line, sizeof(line), "%3ld.%06ld %c %s%s\n", us / 1000000, us % 1000000, letters[level], from,
 		text);
 	log_write(log_fd, line, (size_t)length);
+}
+
+void log_last_error(char *to, size_t size)
+{
+	pthread_mutex_lock(&last_lock);
+	snprintf(to, size, "%s", last_error);
+	pthread_mutex_unlock(&last_lock);
 }
 
 void vmm_log(int level, const char *format, ...)

@@ -26,6 +26,7 @@ struct vmm_options {
 	bool no_patching;       /* systrap: every system call by a signal */
 	int image_fd;           /* sentry.elf */
 	int gofer_fd;           /* 9P socketpair end; -1: none */
+	int gofer_pid;          /* the gofer, a child of this process; 0: none */
 	int log_fd;             /* debug log; -1: none */
 	int error_fd;           /* where lines go that say why the sandbox does not start or ends early */
 	int listen_fd;          /* the control channel's socket (abi/control.h), listening; -1: none */

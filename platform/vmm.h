@@ -58,6 +58,8 @@ struct vmm {
 	struct abi_call *calls; /* abi_call[cpus], which the sentry writes */
 	int exit_status;        /* wait status of the container's init, once `ended` */
 	volatile int ended;
+	bool failed;            /* the VMM ended it, and not the sentry */
+	bool gofer_gone;        /* because its gofer has gone */
 	void *platform_private; /* kvm/ or ptrace/ */
 };
 
@@ -127,8 +129,10 @@ int jail_filter(struct vmm *vmm, enum jail_role role);
 /* Every other thread calls this first, unless something else tells it when to begin: that, and waits for jail_enter(). */
 int jail_thread(struct vmm *vmm, enum jail_role role);
 
-/* boot.c. The container ended, or the sandbox failed: status is a wait status. Any thread. */
+/* boot.c. The container ended: status is a wait status. Any thread. */
 void vmm_end(struct vmm *vmm, int status);
+/* The sandbox failed, and a line has said why. The same otherwise. */
+void vmm_fail(struct vmm *vmm, int status);
 enum vmm_log_level { VMM_LOG_ERROR, VMM_LOG_WARNING, VMM_LOG_INFO, VMM_LOG_DEBUG, VMM_LOG_STRACE }; /* as ring0/lib.h */
 /* One line to the debug log and, for LOG level error, to stderr. printf-like; no newline. */
 void vmm_log(int level, const char *format, ...) __attribute__((format(printf, 2, 3)));

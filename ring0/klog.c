@@ -16,7 +16,6 @@
 #include "ring0/start.h"
 
 #define KLOG_SIZE 65536u
-#define PANIC_STATUS 6u /* the wait status of the container when the sentry fails: SIGABRT */
 
 static struct spinlock log_lock = SPINLOCK(LOCK_LOG);
 static char log_ring[KLOG_SIZE];
@@ -100,7 +99,7 @@ void panic(const char *format, ...)
 	}
 	for (;;) {
 		if (machine)
-			machine->host_call(ABI_CALL_exit, PANIC_STATUS, 0, 0, 0);
+			machine->host_call(ABI_CALL_exit, ABI_EXIT_PANIC, 0, 0, 0);
 #ifdef RF_HOST_BUILD
 		abort();
 #endif

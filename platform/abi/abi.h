@@ -18,6 +18,7 @@
 #define ABI_MAX_CPUS 64u
 #define ABI_MAX_FDS 8192u /* donated descriptors open at once */
 #define ABI_MAX_DONATED 16u /* that come with one reply of a gofer */
+#define ABI_EXIT_PANIC 0x10006u /* given to exit: SIGABRT, and the sentry has failed */
 #define ABI_NO_FD 0xffffffffu /* in the place of one that was refused */
 
 /* Guest port I/O: a 32-bit OUT to a port is the doorbell. */

@@ -112,7 +112,7 @@ static void vcpu_fail(struct kvm_vcpu *vcpu, const char *what, uint64_t detail)
 	ioctl(vcpu->fd, KVM_GET_REGS, &r);
 	vmm_log(VMM_LOG_ERROR, "kvm: vCPU %u: %s (%#llx) at rip %#llx, rsp %#llx", vcpu->number, what,
 		(unsigned long long)detail, (unsigned long long)r.rip, (unsigned long long)r.rsp);
-	vmm_end(vcpu->state->vmm, FAIL_STATUS);
+	vmm_fail(vcpu->state->vmm, FAIL_STATUS);
 }
 
 static void vcpu_io(struct kvm_vcpu *vcpu)

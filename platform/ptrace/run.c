@@ -131,7 +131,7 @@ static int stub_died(struct pt_cpu *c, struct mirror *m, struct hosted_context *
 		stub_kill(m->pid);
 	mirror_forget(c, m);
 	context->regs.trap = TRAP_STUB_DIED;
-	vmm_end(c->vmm, SIGKILL); /* somebody on the host works against the sandbox: it is not what it was */
+	vmm_fail(c->vmm, SIGKILL); /* somebody on the host works against the sandbox: it is not what it was */
 	return 0;
 }
 
@@ -165,7 +165,7 @@ static int run_decode(struct pt_cpu *c, struct mirror *m, struct hosted_context 
 void run_lost(struct pt_cpu *c, pid_t pid)
 {
 	vmm_log(VMM_LOG_ERROR, "ptrace: stub %d of CPU %u was killed from outside", pid, c->cpu);
-	vmm_end(c->vmm, SIGKILL);
+	vmm_fail(c->vmm, SIGKILL);
 	wake_park();
 }
 

@@ -23,6 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "platform/internal.h"
 #include "platform/systrap/internal.h"
 #include "platform/systrap/stub.h"
 
@@ -529,7 +530,9 @@ void strap_reap(int signal)
 		struct stub *s = slot_of(pid);
 
 		if (s)
-			reaped(s); /* others were never used: whoever waits for them gives up */
+			reaped(s);
+		else
+			boot_child_ended(pid, status); /* the gofer, or one that was never used: whoever waits for that gives up */
 	}
 	errno = saved;
 }

@@ -107,8 +107,37 @@ if [ "${2:-}" = --inside ]; then
 	exit $failed
 fi
 
-kill_one gofer ' gofer ' 255 'gofer died'
+kill_one gofer ' gofer ' 255 'the gofer was killed by signal 9'
 kill_one boot ' boot ' 137 'signal 9|killed'
+
+# Who dies in the middle of create, of start and of an exec is named in the log that engines read.
+rc() { "$rf" --root "$work/state" --platform="${PLATFORM:-ptrace}" --log "$work/log" --log-format json "$@" </dev/null >/dev/null 2>&1; }
+named() { # NAME WHAT
+	grep '"level":"error"' "$work/log" | tail -1 | grep -q "the $2 was killed by signal 9" || { echo "$1: $2 killed, the log: $(cat "$work/log")"; failed=1; }
+	rc delete --force one
+	rm -f "$work/log"
+}
+mkdir -p "$work/b/rootfs/bin" && cp /bin/busybox "$work/b/rootfs/bin/sh"
+"$rf" spec -b "$work/b"
+jq '.process.terminal = false | .process.args = ["sh", "-c", "while :; do sleep 1; done"]' "$work/b/config.json" >"$work/plain"
+for victim in '$pid' '$(pgrep -P $pid -f "gofer 3")'; do
+	what="sandbox's process"
+	[ "$victim" = '$pid' ] || what=gofer
+	jq --arg s "pid=\$(jq .pid); kill -KILL $victim; sleep 0.2" '.hooks = {createRuntime: [{path: "/bin/sh", args: ["sh", "-c", $s]}]}' \
+		"$work/plain" >"$work/b/config.json"
+	rc create -b "$work/b" one && { echo "create: $what killed: status 0"; failed=1; }
+	named create "$what"
+	cp "$work/plain" "$work/b/config.json"
+	rc create -b "$work/b" one
+	pid=$("$rf" --root "$work/state" state one | jq .pid)
+	eval "pid=$victim"
+	kill -STOP "$pid"
+	rc start one & starting=$!
+	sleep 0.3
+	kill -KILL "$pid"
+	wait $starting && { echo "start: $what killed: status 0"; failed=1; }
+	named start "$what"
+done
 
 # The same at any moment: inside a pid namespace of its own, where every process is one of ours.
 if [ "$(ps -o pid= -p 1 2>/dev/null | tr -d ' ')" = 1 ] && unshare --pid --fork --mount-proc true 2>/dev/null; then

@@ -30,6 +30,11 @@ void vmm_end(struct vmm *v, int status)
 	v->ended = 1;
 }
 
+void vmm_fail(struct vmm *v, int status)
+{
+	v->ended = 1;
+}
+
 int jail_thread(struct vmm *v, enum jail_role role)
 {
 	return -ENOSYS;

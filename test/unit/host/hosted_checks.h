@@ -42,6 +42,15 @@ void vmm_end(struct vmm *v, int status)
 	v->platform->stop(v);
 }
 
+void vmm_fail(struct vmm *v, int status)
+{
+	vmm_end(v, status);
+}
+
+void boot_child_ended(int pid, int status)
+{
+}
+
 int64_t vmm_call(struct vmm *v, unsigned cpu, const struct abi_call *call)
 {
 	return -ENOSYS;
