@@ -1,6 +1,9 @@
 /*
  * Docker's daemon.json: our entry in its "runtimes", all else as it was, in the same order.
  * See engine_config.h and dockerd(8).
+ *
+ * From version 23 on Docker takes a shim of containerd's as a runtime; with ours it learns of kills for lack of memory inside. An
+ * older one knows only commands that its own shim calls.
  */
 #include <string.h>
 #include <yajl/yajl_gen.h>
@@ -9,6 +12,40 @@
 #include "cli/cli.h"
 #include "cli/engine_config.h"
 #include "cli/json.h"
+
+#define SHIM "containerd-shim-ringfence-v1"
+#define SHIM_TYPE "io.containerd.ringfence.v1"
+#define SHIM_SINCE 23
+
+/* The key and the value by which the daemon finds us. */
+struct entry {
+	const char *key, *value;
+};
+
+/* The daemon's version, before the first dot; 0: not to be learnt. */
+static int daemon_version(void)
+{
+	FILE *output = popen("dockerd --version 2>/dev/null", "re");
+	int version = 0;
+
+	if (!output)
+		return 0;
+	if (fscanf(output, "Docker version %d.", &version) != 1)
+		version = 0;
+	pclose(output);
+	return version;
+}
+
+static struct entry entry_of(const struct engine_runtime *runtime)
+{
+	const char *name = strrchr(runtime->command, '/');
+	char shim[4200];
+
+	snprintf(shim, sizeof(shim), "%.*s/" SHIM, (int)(name ? name - runtime->command : 0), runtime->command);
+	if (!runtime->remove && access(shim, X_OK) == 0 && daemon_version() >= SHIM_SINCE)
+		return (struct entry){"runtimeType", SHIM_TYPE};
+	return (struct entry){"path", runtime->command};
+}
 
 static void put_text(yajl_gen gen, const char *text)
 {
@@ -50,7 +87,7 @@ static void put_value(yajl_gen gen, yajl_val value)
 }
 
 /* "runtimes" with our entry, or without. */
-static void put_runtimes(yajl_gen gen, yajl_val runtimes, const struct engine_runtime *runtime)
+static void put_runtimes(yajl_gen gen, yajl_val runtimes, const struct engine_runtime *runtime, const struct entry *entry)
 {
 	size_t others = 0;
 
@@ -64,14 +101,14 @@ static void put_runtimes(yajl_gen gen, yajl_val runtimes, const struct engine_ru
 	if (!runtime->remove) {
 		put_text(gen, runtime->name);
 		yajl_gen_map_open(gen);
-		put_text(gen, "path");
-		put_text(gen, runtime->command);
+		put_text(gen, entry->key);
+		put_text(gen, entry->value);
 		yajl_gen_map_close(gen);
 	}
 	yajl_gen_map_close(gen);
 }
 
-static char *generate(yajl_val root, yajl_val runtimes, const struct engine_runtime *runtime)
+static char *generate(yajl_val root, yajl_val runtimes, const struct engine_runtime *runtime, const struct entry *entry)
 {
 	yajl_gen gen = yajl_gen_alloc(NULL);
 	const unsigned char *text;
@@ -84,7 +121,7 @@ static char *generate(yajl_val root, yajl_val runtimes, const struct engine_runt
 	yajl_gen_config(gen, yajl_gen_indent_string, "    ");
 	yajl_gen_map_open(gen);
 	put_members(gen, root, "runtimes");
-	put_runtimes(gen, runtimes, runtime);
+	put_runtimes(gen, runtimes, runtime, entry);
 	yajl_gen_map_close(gen);
 	if (yajl_gen_get_buf(gen, &text, &length) == yajl_gen_status_ok)
 		copy = strndup((const char *)text, length);
@@ -100,18 +137,19 @@ static bool is_text(yajl_val value, const char *want)
 }
 
 /* Is it there as we would write it? */
-static bool is_there(yajl_val runtimes, const struct engine_runtime *runtime)
+static bool is_there(yajl_val runtimes, const struct engine_runtime *runtime, const struct entry *entry)
 {
 	yajl_val ours = json_member(runtimes, runtime->name);
 
 	if (runtime->remove)
 		return !ours;
-	return ours && YAJL_IS_OBJECT(ours) && ours->u.object.len == 1 && is_text(json_member(ours, "path"), runtime->command);
+	return ours && YAJL_IS_OBJECT(ours) && ours->u.object.len == 1 && is_text(json_member(ours, entry->key), entry->value);
 }
 
 int engine_docker(struct engine_config *config, const struct engine_runtime *runtime)
 {
 	struct json json = {.file = config->path, .what = "daemon.json"};
+	const struct entry entry = entry_of(runtime);
 	yajl_val runtimes = NULL, chosen;
 
 	if (config->text[strspn(config->text, " \t\r\n")] && json_parse(&json, config->path, json.what, config->text))
@@ -121,6 +159,6 @@ int engine_docker(struct engine_config *config, const struct engine_runtime *run
 	chosen = json.root ? json_member(json.root, "default-runtime") : NULL;
 	if (runtime->remove && is_text(chosen, runtime->name))
 		return json_error(&json, "default-runtime", "is %s: choose another first", runtime->name);
-	config->wanted = is_there(runtimes, runtime) ? config->text : generate(json.root, runtimes, runtime);
+	config->wanted = is_there(runtimes, runtime, &entry) ? config->text : generate(json.root, runtimes, runtime, &entry);
 	return config->wanted ? 0 : cli_error("out of memory");
 }

@@ -43,6 +43,10 @@ jq 'del(."default-runtime")' "$json" >"$work/new" && cat "$work/new" >"$json"
 $rf uninstall $docker >/dev/null; check "uninstall" 0 $?
 check "as before" "$(jq -S . "$work/original")" "$(jq -S . "$json")"
 check "again" "$json: nothing to do" "$($rf uninstall $docker)"
+mkdir "$work/bin" && printf '#!/bin/sh\necho Docker version 24.0.7, build afdd53b\n' >"$work/bin/dockerd" && chmod +x "$work/bin/dockerd"
+PATH=$work/bin:$PATH $rf install $docker >/dev/null
+check "a Docker that takes shims" '{"runtimeType":"io.containerd.ringfence.v1"}' "$(jq -c .runtimes.ringfence "$json")"
+$rf install $docker >/dev/null; check "and one that does not" '["path"]' "$(jq -c '.runtimes.ringfence | keys' "$json")"
 echo '{"runtimes": []}' >"$json"
 refused "runtimes of another type" 'runtimes: not an object' $rf install $docker
 echo '{"debug": tru' >"$json"
