@@ -139,7 +139,7 @@ int cgroup_plan(const struct container *container, struct state *state, struct c
 {
 	memset(cgroup, 0, sizeof(*cgroup));
 	if (global.no_cgroups && container->limits.any)
-		cli_warning("linux.resources: without control groups only memory, tasks and whole CPUs are limited");
+		cli_warning("linux.resources: without control groups only the container's own memory, tasks and CPU time are limited");
 	if (global.no_cgroups)
 		return 0;
 	if (plan(container, state->id, global.systemd_cgroup, cgroup))
@@ -151,7 +151,12 @@ int cgroup_plan(const struct container *container, struct state *state, struct c
 
 int cgroup_find(const struct container *container, const struct state *state, struct cgroup *cgroup)
 {
-	return plan(container, state->id, state->unit != NULL, cgroup);
+	if (plan(container, state->id, state->unit != NULL, cgroup))
+		return 1;
+	/* It was made without (--cgroup-manager=disabled). */
+	if (!state->unit && cgroup->count && access(cgroup->at[0].path, F_OK) < 0)
+		cgroup->count = 0;
+	return 0;
 }
 
 /* A new cpuset has no CPUs and no memory; it takes its parent's, so that processes may enter. */

@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "cli/cgroup.h"
 #include "cli/cli.h"
 #include "cli/container.h"
 
@@ -164,11 +165,12 @@ void *config_blob(const struct container *c, size_t *length)
 	struct blob blob = {0};
 	struct config_container id = {c->number, c->share};
 	struct config_root root = {0, c->root_flags};
-	/* The memory of a container with a sandbox of its own is what the sandbox has. */
-	struct config_limits limits = {.memory = c->number && c->limits.memory > 0 ? (uint64_t)c->limits.memory : 0,
-		.pids = c->limits.pids > 0 ? (uint64_t)c->limits.pids : 0};
+	struct strings group_files = {0};
 
-	if (c->number)
+	/* The host's group holds a sandbox to its quota; it knows nothing of the containers that join. */
+	if (c->number || global.no_cgroups)
+		id.flags |= CONFIG_CPU_INSIDE;
+	if (id.id || id.flags)
 		put(&blob, CONFIG_CONTAINER, &id, sizeof(id));
 	put_process(&blob, c);
 	put_string(&blob, CONFIG_HOSTNAME, c->hostname);
@@ -182,8 +184,8 @@ void *config_blob(const struct container *c, size_t *length)
 	put_strings(&blob, CONFIG_READONLY_PATH, &c->readonly_paths);
 	put_strings(&blob, CONFIG_MASKED_PATH, &c->masked_paths);
 	put_strings(&blob, CONFIG_SYSCTL, &c->sysctls);
-	if (limits.pids || limits.memory)
-		put(&blob, CONFIG_LIMITS, &limits, sizeof(limits));
+	cgroup_shown(&c->limits, &group_files);
+	put_strings(&blob, CONFIG_GROUP_FILE, &group_files);
 	if (strcmp(global.network, "host") == 0)
 		put(&blob, CONFIG_HOST_SOCKETS, &host_sockets, sizeof(host_sockets));
 	for (size_t i = 0; i < c->device_count; i++)

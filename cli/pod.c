@@ -94,8 +94,6 @@ int pod_check(struct state *state, const struct container *container, const char
 	}
 	if (container->passed.count)
 		return cli_error("--preserve-fds: not into a further container of a pod");
-	if (container->limits.quota > 0)
-		return cli_error("linux.resources.cpu.quota of one container of a pod: not supported yet");
 	if (annotations_check_joined(container, &first.annotations))
 		return 1;
 	state->sandbox = container_copy(pod);

@@ -1,7 +1,6 @@
 /*
  * `ringfence update [OPTION]... ID`: other limits for a container that runs. They are set on
- * its control group; the limit of tasks also inside, and that of memory of a container of a
- * pod. Memory and CPUs are given to a sandbox once: their limits can be lowered, and raised
+ * its control group, and inside. Memory and CPUs are given to a sandbox once: their limits can be lowered, and raised
  * again up to what it was made with.
  */
 #include <errno.h>
@@ -66,21 +65,25 @@ static int check_memory(const struct container *made, const struct container_lim
 	return 0;
 }
 
-/* What the sentry enforces: tasks and memory. Negative is no limit, 0 as it was. */
+/* What the sentry keeps, and what programs inside are to see. */
 static int set_inside(const struct state *state, const struct container_limits *l)
 {
-	int64_t memory = l->memory;
-	struct control_update order = {
-		.set = (l->pids ? CONTROL_UPDATE_PIDS : 0) | (memory ? CONTROL_UPDATE_MEMORY : 0),
-		.pids = l->pids > 0 ? (uint64_t)l->pids : 0,
-		.memory = memory > 0 ? (uint64_t)memory : 0,
-	};
-	struct control_request request = {.op = CONTROL_UPDATE, .container = state->container, .payload = &order,
-		.length = sizeof(order)};
+	struct control_request request = {.op = CONTROL_UPDATE, .container = state->container};
+	struct strings files = {0};
+	char *text = NULL;
+	size_t length = 0;
 	struct control_reply reply;
 
-	if (!order.set)
+	cgroup_shown(l, &files);
+	FILE *stream = open_memstream(&text, &length);
+	for (size_t i = 0; stream && i < files.count; i++)
+		fwrite(files.items[i], 1, strlen(files.items[i]) + 1, stream);
+	if (!stream || fclose(stream))
+		return cli_error("limits: %s", strerror(errno));
+	if (!length)
 		return 0;
+	request.payload = text;
+	request.length = length;
 	if (control_order(state, &request, CONTROL_PATIENCE_MS, "limits", &reply))
 		return 1;
 	control_reply_free(&reply);
@@ -92,17 +95,16 @@ static int update(const struct state *state, struct container *wanted)
 	static struct container made;
 	struct cgroup cgroup;
 	char path[4200];
-	bool only_inside = (!wanted->limits.memory || state->sandbox) && !wanted->limits.swap && !wanted->limits.reservation &&
-		wanted->limits.quota == 0 && !wanted->limits.period && !wanted->limits.shares && !wanted->limits.cpus &&
-		!wanted->limits.mems && !wanted->limits.burst && !wanted->limits.idle && !wanted->limits.unified.count;
+	bool only_inside = !wanted->limits.cpus && !wanted->limits.mems && !wanted->limits.unified.count;
 
 	state_path(state, "config.json", path, sizeof(path));
 	if (oci_load_limits_file(path, &made) || (!state->sandbox && check_memory(&made, &wanted->limits)) ||
 	    cgroup_find(&made, state, &cgroup))
 		return 1;
 	if (cgroup.count == 0 && !only_inside)
-		return cli_error("container %s has no control group: only its limit of tasks can be changed", state->id);
-	return cgroup_set(&cgroup, &wanted->limits) || set_inside(state, &wanted->limits);
+		return cli_error("container %s has no control group: its CPUs, memory nodes and unified files cannot be changed", state->id);
+	/* Inside first: what a lower limit frees there is given back to the host. */
+	return set_inside(state, &wanted->limits) || cgroup_set(&cgroup, &wanted->limits);
 }
 
 int command_update(int argc, char **argv)

@@ -1,19 +1,15 @@
 /*
- * The sentry's own control groups: see kernel/cgroup.h.
+ * The sentry's own control groups, the tree and its members: see kernel/cgroup.h.
  */
-#include <asm/signal.h>
 #include <linux/errno.h>
 
-#include "kernel/cgroup.h"
+#include "kernel/cgroup_parts.h"
 #include "kernel/container.h"
 #include "kernel/files.h"
-#include "kernel/mm.h"
+#include "kernel/mm/account.h"
 #include "kernel/namespaces.h"
 #include "kernel/process.h"
-#include "ring0/clock.h"
 #include "ring0/lib.h"
-
-#define FREEZE_LOOK_NS 500000ull /* how often to look whether the others have stopped */
 
 static uint64_t last_number;
 
@@ -27,21 +23,30 @@ RB_GENERATE_INTERNAL(group_tree, cgroup, node, group_compare, __attribute__((unu
 
 /* ---- the tree ---- */
 
-static void group_prepare(struct cgroup *group, struct container *container)
+static int group_prepare(struct cgroup *group, struct container *container)
 {
+	bool charged = cgroup_controllers(group) & CGROUP_MEMORY;
+
+	group->memory = group->parent ? group->parent->memory : NULL;
+	if (charged)
+		group->memory = account_create(group->memory, group);
+	if (charged && !group->memory)
+		return -ENOMEM;
 	group->container = container;
 	group->number = ++last_number;
 	group->tasks_limit = CGROUP_NO_LIMIT;
 	group->max_depth = group->max_descendants = UINT32_MAX;
 	TAILQ_INIT(&group->children);
 	TAILQ_INIT(&group->members);
+	cpu_group_init(&group->cpu, group->parent ? &group->parent->cpu : NULL);
 	RB_INSERT(group_tree, &groups, group);
+	return 0;
 }
 
-void cgroup_init(struct cgroup *group, struct container *container)
+int cgroup_init(struct cgroup *group, struct container *container)
 {
 	memset(group, 0, sizeof(*group));
-	group_prepare(group, container);
+	return group_prepare(group, container);
 }
 
 unsigned cgroup_descendants(const struct cgroup *group)
@@ -89,19 +94,32 @@ int cgroup_create(struct cgroup *parent, const char *name, unsigned len, struct 
 	memcpy(group->name, name, len);
 	group->name[len] = '\0';
 	group->parent = parent;
-	group_prepare(group, parent->container);
+	if (group_prepare(group, parent->container)) {
+		kfree(group->name);
+		kfree(group);
+		return -ENOMEM;
+	}
 	group->was_frozen = cgroup_is_frozen(parent);
 	TAILQ_INSERT_TAIL(&parent->children, group, sibling);
 	*child = group;
 	return 0;
 }
 
+/* What stands outside of it goes with it. */
+static void group_close(struct cgroup *group)
+{
+	if (!group->parent || group->memory != group->parent->memory)
+		account_close(group->memory);
+	cpu_group_close(&group->cpu);
+	RB_REMOVE(group_tree, &groups, group);
+}
+
 int cgroup_remove(struct cgroup *group)
 {
 	if (group->populated || !TAILQ_EMPTY(&group->children) || !group->parent)
 		return -EBUSY;
+	group_close(group);
 	TAILQ_REMOVE(&group->parent->children, group, sibling);
-	RB_REMOVE(group_tree, &groups, group);
 	kfree(group->name);
 	kfree(group);
 	return 0;
@@ -116,7 +134,7 @@ void cgroup_remove_all(struct cgroup *top)
 		BUG_ON(cgroup_remove(child));
 	}
 	if (!top->parent)
-		RB_REMOVE(group_tree, &groups, top);
+		group_close(top);
 }
 
 struct cgroup *cgroup_find(uint64_t number)
@@ -165,10 +183,15 @@ void cgroup_path(const struct cgroup *group, const struct cgroup *root, char *bu
 		used += (unsigned)snprintf(buf + used, size - used, "/%s", up[--count]->name);
 }
 
-/* ---- what cgroup.events says ---- */
+void cgroup_notify(struct cgroup *group, enum cgroup_notice notice)
+{
+	group->notices[notice].version++;
+	if (group->notices[notice].inode)
+		files_cgroup_changed(group->notices[notice].inode);
+}
 
-/* Tells whoever watches it when "populated" or "frozen" is another than it was. */
-static void events_check(struct cgroup *group)
+/* "populated" may be another than it was. */
+void cgroup_check_events(struct cgroup *group)
 {
 	bool populated = group->populated != 0, frozen = cgroup_is_frozen(group) && cgroup_is_stopped(group);
 
@@ -176,19 +199,7 @@ static void events_check(struct cgroup *group)
 		return;
 	group->was_populated = populated;
 	group->was_frozen = frozen;
-	group->events_version++;
-	if (group->events)
-		files_cgroup_changed(group->events);
-}
-
-/* Of a group that was frozen or thawed, and with it those below. */
-static void events_check_below(struct cgroup *group)
-{
-	struct cgroup *child;
-
-	events_check(group);
-	TAILQ_FOREACH(child, &group->children, sibling)
-		events_check_below(child);
+	cgroup_notify(group, CGROUP_NOTICE_EVENTS);
 }
 
 /* ---- members ---- */
@@ -202,7 +213,7 @@ static void count_tasks(struct cgroup *group, int64_t tasks, int64_t processes)
 		up->populated += (uint64_t)processes;
 		up->tasks_peak = MAX(up->tasks_peak, up->tasks);
 		if (processes)
-			events_check(up);
+			cgroup_check_events(up);
 	}
 }
 
@@ -212,6 +223,7 @@ bool cgroup_may_fork(struct cgroup *group)
 		if (group->tasks < group->tasks_limit)
 			continue;
 		group->limit_hits++;
+		cgroup_notify(group, CGROUP_NOTICE_PIDS);
 		return false;
 	}
 	return true;
@@ -226,7 +238,12 @@ void cgroup_enter(struct cgroup *group, struct process *process)
 
 void cgroup_add_task(struct task *task)
 {
-	count_tasks(task->process->cgroup, 1, 0);
+	struct cgroup *group = task->process->cgroup;
+
+	count_tasks(group, 1, 0);
+	account_page_to(group->memory, pa_to_page(va_to_pa(task->kernel_stack)), ACCOUNT_STACKS);
+	cpu_group_set(task, cgroup_cpu_of(group));
+	task->affinity = cgroup_task_affinity(task, task->affinity_wanted);
 	if (cgroup_is_frozen(task->process->cgroup))
 		task->work |= WORK_FREEZE;
 }
@@ -255,38 +272,18 @@ void cgroup_leave(struct process *process)
 	count_tasks(group, 0, -1);
 }
 
-static void set_freeze_work(struct process *process)
-{
-	struct task *task;
-
-	TAILQ_FOREACH(task, &process->tasks, sibling) {
-		task_set_work(task, WORK_FREEZE);
-		if (task->state == TASK_RUNNING && task != current)
-			machine->kick(task->cpu);
-	}
-}
-
-static void wake_frozen(struct process *process)
-{
-	struct task *task;
-
-	TAILQ_FOREACH(task, &process->tasks, sibling) {
-		if (task->frozen)
-			task_wake(task);
-	}
-}
-
 int cgroup_move(struct cgroup *group, struct process *process)
 {
 	struct cgroup *from = process->cgroup;
 	uint64_t user, system;
+	int rc;
 
 	if (!process->threads)
 		return -ESRCH;
 	if (from->container != group->container)
 		return -EOPNOTSUPP;
-	if (group->gives_pids)
-		return -EBUSY;
+	if (!cgroup_may_hold_processes(group, &rc))
+		return rc;
 	if (from == group)
 		return 0;
 	process_cpu_times(process, &user, &system);
@@ -298,35 +295,8 @@ int cgroup_move(struct cgroup *group, struct process *process)
 	TAILQ_INSERT_TAIL(&group->members, process, cgroup_link);
 	count_tasks(group, process->threads, 1);
 	count_tasks(from, -(int64_t)process->threads, -1);
-	if (cgroup_is_frozen(group))
-		set_freeze_work(process);
-	else
-		wake_frozen(process);
-	return 0;
-}
-
-bool cgroup_has_pids(const struct cgroup *group)
-{
-	return !group->parent || group->parent->gives_pids;
-}
-
-int cgroup_give_pids(struct cgroup *group, bool give)
-{
-	struct cgroup *child;
-
-	if (give == group->gives_pids)
-		return 0;
-	if (give && !cgroup_has_pids(group))
-		return -ENOENT;
-	if (give && !TAILQ_EMPTY(&group->members))
-		return -EBUSY;
-	TAILQ_FOREACH(child, &group->children, sibling) {
-		if (!give && child->gives_pids)
-			return -EBUSY;
-	}
-	group->gives_pids = give;
-	TAILQ_FOREACH(child, &group->children, sibling)
-		child->tasks_limit = CGROUP_NO_LIMIT;
+	cgroup_refresh_process(process);
+	cgroup_freeze_moved(process);
 	return 0;
 }
 
@@ -349,84 +319,4 @@ void cgroup_times(const struct cgroup *group, uint64_t *user, uint64_t *system)
 	}
 	*user = (uint64_t)MAX(u, (int64_t)0);
 	*system = (uint64_t)MAX(s, (int64_t)0);
-}
-
-/* ---- freezing: a killed task leaves it, other signals wait ---- */
-
-bool cgroup_is_frozen(const struct cgroup *group)
-{
-	for (; group; group = group->parent) {
-		if (group->freeze)
-			return true;
-	}
-	return false;
-}
-
-bool cgroup_is_stopped(const struct cgroup *group)
-{
-	const struct process *process;
-	const struct cgroup *child;
-	const struct task *task;
-
-	TAILQ_FOREACH(process, &group->members, cgroup_link) {
-		TAILQ_FOREACH(task, &process->tasks, sibling) {
-			if (task->state == TASK_RUNNING && task != current && !task->exiting)
-				return false;
-		}
-	}
-	TAILQ_FOREACH(child, &group->children, sibling) {
-		if (!cgroup_is_stopped(child))
-			return false;
-	}
-	return true;
-}
-
-/* To every process in it and below. Does not sleep; `fn` may not move processes. */
-static void for_each_process(struct cgroup *group, void (*fn)(struct process *process))
-{
-	struct process *process;
-	struct cgroup *child;
-
-	TAILQ_FOREACH(process, &group->members, cgroup_link)
-		fn(process);
-	TAILQ_FOREACH(child, &group->children, sibling)
-		for_each_process(child, fn);
-}
-
-void cgroup_set_freeze(struct cgroup *group, bool freeze)
-{
-	uint64_t number = group->number;
-
-	group->freeze = freeze;
-	if (freeze)
-		for_each_process(group, set_freeze_work);
-	else if (!cgroup_is_frozen(group))
-		for_each_process(group, wake_frozen);
-	/* Whoever is not on a CPU is in the kernel, and comes by the exit path. */
-	while (freeze && group->freeze && !cgroup_is_stopped(group)) {
-		(void)task_block(clock_monotonic() + FREEZE_LOOK_NS, false);
-		group = cgroup_find(number);
-		if (!group || current->killed)
-			return;
-	}
-	events_check_below(group);
-}
-
-void cgroup_freeze_here(struct task *task)
-{
-	task->frozen = true;
-	while (cgroup_is_frozen(task->process->cgroup) && task_block(DEADLINE_NONE, false) == 0)
-		;
-	task->frozen = false;
-	__atomic_fetch_and(&task->work, ~WORK_FREEZE, __ATOMIC_SEQ_CST);
-}
-
-static void kill_one(struct process *process)
-{
-	signal_kill_process(process, WAIT_SIGNALED(SIGKILL));
-}
-
-void cgroup_kill(struct cgroup *group)
-{
-	for_each_process(group, kill_one);
 }

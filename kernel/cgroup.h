@@ -1,13 +1,15 @@
 /*
  * Control groups inside the sandbox (cgroups(7), Documentation/admin-guide/cgroup-v2): a tree a container, whose top is what the container's
- * own /sys/fs/cgroup shows. The sentry counts tasks and CPU time by it, limits tasks (pids.max) and freezes.
+ * own /sys/fs/cgroup shows. By it the sentry counts and limits tasks (pids), memory (kernel/mm/account.h), CPU time (kernel/bandwidth.h)
+ * and the CPUs to run on, and freezes. What the container's configuration limits stands in the topmost group.
  *
  * A process is in one group with all its threads, from its start until its last thread is gone; its children begin where it
  * is. Invariants, under the kernel lock:
  *  1. `tasks` and `populated` count the group and all below; so they are never less than a child's.
  *  2. A group with members or children is not removed; one that was removed has a number that no other ever gets.
  *  3. A task whose group, or a group above it, is asked to freeze has WORK_FREEZE set, or is on its way out.
- * vfs/cgroup/ shows it as a file system.
+ *  4. A group has a controller's own state only while its parent gives it (`gives`); else it uses the nearest one's above.
+ * cgroup.c is the tree and its members, cgroup_control.c the controllers, cgroup_freeze.c freezing; vfs/cgroup/ shows it as a file system.
  */
 #ifndef KERNEL_CGROUP_H
 #define KERNEL_CGROUP_H
@@ -17,9 +19,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "kernel/bandwidth.h"
+
 struct container;
 struct inode;
 struct process;
+struct memory_account;
 struct superblock;
 struct task;
 
@@ -28,6 +33,17 @@ struct task;
 
 /* What of a group can be given to another owner: its directory, cgroup.procs, cgroup.subtree_control, cgroup.threads. */
 enum { CGROUP_OWNED_DIR, CGROUP_OWNED_PROCS, CGROUP_OWNED_SUBTREE, CGROUP_OWNED_THREADS, CGROUP_OWNED_COUNT };
+
+/* Controllers, in the order in which Linux names them. */
+#define CGROUP_CPUSET 1u
+#define CGROUP_CPU 2u
+#define CGROUP_MEMORY 4u
+#define CGROUP_PIDS 8u
+#define CGROUP_CONTROLLERS 15u
+#define CGROUP_THREADED (CGROUP_CPUSET | CGROUP_CPU | CGROUP_PIDS) /* that count threads, not processes */
+
+/* Files that tell those who watch them of changes. */
+enum cgroup_notice { CGROUP_NOTICE_EVENTS, CGROUP_NOTICE_MEMORY, CGROUP_NOTICE_MEMORY_LOCAL, CGROUP_NOTICE_PIDS, CGROUP_NOTICES };
 
 TAILQ_HEAD(cgroup_list, cgroup);
 TAILQ_HEAD(cgroup_members, process);
@@ -44,18 +60,23 @@ struct cgroup {
 	uint64_t tasks, tasks_peak, tasks_limit, limit_hits; /* limit_hits: forks that this limit refused */
 	uint64_t populated;        /* processes */
 	uint64_t user_ns, system_ns; /* of processes that have ended in it or left it, and below */
-	bool gives_pids;           /* its children have the pids controller */
+	uint32_t gives;            /* CGROUP_*: the controllers that its children have */
+	struct cpu_group cpu;      /* valid with CGROUP_CPU */
+	struct memory_account *memory; /* that its processes are charged to: its own with CGROUP_MEMORY, else its parent's */
+	uint64_t cpus, mems;       /* cpuset.cpus, cpuset.mems; 0: none given */
 	bool freeze;               /* asked for */
 	bool was_populated, was_frozen; /* what cgroup.events said last */
-	uint64_t events_version;
 	uint32_t owner[CGROUP_OWNED_COUNT][2]; /* uid and gid, as chown left them */
 	struct superblock *superblock; /* a top: what shows it, while it is mounted; without a reference */
-	struct inode *events;      /* cgroup.events, while anybody has it: vfs/cgroup's, without a reference */
+	struct {
+		struct inode *inode; /* the file, while anybody has it: vfs/cgroup's, without a reference */
+		uint64_t version;
+	} notices[CGROUP_NOTICES];
 	uint32_t max_depth, max_descendants; /* UINT32_MAX: none */
 };
 
-/* The top of a container's tree. Never ends before its processes. */
-void cgroup_init(struct cgroup *group, struct container *container);
+/* The top of a container's tree. Never ends before its processes. 0 or -ENOMEM. */
+int cgroup_init(struct cgroup *group, struct container *container);
 /* A child. -EEXIST, -EAGAIN (a limit on depth or number), -ENOMEM. Copies the name. */
 int cgroup_create(struct cgroup *parent, const char *name, unsigned len, struct cgroup **child);
 int cgroup_remove(struct cgroup *group); /* 0 or -EBUSY; frees it */
@@ -73,11 +94,34 @@ void cgroup_enter(struct cgroup *group, struct process *process);
 void cgroup_add_task(struct task *task);
 void cgroup_drop_task(struct task *task);
 void cgroup_leave(struct process *process);
-/* A living process to another group of its container. -EBUSY: the group gives controllers; -ESRCH; -EOPNOTSUPP: another container's. */
+/* A living process to another group of its container. -EBUSY: the group gives controllers; -ESRCH; -EOPNOTSUPP: another container's, or not for processes. */
 int cgroup_move(struct cgroup *group, struct process *process);
-/* What cgroup.subtree_control asks for: -EBUSY with processes in it (cgroup-v2, "No Internal Process Constraint"), or used below. */
-int cgroup_give_pids(struct cgroup *group, bool give);
-bool cgroup_has_pids(const struct cgroup *group); /* the top has */
+/* Something that a file tells is another: wakes those who watch it. */
+void cgroup_notify(struct cgroup *group, enum cgroup_notice notice);
+
+/* ---- cgroup_control.c ---- */
+
+uint32_t cgroup_controllers(const struct cgroup *group); /* that it has; the top has all */
+/*
+ * What cgroup.subtree_control asks for. -EBUSY: processes are in it (cgroup-v2, "No Internal Process Constraint"), or used below;
+ * -ENOENT: it has not what it is to give; -EOPNOTSUPP: not below a threaded domain; -ENOMEM. All or nothing.
+ */
+int cgroup_give(struct cgroup *group, uint32_t enable, uint32_t disable);
+/* cgroup.type, as far as groups become so by themselves: single threads do not move. */
+bool cgroup_is_thread_root(const struct cgroup *group);
+bool cgroup_is_valid_domain(const struct cgroup *group);
+bool cgroup_may_hold_processes(const struct cgroup *group, int *error);
+/* The CPUs that its processes may use: never none. */
+uint64_t cgroup_cpus(const struct cgroup *group);
+void cgroup_set_cpus(struct cgroup *group, uint64_t cpus);
+uint64_t cgroup_task_affinity(const struct task *task, uint64_t wanted); /* of what it asks for, what its group has */
+/* Its nearest group with a share of its own; NULL: it competes as one task among all. */
+struct cpu_group *cgroup_cpu_of(struct cgroup *group);
+/* How the tasks of a container are scheduled may have changed: their groups are looked up again. */
+void cgroup_refresh_cpu(struct container *container);
+void cgroup_refresh_all(void);
+
+/* ---- cgroup_freeze.c ---- */
 
 /* Asked of it or of one above. */
 bool cgroup_is_frozen(const struct cgroup *group);

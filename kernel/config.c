@@ -12,7 +12,7 @@
 #include "ring0/lib.h"
 
 struct counts {
-	unsigned args, envs, groups, rlimits, mounts, readonly, masked, sysctls, filters, devices, hooks, id_maps;
+	unsigned args, envs, groups, rlimits, mounts, readonly, masked, sysctls, group_files, filters, devices, hooks, id_maps;
 };
 
 static int refuse(const struct config_record *record, const char *why)
@@ -83,6 +83,9 @@ static int count_record(const struct config_record *record, const uint8_t *paylo
 		break;
 	case CONFIG_SYSCTL:
 		n->sysctls++;
+		break;
+	case CONFIG_GROUP_FILE:
+		n->group_files++;
 		break;
 	case CONFIG_SECCOMP:
 		n->filters++;
@@ -258,8 +261,8 @@ static int decode_record(const struct config_record *record, const uint8_t *payl
 		return string(record, payload, &config->sysctls[config->sysctl_count++]);
 	case CONFIG_CONTAINER:
 		return fixed(record, payload, &config->id, sizeof(config->id));
-	case CONFIG_LIMITS:
-		return fixed(record, payload, &config->limits, sizeof(config->limits));
+	case CONFIG_GROUP_FILE:
+		return string(record, payload, &config->group_files[config->group_file_count++]);
 	case CONFIG_TERMINAL_SIZE:
 		config->has_terminal_size = true;
 		return fixed(record, payload, &config->terminal_size, sizeof(config->terminal_size));
@@ -310,12 +313,13 @@ int config_decode(const void *blob, uint64_t len, struct container_config *confi
 	config->readonly_paths = kzalloc((n.readonly + 1) * sizeof(char *));
 	config->masked_paths = kzalloc((n.masked + 1) * sizeof(char *));
 	config->sysctls = kzalloc((n.sysctls + 1) * sizeof(char *));
+	config->group_files = kzalloc((n.group_files + 1) * sizeof(char *));
 	config->filters = kzalloc((n.filters + 1) * sizeof(struct container_filter));
 	config->devices = kzalloc((n.devices + 1) * sizeof(struct container_device));
 	config->hooks = kzalloc((n.hooks + 1) * sizeof(struct container_hook));
 	config->id_maps = kzalloc((n.id_maps + 1) * sizeof(struct config_id_map));
 	if (!config->devices || !config->hooks || !config->id_maps || !config->filters || !config->argv || !config->envp || !config->groups || !config->rlimits || !config->mounts ||
-		!config->readonly_paths || !config->masked_paths || !config->sysctls)
+		!config->readonly_paths || !config->masked_paths || !config->sysctls || !config->group_files)
 		return -ENOMEM;
 	rc = for_each(blob, len, decode_record, config);
 	if (rc == 0 && config->argc == 0) {
@@ -339,6 +343,7 @@ void config_free(struct container_config *config)
 	free_strings(config->readonly_paths, config->readonly_count);
 	free_strings(config->masked_paths, config->masked_count);
 	free_strings(config->sysctls, config->sysctl_count);
+	free_strings(config->group_files, config->group_file_count);
 	for (unsigned i = 0; config->filters && i < config->filter_count; i++)
 		kfree(config->filters[i].program);
 	for (unsigned i = 0; config->mounts && i < config->mount_count; i++) {

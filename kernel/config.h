@@ -62,7 +62,8 @@ struct container_config {
 	bool has_terminal_size, has_cwd, has_umask;
 	struct config_winsize terminal_size;
 	struct config_container id;
-	struct config_limits limits;
+	const char **group_files; /* "FILE=TEXT" */
+	unsigned group_file_count;
 	uint32_t umask;
 	int oom_score_adj;
 	struct container_device *devices;

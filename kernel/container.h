@@ -48,8 +48,6 @@ struct container {
 	char why[CONTAINER_WHY];
 	uint64_t user_time, system_time, page_faults, major_faults, switches; /* of processes that have ended */
 	struct cgroup cgroup; /* the top of its control groups: its tasks, their limit, its freezer */
-	uint64_t memory_limit; /* bytes of its own below the sandbox's (kernel/mm/limit.h); 0: none */
-	uint64_t memory_grown, memory_step; /* pages since the last count; the next one is due at so many */
 	uint64_t oom_kills, started;
 	uint64_t exits_success, exits_failure, exits_signal, exits_oom; /* of its processes, as in struct control_stats */
 	uint64_t memory_peak; /* bytes, as far as somebody asked */

@@ -69,18 +69,15 @@ static void do_resize(const struct control_target *to, const struct control_head
 
 static void do_update(const struct control_target *to, const struct control_header *header, const uint8_t *payload)
 {
-	PAYLOAD(control_update, order);
-	if (order.set & ~(uint64_t)(CONTROL_UPDATE_PIDS | CONTROL_UPDATE_MEMORY)) {
-		control_refuse(to, -EOPNOTSUPP, "only the limits of tasks and of memory can be changed");
-		return;
-	}
-	if (order.set & CONTROL_UPDATE_MEMORY) {
-		to->container->memory_limit = order.memory;
-		to->container->memory_step = 0; /* count at the next fault */
-	}
-	if (order.set & CONTROL_UPDATE_PIDS)
-		to->container->cgroup.tasks_limit = order.pids ? order.pids : CGROUP_NO_LIMIT;
-	control_reply(to, 0, 0, "", 0);
+	const char *at = (const char *)payload, *end = at + header->len;
+	int rc = header->len && end[-1] ? -EINVAL : 0;
+
+	for (; at < end && !rc; at += strlen(at) + 1)
+		rc = files_cgroup_set(&to->container->cgroup, at);
+	if (rc)
+		control_refuse(to, rc, "a limit cannot be set");
+	else
+		control_reply(to, 0, 0, "", 0);
 }
 
 static void do_wait(const struct control_target *to, const struct control_header *header, const uint8_t *payload)

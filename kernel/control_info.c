@@ -8,8 +8,7 @@
 
 #include "kernel/control.h"
 #include "kernel/files.h"
-#include "kernel/mm.h"
-#include "kernel/mm/limit.h"
+#include "kernel/mm/account.h"
 #include "kernel/namespaces.h"
 #include "kernel/net/inet.h"
 #include "kernel/process.h"
@@ -195,12 +194,13 @@ static void add_process(const struct process *process, struct control_stats *sta
 
 /*
  * Alone in its sandbox a container has what the sandbox uses, cached files and the sentry's structures too; one of several has what
- * its processes map. memory_file contains memory_shared.
+ * its control groups are charged for. memory_file contains memory_shared.
  */
 static void fill_memory(struct container *c, struct control_stats *stats)
 {
+	const struct memory_account *account = c->cgroup.memory;
+	const uint64_t *kinds = account->kinds;
 	struct mm_counters all;
-	struct limit_usage own;
 
 	mm_counters_read(&all);
 	if (TAILQ_NEXT(TAILQ_FIRST(&containers), link) == NULL) {
@@ -210,12 +210,11 @@ static void fill_memory(struct container *c, struct control_stats *stats)
 		stats->memory_kernel = all.kernel + all.page_tables;
 		stats->memory_limit = all.total;
 	} else {
-		limit_count(c, &own);
-		stats->memory_anon = own.anon;
-		stats->memory_file = own.file + own.shared;
-		stats->memory_shared = own.shared;
-		stats->memory_kernel = own.tables;
-		stats->memory_limit = c->memory_limit;
+		stats->memory_anon = kinds[ACCOUNT_ANON] * PAGE_SIZE;
+		stats->memory_file = (kinds[ACCOUNT_FILE] + kinds[ACCOUNT_SHMEM]) * PAGE_SIZE;
+		stats->memory_shared = kinds[ACCOUNT_SHMEM] * PAGE_SIZE;
+		stats->memory_kernel = (kinds[ACCOUNT_TABLES] + kinds[ACCOUNT_STACKS]) * PAGE_SIZE;
+		stats->memory_limit = account->max == ACCOUNT_NO_LIMIT ? 0 : account->max * PAGE_SIZE;
 	}
 	stats->memory = stats->memory_anon + stats->memory_file + stats->memory_kernel;
 	c->memory_peak = MAX(c->memory_peak, stats->memory);

@@ -66,9 +66,12 @@ struct process;
 int files_install_pidfd(struct process *process);
 void files_close_fd(int fd); /* undo it; may sleep */
 
-/* A control group's cgroup.events (struct cgroup) says something else now: tells who watches. Does not sleep. */
+/* A control group's file says something else now: tells who watches. Does not sleep. */
 struct inode;
-void files_cgroup_changed(struct inode *events);
+void files_cgroup_changed(struct inode *file);
+/* "FILE=TEXT" for a control group, from the host side. 0 or -errno, logged; a controller that is not here is the host's. May sleep. */
+struct cgroup;
+int files_cgroup_set(struct cgroup *group, const char *setting);
 
 /* The mounts of a namespace, a line each, as far as there is room: bytes written. Does not sleep. */
 struct mnt_ns;

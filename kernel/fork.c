@@ -126,6 +126,7 @@ static void copy_task(struct task *task, const struct clone_args *args)
 	task->work = parent->work & WORK_STRACE;
 	memcpy(task->comm, parent->comm, sizeof(task->comm));
 	task->affinity = parent->affinity;
+	task->affinity_wanted = parent->affinity_wanted;
 	task->nice = parent->nice;
 	task->policy = parent->policy;
 	task->rt_priority = parent->rt_priority;

@@ -202,7 +202,7 @@ static int prepare(struct launch *launch, const struct container_config *config,
 	const char *name = config->argv[0];
 	int rc;
 
-	if (launch->first && (config->id.flags & ~CONFIG_SHARE_ALL)) {
+	if (launch->first && (config->id.flags & ~CONFIG_CONTAINER_FLAGS)) {
 		launch_explain("namespaces", name, "an unknown flag is not supported");
 		return -EOPNOTSUPP;
 	}
@@ -377,6 +377,17 @@ static struct ns_set *container_namespaces(struct container *c)
 	return set;
 }
 
+/* What config.json limits, in the top of its control groups. */
+static int set_limits(struct container *c)
+{
+	int rc = 0;
+
+	c->cgroup.cpu.by_host = !(c->config.id.flags & CONFIG_CPU_INSIDE);
+	for (unsigned i = 0; i < c->config.group_file_count && !rc; i++)
+		rc = files_cgroup_set(&c->cgroup, c->config.group_files[i]);
+	return rc;
+}
+
 int container_create(uint32_t id, const void *blob, uint64_t len, const uint32_t *fds, uint32_t gofer)
 {
 	struct container *c = kzalloc(sizeof(*c));
@@ -388,16 +399,19 @@ int container_create(uint32_t id, const void *blob, uint64_t len, const uint32_t
 	rc = -EEXIST;
 	if (container_find(id))
 		goto fail;
-	cgroup_init(&c->cgroup, c);
+	rc = cgroup_init(&c->cgroup, c);
+	if (rc)
+		goto fail;
 	rc = config_decode(blob, len, &c->config);
 	if (rc)
 		goto fail_config;
 	c->id = id;
 	c->gofer = gofer;
 	memcpy(c->fds, fds, sizeof(c->fds));
-	c->cgroup.tasks_limit = c->config.limits.pids ? c->config.limits.pids : CGROUP_NO_LIMIT;
-	c->memory_limit = c->config.limits.memory;
 	waitq_init(&c->waiters);
+	rc = set_limits(c);
+	if (rc)
+		goto fail_config;
 	rc = -ENOMEM;
 	c->user_ns = user_ns_for_container(&c->config);
 	c->ns = c->user_ns ? container_namespaces(c) : NULL;
@@ -409,6 +423,7 @@ int container_create(uint32_t id, const void *blob, uint64_t len, const uint32_t
 	if (rc)
 		goto fail_config;
 	TAILQ_INSERT_TAIL(&containers, c, link);
+	cgroup_refresh_all(); /* now there are several, which share the CPUs */
 	return 0;
 fail_config:
 	ns_set_put(c->ns);
@@ -435,9 +450,8 @@ void init_start(void)
 	uts_set(first_container.ns->uts, &first_container.config);
 	launch->container = &first_container;
 	launch->first = true;
-	if (first_container.config.limits.pids)
-		first_container.cgroup.tasks_limit = first_container.config.limits.pids;
-	first_container.memory_limit = first_container.config.limits.memory;
+	if (set_limits(&first_container))
+		panic("the container's limits cannot be used");
 	rf_strlcpy(task->comm, "init", sizeof(task->comm));
 	task->context = context_prepare(task->regs, launch_main, launch);
 	sched_new_task(task);

@@ -8,7 +8,7 @@
 #include <linux/errno.h>
 
 #include "kernel/container.h"
-#include "kernel/mm.h"
+#include "kernel/mm/account.h"
 #include "kernel/net/hostnet.h"
 #include "kernel/net/inet.h"
 #include "kernel/sched.h"
@@ -76,6 +76,10 @@ void task_exit_work(struct task *task, struct regs *regs)
 	while ((work = __atomic_load_n(&task->work, __ATOMIC_RELAXED) & ~WORK_SYSCALL_ENTRY)) {
 		if (work & WORK_FREEZE)
 			cgroup_freeze_here(task);
+		if (work & WORK_MEMORY)
+			account_enforce();
+		if (work & WORK_THROTTLE)
+			cpu_group_throttle_here(task);
 		if (work & WORK_RESCHED)
 			sched_resched_if_needed();
 		if (work & WORK_SIGNAL)
@@ -190,7 +194,8 @@ void kernel_main(const struct abi_boot *boot)
 	if (config_decode(pa_to_va(boot->config_gpa), boot->config_len, &first_container.config))
 		panic("the container's configuration cannot be used");
 	inet_init();
-	cgroup_init(&first_container.cgroup, &first_container);
+	if (cgroup_init(&first_container.cgroup, &first_container))
+		panic("no memory for a control group");
 	if (first_container.config.host_sockets)
 		hostnet_init(first_container.config.host_sockets);
 	TAILQ_INSERT_HEAD(&containers, &first_container, link);

@@ -49,6 +49,7 @@ enum page_zone { PAGE_KERNEL = 0, PAGE_USER = 1 };
 #define PAGE_TABLE 2048u  /* a page table */
 #define PAGE_HELD 4096u   /* in the cache, by kernel_page_hold(): the machine is told before it is something else */
 
+struct memory_account;
 struct vm_object;
 
 struct page {
@@ -63,6 +64,7 @@ struct page {
 			uint64_t index;           /* page number in the object */
 		};
 	};
+	struct memory_account *account; /* that is charged for it (kernel/mm/account.h); NULL: none */
 };
 
 void page_init(const struct abi_boot *boot);
@@ -197,8 +199,6 @@ struct mm {
 	uint64_t arg_start, arg_end, env_start, env_end;
 	uint64_t total_vm, locked_vm, stack_vm, data_vm; /* pages */
 	uint64_t rss_anon, rss_file, rss_shmem, hiwater_rss, pt_pages; /* pages */
-	uint64_t grown;   /* pages mapped since limit_check() looked */
-	uint64_t counted; /* limit_used()'s turn that has counted it */
 	uint64_t vdso; /* address of the vDSO, or 0 */
 	uint64_t saved_auxv[48]; /* pairs, for /proc/PID/auxv */
 	struct file *exe;

@@ -13,6 +13,7 @@
 #include <linux/errno.h>
 #include <linux/sched.h>
 
+#include "kernel/bandwidth.h"
 #include "kernel/mm.h"
 #include "kernel/sched.h"
 #include "kernel/task.h"
@@ -34,6 +35,11 @@ static const uint32_t nice_weight[40] = {
 	88761, 71755, 56483, 46273, 36291, 29154, 23254, 18705, 14949, 11916, 9548, 7620, 6100, 4904, 3906, 3121, 2501, 1991,
 	1586, 1277, 1024, 820, 655, 526, 423, 335, 272, 215, 172, 137, 110, 87, 70, 56, 45, 36, 29, 23, 18, 15,
 };
+
+uint32_t cpu_weight_of_nice(int nice)
+{
+	return nice_weight[nice + 20];
+}
 
 struct runqueue {
 	TAILQ_HEAD(, task) tasks; /* by priority, then vruntime; the running one is not in it */
@@ -96,7 +102,9 @@ static uint64_t account(struct runqueue *rq, struct task *task)
 	task->runtime += delta;
 	if (task->rt_priority)
 		rq->rt_used += delta;
-	if (task->nice == 0)
+	if (__builtin_expect(task->cpu_group && !task->rt_priority, 0))
+		task->vruntime += cpu_group_ran(task, delta, now);
+	else if (task->nice == 0)
 		task->vruntime += delta;
 	else
 		task->vruntime += delta * 1024 / nice_weight[task->nice + 20];
@@ -234,10 +242,35 @@ const volatile uint32_t *kernel_queued(void)
 	return &this_rq()->count;
 }
 
+/* To a CPU that it may run on. */
+static void move(struct task *task)
+{
+	int idle = find_idle_cpu(task);
+
+	place(task, idle >= 0 ? (unsigned)idle : first_allowed(task));
+	poke(task->cpu, task);
+}
+
+void sched_affinity_changed(struct task *task)
+{
+	if (cpu_allowed(task, task->cpu))
+		return;
+	if (task->state == TASK_RUNNABLE) {
+		dequeue(&runqueues[task->cpu], task);
+		move(task);
+	} else if (task->state == TASK_RUNNING) {
+		task_set_work(task, WORK_RESCHED);
+		if (task != current)
+			machine->kick(task->cpu);
+	}
+}
+
 void sched_make_runnable(struct task *task)
 {
 	unsigned cpu = choose_cpu_wake(task);
 
+	if (task->cpu_group)
+		cpu_group_in(task);
 	place(task, cpu);
 	poke(cpu, task);
 }
@@ -253,6 +286,8 @@ void sched_new_task(struct task *task)
 		cpu = (unsigned)idle;
 	task->vruntime = runqueues[cpu].min_vruntime;
 	task->cpu = cpu;
+	if (task->cpu_group)
+		cpu_group_in(task);
 	task->state = TASK_RUNNABLE;
 	enqueue(&runqueues[cpu], task);
 	poke(cpu, task);
@@ -348,7 +383,7 @@ void sched_finish_switch(void)
 
 	current->exec_start = current->slice_start = clock_monotonic();
 	current->kernel_since = clock_ticks();
-	if (rq->count)
+	if (rq->count || (current->cpu_group && cpu_group_begin(current)))
 		arm_tick(rq);
 	if (rq->dead) {
 		struct task *dead = rq->dead;
@@ -374,11 +409,17 @@ void schedule(void)
 	DEBUG_BUG_ON(!kernel_lock_held());
 	prev->work &= ~WORK_RESCHED;
 	if (prev->state == TASK_RUNNING && prev != rq->idle) {
-		prev->state = TASK_RUNNABLE;
-		enqueue(rq, prev);
 		prev->nivcsw++;
+		if (__builtin_expect(cpu_allowed(prev, this_cpu()->cpu), 1)) {
+			prev->state = TASK_RUNNABLE;
+			enqueue(rq, prev);
+		} else {
+			move(prev); /* nobody takes it there before this CPU has left its stack: that needs the kernel lock */
+		}
 	} else if (prev != rq->idle) {
 		prev->nvcsw++;
+		if (prev->cpu_load)
+			cpu_group_out(prev);
 	}
 	struct task *next = pick_next(rq);
 	if (next == prev) {
@@ -416,7 +457,7 @@ void sched_resched_if_needed(void)
 	struct runqueue *rq = this_rq();
 
 	current->work &= ~WORK_RESCHED;
-	if (rq->count)
+	if (rq->count || !cpu_allowed(current, this_cpu()->cpu))
 		schedule();
 }
 
@@ -462,6 +503,8 @@ void sched_tick(void)
 		if (rq->count)
 			arm_tick(rq);
 	}
+	if (current->cpu_group && cpu_group_begin(current))
+		arm_tick(rq);
 	sched_update_timer();
 }
 

@@ -11,7 +11,7 @@
 #include <linux/errno.h>
 
 #include "kernel/container.h"
-#include "kernel/mm.h"
+#include "kernel/mm/account.h"
 #include "kernel/namespaces.h"
 #include "kernel/process.h"
 #include "kernel/rlimit.h"
@@ -83,7 +83,7 @@ struct task *task_alloc(void)
 	memset(task->regs, 0, sizeof(*task->regs));
 	task->refs = 1;
 	task->state = TASK_NEW;
-	task->affinity = cpu_count >= 64 ? ~0ull : (1ull << cpu_count) - 1;
+	task->affinity = task->affinity_wanted = cpu_count >= 64 ? ~0ull : (1ull << cpu_count) - 1;
 	task->timer_slack = 50000;
 	task->altstack_flags = 0;
 	task->start_time = clock_boottime();
@@ -109,6 +109,7 @@ void task_put(struct task *task)
 	if (task->cred)
 		cred_put(task->cred);
 	fpu_free(task->machine.fpu);
+	account_drop(pa_to_page(va_to_pa(task->kernel_stack)), ACCOUNT_STACKS);
 	kpages_free(task->kernel_stack);
 	kfree(task);
 }

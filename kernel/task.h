@@ -128,6 +128,8 @@ struct process {
 #define WORK_PTRACE 16u
 #define WORK_RSEQ 32u
 #define WORK_FREEZE 64u /* the control group is frozen: the container paused */
+#define WORK_MEMORY 128u   /* a control group is above its memory limits */
+#define WORK_THROTTLE 256u /* a control group has used up its CPU time of this period */
 #define WORK_SYSCALL_ENTRY (WORK_STRACE | WORK_SECCOMP | WORK_PTRACE)
 
 #define TASK_STACK_END 0x57ac6e9d00c0ffeeull
@@ -157,6 +159,9 @@ struct task {
 	TAILQ_ENTRY(task) hash;
 	unsigned cpu;          /* runs there, or last did */
 	uint64_t affinity;     /* CPU mask */
+	uint64_t affinity_wanted; /* before its control group's CPUs cut it */
+	struct cpu_group *cpu_group; /* bandwidth.h; NULL: none */
+	uint32_t cpu_load;     /* its weight, as counted there; 0: it is not runnable */
 	int8_t nice;
 	uint8_t policy;        /* SCHED_* */
 	uint8_t rt_priority;
@@ -268,6 +273,7 @@ void sched_finish_switch(void);
 void sched_exit(void) __attribute__((noreturn));
 void schedule(void);                    /* give up the CPU; state was set by the caller */
 void sched_yield_current(void);
+void sched_affinity_changed(struct task *task); /* to a CPU that it may run on, before it runs user code again */
 void sched_make_runnable(struct task *task); /* picks a CPU, kicks it if idle or if it should preempt */
 void sched_resched_if_needed(void);     /* exit path: WORK_RESCHED */
 void sched_tick(void);                  /* timer interrupt */

@@ -12,6 +12,7 @@
 #include "kernel/namespaces.h"
 #include "kernel/rlimit.h"
 #include "kernel/rseq.h"
+#include "kernel/cgroup.h"
 #include "kernel/task.h"
 #include "kernel/user_ns.h"
 #include "ring0/clock.h"
@@ -20,8 +21,6 @@
 #include "syscalls/syscalls.h"
 
 #define RR_INTERVAL_NS 100000000
-#define MOVE_NS 20000ull
-#define MOVE_TRIES 12u
 
 int64_t sys_sched_yield(struct regs *regs)
 {
@@ -55,12 +54,11 @@ int64_t sys_sched_setaffinity(struct regs *regs)
 	if (!may_schedule(task))
 		return -EPERM;
 	mask &= cpu_count >= 64 ? ~0ull : (1ull << cpu_count) - 1;
-	if (!mask)
+	if (!(mask & cgroup_cpus(task->process->cgroup)))
 		return -EINVAL;
-	task->affinity = mask;
-	/* A task that wakes up goes to a CPU of its mask: so the shortest sleep moves us. Others move when they next sleep. */
-	for (unsigned i = 0; i < MOVE_TRIES && task == current && !(mask >> this_cpu()->cpu & 1); i++)
-		(void)task_block(clock_monotonic() + (MOVE_NS << i), false); /* on a slow CPU the deadline may pass before the sleep */
+	task->affinity_wanted = mask;
+	task->affinity = cgroup_task_affinity(task, mask);
+	sched_affinity_changed(task);
 	return 0;
 }
 

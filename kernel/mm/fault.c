@@ -15,8 +15,8 @@
 #include <asm-generic/resource.h>
 
 #include "kernel/files.h"
+#include "kernel/mm/account.h"
 #include "kernel/mm/internal.h"
-#include "kernel/mm/limit.h"
 #include "kernel/mm/oom.h"
 #include "kernel/mm/tree.h"
 #include "kernel/signal.h"
@@ -68,6 +68,7 @@ static void mark_anon(struct vma *vma, struct page *page)
 {
 	page->flags |= PAGE_ANON;
 	anon_pages++;
+	account_page(page, ACCOUNT_ANON);
 	vma->has_anon = true;
 }
 
@@ -113,7 +114,8 @@ static unsigned block_order(const struct vma *vma, uint64_t address, unsigned us
 	for (; order > usual; order--) {
 		uint64_t size = PAGE_SIZE << order, block = address & ~(size - 1);
 
-		if (block >= MAX(vma->start, vma->run_end) && vma->end - block >= size && page_user_free() >= 32ull << order)
+		if (block >= MAX(vma->start, vma->run_end) && vma->end - block >= size &&
+			MIN(page_user_free(), account_left()) >= 32ull << order)
 			break;
 	}
 	return order;
@@ -151,6 +153,7 @@ static bool anon_block_order(struct vma *vma, uint64_t address, pte_t *pte, pte_
 	pte_t *first = pte - ((address - block) >> PAGE_SHIFT);
 	unsigned low = block < vma->start ? (unsigned)((vma->start - block) >> PAGE_SHIFT) : 0;
 	unsigned high = (unsigned)((MIN(block + size, vma->end) - block) >> PAGE_SHIFT);
+	struct memory_account *account = account_current();
 	bool flush = false;
 	struct page *page;
 
@@ -166,12 +169,13 @@ static bool anon_block_order(struct vma *vma, uint64_t address, pte_t *pte, pte_
 			continue;
 		}
 		page[i].flags |= PAGE_ANON;
+		page[i].account = account;
 		flush |= first[i] & PTE_P;
 		first[i] = user_page_pa(page + i) | bits;
 	}
 	anon_pages += high - low;
+	account_charge(account, ACCOUNT_ANON, high - low);
 	vma->mm->rss_anon += high - low;
-	vma->mm->grown += high - low;
 	vma->has_anon = true;
 	if (flush)
 		machine->space_flush(&vma->mm->space, block, size);
@@ -186,6 +190,8 @@ static bool anon_block(struct vma *vma, uint64_t address, pte_t *pte, pte_t bits
 	unsigned usual = vma->end - vma->start >= BIG_AREA ? BLOCK_ORDER : SMALL_BLOCK_ORDER;
 	unsigned order = block_order(vma, address, usual);
 
+	if (account_left() < 2 * BLOCK_PAGES)
+		return false;
 	return (order > usual && anon_block_order(vma, address, pte, bits, order)) ||
 		anon_block_order(vma, address, pte, bits, usual);
 }
@@ -532,6 +538,7 @@ static int fault_handle(struct mm *mm, uint64_t address, unsigned flags)
 			current->maj_flt++;
 		else
 			current->min_flt++;
+		account_fault(major);
 	}
 	return rc;
 }
@@ -591,8 +598,8 @@ int kernel_user_fault(uint64_t address, unsigned pf_error)
 			task_block(clock_monotonic() + OOM_RETRY_NS, false) == -EINTR)
 			return -EFAULT;
 	}
-	if (rc == 0)
-		limit_check(current->mm);
+	if (rc == 0 && account_is_pressed() && account_enforce_in_call() < 0)
+		return -EFAULT;
 	return rc < 0 ? -EFAULT : 0;
 }
 
@@ -600,8 +607,6 @@ int mm_handle_trap(struct regs *regs, struct ksiginfo *info)
 {
 	int rc = current->mm ? mm_fault(current->mm, regs->addr, (unsigned)regs->error) : -EFAULT;
 
-	if (rc == 0 && current->mm)
-		limit_check(current->mm);
 	if (rc == 0 || rc == -EINTR)
 		return 0;
 	if (rc == -ENOMEM) {

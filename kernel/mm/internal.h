@@ -55,8 +55,9 @@ bool extent_drop_all(void);                   /* what is set aside goes back; fa
 
 /* object.c, reclaim.c */
 uint64_t reclaim_pages(uint64_t count); /* drops clean cached pages; how many. Does not sleep */
+uint64_t reclaim_pages_of(struct memory_account *account, uint64_t count); /* of one account and those below */
 /* Takes back private pages that nobody wrote to; how many. Only where nothing of an address space is in the caller's hands. */
-uint64_t reclaim_untouched(void);
+uint64_t reclaim_untouched(const struct memory_account *only); /* NULL: of all processes */
 bool object_evict(struct page *page);   /* takes a clean, unused page out of its object: true if it did */
 struct page *object_add_zero_page(struct vm_object *object, uint64_t index); /* up to date, referenced; NULL: no memory */
 

@@ -9,6 +9,7 @@
  * Whoever calls something that may sleep holds a reference to the object. Pages may leave
  * the tree during any sleep (truncation, reclaim): a reference keeps only the page.
  */
+#include "kernel/mm/account.h"
 #include "kernel/mm/tree.h"
 #include "ring0/upcall.h"
 #include "ring0/usercopy.h"
@@ -56,6 +57,7 @@ static int object_add(struct vm_object *object, uint64_t index, struct page *pag
 	page->index = index;
 	page->flags |= PAGE_CACHED | (object->shmem ? PAGE_SHMEM : 0);
 	object->nr_pages++;
+	account_page(page, object->shmem ? ACCOUNT_SHMEM : ACCOUNT_FILE);
 	if (object->shmem)
 		shmem_pages++;
 	cached_pages++;
@@ -68,6 +70,7 @@ static void object_detach(struct vm_object *object, struct page *page)
 	tree_remove(object, page->index);
 	if (page->flags & PAGE_DIRTY)
 		object->nr_dirty--;
+	account_drop(page, page->flags & PAGE_SHMEM ? ACCOUNT_SHMEM : ACCOUNT_FILE);
 	if (page->flags & PAGE_SHMEM)
 		shmem_pages--;
 	cached_pages--;

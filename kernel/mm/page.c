@@ -10,6 +10,7 @@
  * page_init() comes first at boot. Single pages pass through a small stack a zone (the
  * magazine) that keeps the buddy lists out of the fault path. Nothing here sleeps.
  */
+#include "kernel/mm/account.h"
 #include "kernel/mm/internal.h"
 #include "ring0/upcall.h"
 
@@ -178,6 +179,7 @@ static struct page *zone_alloc(struct zone *zone, enum page_zone which, unsigned
 	page->order = (uint8_t)order;
 	page->object = NULL;
 	page->index = 0;
+	page->account = NULL;
 	return page;
 }
 
@@ -221,6 +223,7 @@ void page_split(struct page *page, unsigned order)
 		page[i].flags = page->flags;
 		page[i].object = NULL;
 		page[i].index = 0;
+		page[i].account = NULL;
 	}
 }
 
@@ -253,6 +256,7 @@ struct page *page_take_reserved(struct page *page)
 	page->order = 0;
 	page->object = NULL;
 	page->index = 0;
+	page->account = NULL;
 	return page;
 }
 
@@ -269,8 +273,10 @@ static void page_free(struct page *page)
 	struct zone *zone = &zones[page->zone];
 	unsigned order = page->order;
 
-	if (page->flags & PAGE_ANON)
+	if (page->flags & PAGE_ANON) {
 		anon_pages--;
+		account_drop(page, ACCOUNT_ANON);
+	}
 	BUG_ON(page->flags & (PAGE_CACHED | PAGE_FREE));
 	zone->used -= 1ull << order;
 	page->flags = 0;

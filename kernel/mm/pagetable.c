@@ -5,6 +5,7 @@
  * replaced, need machine->space_flush() before the page may be used for anything else:
  * struct unmap (internal.h) does that in one batch. Nothing here sleeps.
  */
+#include "kernel/mm/account.h"
 #include "kernel/mm/internal.h"
 #include "ring0/upcall.h"
 
@@ -60,6 +61,7 @@ static uint64_t table_create(void)
 static void table_destroy(struct page *page)
 {
 	page->index = 0;
+	account_drop(page, ACCOUNT_TABLES);
 	if (spares == SPARE_TABLES) {
 		kernel_free_table(page_to_pa(page));
 		return;
@@ -87,6 +89,7 @@ static pte_t *table_add(struct mm *mm, uint64_t *table, unsigned entry)
 	table[entry] = pa | TABLE_FLAGS;
 	table_note(table, entry);
 	mm->pt_pages++;
+	account_page(pa_to_page(pa), ACCOUNT_TABLES);
 	return pa_to_va(pa);
 }
 
@@ -188,8 +191,6 @@ static void tables_free_list(struct page_list *list)
 
 void mm_count_page(struct mm *mm, const struct page *page, int64_t n)
 {
-	if (n > 0)
-		mm->grown += (uint64_t)n;
 	if (page->flags & PAGE_ANON)
 		mm->rss_anon += (uint64_t)n;
 	else if (page->flags & PAGE_SHMEM)

@@ -6,7 +6,12 @@
  * mapped, too. Called by the page allocator only; never sleeps, so dirty pages stay.
  * The last few are not taken: they are the text of what runs, each instruction of which would
  * be read from the gofer again and again; so memory counts as used up a little earlier.
+ *
+ * A control group above its limit gives up its own files in the same way. What memory.min keeps for a group is
+ * not taken when the sandbox is short, and what memory.low does only in the last round.
  */
+#include "kernel/cgroup.h"
+#include "kernel/mm/account.h"
 #include "kernel/mm/internal.h"
 #include "kernel/mm/oom.h"
 #include "kernel/task.h"
@@ -16,32 +21,70 @@
 
 static uint64_t hand;
 
-uint64_t reclaim_pages(uint64_t count)
+static bool pays(const struct memory_account *account, const struct memory_account *whose)
+{
+	while (account && account != whose)
+		account = account->parent;
+	return account;
+}
+
+/* Some group that pays for the page has no more than it is to keep. */
+static bool is_kept(const struct page *page, bool even_low)
+{
+	struct memory_account *account;
+
+	for (account = page->account; account; account = account->parent) {
+		if (account->pages <= account->min)
+			return true;
+		if (account->pages > account->low)
+			continue;
+		if (even_low)
+			return true;
+		account_event(account, ACCOUNT_LOW);
+	}
+	return false;
+}
+
+/* whose: of those that it and those below pay for; NULL: of all. */
+static uint64_t drop_files(const struct memory_account *whose, uint64_t count)
 {
 	uint64_t total, freed = 0;
 	struct page *map = page_user_map(&total);
 
-	if (cached_pages <= shmem_pages + FLOOR_PAGES + (total >> FLOOR_SHIFT))
-		return 0;
 	for (unsigned round = 0; round < 3 && freed < count; round++) {
 		for (uint64_t i = 0; i < total && freed < count; i++) {
 			struct page *page;
 
 			hand = hand + 1 < total ? hand + 1 : 0;
 			page = map + hand;
-			if (!(page->flags & PAGE_CACHED) || page->refs == 0)
+			if (!(page->flags & PAGE_CACHED) || page->refs == 0 || (whose && !pays(page->account, whose)))
 				continue;
 			if (page->flags & PAGE_ACCESSED) {
 				page->flags &= (uint16_t)~PAGE_ACCESSED;
 				continue;
 			}
-			if (page->refs > 1 && round < 2)
+			if ((page->refs > 1 && round < 2) || (!whose && is_kept(page, round < 2)))
 				continue;
 			if (object_evict(page))
 				freed++;
 		}
 	}
 	return freed;
+}
+
+uint64_t reclaim_pages(uint64_t count)
+{
+	uint64_t total;
+
+	(void)page_user_map(&total);
+	return cached_pages <= shmem_pages + FLOOR_PAGES + (total >> FLOOR_SHIFT) ? 0 : drop_files(NULL, count);
+}
+
+uint64_t reclaim_pages_of(struct memory_account *account, uint64_t count)
+{
+	uint64_t floor = FLOOR_PAGES + (MIN(account->max, account->high) >> FLOOR_SHIFT), files = account->kinds[ACCOUNT_FILE];
+
+	return files <= floor ? 0 : drop_files(account, MIN(count, files - floor));
 }
 
 /* ---- private pages that are still zero ---- */
@@ -121,13 +164,13 @@ static uint64_t reclaim_mm(struct mm *mm)
 	return freed;
 }
 
-uint64_t reclaim_untouched(void)
+uint64_t reclaim_untouched(const struct memory_account *only)
 {
 	struct process *process;
 	uint64_t freed = 0;
 
 	TAILQ_FOREACH(process, &all_processes, all) {
-		struct mm *mm = oom_process_mm(process);
+		struct mm *mm = !only || pays(process->cgroup->memory, only) ? oom_process_mm(process) : NULL;
 
 		if (mm)
 			freed += reclaim_mm(mm);

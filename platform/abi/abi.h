@@ -14,7 +14,7 @@
 #include "platform/abi/types.h"
 
 #define ABI_MAGIC 0x454346474e495221ull
-#define ABI_VERSION 2u
+#define ABI_VERSION 3u
 #define ABI_MAX_CPUS 64u
 #define ABI_MAX_FDS 8192u /* donated descriptors open at once */
 #define ABI_MAX_DONATED 16u /* that come with one reply of a gofer */

@@ -40,7 +40,7 @@ enum config_type {
 	/* 21 to 39 are taken by the sentry's side, 40 and up by the command's. */
 	CONFIG_SECCOMP = 21,       /* struct config_seccomp, then its instructions; repeated: installed in order before exec */
 	CONFIG_CONTAINER = 22,     /* struct config_container: whose record stream this is; absent: the sandbox's first container */
-	CONFIG_LIMITS = 24,        /* struct config_limits: of this container inside the sandbox */
+	CONFIG_GROUP_FILE = 24,    /* string "FILE=TEXT" of the top of its control groups inside (cgroup-v2); repeated */
 	CONFIG_TERMINAL_SIZE = 25, /* struct config_winsize: of the new terminal */
 	CONFIG_HOST_SOCKETS = 27,  /* u32, --network=host: the descriptor that tells what became ready (abi/sockets.h) */
 	CONFIG_WAIT_START = 40,    /* no payload: stop before execve until CONTROL_START (control.h) */
@@ -130,17 +130,13 @@ struct config_seccomp {
  */
 #define CONFIG_SHARE_IPC 1u /* the sandbox's ipc namespace instead of one of its own */
 #define CONFIG_SHARE_UTS 2u
-#define CONFIG_SHARE_ALL 7u
 #define CONFIG_SHARE_PID 4u /* the sandbox's first container's pid namespace */
+#define CONFIG_CPU_INSIDE 8u /* the sentry keeps its quota of CPU time; else the host does */
+#define CONFIG_CONTAINER_FLAGS 15u
 
 struct config_container {
 	uint32_t id;
 	uint32_t flags;
-};
-
-struct config_limits {
-	uint64_t memory; /* bytes, 0: no limit but the sandbox's */
-	uint64_t pids;   /* tasks, 0: no limit */
 };
 
 struct config_winsize {

@@ -62,7 +62,7 @@ enum control_op {
 	CONTROL_STATS = 9,
 	/* struct control_resize. The terminal of that process (0: the container's) has this size now: SIGWINCH. */
 	CONTROL_RESIZE = 10,
-	/* struct control_update. What is not marked stays. */
+	/* "FILE=TEXT" as CONFIG_GROUP_FILE, any number, each ended by a zero byte. What is not named stays. */
 	CONTROL_UPDATE = 11,
 	/*
 	 * A line of text: "tasks", "stacks", "mounts", "counters", "memory", "strace on", "strace off". Answered with text,
@@ -176,15 +176,6 @@ struct control_resize {
 	uint32_t pid;
 	uint16_t rows, columns, xpixel, ypixel;
 	uint32_t pad;
-};
-
-#define CONTROL_UPDATE_MEMORY 1u
-#define CONTROL_UPDATE_PIDS 2u
-
-struct control_update {
-	uint64_t set;    /* CONTROL_UPDATE_*: which of the following */
-	uint64_t memory; /* bytes, 0: no limit */
-	uint64_t pids;   /* tasks, 0: no limit */
 };
 
 /* STUCK is the VMM's own: the sandbox's kernel does not answer, or (seconds 0) does again. */

@@ -127,9 +127,9 @@ def pids():
 	made("init")
 	for pid in read("cgroup.procs"):
 		print("to init", write("init/cgroup.procs", pid))
-	print("give", write("cgroup.subtree_control", "+pids"), read("cgroup.subtree_control"), write("cgroup.subtree_control", "+memory"))
+	print("give", write("cgroup.subtree_control", "+pids"), read("cgroup.subtree_control"), write("cgroup.subtree_control", "+io"))
 	made("a")
-	print("inside", write("a/cgroup.procs", "0"), write("a/cgroup.subtree_control", "+pids"), write("init/cgroup.procs", "0"))
+	print("inside", write("a/cgroup.procs", "0"), write("a/cgroup.subtree_control", "+pids"), write("init/cgroup.procs", "0"), write("a/cgroup.subtree_control", "-pids"))
 	print("max", write("a/pids.max", "3"), read("a/pids.max"), write("a/pids.max", "-1"), read("a/pids.current"))
 	child = subprocess.Popen(["sh", "-c", "read x; for i in 1 2 3 4; do sleep 100 & done; sleep 100"], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
 	write("a/cgroup.procs", str(child.pid))

@@ -1,6 +1,5 @@
 #!/bin/bash
-# Control groups inside the sandbox: what their files do is what they do on Linux; limits of tasks; the mount that
-# engines ask for. Usage: groups.sh BUILD
+# Control groups inside the sandbox: what their files and controllers do is what they do on Linux; limits of tasks. Usage: groups.sh BUILD
 set -u
 rf=$1/ringfence
 here=$(cd "$(dirname "$0")" && pwd)
@@ -21,7 +20,7 @@ diff "$work/pids" - <<'END' || { echo "the pids controller is not as described";
 remove True 0
 to init 0
 give 0 ['pids'] ENOENT
-inside 0 EBUSY 0
+inside 0 0 0 0
 max 0 ['3'] EINVAL ['0']
 refused True ['3']
 top EPERM EPERM EPERM
@@ -29,4 +28,16 @@ owner 1000 1000 0
 as another 1
 taken back 0 False
 END
+# The controllers: controllers.linux is what Linux 6.1 printed, and prints where it has them in version 2 (the test machine).
+cp "$here/controllers.py" "$work"
+prepare='mkdir init test; for p in $(cat cgroup.procs); do echo $p >init/cgroup.procs; done 2>/dev/null; echo "+cpuset +cpu +memory +pids" >cgroup.subtree_control'
+if grep -q memory /sys/fs/cgroup/cgroup.controllers 2>/dev/null; then
+	group=/sys/fs/cgroup/rf-controllers-$$
+	mkdir "$group" && (cd "$group" && echo "+cpuset +cpu +memory +pids" >../cgroup.subtree_control && python3 "$work/controllers.py" "$group") >"$work/linux"
+	rmdir "$group"
+	diff "$work/linux" "$here/controllers.linux" || { echo "this host's Linux (<) and the recorded one (>) differ"; failed=1; }
+fi
+inside sh -c "mount -t cgroup2 none /sys/fs/cgroup && cd /sys/fs/cgroup && $prepare"'; exec python3 "$0" /sys/fs/cgroup/test' \
+	"$work/controllers.py" | grep -v "^ringfence: \(Memory\|Its\)" >"$work/ours"
+diff "$here/controllers.linux" "$work/ours" || { echo "the recorded Linux (<) and the sandbox (>) differ"; failed=1; }
 exit $failed

@@ -222,7 +222,7 @@ void fake_boot(uint64_t kernel_mib, uint64_t user_mib)
 	fake_process.leader = &fake_task;
 	fake_task.process = &fake_process;
 	fake_process.container = &first_container;
-	cgroup_init(&first_container.cgroup, &first_container);
+	(void)cgroup_init(&first_container.cgroup, &first_container);
 	fake_process.cgroup = &first_container.cgroup;
 	fake_process.pid_ns = &first_pid_ns;
 	static struct id_extent all = {0, 0, UINT32_MAX, 0};

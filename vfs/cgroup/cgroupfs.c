@@ -3,7 +3,7 @@
  * group. All mounts of a container show one superblock, as on Linux.
  *
  * Inodes hold a group's number, not the group: what is left open when a group is removed answers ENODEV. The inode of a group's
- * cgroup.events is one while anybody has it (group->events), because watches sit on inodes.
+ * cgroup.events, and of others that tell of changes, is one while anybody has it (group->notices), because watches sit on inodes.
  */
 #include <linux/errno.h>
 #include <linux/magic.h>
@@ -15,52 +15,83 @@
 #include "vfs/cgroup/internal.h"
 #include "vfs/fs_init.h"
 
+#define TABLE_FILES 40u    /* no table has more */
 #define CHILD_COOKIE 1000u /* + number of the group; the files come before */
 
 static const struct pseudo_entry dir_entry;
+
+/* Where a group's files stand, and what it must have for each. */
+static const struct {
+	const struct pseudo_entry *files;
+	uint32_t controller; /* 0: every group has them */
+} tables[] = {
+	{cgroup_core_table, 0},
+	{cgroup_cpuset_table, CGROUP_CPUSET},
+	{cgroup_cpu_table, CGROUP_CPU},
+	{cgroup_memory_table, CGROUP_MEMORY},
+	{cgroup_pids_table, CGROUP_PIDS},
+};
+#define TABLES (sizeof(tables) / sizeof(tables[0]))
+
+static bool has_table(const struct cgroup *group, unsigned table)
+{
+	return (cgroup_controllers(group) & tables[table].controller) == tables[table].controller;
+}
+
+static const struct pseudo_entry *find_file(const struct cgroup *group, const char *name, unsigned len)
+{
+	const struct pseudo_entry *entry = NULL;
+
+	for (unsigned i = 0; i < TABLES && !entry; i++)
+		entry = has_table(group, i) ? pseudo_find(tables[i].files, name, len) : NULL;
+	return entry;
+}
+
+/* 1 to 255: of a file among all that a group may have; 0: of the group. */
+static uint64_t file_number(const struct pseudo_entry *entry)
+{
+	for (unsigned i = 0; i < TABLES; i++) {
+		for (unsigned j = 0; tables[i].files[j].name; j++) {
+			if (&tables[i].files[j] == entry)
+				return i * TABLE_FILES + j + 1;
+		}
+	}
+	return 0;
+}
 
 /* The inode of `entry` in a group (dir_entry: of the group). One reference; NULL: no memory. */
 static struct inode *inode_of(struct superblock *sb, struct cgroup *group, const struct pseudo_entry *entry)
 {
 	int owned = entry == &dir_entry ? CGROUP_OWNED_DIR : cgroup_owned_index(entry);
+	int notice = cgroup_notice_of(entry);
 	struct inode *inode;
 
-	if (cgroup_is_events(entry) && group->events && group->events->sb == sb) {
-		inode_get(group->events);
-		return group->events;
+	if (notice >= 0 && group->notices[notice].inode && group->notices[notice].inode->sb == sb) {
+		inode_get(group->notices[notice].inode);
+		return group->notices[notice].inode;
 	}
 	inode = pseudo_inode_create(sb, entry, NULL, 0, 0);
 	if (!inode)
 		return NULL;
 	pseudo_of(inode)->start = group->number;
-	inode->ino = group->number << 8 | (uint64_t)((owned < 0 ? (uintptr_t)entry >> 4 & 0xff : (unsigned)owned) | 1);
-	if (entry == &dir_entry)
-		inode->ino = group->number << 8;
+	inode->ino = group->number << 8 | file_number(entry);
 	if (owned >= 0) {
 		inode->uid = group->owner[owned][0];
 		inode->gid = group->owner[owned][1];
 	}
-	if (cgroup_is_events(entry))
-		group->events = inode;
+	if (notice >= 0)
+		group->notices[notice].inode = inode;
 	return inode;
 }
 
 static void destroy(struct inode *inode)
 {
 	struct cgroup *group = cgroup_of(pseudo_of(inode));
+	int notice = cgroup_notice_of(pseudo_of(inode)->entry);
 
-	if (group && group->events == inode)
-		group->events = NULL;
+	if (group && notice >= 0 && group->notices[notice].inode == inode)
+		group->notices[notice].inode = NULL;
 	pseudo_destroy(inode);
-}
-
-static const struct pseudo_entry *find_file(const struct cgroup *group, const char *name, unsigned len)
-{
-	const struct pseudo_entry *entry = pseudo_find(cgroup_core_table, name, len);
-
-	if (!entry && cgroup_has_pids(group))
-		entry = pseudo_find(cgroup_pids_table, name, len);
-	return entry;
 }
 
 static int dir_lookup(struct inode *dir, struct dentry *dentry, struct inode **inode)
@@ -141,17 +172,13 @@ static int setattr(struct inode *inode, const struct attr_change *change)
 static int dir_readdir(struct file *file, struct dir_emitter *emitter)
 {
 	const struct cgroup *group = cgroup_of(pseudo_of(file->inode)), *child;
-	uint64_t base = PSEUDO_FIRST_COOKIE;
-	unsigned core = 0;
 
 	if (!group || !dir_emit_dots(file, emitter))
 		return 0;
-	while (cgroup_core_table[core].name)
-		core++;
-	if (!pseudo_emit_table(file, emitter, cgroup_core_table, base))
-		return 0;
-	if (cgroup_has_pids(group) && !pseudo_emit_table(file, emitter, cgroup_pids_table, base + core))
-		return 0;
+	for (unsigned i = 0; i < TABLES; i++) {
+		if (has_table(group, i) && !pseudo_emit_table(file, emitter, tables[i].files, PSEUDO_FIRST_COOKIE + i * TABLE_FILES))
+			return 0;
+	}
 	TAILQ_FOREACH(child, &group->children, sibling) {
 		uint64_t cookie = CHILD_COOKIE + child->number;
 

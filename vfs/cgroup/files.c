@@ -1,7 +1,7 @@
 /*
- * The files of a control group (Documentation/admin-guide/cgroup-v2). A text is made when it is read; what is written is checked and given to
- * kernel/cgroup.c. What would loosen the container's own limits, or undo what the host side ordered, is refused in its
- * topmost group, as Linux does for a group that was delegated (EPERM).
+ * The files that every control group has (Documentation/admin-guide/cgroup-v2, "Core Interface Files"). A text is made when it is read; what is
+ * written is checked and given to kernel/cgroup.h. What would undo what the host side ordered is refused in the topmost
+ * group (EPERM).
  */
 #include <linux/capability.h>
 #include <linux/errno.h>
@@ -15,53 +15,25 @@
 #include "vfs/cgroup/internal.h"
 #include "vfs/poll.h"
 
-/* The text without the blanks around it, terminated. */
-static const char *trimmed(const char *text, size_t n, char *buf, size_t size)
-{
-	while (n && (*text == ' ' || *text == '\t' || *text == '\n'))
-		text++, n--;
-	while (n && (text[n - 1] == ' ' || text[n - 1] == '\t' || text[n - 1] == '\n'))
-		n--;
-	n = MIN(n, size - 1);
-	memcpy(buf, text, n);
-	buf[n] = '\0';
-	return buf;
-}
-
 /* Decimal digits alone: 0 or -EINVAL, -ERANGE. */
-static int parse_number(const char *text, uint64_t *value)
+static int parse_digits(const char *text, uint64_t *value)
 {
-	if (!*text)
-		return -EINVAL;
-	for (*value = 0; *text; text++) {
-		if (*text < '0' || *text > '9')
-			return -EINVAL;
-		if (*value > (UINT64_MAX - 9) / 10)
-			return -ERANGE;
-		*value = *value * 10 + (uint64_t)(*text - '0');
-	}
-	return 0;
+	return *text == '+' || *text == '-' ? -EINVAL : cgroup_parse_number(text, value);
 }
 
-/* A number or "max", which becomes `max`. */
-static int parse_limit(const char *text, size_t n, uint64_t max, uint64_t *value)
+/* A number or "max", which becomes UINT32_MAX. */
+static int parse_limit(const char *text, size_t n, uint64_t *value)
 {
 	char buf[32];
 
-	text = trimmed(text, n, buf, sizeof(buf));
-	if (!strcmp(text, "max")) {
-		*value = max;
+	text = cgroup_trim(text, n, buf, sizeof(buf));
+	if (text && !strcmp(text, "max")) {
+		*value = UINT32_MAX;
 		return 0;
 	}
-	return *text == '-' && !parse_number(text + 1, value) ? -ERANGE : parse_number(text, value);
-}
-
-static void show_limit(struct seq *seq, uint64_t value, uint64_t max)
-{
-	if (value == max)
-		seq_puts(seq, "max\n");
-	else
-		seq_printf(seq, "%lu\n", (unsigned long)value);
+	if (!text)
+		return -EINVAL;
+	return *text == '-' && !parse_digits(text + 1, value) ? -ERANGE : parse_digits(text, value);
 }
 
 /* ---- processes ---- */
@@ -124,7 +96,8 @@ static int64_t write_procs(struct pseudo_inode *p, const char *text, size_t n)
 	struct task *task = current;
 	uint64_t nr;
 	char buf[32];
-	int rc = parse_number(trimmed(text, n, buf, sizeof(buf)), &nr);
+	const char *trimmed = cgroup_trim(text, n, buf, sizeof(buf));
+	int rc = trimmed ? parse_digits(trimmed, &nr) : -EINVAL;
 
 	if (!group)
 		return -ENODEV;
@@ -146,16 +119,15 @@ static int64_t refuse_threads(struct pseudo_inode *p, const char *text, size_t n
 	return -EOPNOTSUPP;
 }
 
-static int64_t refuse_write(struct pseudo_inode *p, const char *text, size_t n)
-{
-	return -EINVAL;
-}
-
 /* ---- the tree ---- */
 
 static int show_type(struct seq *seq, struct pseudo_inode *p)
 {
-	seq_puts(seq, "domain\n");
+	const struct cgroup *group = cgroup_of(p);
+
+	if (!group)
+		return -ENODEV;
+	seq_puts(seq, !cgroup_is_valid_domain(group) ? "domain invalid\n" : cgroup_is_thread_root(group) ? "domain threaded\n" : "domain\n");
 	return 0;
 }
 
@@ -163,7 +135,24 @@ static int64_t write_type(struct pseudo_inode *p, const char *text, size_t n)
 {
 	char buf[32];
 
-	return strcmp(trimmed(text, n, buf, sizeof(buf)), "threaded") ? -EINVAL : -EOPNOTSUPP;
+	return !cgroup_trim(text, n, buf, sizeof(buf)) || strcmp(buf, "threaded") != 0 ? -EINVAL : -EOPNOTSUPP;
+}
+
+/* In the order of their bits. */
+static const char *const controllers[] = {"cpuset", "cpu", "memory", "pids"};
+#define CONTROLLERS (sizeof(controllers) / sizeof(controllers[0]))
+
+static void show_names(struct seq *seq, uint32_t mask)
+{
+	const char *between = "";
+
+	for (unsigned i = 0; i < CONTROLLERS; i++) {
+		if (!(mask & 1u << i))
+			continue;
+		seq_printf(seq, "%s%s", between, controllers[i]);
+		between = " ";
+	}
+	seq_puts(seq, "\n");
 }
 
 static int show_controllers(struct seq *seq, struct pseudo_inode *p)
@@ -172,7 +161,7 @@ static int show_controllers(struct seq *seq, struct pseudo_inode *p)
 
 	if (!group)
 		return -ENODEV;
-	seq_puts(seq, cgroup_has_pids(group) ? "pids\n" : "\n");
+	show_names(seq, cgroup_controllers(group));
 	return 0;
 }
 
@@ -182,14 +171,14 @@ static int show_subtree_control(struct seq *seq, struct pseudo_inode *p)
 
 	if (!group)
 		return -ENODEV;
-	seq_puts(seq, group->gives_pids ? "pids\n" : "\n");
+	show_names(seq, group->gives);
 	return 0;
 }
 
 /* Linux' other controllers: known, but not here. */
 static bool is_known_controller(const char *name)
 {
-	static const char *const names[] = {"cpu", "cpuset", "io", "memory", "hugetlb", "rdma", "misc", NULL};
+	static const char *const names[] = {"io", "hugetlb", "rdma", "misc", "perf_event", NULL};
 	unsigned i = 0;
 
 	while (names[i] && strcmp(names[i], name) != 0)
@@ -197,10 +186,29 @@ static bool is_known_controller(const char *name)
 	return names[i];
 }
 
+/* One word of cgroup.subtree_control; the last for a controller counts. */
+static int take_controller(const char *word, uint32_t *enable, uint32_t *disable)
+{
+	unsigned i = 0;
+
+	if (word[0] != '+' && word[0] != '-')
+		return -EINVAL;
+	while (i < CONTROLLERS && strcmp(controllers[i], word + 1) != 0)
+		i++;
+	if (i == CONTROLLERS && !is_known_controller(word + 1))
+		return -EINVAL;
+	if (i == CONTROLLERS)
+		return word[0] == '+' ? -ENOENT : 0;
+	*(word[0] == '+' ? enable : disable) |= 1u << i;
+	*(word[0] == '+' ? disable : enable) &= ~(1u << i);
+	return 0;
+}
+
 static int64_t write_subtree_control(struct pseudo_inode *p, const char *text, size_t n)
 {
 	struct cgroup *group = cgroup_of(p);
-	int give = -1, rc;
+	uint32_t enable = 0, disable = 0;
+	bool missing = false;
 	char word[32];
 
 	for (size_t i = 0; i < n;) {
@@ -208,19 +216,17 @@ static int64_t write_subtree_control(struct pseudo_inode *p, const char *text, s
 
 		while (i + len < n && text[i + len] != ' ' && text[i + len] != '\n')
 			len++;
-		trimmed(text + i, len, word, sizeof(word));
-		i += len + 1;
-		if (!word[0])
-			continue;
-		if (word[0] != '+' && word[0] != '-')
+		if (!cgroup_trim(text + i, len, word, sizeof(word)))
 			return -EINVAL;
-		if (strcmp(word + 1, "pids") != 0)
-			return is_known_controller(word + 1) ? word[0] == '+' ? -ENOENT : 0 : -EINVAL;
-		give = word[0] == '+';
+		i += len + 1;
+		int rc = word[0] ? take_controller(word, &enable, &disable) : 0;
+		if (rc && rc != -ENOENT)
+			return rc;
+		missing |= rc != 0;
 	}
 	if (!group)
 		return -ENODEV;
-	rc = give < 0 ? 0 : cgroup_give_pids(group, give);
+	int rc = missing ? -ENOENT : cgroup_give(group, enable, disable);
 	return rc ? rc : (int64_t)n;
 }
 
@@ -230,7 +236,7 @@ static int show_depth(struct seq *seq, struct pseudo_inode *p)
 
 	if (!group)
 		return -ENODEV;
-	show_limit(seq, group->max_depth, UINT32_MAX);
+	cgroup_show_limit(seq, group->max_depth, UINT32_MAX);
 	return 0;
 }
 
@@ -240,7 +246,7 @@ static int show_max_descendants(struct seq *seq, struct pseudo_inode *p)
 
 	if (!group)
 		return -ENODEV;
-	show_limit(seq, group->max_descendants, UINT32_MAX);
+	cgroup_show_limit(seq, group->max_descendants, UINT32_MAX);
 	return 0;
 }
 
@@ -248,7 +254,7 @@ static int64_t write_tree_limit(struct pseudo_inode *p, const char *text, size_t
 {
 	struct cgroup *group = cgroup_of(p);
 	uint64_t value;
-	int rc = parse_limit(text, n, UINT32_MAX, &value);
+	int rc = parse_limit(text, n, &value);
 
 	if (!group)
 		return -ENODEV;
@@ -295,29 +301,34 @@ static int show_events(struct seq *seq, struct pseudo_inode *p)
 	return 0;
 }
 
-static int64_t events_read(struct file *file, uaddr_t to, size_t n, uint64_t *pos)
+static uint64_t version_of(const struct cgroup *group, const struct file *file)
+{
+	return group->notices[cgroup_notice_of(pseudo_of(file->inode)->entry)].version;
+}
+
+static int64_t watched_read(struct file *file, uaddr_t to, size_t n, uint64_t *pos)
 {
 	const struct cgroup *group = cgroup_of(pseudo_of(file->inode));
 
 	if (group)
-		file->version = group->events_version;
+		file->version = version_of(group, file);
 	return pseudo_read(file, to, n, pos);
 }
 
 /* As Linux says that a file changed: EPOLLPRI and EPOLLERR until it is read again. */
-static uint32_t events_poll(struct file *file, struct poll_waiter *waiter)
+static uint32_t watched_poll(struct file *file, struct poll_waiter *waiter)
 {
 	const struct cgroup *group = cgroup_of(pseudo_of(file->inode));
 
 	poll_add(waiter, &events_waiters);
-	return POLL_ALWAYS_READY | (!group || group->events_version != file->version ? EPOLLPRI | EPOLLERR : 0);
+	return POLL_ALWAYS_READY | (!group || version_of(group, file) != file->version ? EPOLLPRI | EPOLLERR : 0);
 }
 
-static const struct file_ops events_file_ops = {PSEUDO_FILE_OPS_BUT_READ, .read = events_read, .poll = events_poll};
+const struct file_ops cgroup_watched_file_ops = {PSEUDO_FILE_OPS_BUT_READ, .read = watched_read, .poll = watched_poll};
 
-void files_cgroup_changed(struct inode *events)
+void files_cgroup_changed(struct inode *file)
 {
-	notify_inode(events, NULL, IN_MODIFY, 0);
+	notify_inode(file, NULL, IN_MODIFY, 0);
 	waitq_wake(&events_waiters, UINT32_MAX, EPOLLPRI | EPOLLERR);
 }
 
@@ -336,7 +347,8 @@ static int order_for(const struct cgroup *group, const char *text, size_t n)
 {
 	uint64_t value;
 	char buf[32];
-	int rc = parse_number(trimmed(text, n, buf, sizeof(buf)), &value);
+	const char *trimmed = cgroup_trim(text, n, buf, sizeof(buf));
+	int rc = trimmed ? parse_digits(trimmed, &value) : -EINVAL;
 
 	if (!group)
 		return -ENODEV;
@@ -367,105 +379,22 @@ static int64_t write_kill(struct pseudo_inode *p, const char *text, size_t n)
 	return (int64_t)n;
 }
 
-/* ---- CPU time, and the pids controller ---- */
-
-static int show_cpu_stat(struct seq *seq, struct pseudo_inode *p)
-{
-	const struct cgroup *group = cgroup_of(p);
-	uint64_t user, system;
-
-	if (!group)
-		return -ENODEV;
-	cgroup_times(group, &user, &system);
-	seq_printf(seq, "usage_usec %lu\nuser_usec %lu\nsystem_usec %lu\n", (unsigned long)((user + system) / 1000),
-		(unsigned long)(user / 1000), (unsigned long)(system / 1000));
-	return 0;
-}
-
-static int show_pids_max(struct seq *seq, struct pseudo_inode *p)
-{
-	const struct cgroup *group = cgroup_of(p);
-
-	if (!group)
-		return -ENODEV;
-	show_limit(seq, group->tasks_limit, CGROUP_NO_LIMIT);
-	return 0;
-}
-
-static int64_t write_pids_max(struct pseudo_inode *p, const char *text, size_t n)
-{
-	struct cgroup *group = cgroup_of(p);
-	uint64_t value;
-	int rc = parse_limit(text, n, CGROUP_NO_LIMIT, &value);
-
-	if (!group)
-		return -ENODEV;
-	if (!group->parent)
-		return -EPERM;
-	if (rc || (value != CGROUP_NO_LIMIT && value > INT32_MAX))
-		return -EINVAL;
-	group->tasks_limit = value;
-	return (int64_t)n;
-}
-
-static int show_pids_current(struct seq *seq, struct pseudo_inode *p)
-{
-	const struct cgroup *group = cgroup_of(p);
-
-	if (!group)
-		return -ENODEV;
-	seq_printf(seq, "%lu\n", (unsigned long)group->tasks);
-	return 0;
-}
-
-static int show_pids_peak(struct seq *seq, struct pseudo_inode *p)
-{
-	const struct cgroup *group = cgroup_of(p);
-
-	if (!group)
-		return -ENODEV;
-	seq_printf(seq, "%lu\n", (unsigned long)group->tasks_peak);
-	return 0;
-}
-
-static int show_pids_events(struct seq *seq, struct pseudo_inode *p)
-{
-	const struct cgroup *group = cgroup_of(p);
-
-	if (!group)
-		return -ENODEV;
-	seq_printf(seq, "max %lu\n", (unsigned long)group->limit_hits);
-	return 0;
-}
-
 /* ---- tables ---- */
 
-#define FILE_R(n, fn) {.name = (n), .mode = S_IFREG | 0444, .show = (fn), .write = refuse_write, .iops = &cgroup_inode_ops}
-#define FILE_W(n, fn, take) {.name = (n), .mode = S_IFREG | 0644, .show = (fn), .write = (take), .iops = &cgroup_inode_ops}
-#define END {.name = NULL}
-
 const struct pseudo_entry cgroup_core_table[] = {
-	FILE_W("cgroup.procs", show_procs, write_procs),
-	FILE_W("cgroup.subtree_control", show_subtree_control, write_subtree_control),
-	FILE_W("cgroup.threads", show_threads, refuse_threads),
-	FILE_R("cgroup.controllers", show_controllers),
-	{.name = "cgroup.events", .mode = S_IFREG | 0444, .show = show_events, .write = refuse_write, .iops = &cgroup_inode_ops, .fops = &events_file_ops},
-	FILE_W("cgroup.freeze", show_freeze, write_freeze),
+	CGROUP_FILE_W("cgroup.procs", show_procs, write_procs),
+	CGROUP_FILE_W("cgroup.subtree_control", show_subtree_control, write_subtree_control),
+	CGROUP_FILE_W("cgroup.threads", show_threads, refuse_threads),
+	CGROUP_FILE_R("cgroup.controllers", show_controllers),
+	CGROUP_WATCHED("cgroup.events", show_events),
+	CGROUP_FILE_W("cgroup.freeze", show_freeze, write_freeze),
 	{.name = "cgroup.kill", .mode = S_IFREG | 0200, .write = write_kill, .iops = &cgroup_inode_ops},
-	FILE_W("cgroup.max.depth", show_depth, write_depth),
-	FILE_W("cgroup.max.descendants", show_max_descendants, write_max_descendants),
-	FILE_R("cgroup.stat", show_stat),
-	FILE_W("cgroup.type", show_type, write_type),
-	FILE_R("cpu.stat", show_cpu_stat),
-	END,
-};
-
-const struct pseudo_entry cgroup_pids_table[] = {
-	FILE_R("pids.current", show_pids_current),
-	FILE_R("pids.events", show_pids_events),
-	FILE_W("pids.max", show_pids_max, write_pids_max),
-	FILE_R("pids.peak", show_pids_peak),
-	END,
+	CGROUP_FILE_W("cgroup.max.depth", show_depth, write_depth),
+	CGROUP_FILE_W("cgroup.max.descendants", show_max_descendants, write_max_descendants),
+	CGROUP_FILE_R("cgroup.stat", show_stat),
+	CGROUP_FILE_W("cgroup.type", show_type, write_type),
+	CGROUP_FILE_R("cpu.stat", cgroup_show_cpu_stat),
+	CGROUP_END,
 };
 
 int cgroup_owned_index(const struct pseudo_entry *entry)
@@ -477,7 +406,13 @@ int cgroup_owned_index(const struct pseudo_entry *entry)
 	return -1;
 }
 
-bool cgroup_is_events(const struct pseudo_entry *entry)
+int cgroup_notice_of(const struct pseudo_entry *entry)
 {
-	return entry->show == show_events;
+	static const char *const names[CGROUP_NOTICES] = {"cgroup.events", "memory.events", "memory.events.local", "pids.events"};
+
+	for (int i = 0; entry->fops == &cgroup_watched_file_ops && i < CGROUP_NOTICES; i++) {
+		if (!strcmp(entry->name, names[i]))
+			return i;
+	}
+	return -1;
 }

@@ -5,6 +5,7 @@
 #include <linux/fcntl.h>
 #include <linux/time.h>
 
+#include "kernel/container.h"
 #include "kernel/process.h"
 #include "kernel/sched.h"
 #include "kernel/time_ns.h"
@@ -208,11 +209,23 @@ static int64_t readlink_self_net(struct pseudo_inode *p, char *buf, size_t size)
 	return snprintf(buf, size, "self/net");
 }
 
+/* All in the one hierarchy of version 2. cpuacct is cpu.stat there: runtimes look for it. */
+static int show_cgroups(struct seq *seq, struct pseudo_inode *p)
+{
+	static const char *const names[] = {"cpuset", "cpu", "cpuacct", "memory", "pids"};
+	unsigned groups = 1 + cgroup_descendants(&current->process->container->cgroup);
+
+	seq_puts(seq, "#subsys_name\thierarchy\tnum_cgroups\tenabled\n");
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		seq_printf(seq, "%s\t0\t%u\t1\n", names[i], groups);
+	return 0;
+}
+
 #define FILE_R(n, fn) {.name = (n), .mode = S_IFREG | 0444, .show = (fn)}
 #define TEXT(n, s) {.name = (n), .mode = S_IFREG | 0444, .show = pseudo_show_text, .text = (s)}
 
 const struct pseudo_entry proc_global_table[] = {
-	TEXT("cgroups", "#subsys_name\thierarchy\tnum_cgroups\tenabled\n"),
+	FILE_R("cgroups", show_cgroups),
 	TEXT("cmdline", "ringfence\n"),
 	TEXT("consoles", ""),
 	FILE_R("cpuinfo", proc_show_cpuinfo),

@@ -1,0 +1,65 @@
+/*
+ * The limits of a container as the files of control groups inside it tell them, in the words of version 2 whatever the host has; the
+ * sentry keeps those that it can (vfs/cgroup/), the rest is the host's alone. CPUs and memory nodes are left out:
+ * a sandbox has its own numbers for them.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cgroup.h"
+#include "cli/cgroup_parts.h"
+
+static void add_text(struct strings *files, const char *name, const char *text)
+{
+	char setting[4096];
+
+	if (snprintf(setting, sizeof(setting), "%s=%s", name, text) < (int)sizeof(setting))
+		strings_add(files, setting);
+}
+
+/* Negative is "max". */
+static void add_value(struct strings *files, const char *name, int64_t value)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%" PRId64, value);
+	add_text(files, name, value < 0 ? "max" : text);
+}
+
+/* The same, but nothing for 0: not given. */
+static void add_number(struct strings *files, const char *name, int64_t value)
+{
+	if (value)
+		add_value(files, name, value);
+}
+
+static void add_bandwidth(struct strings *files, const struct container_limits *l)
+{
+	char text[64], quota[24];
+
+	if (!l->quota && !l->period)
+		return;
+	snprintf(quota, sizeof(quota), "%" PRId64, l->quota);
+	snprintf(text, sizeof(text), "%s %" PRId64, l->quota > 0 ? quota : "max", l->period ? l->period : 100000);
+	add_text(files, "cpu.max", text);
+}
+
+void cgroup_shown(const struct container_limits *l, struct strings *files)
+{
+	add_number(files, "memory.max", l->memory);
+	add_number(files, "memory.low", l->reservation);
+	if (l->swap < 0)
+		add_text(files, "memory.swap.max", "max");
+	else if (l->memory > 0 && l->swap >= l->memory)
+		add_value(files, "memory.swap.max", l->swap - l->memory);
+	add_number(files, "pids.max", l->pids);
+	add_number(files, "cpu.weight", l->shares ? cgroup_weight(l->shares) : 0);
+	add_bandwidth(files, l);
+	add_number(files, "cpu.max.burst", l->burst);
+	add_number(files, "cpu.idle", l->idle);
+	for (size_t i = 0; i + 1 < l->unified.count; i += 2) {
+		if (strncmp(l->unified.items[i], "cpuset.", 7) != 0)
+			add_text(files, l->unified.items[i], l->unified.items[i + 1]);
+	}
+}

@@ -1,0 +1,35 @@
+#!/bin/bash
+# The limits of config.json as programs inside see them (/sys/fs/cgroup), runtimes that size themselves by them, what `update` changes of
+# them, and a quota that the sentry keeps. On this host's own root, for its Java and Node. Usage: limits-inside.sh BUILD
+set -u
+. "$(dirname "$0")/../begin.sh" "$1"
+rf="$rf --network=none --cgroup-manager=disabled"
+trap '$rf delete --force one 2>/dev/null; rm -rf "$work"' EXIT
+sh "$here/suite/bundle.sh" "$work/b" / "$work" sleep 1000
+jq '.process.rlimits = [] | .linux.resources = {memory: {limit: 536870912, reservation: 104857600, swap: 536870912},
+		cpu: {shares: 512, quota: 150000, period: 100000}, pids: {limit: 100}} |
+	.mounts += [{destination: "/sys", type: "sysfs", source: "sysfs", options: ["ro"]},
+		{destination: "/sys/fs/cgroup", type: "cgroup", source: "cgroup", options: ["ro", "nosuid", "noexec", "nodev"]}]' \
+	"$work/b/config.json" >"$work/c" && mv "$work/c" "$work/b/config.json"
+$rf create -b "$work/b" one </dev/null >"$work/out" 2>&1 && $rf start one || { cat "$work/out"; exit 1; }
+inside() { $rf exec one "$@" 2>"$work/err" </dev/null; }
+shown() { inside sh -c 'cd /sys/fs/cgroup; for f; do cat $f; done' sh "$@" | paste -s -d' '; }
+check "shown" "536870912 104857600 0 150000 100000 20 100 cpuset cpu memory pids" \
+	"$(shown memory.max memory.low memory.swap.max cpu.max cpu.weight pids.max cgroup.controllers)"
+check "charged" 1 "$(inside sh -c 'cat /sys/fs/cgroup/memory.current' | awk '{ print ($1 > 1000000 && $1 < 500000000) }')"
+check "/proc/cgroups" "cpu cpuacct cpuset memory pids" "$(inside awk '$2 == 0 && $4 == 1 { print $1 }' /proc/cgroups | sort | paste -s -d' ')"
+if command -v java >"$work/out"; then
+	check "Java's heap, a quarter" 134217728 "$(inside java -XX:+PrintFlagsFinal -version | awk '$2 == "MaxHeapSize" { print $4 }')"
+	check "Java's view" "CPU Quota: 150000us" "$(inside java -XshowSettings:system -version; grep -o 'CPU Quota: .*' "$work/err")"
+fi
+if command -v node >"$work/out"; then
+	check "Node's memory and CPUs" "536870912 2" "$(inside node -p '`${process.constrainedMemory()} ${os.availableParallelism()}`')"
+fi
+# A quota that nobody but the sentry keeps: three busy programs for a second have 1.5 s of CPU time.
+used=$(inside sh -c 'for i in 1 2 3; do timeout 1 sh -c "while :; do :; done" & done; wait; awk "\$1 == \"nr_throttled\" { print (\$2 > 3) } \$1 == \"usage_usec\" { print \$2 }" /sys/fs/cgroup/cpu.stat' | paste -s -d' ')
+check "throttled" 1 "${used##* }"
+$rf update --memory 200M --cpu-quota 50000 --cpu-period 100000 --pids-limit 50 one || failed=1
+check "updated" "209715200 50000 100000 50" "$(shown memory.max cpu.max pids.max)"
+inside python3 -c 'b = b"x" * (300 << 20)'; check "above the new limit" 137 $?
+check "counted" 1 "$(inside awk '$1 == "oom_kill" { print $2 }' /sys/fs/cgroup/memory.events)"
+exit $failed
