@@ -265,9 +265,11 @@ static void keep_times(struct cgroup *group, int64_t user, int64_t system)
 void cgroup_leave(struct process *process)
 {
 	struct cgroup *group = process->cgroup;
+	uint64_t user, system;
 
 	TAILQ_REMOVE(&group->members, process, cgroup_link);
-	keep_times(group, (int64_t)process->utime - process->cgroup_times[0], (int64_t)process->stime - process->cgroup_times[1]);
+	process_cpu_times(process, &user, &system);
+	keep_times(group, (int64_t)user - process->cgroup_times[0], (int64_t)system - process->cgroup_times[1]);
 	process->cgroup = &process->container->cgroup; /* a zombie's own may go before it */
 	count_tasks(group, 0, -1);
 }
@@ -302,7 +304,7 @@ int cgroup_move(struct cgroup *group, struct process *process)
 
 void cgroup_times(const struct cgroup *group, uint64_t *user, uint64_t *system)
 {
-	const struct process *process;
+	struct process *process;
 	const struct cgroup *up;
 	int64_t u = (int64_t)group->user_ns, s = (int64_t)group->system_ns;
 

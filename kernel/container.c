@@ -67,9 +67,11 @@ static void count_exit(struct container *c, const struct process *process)
 void container_process_ended(struct process *process)
 {
 	struct container *c = process->container;
+	uint64_t user, system;
 
-	c->user_time += process->utime;
-	c->system_time += process->stime;
+	process_cpu_times(process, &user, &system);
+	c->user_time += user;
+	c->system_time += system;
 	c->page_faults += process->min_flt + process->maj_flt;
 	c->major_faults += process->maj_flt;
 	c->switches += process->nvcsw + process->nivcsw;

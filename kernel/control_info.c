@@ -90,7 +90,7 @@ static uint32_t state_letter(const struct process *process)
 	}
 }
 
-static void fill_process(const struct process *process, const struct container *c, struct control_process *out)
+static void fill_process(struct process *process, const struct container *c, struct control_process *out)
 {
 	const struct process *parent = process->parent;
 	const struct task *leader = process->leader;
@@ -172,7 +172,7 @@ void control_list_processes(const struct control_target *to)
 
 /* ---- stats ---- */
 
-static void add_process(const struct process *process, struct control_stats *stats)
+static void add_process(struct process *process, struct control_stats *stats)
 {
 	const struct task *task;
 	uint64_t user, system;
@@ -248,7 +248,7 @@ static void fill_sandbox(struct control_stats *stats)
 
 void control_fill_stats(struct container *c, struct control_stats *stats)
 {
-	const struct process *process;
+	struct process *process;
 
 	memset(stats, 0, sizeof(*stats));
 	stats->user_ns = c->user_time;

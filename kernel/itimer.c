@@ -41,7 +41,7 @@ static void real_fires(struct ktimer *timer)
 	expire(itimer, SIGALRM);
 }
 
-static uint64_t consumed(const struct process *process, bool system_too)
+static uint64_t consumed(struct process *process, bool system_too)
 {
 	uint64_t utime, stime;
 

@@ -40,24 +40,47 @@ uint64_t task_system_ns(const struct task *task)
 	return MIN(clock_ticks_ns(ticks), task_cpu_ns(task));
 }
 
-void process_cpu_times(const struct process *process, uint64_t *utime, uint64_t *stime)
+/*
+ * What a task on another CPU spends in the kernel is known when it leaves it, and counts for the program until then. Once
+ * told, neither part goes back: what turns out to be the kernel's is made up for by what comes.
+ */
+static void tell_times(struct cpu_times *told, uint64_t total, uint64_t system)
 {
+	uint64_t least = told->user + told->system;
+
+	if (total > least) {
+		system = MAX(system, told->system);
+		system = MIN(system, total - told->user);
+		*told = (struct cpu_times){total - system, system};
+	}
+}
+
+void task_cpu_times(struct task *task, uint64_t *utime, uint64_t *stime)
+{
+	uint64_t system = task_system_ns(task); /* first: it is part of the total */
+
+	tell_times(&task->told, task_cpu_ns(task), system);
+	*utime = task->told.user;
+	*stime = task->told.system;
+}
+
+void process_cpu_times(struct process *process, uint64_t *utime, uint64_t *stime)
+{
+	uint64_t total = process->utime + process->stime, system = process->stime;
 	const struct task *task;
-	uint64_t u = process->utime, s = process->stime;
 
 	TAILQ_FOREACH(task, &process->tasks, sibling) {
 		if (task->state == TASK_ZOMBIE)
 			continue; /* added when it ended */
-		uint64_t sys = task_system_ns(task);
-
-		u += task_cpu_ns(task) - sys;
-		s += sys;
+		system += task_system_ns(task);
+		total += task_cpu_ns(task);
 	}
-	*utime = u;
-	*stime = s;
+	tell_times(&process->told, total, system);
+	*utime = process->told.user;
+	*stime = process->told.system;
 }
 
-static uint64_t process_cpu_ns(const struct process *process)
+static uint64_t process_cpu_ns(struct process *process)
 {
 	uint64_t utime, stime;
 

@@ -65,8 +65,10 @@ bool signal_on_altstack(const struct task *task, uint64_t sp);
 
 /* ktime.c */
 uint64_t task_cpu_ns(const struct task *task);
-uint64_t task_system_ns(const struct task *task); /* of these, in the kernel */
-void process_cpu_times(const struct process *process, uint64_t *utime, uint64_t *stime);
+uint64_t task_system_ns(const struct task *task); /* of these, in the kernel, as far as that is known by now */
+/* As programs are told: neither goes back, and they add up to the CPU time. */
+void task_cpu_times(struct task *task, uint64_t *utime, uint64_t *stime);
+void process_cpu_times(struct process *process, uint64_t *utime, uint64_t *stime);
 
 /* itimer.c, posix_timer.c */
 void itimers_init(struct process *process);

@@ -65,6 +65,10 @@ struct itimer {
 	struct process *process;
 };
 
+struct cpu_times {
+	uint64_t user, system; /* ns, as programs were told last (ktime.c) */
+};
+
 /* A thread group. */
 struct process {
 	uint32_t refs;
@@ -107,6 +111,7 @@ struct process {
 	int next_timer_id;
 	uint64_t start_time; /* boottime ns */
 	uint64_t utime, stime, cutime, cstime; /* ns, of ended threads / waited children */
+	struct cpu_times told;
 	uint64_t min_flt, maj_flt, cmin_flt, cmaj_flt, nvcsw, nivcsw, maxrss, cmaxrss;
 	int oom_score_adj;
 	uint32_t personality;
@@ -168,6 +173,7 @@ struct task {
 	uint64_t vruntime, slice_start, exec_start, runtime; /* ns */
 	uint64_t kernel_since; /* TSC, when it came into the kernel or went on in it; 0: it has left */
 	uint64_t system_ticks; /* of the TSC, that it was there before */
+	struct cpu_times told;
 	uint64_t nvcsw, nivcsw, min_flt, maj_flt;
 	uint64_t start_time;
 	char comm[16];

@@ -40,7 +40,7 @@ static bool matches(const struct process *child, int which, int id, int options)
 	return clone_child == !!(options & __WCLONE);
 }
 
-static void fill_usage(const struct process *child, struct wait_result *result)
+static void fill_usage(struct process *child, struct wait_result *result)
 {
 	result->pid = pid_vnr(child->pid);
 	result->uid = child->leader->cred->uid;

@@ -321,7 +321,7 @@ int64_t sys_set_tid_address(struct regs *regs)
 
 static void get_usage(int who, struct rusage *usage)
 {
-	const struct process *process = current->process;
+	struct process *process = current->process;
 	const struct task *task;
 	uint64_t utime, stime, maxrss;
 
@@ -336,8 +336,8 @@ static void get_usage(int who, struct rusage *usage)
 	maxrss = current->mm->hiwater_rss * (PAGE_SIZE / 1024);
 	usage->ru_maxrss = (int64_t)(maxrss > process->maxrss ? maxrss : process->maxrss);
 	if (who == RUSAGE_THREAD) {
-		stime = task_system_ns(current);
-		usage_times(usage, task_cpu_ns(current) - stime, stime);
+		task_cpu_times(current, &utime, &stime);
+		usage_times(usage, utime, stime);
 	} else {
 		process_cpu_times(process, &utime, &stime);
 		usage_times(usage, utime, stime);

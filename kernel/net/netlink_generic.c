@@ -92,13 +92,14 @@ static int controller(struct netlink_reply *reply, const struct nlmsghdr *reques
 
 /* ---- TASKSTATS ---- */
 
-static void fill_task(struct taskstats *stats, const struct task *task)
+static void fill_task(struct taskstats *stats, struct task *task)
 {
 	const struct process *process = task->process;
-	uint64_t total = task_cpu_ns(task), system = task_system_ns(task);
 	uint64_t age = clock_boottime() - task->start_time;
 	const struct mm *mm = task->mm;
+	uint64_t user, system;
 
+	task_cpu_times(task, &user, &system);
 	rf_strlcpy(stats->ac_comm, task->comm, sizeof(stats->ac_comm));
 	stats->ac_nice = (uint8_t)task->nice;
 	stats->ac_sched = task->policy;
@@ -110,11 +111,11 @@ static void fill_task(struct taskstats *stats, const struct task *task)
 	stats->ac_etime = stats->ac_tgetime = age / US;
 	stats->ac_btime64 = (uint64_t)(clock_realtime() - (int64_t)age) / 1000000000u;
 	stats->ac_btime = (uint32_t)stats->ac_btime64;
-	stats->ac_utime = stats->ac_utimescaled = (total - system) / US;
+	stats->ac_utime = stats->ac_utimescaled = user / US;
 	stats->ac_stime = stats->ac_stimescaled = system / US;
 	stats->ac_minflt = task->min_flt;
 	stats->ac_majflt = task->maj_flt;
-	stats->cpu_run_real_total = stats->cpu_run_virtual_total = stats->cpu_scaled_run_real_total = total;
+	stats->cpu_run_real_total = stats->cpu_run_virtual_total = stats->cpu_scaled_run_real_total = user + system;
 	stats->nvcsw = task->nvcsw;
 	stats->nivcsw = task->nivcsw;
 	if (mm) {
@@ -126,7 +127,7 @@ static void fill_task(struct taskstats *stats, const struct task *task)
 }
 
 /* Of a process: the sums alone. */
-static void fill_process(struct taskstats *stats, const struct process *process)
+static void fill_process(struct taskstats *stats, struct process *process)
 {
 	const struct task *task;
 	uint64_t user, system;

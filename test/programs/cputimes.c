@@ -3,6 +3,8 @@
  * /proc/PID/stat). Loops end by their own measure, so a slow machine takes longer and says the same.
  */
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -99,10 +101,41 @@ static void of_a_child(void)
 	CHECK(system > ENOUGH_NS / 2 && system > user);
 }
 
+/* Others go in and out of the kernel meanwhile, and wait for each other there: no part of the time steps back. */
+static volatile bool over;
+
+static void *go_in_and_out(void *arg)
+{
+	while (!over)
+		close(-1);
+	return arg;
+}
+
+static void never_goes_back(void)
+{
+	long long begin = now_ns(CLOCK_PROCESS_CPUTIME_ID), user, system, before[2] = {0, 0};
+	unsigned back = 0;
+	pthread_t threads[2];
+
+	for (unsigned i = 0; i < 2; i++)
+		CHECK(pthread_create(&threads[i], NULL, go_in_and_out, NULL) == 0);
+	do {
+		usage(RUSAGE_SELF, &user, &system);
+		back += user < before[0] || system < before[1];
+		before[0] = user;
+		before[1] = system;
+	} while (now_ns(CLOCK_PROCESS_CPUTIME_ID) - begin < 4 * ENOUGH_NS);
+	over = true;
+	for (unsigned i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	CHECK(back == 0);
+}
+
 int main(void)
 {
 	harness_start();
 	RUN(of_self);
 	RUN(of_a_child);
+	RUN(never_goes_back);
 	return CHECK_RESULT();
 }

@@ -105,7 +105,7 @@ static int show_filesystems(struct seq *seq, struct pseudo_inode *p)
 /* System and user time of everything that ran, as far as processes still account for it. */
 static void cpu_times(uint64_t *user, uint64_t *system)
 {
-	const struct process *process;
+	struct process *process;
 
 	*user = *system = 0;
 	TAILQ_FOREACH(process, &all_processes, all) {

@@ -80,15 +80,16 @@ struct task_times {
 	uint64_t user, system, min_flt, maj_flt;
 };
 
-static struct task_times times_of(const struct pseudo_inode *p, const struct task *task)
+static struct task_times times_of(const struct pseudo_inode *p, struct task *task)
 {
-	const struct process *process = task->process;
-	uint64_t system = task_system_ns(task);
-	struct task_times times = {task_cpu_ns(task) - system, system, task->min_flt, task->maj_flt};
+	struct process *process = task->process;
+	struct task_times times = {.min_flt = task->min_flt, .maj_flt = task->maj_flt};
 	const struct task *thread;
 
-	if (!proc_is_process(p))
+	if (!proc_is_process(p)) {
+		task_cpu_times(task, &times.user, &times.system);
 		return times;
+	}
 	process_cpu_times(process, &times.user, &times.system);
 	times.min_flt = process->min_flt;
 	times.maj_flt = process->maj_flt;
