@@ -26,6 +26,8 @@ void cred_put(struct cred *cred)
 		kfree(cred->groups);
 	if (cred->user_ns)
 		ns_put(&cred->user_ns->ns);
+	if (cred->replaced)
+		cred_put(cred->replaced); /* one at most: that one had no no_new_privs */
 	kfree(cred);
 }
 
@@ -37,6 +39,7 @@ struct cred *cred_copy(const struct cred *cred)
 		return NULL;
 	*copy = *cred;
 	copy->refs = 1;
+	copy->replaced = NULL;
 	if (copy->groups)
 		copy->groups->refs++;
 	ns_get(&copy->user_ns->ns);

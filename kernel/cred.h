@@ -26,6 +26,7 @@ struct cred {
 	uint64_t cap_effective, cap_permitted, cap_inheritable, cap_bounding, cap_ambient;
 	uint32_t securebits;
 	bool no_new_privs;
+	struct cred *replaced; /* whose reference it keeps: what another thread put it in the place of */
 };
 
 void cred_get(struct cred *cred);

@@ -643,6 +643,7 @@ static void exec_clean(struct exec *x)
 int exec_program(struct file *file, const char *path, const struct exec_vector *argv, const struct exec_vector *envp)
 {
 	struct exec *x = kzalloc(sizeof(*x));
+	struct process *process = current->process;
 	int rc, old_tid = current->tid;
 
 	if (!x)
@@ -652,9 +653,12 @@ int exec_program(struct file *file, const char *path, const struct exec_vector *
 	x->path = path;
 	x->argv = argv;
 	x->envp = envp;
+	process->execing++;
 	rc = exec_prepare(x);
 	if (rc == 0)
 		rc = exec_commit(x);
+	process->execing--;
+	waitq_wake_all(&process->thread_waiters);
 	exec_clean(x);
 	if (rc == 0)
 		ptrace_exec(current, old_tid);

@@ -481,6 +481,18 @@ static int end_other_threads(struct task *task)
 	return 0;
 }
 
+int task_await_exec(struct process *process)
+{
+	int rc;
+
+	if (!process->execing)
+		return 0;
+	process_get(process);
+	rc = wait_event(&process->thread_waiters, !process->execing, DEADLINE_NONE, true);
+	process_put(process);
+	return rc;
+}
+
 int task_exec_commit_threads(void)
 {
 	struct task *task = current;

@@ -218,7 +218,7 @@ static bool share_no_new_privs(const struct task *task)
 		if (!cred)
 			return false;
 		cred->no_new_privs = true;
-		cred_put(other->cred);
+		cred->replaced = other->cred; /* it may be using that, asleep in a system call */
 		other->cred = cred;
 	}
 	return true;
@@ -315,6 +315,9 @@ int seccomp_set_filter(const struct sock_filter *program, unsigned count, unsign
 
 	if (task->seccomp.mode && task->seccomp.mode != SECCOMP_MODE_FILTER)
 		return -EINVAL;
+	/* Another thread's program must not keep rights that it is about to lose with the filter. */
+	if (flags & SECCOMP_FILTER_FLAG_TSYNC && task_await_exec(task->process))
+		return -EINTR;
 	struct seccomp_filter *filter = filter_for(task, program, count, flags, &rc);
 	if (!filter)
 		return rc;

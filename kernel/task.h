@@ -99,6 +99,7 @@ struct process {
 	uint32_t stop_generation; /* counts group stops */
 	bool stop_notified;   /* the parent was told of this stop */
 	bool execed;          /* since fork: setpgid by the parent fails */
+	unsigned execing;     /* threads in execve, whose new credentials are decided by what they are: task_await_exec() */
 	struct waitq thread_waiters; /* it waits here for them */
 	unsigned sigqueue_count;     /* queued siginfos, for RLIMIT_SIGPENDING */
 	bool subreaper;
@@ -301,6 +302,11 @@ void process_exit_group(int wait_status) __attribute__((noreturn)); /* exit_grou
  * 0, or -EINTR: the task was killed; the caller gives back what it made ready and returns.
  */
 int task_exec_commit_threads(void);
+/*
+ * Before what execve has looked at is changed from outside (a tracer comes, no_new_privs): until no thread of the process is in it.
+ * May sleep, the process may be gone then. 0, or -EINTR.
+ */
+int task_await_exec(struct process *process);
 
 /* What wait4/waitid found. */
 struct wait_result {

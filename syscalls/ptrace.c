@@ -353,8 +353,12 @@ static int64_t kill_tracee(struct task *task)
 
 static int64_t attach(int tid, bool seize, uint64_t addr, uint64_t options)
 {
-	struct task *task = task_find(tid);
+	struct task *task;
 
+	while ((task = task_find(tid)) && task->process->execing) {
+		if (task_await_exec(task->process))
+			return -ERESTARTNOINTR;
+	}
 	if (!task)
 		return -ESRCH;
 	if (seize && addr)
