@@ -117,28 +117,38 @@ static bool has_bit(const struct cred *cred, unsigned bit)
 }
 
 /*
- * capabilities(7), "Transformation of capabilities during execve()", for files without capabilities of their own:
- * root's programs count as having all of them, unless SECBIT_NOROOT.
+ * capabilities(7), "Transformation of capabilities during execve()": root's programs count as having all of them, unless
+ * SECBIT_NOROOT, or the file has some of its own and is root's by its set-user-ID bit alone. *effective: they are at hand at once.
  */
-static void exec_capabilities(struct cred *cred, bool set_id)
+static int exec_capabilities(struct cred *cred, const struct exec_ids *ids, bool set_id, bool *effective)
 {
 	uint32_t root = user_ns_root(cred->user_ns);
-	bool root_file = root != ID_NONE && !has_bit(cred, SECURE_NOROOT) && (cred->uid == root || cred->euid == root);
-	bool root_effective = root_file && cred->euid == root;
+	bool root_file = root != ID_NONE && !has_bit(cred, SECURE_NOROOT) && (cred->uid == root || (cred->euid == root && !ids->caps));
 	uint64_t permitted = 0;
 
-	if (set_id)
+	*effective = false;
+	if (ids->caps) {
+		permitted = (cred->cap_bounding & ids->caps_permitted) | (cred->cap_inheritable & ids->caps_inheritable);
+		*effective = ids->caps_effective;
+		if (*effective && ids->caps_permitted & ~permitted)
+			return -EPERM;
+	}
+	if (set_id || ids->caps)
 		cred->cap_ambient = 0;
-	if (root_file)
+	if (root_file) {
 		permitted = cred->cap_bounding | cred->cap_inheritable;
+		*effective |= cred->euid == root;
+	}
 	permitted |= cred->cap_ambient;
 	cred->cap_permitted = permitted;
-	cred->cap_effective = root_effective ? permitted : cred->cap_ambient;
+	cred->cap_effective = *effective ? permitted : cred->cap_ambient;
+	return 0;
 }
 
 int cred_prepare_exec(struct cred *cred, const struct exec_ids *ids, bool *secure)
 {
 	uint32_t old_euid = cred->euid, old_egid = cred->egid;
+	bool effective;
 
 	if (!cred->no_new_privs) {
 		if (ids->setuid)
@@ -150,7 +160,9 @@ int cred_prepare_exec(struct cred *cred, const struct exec_ids *ids, bool *secur
 	cred->suid = cred->fsuid = cred->euid;
 	cred->sgid = cred->fsgid = cred->egid;
 	uint64_t old_permitted = cred->cap_permitted;
-	exec_capabilities(cred, set_id);
+	int rc = exec_capabilities(cred, ids, set_id, &effective);
+	if (rc)
+		return rc;
 	/* No new privileges: root's gain is limited to what the caller had. */
 	if (cred->no_new_privs) {
 		cred->cap_permitted &= old_permitted;
@@ -158,6 +170,6 @@ int cred_prepare_exec(struct cred *cred, const struct exec_ids *ids, bool *secur
 	}
 	cred->securebits &= ~(1u << SECURE_KEEP_CAPS);
 	*secure = cred->uid != cred->euid || cred->gid != cred->egid ||
-		(cred->uid != user_ns_root(cred->user_ns) && (cred->cap_effective & ~cred->cap_ambient));
+		(cred->uid != user_ns_root(cred->user_ns) && (effective || cred->cap_permitted & ~cred->cap_ambient));
 	return 0;
 }

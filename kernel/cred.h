@@ -42,7 +42,11 @@ bool cred_in_group(const struct cred *cred, uint32_t gid);  /* fsgid or suppleme
 struct exec_ids {
 	bool setuid, setgid;
 	uint32_t uid, gid;
+	bool caps, caps_effective; /* it has capabilities of its own */
+	uint64_t caps_permitted, caps_inheritable;
 };
+#define CAP_ALL ((1ull << (CAP_LAST_CAP + 1)) - 1)
+/* -EPERM: a program that knows nothing of capabilities does not get all that its file says. */
 int cred_prepare_exec(struct cred *cred, const struct exec_ids *ids, bool *secure);
 
 #endif

@@ -321,7 +321,7 @@ static struct cred *first_cred(struct user_ns *user)
 	cred->refs = 1;
 	cred->user_ns = user;
 	ns_get(&user->ns);
-	cred->cap_effective = cred->cap_permitted = cred->cap_bounding = (1ull << (CAP_LAST_CAP + 1)) - 1;
+	cred->cap_effective = cred->cap_permitted = cred->cap_bounding = CAP_ALL;
 	return cred;
 }
 

@@ -9,7 +9,6 @@
 #include "kernel/user_ns.h"
 #include "ring0/lib.h"
 
-#define ALL_CAPABILITIES ((1ull << (CAP_LAST_CAP + 1)) - 1)
 
 /* ---- of containers ---- */
 
@@ -206,7 +205,7 @@ static void become_member(struct cred *cred, struct user_ns *user)
 	struct user_ns *old = cred->user_ns;
 
 	cred->user_ns = user;
-	cred->cap_effective = cred->cap_permitted = cred->cap_bounding = ALL_CAPABILITIES;
+	cred->cap_effective = cred->cap_permitted = cred->cap_bounding = CAP_ALL;
 	cred->cap_inheritable = cred->cap_ambient = 0;
 	cred->securebits = SECUREBITS_DEFAULT;
 	ns_put(&old->ns);

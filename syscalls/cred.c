@@ -403,7 +403,7 @@ int64_t sys_capget(struct regs *regs)
 
 int64_t sys_capset(struct regs *regs)
 {
-	const uint64_t all = (1ull << (CAP_LAST_CAP + 1)) - 1;
+	const uint64_t all = CAP_ALL;
 	struct cap_words words[2] = {{0}};
 	int pid, n = cap_header(PTR0(regs), &pid);
 

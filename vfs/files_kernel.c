@@ -7,6 +7,7 @@
 #include <linux/mount.h>
 
 #include "kernel/user_ns.h"
+#include "vfs/filecaps.h"
 #include "vfs/internal.h"
 #include "vfs/tmpfs/tmpfs.h"
 
@@ -147,6 +148,7 @@ void file_exec_ids(struct file *file, struct exec_ids *ids)
 		ids->setgid = true;
 		ids->gid = inode->gid;
 	}
+	filecaps_for_exec(file->inode, ids);
 }
 
 struct user_ns *file_hidden_in(const struct file *file, struct user_ns *user)

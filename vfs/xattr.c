@@ -2,10 +2,12 @@
  * Extended attributes (xattr(7)): who may see and change which name space. The file
  * system stores them.
  */
+#include <linux/capability.h>
 #include <linux/errno.h>
 #include <linux/inotify.h>
 #include <linux/xattr.h>
 
+#include "vfs/filecaps.h"
 #include "vfs/internal.h"
 
 static bool in_space(const char *name, const char *space)
@@ -44,6 +46,8 @@ int64_t vfs_getxattr(struct inode *inode, const char *name, void *value, size_t 
 
 	if (rc)
 		return rc;
+	if (!strcmp(name, XATTR_NAME_CAPS))
+		return filecaps_show(inode, value, size);
 	if (!inode->ops->getxattr)
 		return -EOPNOTSUPP;
 	rwsem_read_lock(&inode->lock);
@@ -54,10 +58,15 @@ int64_t vfs_getxattr(struct inode *inode, const char *name, void *value, size_t 
 
 int vfs_setxattr(const struct mount *mount, struct inode *inode, const char *name, const void *value, size_t size, int flags)
 {
+	struct vfs_ns_cap_data caps;
 	int rc = mount_want_write(mount);
 
 	if (!rc)
 		rc = xattr_permission(inode, name, MAY_WRITE);
+	if (!rc && !strcmp(name, XATTR_NAME_CAPS)) {
+		rc = filecaps_to_store(inode, value, &size, &caps);
+		value = &caps;
+	}
 	if (rc)
 		return rc;
 	if (!inode->ops->setxattr)
