@@ -41,6 +41,7 @@ extern struct global_options global;
 
 /* One line on stderr, after "ringfence: OPERATION: ", and in --log. Returns 1, the exit status of a failure. */
 int cli_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void cli_mute(bool muted); /* errors and warnings are not said meanwhile */
 /* The same for something that is not done but does not stop the command. */
 void cli_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* A line that a process of the sandbox wrote: to stderr as it is, and to --log. */

@@ -23,12 +23,12 @@ int control_open(const struct state *state)
 	witness_pid = state->pid;
 	witness = state->sandbox ? -1 : (int)syscall(SYS_pidfd_open, state->pid, 0);
 	about = state->container;
-	int fd = state_connect(state);
+	int fd = state_connect(state, CONTROL_PATIENCE_MS);
 
 	if (fd < 0 && (errno == ECONNREFUSED || errno == ENOENT))
 		cli_error("container not running: %s", state->id);
 	else if (fd < 0)
-		cli_error("control channel of %s: %s", state->id, strerror(errno));
+		cli_error("control channel of %s: %s", state->id, errno == EAGAIN ? "the sandbox does not answer" : strerror(errno));
 	return fd;
 }
 
@@ -55,7 +55,7 @@ int control_put(int fd, uint32_t number, const struct control_request *request)
 	}
 	while (sendmsg(fd, &message, MSG_NOSIGNAL) < 0) {
 		if (errno != EINTR)
-			return errno == ECONNRESET ? -EPIPE : -errno;
+			return errno == ECONNRESET ? -EPIPE : errno == EAGAIN ? -ETIMEDOUT : -errno;
 	}
 	return 0;
 }

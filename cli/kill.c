@@ -16,9 +16,9 @@ static int send_signal(struct state *state, int number, bool all)
 	struct control_request request = {
 		.op = CONTROL_KILL, .container = state->container, .payload = &order, .length = sizeof(order)};
 	struct control_reply reply = {0};
-	AUTO_FD int fd = state_connect(state);
+	AUTO_FD int fd = state_connect(state, CONTROL_PATIENCE_MS);
 
-	int error = fd < 0 ? -EPIPE : control_ask(fd, &request, CONTROL_PATIENCE_MS, &reply);
+	int error = fd < 0 ? errno == EAGAIN ? -ETIMEDOUT : -EPIPE : control_ask(fd, &request, CONTROL_PATIENCE_MS, &reply);
 	if (error == -EPIPE) /* it is ending: whoever asks for its state next hears so */
 		lifecycle_wait_gone(state, ENDING_MS);
 	if (error == -ETIMEDOUT && number == SIGKILL && kill(state->pid, SIGKILL) == 0)

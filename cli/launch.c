@@ -16,6 +16,7 @@
 
 #include "cli/cli.h"
 #include "cli/launch.h"
+#include "cli/network.h"
 #include "cli/preserve_fds.h"
 #include "cli/rootless.h"
 #include "cli/state.h"
@@ -210,6 +211,36 @@ static int take_place(const struct launch_options *options, int lifeline)
 	return options->detached ? 0 : prctl(PR_SET_PDEATHSIG, SIGKILL) < 0;
 }
 
+/* In the child: the network is there before the command goes on, and with it the hooks. What is wrong goes with what boot says. */
+static int take_network(const struct container *c, const struct launch_options *options, int lifeline, int errors)
+{
+	if (!options->own_network)
+		return 0;
+	AUTO_FD int usual = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, FIRST_FD);
+	const char *log = global.log;
+
+	dup2(errors, STDERR_FILENO);
+	global.log = NULL;
+	int error = network_join(c->network_path);
+	global.log = log;
+	if (usual >= 0)
+		dup2(usual, STDERR_FILENO);
+	else
+		close(STDERR_FILENO); /* it was closed */
+	return error || send(lifeline, "", 1, MSG_NOSIGNAL) != 1;
+}
+
+/* 0, or 1 after the child's message. */
+static int await_network(struct sandbox *sandbox, const struct launch_options *options)
+{
+	ssize_t n = 1;
+	char done;
+
+	while (options->own_network && (n = recv(sandbox->lifeline, &done, 1, 0)) < 0 && errno == EINTR)
+		;
+	return n != 1;
+}
+
 /* In the child. `fds`: the image, the configuration, the lifeline, errors, [log], [control], then the trees. */
 static void become_boot(const struct container *c, const struct launch_options *options, const int *fixed, int log_fd)
 {
@@ -269,7 +300,7 @@ static void become_boot(const struct container *c, const struct launch_options *
 	snprintf(state, sizeof(state), "--state=%s", root);
 	argv[argc++] = state;
 #undef ADD
-	if (take_place(options, fixed[2]) == 0)
+	if (take_place(options, fixed[2]) == 0 && take_network(c, options, fixed[2], fixed[3]) == 0)
 		sandbox_become(fds, count, argv);
 }
 
@@ -308,7 +339,7 @@ int sandbox_launch(struct sandbox *sandbox, const struct container *container, c
 		sandbox_end(sandbox);
 		return cli_error("boot: fork: %s", strerror(errno));
 	}
-	if (sandbox_adopt(options, container, pid, sandbox->lifeline)) {
+	if (sandbox_adopt(options, container, pid, sandbox->lifeline) || await_network(sandbox, options)) {
 		sandbox_end(sandbox);
 		return 1;
 	}

@@ -21,7 +21,7 @@
 struct launch_options {
 	bool held;      /* nothing of the container is looked at before sandbox_go() */
 	bool detached;  /* the sandbox is to outlive this command */
-	bool own_network; /* this process has entered the container's network namespace, which the sandbox keeps */
+	bool own_network; /* the sandbox enters, and keeps, the container's network namespace */
 	int listen_fd;  /* the control channel, or -1 */
 	struct cgroup *cgroup; /* to run in, or NULL */
 	struct state *state;   /* that records the group, if there is one */

@@ -21,6 +21,8 @@
 
 #define KILL_PATIENCE_MS 10000
 #define LOCK_PATIENCE_MS 10000
+#define KILL_TRIES 1000
+#define KILL_PAUSE_US 10000
 
 static int check_console(const struct container *container, const struct create_options *options)
 {
@@ -135,20 +137,6 @@ static void run_late_hooks(const struct state *state, enum hook_kind kind, const
 		hooks_run_all(&container.hooks[kind], name, state, status);
 }
 
-/* sandbox_launch() from within the container's network namespace. */
-static int launch_in_network(struct sandbox *sandbox, const struct container *container, struct launch_options *launch)
-{
-	int own;
-
-	if (!container->own_network || strcmp(global.network, "none") == 0)
-		return sandbox_launch(sandbox, container, launch);
-	if (network_enter(container->network_path, &own))
-		return 1;
-	launch->own_network = true;
-	int error = sandbox_launch(sandbox, container, launch);
-	return network_leave(own) || error;
-}
-
 static int start_sandbox(struct state *state, struct container *container, const struct create_options *options,
 	int signals, struct cgroup *cgroup, struct sandbox *sandbox)
 {
@@ -158,17 +146,17 @@ static int start_sandbox(struct state *state, struct container *container, const
 	bool held = container->hooks[HOOK_PRESTART].count || container->hooks[HOOK_CREATE_RUNTIME].count ||
 		container->hooks[HOOK_CREATE_CONTAINER].count;
 	struct launch_options launch = {.held = held, .detached = options->detached, .listen_fd = listen_fd, .console_fd = -1,
-		.cgroup = cgroup, .state = state};
+		.own_network = container->own_network && strcmp(global.network, "none") != 0, .cgroup = cgroup, .state = state};
 
 	if (listen_fd < 0)
 		return cli_error("%s/control.sock: %s", state->directory, strerror(errno));
 	if (options->console_socket && console_make(options->console_socket, &console))
 		return 1;
 	launch.console_fd = console;
-	if (launch_in_network(sandbox, container, &launch))
+	if (sandbox_launch(sandbox, container, &launch))
 		return 1;
 	state_set_process(state, sandbox->boot);
-	AUTO_FD int fd = state_connect(state);
+	AUTO_FD int fd = state_connect(state, CONTROL_PATIENCE_MS);
 	/* The sandbox alone listens from here on: if it ends before it lets us in, the connection ends with it. */
 	close(listen_fd);
 	listen_fd = -1;
@@ -332,7 +320,7 @@ int lifecycle_kill_all(struct state *state)
 	const struct control_kill order = {.signal = SIGKILL, .flags = CONTROL_KILL_ALL};
 	const struct control_request request = {.op = CONTROL_KILL, .container = state->container, .payload = &order, .length = sizeof(order)};
 	struct control_reply reply;
-	AUTO_FD int fd = state_connect(state);
+	AUTO_FD int fd = state_connect(state, CONTROL_PATIENCE_MS);
 
 	if (fd >= 0 && control_ask(fd, &request, 2000, &reply) == 0 && lifecycle_wait_gone(state, KILL_PATIENCE_MS))
 		return 0;
@@ -366,10 +354,13 @@ static void end_unknown(const struct state *state)
 	const struct control_kill order = {.signal = SIGKILL, .flags = CONTROL_KILL_ALL};
 	const struct control_request request = {.op = CONTROL_KILL, .payload = &order, .length = sizeof(order)};
 	struct control_reply reply;
-	AUTO_FD int fd = state_connect(state);
+	AUTO_FD int fd = state_connect(state, CONTROL_PATIENCE_MS);
 
-	while (fd >= 0 && control_ask(fd, &request, KILL_PATIENCE_MS, &reply) == 0)
-		control_reply_free(&reply); /* until the connection ends */
+	/* Until the connection ends; one that was taken over need not. */
+	for (int i = 0; i < KILL_TRIES && fd >= 0 && control_ask(fd, &request, KILL_PATIENCE_MS, &reply) == 0; i++) {
+		control_reply_free(&reply);
+		usleep(KILL_PAUSE_US);
+	}
 }
 
 int lifecycle_delete_forced(const char *id)

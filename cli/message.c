@@ -100,10 +100,19 @@ static void make_printable(char *to, size_t size, const char *from)
 	to[n] = '\0';
 }
 
+static bool mute;
+
+void cli_mute(bool muted)
+{
+	mute = muted;
+}
+
 static void say(const char *level, const char *format, va_list args)
 {
 	char text[LINE_MAX_BYTES], line[LINE_MAX_BYTES];
 
+	if (mute)
+		return;
 	vsnprintf(text, sizeof(text), format, args);
 	make_printable(line, sizeof(line), text);
 	fprintf(stderr, "ringfence: %s: %s%s\n", global.operation, level[0] == 'w' ? "warning: " : "", line);

@@ -49,11 +49,8 @@ static struct metrics_container *find(struct metrics *metrics, const char *id)
 static void connect_to(struct metrics *metrics, struct metrics_container *c)
 {
 	const struct control_request events = {.op = CONTROL_EVENTS, .container = c->state.container};
-	const struct timeval patience = {PATIENCE_MS / 1000, 0};
 
-	c->channel = state_connect(&c->state);
-	if (c->channel >= 0) /* one that takes no requests */
-		setsockopt(c->channel, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	c->channel = state_connect(&c->state, PATIENCE_MS);
 	if (c->channel >= 0 && metrics->counting)
 		control_put(c->channel, REQUEST_EVENTS, &events);
 }
@@ -77,7 +74,7 @@ static bool read_again(struct metrics_container *c, const struct state_version *
 	if (c->version.file == version->file && c->version.written.tv_sec == version->written.tv_sec &&
 	    c->version.written.tv_nsec == version->written.tv_nsec)
 		return true;
-	if (state_open(&state, c->id, STATE_LOOK)) {
+	if (state_open(&state, c->id, STATE_PEEK)) {
 		state_free(&state);
 		return false;
 	}

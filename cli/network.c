@@ -4,7 +4,8 @@
  * on networks with names (127.0.0.11 port 53, by its rules): that one address and port is all that the sandbox can reach
  * of the namespace's own stack.
  *
- * On the command's one thread: it enters the namespace and comes back.
+ * The namespace is visited by a thread of its own: the command itself stays where it is, and so do its hooks (from a user
+ * namespace nobody could come back to the host's network).
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -13,6 +14,7 @@
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <net/if.h>
+#include <pthread.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -26,6 +28,7 @@
 #define SOCKET_BUFFER (4 << 20)
 #define RESOLVER 0x7f00000bu /* 127.0.0.11 */
 #define DNS_PORT 53
+#define OWN "/proc/thread-self/ns/net"
 #define LOOPBACK_INDEX 1u /* in every namespace */
 
 /* ---- namespaces ---- */
@@ -36,8 +39,6 @@ static bool same_file(int a, int b)
 
 	return fstat(a, &one) == 0 && fstat(b, &other) == 0 && one.st_dev == other.st_dev && one.st_ino == other.st_ino;
 }
-
-static bool stayed; /* in the container's: network_leave() */
 
 /* As runc does: whoever sets a new namespace up expects loopback there. */
 static int raise_loopback(void)
@@ -50,15 +51,14 @@ static int raise_loopback(void)
 	return 0;
 }
 
-static int enter(const char *path, int own)
+int network_join(const char *path)
 {
 	if (!path)
 		return unshare(CLONE_NEWNET) < 0 ? cli_error("network: a new namespace: %s", strerror(errno)) : raise_loopback();
+	AUTO_FD int own = open(OWN, O_RDONLY | O_CLOEXEC);
 	AUTO_FD int other = open(path, O_RDONLY | O_CLOEXEC);
-	if (other < 0)
-		return cli_error("network: %s: %s", path, strerror(errno));
-	if (same_file(own, other) && stayed)
-		return 0;
+	if (own < 0 || other < 0)
+		return cli_error("network: %s: %s", own < 0 ? OWN : path, strerror(errno));
 	if (same_file(own, other))
 		return cli_error("network: %s: this is the host's own network, which a container cannot have", path);
 	if (setns(other, CLONE_NEWNET) < 0)
@@ -66,30 +66,32 @@ static int enter(const char *path, int own)
 	return 0;
 }
 
-int network_enter(const char *path, int *own)
+/* A thread's stay in the namespace of a process. */
+struct visit {
+	char path[64];
+	int (*work)(struct network_taker *taker);
+	struct network_taker *taker;
+	int result;
+};
+
+static void *visit_main(void *arg)
 {
-	*own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-	if (*own < 0)
-		return cli_error("network: /proc/self/ns/net: %s", strerror(errno));
-	if (enter(path, *own) == 0)
-		return 0;
-	network_leave(*own);
-	*own = -1;
-	return 1;
+	struct visit *visit = arg;
+
+	visit->result = network_join(visit->path) || visit->work(visit->taker);
+	return NULL;
 }
 
-int network_leave(int own)
+/* 0, or 1 after a message. */
+static int visit(struct visit *visit)
 {
-	int error = setns(own, CLONE_NEWNET) < 0 ? errno : 0;
+	pthread_t thread;
+	int error = pthread_create(&thread, NULL, visit_main, visit);
 
-	stayed |= error == EPERM && rootless_is(); /* the host's cannot be entered again from a user namespace, and nothing needs it */
-	if (stayed)
-		error = 0;
 	if (error)
-		cli_error("network: leaving the container's: %s", strerror(error));
-
-	close(own);
-	return error != 0;
+		return cli_error("network: a thread: %s", strerror(error));
+	pthread_join(thread, NULL);
+	return visit->result;
 }
 
 /* ---- sockets ---- */
@@ -245,42 +247,32 @@ static int take_all(struct network_taker *t)
 int network_take_over(pid_t pid, bool managed, struct container_network *network)
 {
 	static struct network_taker taker;
-	char path[64];
-	int own;
+	struct visit there = {.work = take_all, .taker = &taker};
 
-	snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)pid);
 	taker.network = network;
 	taker.managed = managed;
 	*network = (struct container_network){0};
-	if (network_enter(path, &own))
-		return 1;
-	int error = take_all(&taker);
-	return network_leave(own) || error;
+	snprintf(there.path, sizeof(there.path), "/proc/%d/ns/net", (int)pid);
+	return visit(&there);
+}
+
+static int look(struct network_taker *taker)
+{
+	AUTO_FD int netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+
+	taker->netlink = netlink;
+	return netlink < 0 ? cli_error("network: netlink: %s", strerror(errno)) : network_read(taker);
 }
 
 int network_look(pid_t pid, struct container_network *network)
 {
 	static struct network_taker taker = {.only_look = true};
-	char path[64];
+	struct visit there = {.work = look, .taker = &taker};
 
-	snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)pid);
 	taker.network = network;
 	*network = (struct container_network){0};
-	AUTO_FD int other = open(path, O_RDONLY | O_CLOEXEC);
-	int own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-	bool here = own >= 0 && other >= 0 && same_file(own, other); /* the host's: nobody in a user namespace may enter it again */
-	if (own < 0 || other < 0 || (!here && setns(other, CLONE_NEWNET) < 0)) {
-		int why = errno;
-		if (own >= 0)
-			close(own);
-		return cli_error("network: entering %s: %s", path, strerror(why));
-	}
-	taker.netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-	int error = taker.netlink < 0 ? cli_error("network: netlink: %s", strerror(errno)) : network_read(&taker);
-	if (taker.netlink >= 0)
-		close(taker.netlink);
-	if (!here)
-		return network_leave(own) || error;
-	close(own);
-	return error;
+	snprintf(there.path, sizeof(there.path), "/proc/%d/ns/net", (int)pid);
+	AUTO_FD int own = open(OWN, O_RDONLY | O_CLOEXEC);
+	AUTO_FD int other = open(there.path, O_RDONLY | O_CLOEXEC);
+	return same_file(own, other) ? look(&taker) : visit(&there);
 }

@@ -2,7 +2,7 @@
  * The network that a container gets with --network=sandbox: its namespace on the host, which somebody (a CNI plug-in,
  * Podman, Docker in a hook) sets up, and what the sandbox takes over from it.
  *
- * Order of use: network_enter(), start the sandbox's processes, network_leave(); then hooks and whoever else add
+ * Order of use: network_join() in the process that becomes the sandbox; then hooks and whoever else add
  * interfaces; network_take_over() just before the container's program starts.
  */
 #ifndef CLI_NETWORK_H
@@ -28,13 +28,8 @@ struct container_network {
 	bool resolver;
 };
 
-/*
- * From here on this process is in the namespace at `path`, or for NULL in a new one, until network_leave(*own). 0, or 1
- * after a message; then it is where it was.
- */
-int network_enter(const char *path, int *own);
-/* Closes `own`. 0, or 1 after a message. */
-int network_leave(int own);
+/* From here on this thread is in the namespace at `path`, or for NULL in a new one. 0, or 1 after a message. */
+int network_join(const char *path);
 /*
  * What the network namespace of process `pid` has, for the sandbox; the host's stack does not answer there afterwards.
  * Of a namespace that has no link and that nobody manages nothing is taken (a packet socket costs the host's kernel some 8 ms when it is

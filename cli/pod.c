@@ -48,9 +48,9 @@ static char *sandbox_of_process(pid_t pid)
 
 	for (struct dirent *entry; directory && !found && (entry = readdir(directory));) {
 		static struct state state;
-		if (entry->d_name[0] == '.' || !state_is_container(entry->d_name) || state_open(&state, entry->d_name, STATE_LOOK))
+		if (entry->d_name[0] == '.' || !state_is_container(entry->d_name))
 			continue;
-		if (state.pid == pid && state_status(&state) != STATE_STOPPED)
+		if (state_open(&state, entry->d_name, STATE_PEEK) == 0 && state.pid == pid && state_status(&state) != STATE_STOPPED)
 			found = container_copy(state.sandbox ? state.sandbox : state.id);
 		state_free(&state);
 	}
@@ -150,7 +150,7 @@ void pod_forget(const struct state *state)
 	const struct control_request forget = {.op = CONTROL_DELETE, .container = state->container};
 	const struct timespec pause = {0, FORGET_PAUSE_NS};
 	struct control_reply reply;
-	AUTO_FD int fd = state_connect(state);
+	AUTO_FD int fd = state_connect(state, CONTROL_PATIENCE_MS);
 	int error = fd < 0 ? -EPIPE : -EBUSY;
 
 	if (fd >= 0) {

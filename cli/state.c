@@ -5,6 +5,7 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 
 #include "cli/cli.h"
@@ -166,8 +167,10 @@ bool state_exists(const char *id)
 {
 	struct state state;
 	struct stat st;
+	bool exists = set_directory(&state, id) == 0 && stat(state.directory, &st) == 0;
 
-	return set_directory(&state, id) == 0 && stat(state.directory, &st) == 0;
+	state_free(&state);
+	return exists;
 }
 
 enum state_claim state_claim(struct state *state, int patience_ms)
@@ -280,23 +283,31 @@ int state_listen(const struct state *state)
 	return -1;
 }
 
-int state_connect(const struct state *state)
+static int connect_at(const struct state *state, int patience_ms)
 {
+	const struct timeval patience = {patience_ms / 1000, patience_ms % 1000 * 1000};
 	struct sockaddr_un address;
-	struct state first = {.lock_fd = -1};
-
-	if (state->sandbox) { /* in a pod: the channel of the first container's sandbox */
-		if (set_directory(&first, state->sandbox))
-			return -1;
-		state = &first;
-	}
 	AUTO_FD int directory = socket_address(state, &address);
 	int fd = directory < 0 ? -1 : socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
 		return -1;
+	/* A sandbox that was taken over need not take what it is sent, nor let anybody in. */
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
 		return fd;
 	close(fd);
 	return -1;
+}
+
+int state_connect(const struct state *state, int patience_ms)
+{
+	struct state first;
+
+	if (!state->sandbox)
+		return connect_at(state, patience_ms);
+	/* In a pod: the channel of the first container's sandbox. */
+	int fd = set_directory(&first, state->sandbox) ? -1 : connect_at(&first, patience_ms);
+	state_free(&first);
+	return fd;
 }

@@ -52,8 +52,8 @@ int state_check_id(const char *id);
 int state_create(struct state *state, const char *id);
 /* Records it. 0, or 1 after a message; then what was recorded before stands. */
 int state_save(const struct state *state);
-enum state_open { STATE_LOOK, STATE_LOCK };
-/* Reads it. 0, or 1 after a message: `container "x" does not exist`, or what is wrong with its file. */
+enum state_open { STATE_LOOK, STATE_LOCK, STATE_PEEK };
+/* Reads it. 0, or 1 after a message (STATE_PEEK: without): `container "x" does not exist`, or what is wrong with its file. */
 int state_open(struct state *state, const char *id, enum state_open how);
 bool state_exists(const char *id);
 /* Locks what state_open() looked at, whatever its file says. Waits for `patience_ms` at most. No message. */
@@ -79,9 +79,9 @@ void state_free(struct state *state);
 
 /* The OCI state as JSON on a file; `status` given. malloc'ed text, or NULL after a message. */
 char *state_json(const struct state *state, enum state_status status);
-/* A listening socket for the control channel, or a connection to it. -1 and errno. */
+/* A listening socket for the control channel, or a connection to it, which waits so long at most to be let in and to send. -1 and errno. */
 int state_listen(const struct state *state);
-int state_connect(const struct state *state);
+int state_connect(const struct state *state, int patience_ms);
 /* PATH of a file in its directory. */
 void state_path(const struct state *state, const char *name, char *path, size_t size);
 

@@ -243,7 +243,7 @@ static int load(struct state *state, const struct json *json)
 	return 0;
 }
 
-int state_open(struct state *state, const char *id, enum state_open how)
+static int open_loudly(struct state *state, const char *id, enum state_open how)
 {
 	char path[4200];
 	struct json json;
@@ -259,5 +259,13 @@ int state_open(struct state *state, const char *id, enum state_open how)
 	yajl_tree_free(json.root);
 	if (error)
 		state_close(state);
+	return error;
+}
+
+int state_open(struct state *state, const char *id, enum state_open how)
+{
+	cli_mute(how == STATE_PEEK);
+	int error = open_loudly(state, id, how);
+	cli_mute(false);
 	return error;
 }

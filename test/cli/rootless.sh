@@ -79,6 +79,11 @@ got=$(rf run -b "$work/b" one </dev/null 2>&1)
 program 'id -u' '.linux.namespaces += [{type: "network"}]'
 got=$(rf run -b "$work/b" one </dev/null 2>&1; echo "status $?")
 [ "$got" = "$(printf '0\nstatus 0')" ] || bad "a network namespace: $got"
+hook='[{path: "/bin/sh", args: ["sh", "-c", "readlink /proc/self/ns/net >>'$work'/nets"]}]'
+program 'true' '.linux.namespaces += [{type: "network"}] | .hooks = {createRuntime: '"$hook, poststart: $hook, poststop: $hook}"
+rf run -b "$work/b" one </dev/null || bad "hooks"
+[ "$(uniq -c "$work/nets" | tr -s ' ')" = " 3 $(readlink /proc/self/ns/net)" ] || bad "hooks run in another network: $(cat "$work/nets")"
+program 'id -u' '.linux.namespaces += [{type: "network"}]'
 rf run -d -b "$work/b" one </dev/null >"$work/out" 2>&1 || bad "a network namespace, detached: $(cat "$work/out")"
 rf delete --force one || bad "delete"
 program 'id -u'
