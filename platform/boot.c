@@ -23,6 +23,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "platform/hosted.h"
 #include "platform/internal.h"
 
 #define MEMORY_MAX (64ull << 30)
@@ -128,6 +129,7 @@ static int fill_boot(struct vmm *vmm)
 		.config_gpa = config,
 		.config_len = options->config_len,
 		.mem_limit = vmm->memory.user.size,
+		.stub_mappings = hosted ? hosted_stub_mappings() : 0,
 	};
 	memcpy(boot->image_id, vmm->image.build_id, sizeof(boot->image_id));
 	if (getrandom(boot->seed, sizeof(boot->seed), 0) != sizeof(boot->seed))

@@ -163,8 +163,7 @@ static void choose_cores(const struct vmm *vmm)
 	}
 }
 
-/* vm.max_map_count, less what a stub has of its own. */
-static uint32_t mappings_limit(void)
+uint32_t hosted_stub_mappings(void)
 {
 	FILE *file = fopen("/proc/sys/vm/max_map_count", "re");
 	uint32_t limit;
@@ -198,7 +197,6 @@ int hosted_start(struct vmm *vmm, const struct hosted_kind *kind)
 			return error;
 	}
 	vmm->boot->hosted = kind->table;
-	vmm->boot->stub_mappings = mappings_limit();
 	return 0;
 }
 

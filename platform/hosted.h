@@ -48,7 +48,9 @@ extern struct host_cpu host_cpus[ABI_MAX_CPUS];
 extern __thread struct host_cpu *host_self;
 #define HOSTED_WAKE_SIGNAL (SIGRTMIN + 1)
 
-/* hosted.c. Make the CPUs' threads, which prepare themselves one after the other: 0 or -errno. hosted_run() waits for them. */
+/* hosted.c. How many mappings a stub may have: vm.max_map_count, less what it has of its own. Reads /proc: before the walls. */
+uint32_t hosted_stub_mappings(void);
+/* Make the CPUs' threads, which prepare themselves one after the other: 0 or -errno. hosted_run() waits for them. */
 int hosted_start(struct vmm *vmm, const struct hosted_kind *kind);
 /* Members of platform_ops. hosted_run() returns after hosted_stop(). */
 int hosted_run(struct vmm *vmm);

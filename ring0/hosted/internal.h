@@ -68,7 +68,7 @@ LIST_HEAD(space_list, hosted_space);
 struct hot {
 	uint64_t call; /* its physical address */
 	int64_t place; /* and where that is relative to the space's text */
-	uint32_t count;
+	int32_t count; /* calls by signal; below 0: it could not be helped */
 };
 
 #define SHOWN_SLOTS 1024u

@@ -26,8 +26,8 @@
 #define SLOTS (TEXT_SIZE / SHAPE_SLOT)
 #define SHADOWS 256u
 #define BUCKETS 256u
-#define HOT 24u            /* calls by signal from one place */
-#define COLD UINT32_MAX    /* cannot be helped: not tried again */
+#define HOT 24            /* calls by signal from one place */
+#define COLD (-4096)      /* of one that could not be helped: so many more until it is tried again */
 #define JUMP_LENGTH 5
 #define CALL_LENGTH 2
 
@@ -234,7 +234,7 @@ static bool shadow_add(struct shadow *s, struct slot *slot, const struct shape *
 	return true;
 }
 
-/* False: it cannot be done, now or later. */
+/* False: it cannot be done, now at least: a page may become plain, and memory may come back. */
 static bool patch_call(struct space *space, uint64_t call, uint64_t number)
 {
 	uint64_t pa = page_plain_text(space, call);
@@ -278,7 +278,7 @@ void patch_seen(const struct regs *regs)
 	hot = &this_hosted()->hot[bucket_of(pa) % HOT_SLOTS];
 	if (hot->call != pa || hot->place != place)
 		*hot = (struct hot){.call = pa, .place = place};
-	if (hot->count != COLD && ++hot->count >= HOT)
+	if (++hot->count >= HOT)
 		hot->count = patch_call(space, call, regs->orig_rax) ? 0 : COLD;
 	kernel_unlock();
 }

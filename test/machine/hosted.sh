@@ -35,6 +35,19 @@ done
 expect odd "$(timeout -k 5 60 "$programs/odd" 2>&1 </dev/null)" $rf do -- "$programs/odd"
 expect "without CAP_SYS_PTRACE" hello setpriv --bounding-set=-sys_ptrace --inh-caps=-sys_ptrace \
 	$rf do -- /bin/sh -c "echo hello | cat"
+# A stub never has more mappings than this host gives it, whatever that is.
+usual=$(cat /proc/sys/vm/max_map_count)
+echo 2000 >/proc/sys/vm/max_map_count
+expect "2,000 mappings a stub" 3000 $rf do -- /usr/bin/python3 -c '
+import ctypes, mmap
+libc, pages = ctypes.CDLL(None), 6000
+memory = mmap.mmap(-1, pages * 4096)
+at = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+for page in range(0, pages, 2):
+    memory[page * 4096] = 1
+    assert libc.mprotect(ctypes.c_void_p(at + page * 4096), 4096, 1) == 0
+print(sum(memory[page * 4096] for page in range(0, pages, 2)))'
+echo "$usual" >/proc/sys/vm/max_map_count
 # A user namespace with ids of its own, mapped from outside.
 unshare -Umpf --mount-proc sleep 60 &
 unshare=$!
