@@ -569,6 +569,10 @@ int vfs_umount(const char *target, int flags)
 	rc = -EINVAL;
 	if (at.dentry != at.mount->root || !at.mount->parent || at.mount->mnt_ns != current->ns->mnt || at.mount->locked)
 		goto out;
+	rc = -EPERM;
+	/* No file system here has requests to break off (Linux: umount_begin()). */
+	if (flags & MNT_FORCE && !capable(CAP_SYS_ADMIN))
+		goto out;
 	if (flags & MNT_DETACH) {
 		mount_detach_tree(at.mount, true);
 		rc = 0;
@@ -601,19 +605,31 @@ int vfs_statfs(const struct path *path, struct statfs64_data *out)
 	return 0;
 }
 
+static bool wants_sync(const struct mount *m, unsigned round)
+{
+	return m->attached && m->sb->ops && m->sb->ops->sync && (int)(m->synced - round) < 0;
+}
+
 int vfs_sync_all(void)
 {
-	struct mount *m;
+	static unsigned rounds;
+	unsigned round = ++rounds;
+	struct mount *m = TAILQ_FIRST(&all_mounts);
 	int rc = 0;
 
-	TAILQ_FOREACH(m, &all_mounts, link) {
-		if (!m->attached || !m->sb->ops || !m->sb->ops->sync)
-			continue;
-		mount_get(m);
-		rc = m->sb->ops->sync(m->sb);
-		mount_put(m);
-		if (!m->attached)
-			break; /* it went while we slept; the rest is synced by its next caller */
+	while (m) {
+		bool there = true;
+
+		if (wants_sync(m, round)) {
+			mount_get(m);
+			m->synced = round;
+			int failed = m->sb->ops->sync(m->sb);
+
+			rc = rc ? rc : failed;
+			there = m->attached;
+			mount_put(m);
+		}
+		m = there ? TAILQ_NEXT(m, link) : TAILQ_FIRST(&all_mounts); /* it went while we slept */
 	}
 	return rc;
 }

@@ -195,7 +195,7 @@ static bool create_first(struct walk *walk, uint32_t mode, struct path *path)
 	struct inode *dir = parent->inode;
 	bool made = false;
 
-	if (parent->sb->cache_exclusive || !dir->ops->create)
+	if (!parent->sb->create_finds)
 		return false;
 	dentry = dentry_find(parent, walk->last.name, walk->last.len);
 	if (dentry) {

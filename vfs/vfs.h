@@ -243,6 +243,7 @@ struct superblock {
 	uint64_t magic; /* statfs */
 	unsigned flags; /* MS_* */
 	bool cache_exclusive; /* dentries and attributes need no revalidation */
+	bool create_finds;    /* create() of a name that was not looked for says itself when it is there */
 	void *private;
 };
 
@@ -294,6 +295,7 @@ struct mount {
 	struct mount_group *group, *master; /* of peers, and of whom it follows: propagation.c; or NULL */
 	bool unbindable;
 	struct mount *copy;      /* while its tree is being copied */
+	unsigned synced;         /* the last round of vfs_sync_all() that came to it */
 	bool attached;
 };
 TAILQ_HEAD(mount_list, mount);
