@@ -10,7 +10,7 @@
 static void dir_changed(struct inode *dir)
 {
 	dir->mtime = dir->ctime = vfs_now();
-	p9fs_i(dir)->checked_at = 0;
+	p9fs_changed(dir);
 }
 
 static int dir_fid(struct inode *dir, bool for_change, uint32_t *fid)
@@ -26,6 +26,7 @@ int p9fs_lookup(struct inode *dir, struct dentry *dentry, struct inode **inode)
 	struct dentry *known;
 	struct p9_attr attr;
 	uint32_t parent, fid;
+	uint64_t asked_at;
 	int rc;
 
 	p9fs_listing_missed(p9fs_i(dir), dentry->parent);
@@ -42,6 +43,7 @@ int p9fs_lookup(struct inode *dir, struct dentry *dentry, struct inode **inode)
 	if (known)
 		dentry_put(known);
 	rc = dir_fid(dir, false, &parent);
+	asked_at = p9fs_asked_now().at;
 	if (!rc)
 		rc = p9fs_walk(parent, p9fs_name_of(dentry), &fid, &attr);
 	if (rc)
@@ -50,7 +52,7 @@ int p9fs_lookup(struct inode *dir, struct dentry *dentry, struct inode **inode)
 		p9fs_fid_clunk(fid);
 		return -EIO;
 	}
-	pi = p9fs_inode_get(dir->sb, &attr, fid);
+	pi = p9fs_inode_get(dir->sb, &attr, fid, asked_at);
 	if (!pi)
 		return -ENOMEM;
 	*inode = &pi->base;
@@ -226,6 +228,7 @@ int p9fs_link(struct inode *dir, struct dentry *dentry, struct inode *existing)
 	p9fs_call_end(call);
 	existing->nlink++;
 	existing->ctime = vfs_now();
+	p9fs_changed(existing);
 	p9fs_listing_add(p9fs_i(dir), p9fs_name_of(dentry), existing);
 	dir_changed(dir);
 	return 0;
@@ -249,6 +252,7 @@ static void lost_name(struct inode *inode, bool is_dir)
 	else if (inode->nlink)
 		inode->nlink--;
 	inode->ctime = vfs_now();
+	p9fs_changed(inode);
 	if (!inode->nlink)
 		p9fs_inode_unhash(p9fs_i(inode));
 }
@@ -330,6 +334,7 @@ int p9fs_rename(struct inode *old_dir, struct dentry *old_dentry, struct inode *
 		lost_name(target, S_ISDIR(target->mode));
 	}
 	moved->ctime = vfs_now();
+	p9fs_changed(moved);
 	if (exchange && target)
 		p9fs_listing_add(p9fs_i(old_dir), p9fs_name_of(old_dentry), target);
 	else

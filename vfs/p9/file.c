@@ -110,7 +110,7 @@ static int64_t written(struct file *file, int64_t n, uint64_t old_size, uint64_t
 		rc = p9fs_flush(pi);
 		pi->host_size = MAX(pi->host_size, object->size);
 		pi->wrote = true;
-		pi->checked_at = 0;
+		p9fs_changed(inode);
 	} else if ((object->nr_dirty > DIRTY_PAGES_MAX || memory_is_short(object)) && inode->nlink) {
 		rc = p9fs_flush(pi);
 	} else {
@@ -211,6 +211,7 @@ static int file_fallocate(struct file *file, int mode, uint64_t offset, uint64_t
 		follow_allocation(inode, mode, offset, end);
 		inode_modified(inode);
 		p9fs_i(inode)->wrote = true;
+		p9fs_changed(inode);
 		p9fs_refresh_blocks(inode);
 	}
 	rwsem_write_unlock(&inode->lock);

@@ -138,7 +138,7 @@ struct p9fs_inode *p9fs_inode_find(struct superblock *sb, const struct p9_attr *
 	return NULL;
 }
 
-struct p9fs_inode *p9fs_inode_get(struct superblock *sb, const struct p9_attr *attr, uint32_t fid)
+struct p9fs_inode *p9fs_inode_get(struct superblock *sb, const struct p9_attr *attr, uint32_t fid, uint64_t asked_at)
 {
 	struct p9fs_inode *pi = p9fs_inode_find(sb, attr);
 
@@ -155,7 +155,7 @@ struct p9fs_inode *p9fs_inode_get(struct superblock *sb, const struct p9_attr *a
 	else
 		p9fs_fid_clunk(fid);
 	if (!sb->cache_exclusive)
-		p9fs_refresh_apply(pi, attr, 0);
+		p9fs_refresh_apply(pi, attr, (struct p9fs_asked){.at = asked_at});
 	return pi;
 }
 
@@ -358,7 +358,7 @@ static int p9fs_setattr(struct inode *inode, const struct attr_change *c)
 	if (c->valid & (ATTR_MTIME | ATTR_MTIME_NOW))
 		inode->mtime = c->valid & ATTR_MTIME ? c->mtime : vfs_now();
 	inode->ctime = c->valid & ATTR_CTIME ? c->ctime : vfs_now();
-	pi->checked_at = 0;
+	p9fs_changed(inode);
 	return 0;
 }
 

@@ -118,9 +118,12 @@ struct p9fs_inode {
 	struct p9fs_listing *listing; /* exclusive directories: what is in it, or NULL: not known */
 	uint8_t misses;               /* lookups that had to ask, up to MISSES_MAX */
 	uint8_t read_below;           /* its directories that somebody read one after the other (sweep.c) */
+	uint8_t sweep_lost;           /* how often the next of these was nowhere near the last */
+	uint32_t sweep_at;            /* where in its listing that was */
 	uint8_t open_window;          /* its files that the last message opened (ahead.c) */
 	uint32_t open_at;             /* where in its listing that ended */
 	uint64_t checked_at;          /* shared: monotonic ns of the last attributes */
+	uint64_t changed_at;          /* and of our own last change */
 	bool settled;                 /* shared: as long as the host's ctime is this, nothing has changed (shared.c) */
 	int64_t settled_ctime;
 	struct dentry *settled_name;  /* the name that was seen to lead here then; not referenced */
@@ -174,8 +177,8 @@ static inline struct timestamp timestamp_of(int64_t ns)
 struct p9fs_inode *p9fs_inode_alloc(struct superblock *sb);
 /* A new inode takes over fid (P9_NOFID: none yet) and goes into the table. attr was checked by p9fs_attr_ok(). */
 void p9fs_inode_fill(struct p9fs_inode *pi, const struct p9_attr *attr, uint32_t fid);
-/* The inode that attr describes, known or new, with a reference. Takes over fid, on error too. NULL: no memory. */
-struct p9fs_inode *p9fs_inode_get(struct superblock *sb, const struct p9_attr *attr, uint32_t fid);
+/* The inode that attr, asked for then, describes, known or new, with a reference. Takes over fid, on error too. NULL: no memory. */
+struct p9fs_inode *p9fs_inode_get(struct superblock *sb, const struct p9_attr *attr, uint32_t fid, uint64_t asked_at);
 struct p9fs_inode *p9fs_inode_find(struct superblock *sb, const struct p9_attr *attr); /* with a reference, or NULL */
 void p9fs_inode_unhash(struct p9fs_inode *pi);
 int p9fs_hash_init(struct p9fs_super *super); /* 0 or -ENOMEM */
@@ -197,8 +200,15 @@ int p9fs_revalidate_path(struct dentry *dentry, const char *rest, unsigned *ahea
 /* Shared mounts: bring the fields up to date unless they are younger than a millisecond. May sleep. */
 int p9fs_refresh(struct inode *inode);
 void p9fs_refresh_blocks(struct inode *inode); /* only the number of blocks, on any mount; may sleep */
-/* `asked`: host's clock (ns since 1970) before the message went; 0: not known. */
-void p9fs_refresh_apply(struct p9fs_inode *pi, const struct p9_attr *attr, int64_t asked);
+/* Just before a message went. */
+struct p9fs_asked {
+	uint64_t at;  /* monotonic, ns */
+	int64_t host; /* the host's clock, ns since 1970; 0: nothing is settled by the answer */
+};
+struct p9fs_asked p9fs_asked_now(void);
+/* What was asked before our own last change is not taken: the next look asks again. */
+void p9fs_refresh_apply(struct p9fs_inode *pi, const struct p9_attr *attr, struct p9fs_asked asked);
+void p9fs_changed(struct inode *inode); /* by us, on the host: what is known of it is as old as that */
 /* Shared: a file that is open on the host has not changed since it was settled, nor has any of its names. Never sleeps. */
 bool p9fs_is_unchanged(struct p9fs_inode *pi);
 

@@ -92,6 +92,7 @@ static int object_write_to_host(struct vm_object *object, uint64_t index, struct
 	inode_get(&pi->base);
 	n = p9fs_pwrite(pi, page_address(page), end - start, start);
 	pi->wrote = true;
+	p9fs_changed(&pi->base);
 	if (n >= 0 && (uint64_t)n < end - start)
 		n = -EIO;
 	for (unsigned i = 1; i < count; i++) {

@@ -90,10 +90,23 @@ bool p9fs_is_unchanged(struct p9fs_inode *pi)
 	return true;
 }
 
-void p9fs_refresh_apply(struct p9fs_inode *pi, const struct p9_attr *attr, int64_t asked)
+struct p9fs_asked p9fs_asked_now(void)
 {
+	return (struct p9fs_asked){clock_monotonic(), clock_realtime()};
+}
+
+void p9fs_changed(struct inode *inode)
+{
+	p9fs_i(inode)->changed_at = clock_monotonic();
+	p9fs_i(inode)->checked_at = 0;
+}
+
+void p9fs_refresh_apply(struct p9fs_inode *pi, const struct p9_attr *attr, struct p9fs_asked asked)
+{
+	if (pi->changed_at >= asked.at)
+		return;
 	p9fs_set_attributes(&pi->base, attr);
-	settle(pi, attr, asked);
+	settle(pi, attr, asked.host);
 	if (S_ISREG(pi->base.mode))
 		take_size(pi, attr->size, pi->base.mtime);
 	else
@@ -105,14 +118,14 @@ int p9fs_refresh(struct inode *inode)
 {
 	struct p9fs_inode *pi = p9fs_i(inode);
 	struct p9_rgetattr r;
+	struct p9fs_asked asked;
 	struct p9fs_call *call;
-	int64_t asked;
 	uint32_t fid;
 	int rc;
 
 	if (clock_monotonic() - pi->checked_at < FRESH_NS || p9fs_is_unchanged(pi))
 		return 0;
-	asked = clock_realtime();
+	asked = p9fs_asked_now();
 	rc = p9fs_inode_fid(inode, &fid);
 	if (!rc)
 		rc = P9FS_CALL(&call, tgetattr, fid, P9_GETATTR_BASIC);
@@ -142,7 +155,7 @@ void p9fs_refresh_blocks(struct inode *inode)
 /* ---- names ---- */
 
 /* One name of a path that is looked at: what the gofer says of it. False: it is another file by now, or none. */
-static bool take_look(struct dentry *dentry, const struct p9_attr *attr, int64_t asked)
+static bool take_look(struct dentry *dentry, const struct p9_attr *attr, struct p9fs_asked asked)
 {
 	struct inode *inode = dentry->inode;
 
@@ -207,7 +220,7 @@ static void gather_names(struct look *look, struct dentry *first, const char *re
 }
 
 /* How many of the names, from the first on, are right by this reply. */
-static unsigned take_looks(const struct look *look, const struct p9_rwalkgetattr *r, int64_t asked)
+static unsigned take_looks(const struct look *look, const struct p9_rwalkgetattr *r, struct p9fs_asked asked)
 {
 	struct p9_reader records;
 	unsigned right;
@@ -226,7 +239,7 @@ static unsigned take_looks(const struct look *look, const struct p9_rwalkgetattr
 static unsigned look_at_names(struct look *look, struct dentry *first, const char *rest)
 {
 	unsigned changes = p9fs_changes, right = 0;
-	int64_t asked = clock_realtime();
+	struct p9fs_asked asked = p9fs_asked_now();
 	struct p9_rwalkgetattr r;
 	struct p9fs_call *call;
 

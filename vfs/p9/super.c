@@ -90,6 +90,7 @@ static int super_create(const struct fs_type *type, uint32_t channel, uint32_t g
 	super->channel = channel;
 	sb->private = super;
 	sb->cache_exclusive = gofer == 0;
+	sb->create_finds = !sb->cache_exclusive;
 	*result = sb;
 	return 0;
 }
@@ -122,7 +123,7 @@ static int attach(struct superblock *sb, uint32_t gofer, const char *source)
 	super->readonly = r.readonly;
 	if (r.readonly)
 		sb->flags |= MS_RDONLY;
-	pi = p9fs_inode_get(sb, &r.attr, fid);
+	pi = p9fs_inode_get(sb, &r.attr, fid, 0);
 	if (!pi)
 		return -ENOMEM;
 	sb->root = dentry_make_root(sb, &pi->base);

@@ -13,6 +13,8 @@
 
 #define SWEEP_AFTER 2u  /* directories read one by one before the next question is for more */
 #define BLOCKS_MAX 256u /* of a reply that are taken */
+#define NEAR 2048u      /* places of a listing, to each side of the last, where the next is looked for: a huge one takes long */
+#define LOST_MAX 8u     /* times that a whole listing is gone through */
 
 _Static_assert(BLOCKS_MAX < P9_NO_BLOCK, "their numbers");
 
@@ -25,16 +27,38 @@ static bool is_unread(const struct dentry *dentry)
 		p9fs_i(inode)->fid == P9_NOFID;
 }
 
+/* Is the name in a part of the listing; *at: where. */
+static bool is_within(const struct p9fs_listing *listing, struct p9_str name, uint32_t begin, uint32_t end, uint32_t *at)
+{
+	end = MIN(end, p9fs_listing_count(listing));
+	*at = p9fs_listing_find(listing, name, begin, end);
+	return *at < end;
+}
+
+/* Where in its directory's listing the name is. Programs go on from where they were, mostly. */
+static bool find_place(struct p9fs_inode *dir, const struct p9fs_listing *listing, struct p9_str name, uint32_t *at)
+{
+	uint32_t last = dir->sweep_at;
+
+	if (is_within(listing, name, last, last + NEAR, at) || is_within(listing, name, last > NEAR ? last - NEAR : 0, last, at))
+		return true;
+	return dir->sweep_lost < LOST_MAX && ++dir->sweep_lost && is_within(listing, name, 0, UINT32_MAX, at);
+}
+
 /* This name and those of unread directories after it. `listing` holds the strings. */
 static void gather_names(struct dentry *dentry, const struct p9fs_listing *listing, struct p9_names *names)
 {
 	struct p9_str name = {dentry->name, dentry->name_len};
-	uint32_t at;
+	struct p9fs_inode *dir = p9fs_i(dentry->parent->inode);
+	uint32_t at, end;
 
 	names->name[0] = name;
 	names->count = 1;
-	at = listing ? p9fs_listing_find(listing, name, 0, UINT32_MAX) + 1 : 0;
-	while (listing && names->count < P9_MAX_WALK && p9fs_listing_next(listing, S_IFDIR >> 12, &at, UINT32_MAX, &name)) {
+	if (!listing || !find_place(dir, listing, name, &at))
+		return;
+	dir->sweep_at = at++;
+	end = at + NEAR;
+	while (names->count < P9_MAX_WALK && p9fs_listing_next(listing, S_IFDIR >> 12, &at, end, &name)) {
 		struct dentry *next = dentry_find(dentry->parent, name.data, name.len);
 
 		if (!next)

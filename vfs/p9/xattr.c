@@ -123,6 +123,7 @@ static int store(struct inode *inode, const char *name, const void *value, size_
 	p9fs_i(inode)->no_xattrs = false;
 	if (!rc)
 		inode->ctime = vfs_now();
+	p9fs_changed(inode);
 	return rc;
 }
 

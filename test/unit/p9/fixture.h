@@ -34,6 +34,7 @@ static pid_t gofer;
 static unsigned messages, host_calls;
 static bool donate __attribute__((unused)) = true;
 static void (*meanwhile)(void); /* once, before the next message of that type goes: what another task does while one waits */
+static void (*afterwards)(void); /* likewise, once its reply is there and nobody has looked at it */
 static uint8_t meanwhile_type;
 static bool stream; /* a server that is not ours: diod, over a stream socket */
 static int donated[ABI_MAX_FDS];
@@ -94,6 +95,15 @@ static inline int64_t receive_from_stream(uint8_t *to, uint64_t room)
 	return size;
 }
 
+static inline void let_others(void (**others)(void))
+{
+	void (*run)(void) = *others;
+
+	*others = NULL;
+	if (run)
+		run();
+}
+
 static inline int64_t carry_message(const struct abi_sqe *sqe, uint64_t *extra)
 {
 	char control[CMSG_SPACE(sizeof(int) * ABI_MAX_DONATED)];
@@ -104,12 +114,8 @@ static inline int64_t carry_message(const struct abi_sqe *sqe, uint64_t *extra)
 	ssize_t n;
 	int fd;
 
-	if (meanwhile && type == meanwhile_type) {
-		void (*others)(void) = meanwhile;
-
-		meanwhile = NULL;
-		others();
-	}
+	if (type == meanwhile_type)
+		let_others(&meanwhile);
 	messages++;
 	ck_assert_int_eq(send(gofer_socket, pa_to_va(sqe->gpa), sqe->len, 0), (ssize_t)sqe->len);
 	if (stream)
@@ -130,6 +136,8 @@ static inline int64_t carry_message(const struct abi_sqe *sqe, uint64_t *extra)
 			close(fd);
 		}
 	}
+	if (type == meanwhile_type)
+		let_others(&afterwards);
 	return n;
 }
 

@@ -43,6 +43,30 @@ static void let_time_pass(void)
 		clock_monotonic();
 }
 
+static void write_longer(void)
+{
+	struct file *file = open_file("/hello", O_WRONLY);
+
+	put_text(file, "longer than what was there", 0);
+	close_file(file);
+}
+
+/* What the gofer said before our own write is not taken for news after it. */
+START_TEST(older_than_our_write)
+{
+	struct kstat st;
+
+	check_text("/hello", "hello from the host");
+	let_time_pass();
+	meanwhile_type = P9_twalkgetattr;
+	afterwards = write_longer;
+	ck_assert_int_eq(get_stat("/hello", &st), 0);
+	ck_assert_ptr_null(afterwards);
+	ck_assert_uint_eq(st.size, 26);
+	check_text("/hello", "longer than what was there");
+}
+END_TEST
+
 static void host_rename(const char *from, const char *to)
 {
 	char path[512], target[512];
@@ -172,6 +196,7 @@ int main(void)
 
 	tcase_add_checked_fixture(shared, boot_shared, finish);
 	tcase_add_test(shared, others_change_a_shared_file);
+	tcase_add_test(shared, older_than_our_write);
 	tcase_add_test(shared, quiet_shared_file);
 	tcase_add_test(shared, shared_path);
 	tcase_add_test(shared, shared_create);
