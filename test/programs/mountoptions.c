@@ -78,6 +78,48 @@ static void of_tmpfs(void)
 	CHECK(statfs(dir, &fs) == 0 && fs.f_type == 0x858458f6);
 }
 
+/* A group without a number in the namespace of whoever mounts cannot be named. */
+static int in_a_user_namespace(void)
+{
+	if (unshare(CLONE_NEWUSER | CLONE_NEWNS))
+		return 2;
+	if (mount("pts", dir, "devpts", 0, "gid=5") != -1 || errno != EINVAL)
+		return 3;
+	if (umount2(dir, MNT_FORCE) != -1)
+		return 4;
+	return errno == EPERM || errno == EINVAL ? 7 : 5; /* it came with the namespace: it is locked */
+}
+
+static void of_devpts(void)
+{
+	static const char *const wrong[] = {"what=1", "what", "gid=x", "gid=", "mode=9", "max=-1", "max=2000000", "uid=4294967295"};
+	struct stat st;
+	char file[64];
+	int status;
+
+	for (unsigned i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		CHECK_ERRNO(mount("pts", dir, "devpts", 0, wrong[i]), EINVAL);
+	CHECK(mount("pts", dir, "devpts", 0, "newinstance,uid=7,gid=8,mode=640,ptmxmode=666,max=1") == 0);
+	snprintf(file, sizeof(file), "%s/ptmx", dir);
+	CHECK(stat(file, &st) == 0 && (st.st_mode & 07777) == 0666);
+	int fd = open(file, O_RDWR | O_NOCTTY);
+	CHECK(fd >= 0);
+	CHECK_ERRNO(open(file, O_RDWR | O_NOCTTY), ENOSPC);
+	CHECK(mount(NULL, dir, NULL, MS_REMOUNT, "max=2,mode=600") == 0);
+	int other = open(file, O_RDWR | O_NOCTTY);
+	CHECK(other >= 0);
+	snprintf(file, sizeof(file), "%s/0", dir);
+	CHECK(stat(file, &st) == 0 && st.st_uid == 7 && st.st_gid == 8 && (st.st_mode & 07777) == 0640);
+	snprintf(file, sizeof(file), "%s/1", dir);
+	CHECK(stat(file, &st) == 0 && (st.st_mode & 07777) == 0600);
+	close(other);
+	close(fd);
+	pid_t pid = fork();
+	if (pid == 0)
+		_exit(in_a_user_namespace());
+	CHECK(waitpid(pid, &status, 0) == pid && (status == 7 << 8 || status == 2 << 8));
+}
+
 int main(void)
 {
 	harness_start();
@@ -90,6 +132,7 @@ int main(void)
 	CHECK(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
 	RUN(of_proc);
 	RUN(of_tmpfs);
+	RUN(of_devpts);
 	while (umount(dir) == 0)
 		;
 	CHECK(rmdir(dir) == 0);

@@ -7,6 +7,7 @@
 
 #include "kernel/user_ns.h"
 #include "vfs/fs_init.h"
+#include "vfs/mount_options.h"
 #include "vfs/proc/proc.h"
 
 struct option_value {
@@ -33,15 +34,10 @@ bool proc_may_see(const struct superblock *sb, const struct task *task, enum pro
 
 /* ---- options ---- */
 
-static bool is_word(const char *text, size_t len, const char *word)
-{
-	return strlen(word) == len && !memcmp(text, word, len);
-}
-
-static int parse_hide(struct proc_sb *info, const char *text, size_t len)
+static int parse_hide(struct proc_sb *info, const struct mount_option *option)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(hide_values); i++) {
-		if (is_word(text, len, hide_values[i].text)) {
+		if (mount_option_says(option, hide_values[i].text)) {
 			info->hide = (enum proc_hide)hide_values[i].value;
 			return 0;
 		}
@@ -49,26 +45,17 @@ static int parse_hide(struct proc_sb *info, const char *text, size_t len)
 	return -EINVAL;
 }
 
-static int parse_gid(struct proc_sb *info, const char *text, size_t len)
+static int parse_option(struct proc_sb *info, const struct mount_option *option)
 {
-	uint64_t gid = 0;
+	uint32_t gid;
 
-	for (size_t i = 0; i < len; i++) {
-		if (text[i] < '0' || text[i] > '9' || gid >= UINT32_MAX / 10)
-			return -EINVAL;
-		gid = gid * 10 + (uint64_t)(text[i] - '0');
+	if (mount_option_is(option, "hidepid"))
+		return parse_hide(info, option);
+	if (mount_option_is(option, "gid") && mount_option_number(option, 10, UINT32_MAX - 1, &gid)) {
+		info->gid = gid_from_user(gid);
+		return info->gid != ID_NONE ? 0 : -EINVAL;
 	}
-	info->gid = gid_from_user((uint32_t)gid);
-	return len && info->gid != ID_NONE ? 0 : -EINVAL;
-}
-
-static int parse_option(struct proc_sb *info, const char *key, size_t key_len, const char *value, size_t len)
-{
-	if (is_word(key, key_len, "hidepid"))
-		return parse_hide(info, value, len);
-	if (is_word(key, key_len, "gid"))
-		return parse_gid(info, value, len);
-	if (!is_word(key, key_len, "subset") || !is_word(value, len, "pid"))
+	if (!mount_option_is(option, "subset") || !mount_option_says(option, "pid"))
 		return -EINVAL;
 	info->processes_only = true;
 	return 0;
@@ -76,31 +63,22 @@ static int parse_option(struct proc_sb *info, const char *key, size_t key_len, c
 
 static int parse_options(struct proc_sb *info, const char *data)
 {
-	while (*data) {
-		const char *end = data, *equals;
-		int rc = 0;
+	struct mount_option option;
+	int rc = 0;
 
-		while (*end && *end != ',')
-			end++;
-		for (equals = data; equals < end && *equals != '=';)
-			equals++;
-		if (end != data)
-			rc = equals == end ? -EINVAL :
-				parse_option(info, data, (size_t)(equals - data), equals + 1, (size_t)(end - equals - 1));
-		if (rc)
-			return rc;
-		data = *end ? end + 1 : end;
-	}
-	return 0;
+	while (!rc && mount_option_next(&data, &option))
+		rc = parse_option(info, &option);
+	return rc;
 }
 
 static int check_option(const char *key, const char *value)
 {
+	const struct mount_option option = mount_option_of(key, value);
 	struct proc_sb scratch = {.gid = 0};
 
 	if (strcmp(key, "hidepid") && strcmp(key, "gid") && strcmp(key, "subset"))
 		return -ENOENT;
-	return value ? parse_option(&scratch, key, strlen(key), value, strlen(value)) : -EINVAL;
+	return parse_option(&scratch, &option);
 }
 
 static void show_options(struct superblock *sb, char *buf, size_t size)

@@ -3,6 +3,7 @@
  * statfs, end.
  */
 #include "kernel/user_ns.h"
+#include "vfs/mount_options.h"
 #include "vfs/tmpfs/internal.h"
 
 #define TMPFS_MAGIC 0x01021994
@@ -49,66 +50,51 @@ static bool parse_size(const char *text, size_t len, uint64_t whole, uint64_t *o
 	return i == len;
 }
 
-static bool parse_octal(const char *text, size_t len, uint32_t *out)
-{
-	*out = 0;
-	for (size_t i = 0; i < len; i++) {
-		if (text[i] < '0' || text[i] > '7' || *out > 0777777)
-			return false;
-		*out = *out * 8 + (uint32_t)(text[i] - '0');
-	}
-	return len > 0;
-}
-
-static bool is_word(const char *text, size_t len, const char *word)
-{
-	return strlen(word) == len && !memcmp(text, word, len);
-}
-
-static int parse_valued(struct tmpfs_sb *info, const char *key, size_t key_len, const char *value, size_t len, uint64_t ram)
+static int parse_valued(struct tmpfs_sb *info, const struct mount_option *option, uint64_t ram)
 {
 	uint64_t n;
 
-	if (is_word(key, key_len, "mode"))
-		return parse_octal(value, len, &info->mode) ? 0 : -EINVAL;
-	if (is_word(key, key_len, "huge") || is_word(key, key_len, "mpol"))
+	if (mount_option_is(option, "mode"))
+		return mount_option_number(option, 8, 07777777, &info->mode) ? 0 : -EINVAL;
+	if (mount_option_is(option, "huge") || mount_option_is(option, "mpol"))
 		return 0; /* hints about placement */
-	if (!parse_size(value, len, ram, &n))
+	if (!parse_size(option->value, option->value_len, ram, &n))
 		return -EINVAL;
-	if (is_word(key, key_len, "size"))
+	if (mount_option_is(option, "size"))
 		info->max_pages = PAGE_ALIGN(n) >> PAGE_SHIFT;
-	else if (is_word(key, key_len, "nr_blocks"))
+	else if (mount_option_is(option, "nr_blocks"))
 		info->max_pages = n;
-	else if (is_word(key, key_len, "nr_inodes"))
+	else if (mount_option_is(option, "nr_inodes"))
 		info->max_inodes = n;
-	else if (is_word(key, key_len, "uid"))
-		info->uid = uid_from_user((uint32_t)n);
-	else if (is_word(key, key_len, "gid"))
-		info->gid = gid_from_user((uint32_t)n);
+	else if (mount_option_is(option, "uid"))
+		info->uid = n < ID_NONE ? uid_from_user((uint32_t)n) : ID_NONE;
+	else if (mount_option_is(option, "gid"))
+		info->gid = n < ID_NONE ? gid_from_user((uint32_t)n) : ID_NONE;
 	else
 		return -EINVAL;
 	return info->uid == ID_NONE || info->gid == ID_NONE ? -EINVAL : 0;
 }
 
+static int parse_option(struct tmpfs_sb *info, const struct mount_option *option, uint64_t ram)
+{
+	if (option->value)
+		return parse_valued(info, option, ram);
+	return mount_option_is_word(option, "inode64") || mount_option_is_word(option, "inode32") ||
+		mount_option_is_word(option, "noswap") ? 0 : -EINVAL;
+}
+
 static int parse_options(struct tmpfs_sb *info, const char *data, uint64_t ram)
 {
-	while (*data) {
-		const char *end = data, *equals = NULL;
-		int rc = 0;
+	const char *at = data;
+	struct mount_option option;
 
-		for (; *end && *end != ','; end++)
-			if (*end == '=' && !equals)
-				equals = end;
-		if (equals)
-			rc = parse_valued(info, data, (size_t)(equals - data), equals + 1, (size_t)(end - equals - 1), ram);
-		else if (end != data && !is_word(data, (size_t)(end - data), "inode64") &&
-			!is_word(data, (size_t)(end - data), "inode32") && !is_word(data, (size_t)(end - data), "noswap"))
-			rc = -EINVAL;
+	while (mount_option_next(&at, &option)) {
+		int rc = parse_option(info, &option, ram);
+
 		if (rc) {
 			klog(LOG_INFO, "tmpfs: bad mount option in \"%s\"", data);
 			return rc;
 		}
-		data = *end ? end + 1 : end;
 	}
 	return 0;
 }
@@ -126,13 +112,14 @@ static int tmpfs_check_option(const char *key, const char *value)
 {
 	static const char *const alone[] = {"inode64", "inode32", "noswap"};
 	static const char *const valued[] = {"size", "nr_blocks", "nr_inodes", "mode", "uid", "gid", "huge", "mpol"};
+	const struct mount_option option = mount_option_of(key, value);
 	struct tmpfs_sb scratch = {.mode = 0};
 
 	if (is_one_of(key, alone, ARRAY_SIZE(alone)))
 		return value ? -EINVAL : 0;
 	if (!is_one_of(key, valued, ARRAY_SIZE(valued)))
 		return -ENOENT;
-	return value ? parse_valued(&scratch, key, strlen(key), value, strlen(value), PAGE_SIZE) : -EINVAL;
+	return value ? parse_valued(&scratch, &option, PAGE_SIZE) : -EINVAL;
 }
 
 /* All others are ignored, as Linux does. */

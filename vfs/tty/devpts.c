@@ -16,6 +16,7 @@
 #include "ring0/lib.h"
 #include "vfs/dev/dev.h"
 #include "vfs/fs_init.h"
+#include "vfs/mount_options.h"
 #include "vfs/tty/console.h"
 #include "vfs/tty/tty.h"
 
@@ -25,16 +26,22 @@
 #define COOKIE_PTMX 3
 #define COOKIE_FIRST 4
 #define TTY_NODE_MAJOR 5 /* tty, console, ptmx */
-#define NO_GID UINT32_MAX
+#define MAX_MOST (1u << 20) /* of the option max, as on Linux */
 
 struct line {
 	struct tty *tty;
 	struct inode *inode;
 };
 
+struct devpts_options {
+	uint32_t mode, ptmx_mode, max;
+	uint32_t uid, gid; /* ID_NONE: of whoever opens the pair */
+};
+
 struct instance { /* a superblock's private data */
 	struct inode *ptmx;
-	uint32_t slave_mode, slave_gid;
+	struct devpts_options options;
+	unsigned count;
 	struct line lines[DEVPTS_MAX];
 };
 
@@ -47,6 +54,11 @@ static const struct file_ops devpts_dir_file_ops;
 static struct instance *instance_of(const struct superblock *sb)
 {
 	return sb->private;
+}
+
+static uint32_t slave_mode(const struct instance *own)
+{
+	return S_IFCHR | (own->options.mode & 07777);
 }
 
 static struct inode *node_create(struct superblock *sb, uint64_t ino, uint32_t mode, uint64_t rdev)
@@ -74,26 +86,29 @@ int devpts_add(struct superblock *devpts, struct tty *tty)
 
 	while (number < DEVPTS_MAX && own->lines[number].tty)
 		number++;
-	if (number == DEVPTS_MAX)
+	if (number == DEVPTS_MAX || own->count >= own->options.max)
 		return -ENOSPC;
 	tty->rdev = DEV_MAKE(DEVPTS_MAJOR, number);
-	inode = node_create(devpts, INO_FIRST + number, S_IFCHR | own->slave_mode, tty->rdev);
+	inode = node_create(devpts, INO_FIRST + number, slave_mode(own), tty->rdev);
 	if (!inode)
 		return -ENOMEM;
 	inode->file_ops = &tty_file_ops;
-	inode->uid = current->cred->fsuid;
-	inode->gid = own->slave_gid == NO_GID ? current->cred->fsgid : own->slave_gid;
+	inode->uid = own->options.uid == ID_NONE ? current->cred->fsuid : own->options.uid;
+	inode->gid = own->options.gid == ID_NONE ? current->cred->fsgid : own->options.gid;
 	own->lines[number] = (struct line){tty, inode};
+	own->count++;
 	devpts->refs++;
 	return (int)number;
 }
 
 void devpts_remove(struct superblock *devpts, unsigned number)
 {
-	struct line *line = &instance_of(devpts)->lines[number];
+	struct instance *own = instance_of(devpts);
+	struct line *line = &own->lines[number];
 	struct inode *inode = line->inode;
 
 	*line = (struct line){NULL, NULL};
+	own->count--;
 	inode_put(inode);
 	superblock_put(devpts);
 }
@@ -248,60 +263,67 @@ static const struct file_ops devpts_dir_file_ops = {
 
 /* ---- mounting ---- */
 
-static uint32_t parse_number(const char *at, unsigned base)
+static int parse_option(struct devpts_options *o, const struct mount_option *option)
 {
-	uint32_t value = 0;
+	uint32_t number;
 
-	while (*at >= '0' && (unsigned)(*at - '0') < base)
-		value = value * base + (uint32_t)(*at++ - '0');
-	return value;
+	if (mount_option_is_word(option, "newinstance"))
+		return 0; /* every mount of a program's is one */
+	if (mount_option_is(option, "mode"))
+		return mount_option_number(option, 8, UINT32_MAX, &o->mode) ? 0 : -EINVAL;
+	if (mount_option_is(option, "ptmxmode"))
+		return mount_option_number(option, 8, UINT32_MAX, &o->ptmx_mode) ? 0 : -EINVAL;
+	if (!mount_option_number(option, 10, INT32_MAX, &number))
+		return -EINVAL;
+	if (mount_option_is(option, "uid"))
+		return (o->uid = uid_from_user(number)) == ID_NONE ? -EINVAL : 0;
+	if (mount_option_is(option, "gid"))
+		return (o->gid = gid_from_user(number)) == ID_NONE ? -EINVAL : 0;
+	o->max = number;
+	return mount_option_is(option, "max") && number <= MAX_MOST ? 0 : -EINVAL;
 }
 
-static void parse_options(struct instance *own, const char *data)
+/* devpts' own options; the rest of a superblock's stays as it is on an error. */
+static int take_options(struct superblock *sb, const char *data)
 {
-	while (*data) {
-		if (!strncmp(data, "gid=", 4))
-			own->slave_gid = gid_from_user(parse_number(data + 4, 10));
-		else if (!strncmp(data, "mode=", 5))
-			own->slave_mode = parse_number(data + 5, 8) & 0777;
-		else if (!strncmp(data, "ptmxmode=", 9))
-			own->ptmx->mode = S_IFCHR | (parse_number(data + 9, 8) & 0777);
-		data = strchr(data, ',');
-		if (!data)
-			return;
-		data++;
-	}
-}
+	struct instance *own = instance_of(sb);
+	struct devpts_options changed = own->options;
+	struct mount_option option;
+	int rc = 0;
 
-static bool is_number(const char *text, char last)
-{
-	const char *at = text;
-
-	while (*at >= '0' && *at <= last)
-		at++;
-	return at != text && !*at;
+	while (!rc && mount_option_next(&data, &option))
+		rc = parse_option(&changed, &option);
+	if (rc)
+		return rc;
+	own->options = changed;
+	own->ptmx->mode = S_IFCHR | (changed.ptmx_mode & 07777);
+	return 0;
 }
 
 static int devpts_check_option(const char *key, const char *value)
 {
-	if (!strcmp(key, "newinstance"))
-		return value ? -EINVAL : 0;
-	if (!strcmp(key, "mode") || !strcmp(key, "ptmxmode"))
-		return value && is_number(value, '7') ? 0 : -EINVAL;
-	if (!strcmp(key, "uid") || !strcmp(key, "gid") || !strcmp(key, "max"))
-		return value && is_number(value, '9') ? 0 : -EINVAL;
+	static const char *const known[] = {"newinstance", "mode", "ptmxmode", "uid", "gid", "max"};
+	const struct mount_option option = mount_option_of(key, value);
+	struct devpts_options scratch;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(known); i++)
+		if (!strcmp(key, known[i]))
+			return parse_option(&scratch, &option);
 	return -ENOENT;
 }
 
 static void devpts_show_options(struct superblock *sb, char *buf, size_t size)
 {
-	const struct instance *own = instance_of(sb);
+	const struct devpts_options *o = &instance_of(sb)->options;
+	size_t used = 0;
 
-	if (own->slave_gid == NO_GID)
-		snprintf(buf, size, ",mode=%03o,ptmxmode=%03o", own->slave_mode, own->ptmx->mode & 0777);
-	else
-		snprintf(buf, size, ",gid=%u,mode=%03o,ptmxmode=%03o", gid_to_user(own->slave_gid), own->slave_mode,
-			own->ptmx->mode & 0777);
+	if (o->uid != ID_NONE)
+		used += (size_t)snprintf(buf, size, ",uid=%u", uid_to_user(o->uid));
+	if (o->gid != ID_NONE)
+		used += (size_t)snprintf(buf + used, size - used, ",gid=%u", gid_to_user(o->gid));
+	used += (size_t)snprintf(buf + used, size - used, ",mode=%03o,ptmxmode=%03o", o->mode, o->ptmx_mode);
+	if (o->max < MAX_MOST)
+		snprintf(buf + used, size - used, ",max=%u", o->max);
 }
 
 static void devpts_destroy(struct superblock *sb)
@@ -315,6 +337,7 @@ static void devpts_destroy(struct superblock *sb)
 
 static const struct superblock_ops devpts_super_ops = {
 	.show_options = devpts_show_options,
+	.reconfigure = take_options,
 	.destroy = devpts_destroy,
 };
 
@@ -324,20 +347,25 @@ static int devpts_mount(const struct fs_type *type, const struct mount_args *arg
 {
 	bool configured = current->launch;
 	struct instance *own;
+	int rc;
 
 	*sb = configured ? first : create();
 	if (!*sb)
 		return -ENOMEM;
-	own = instance_of(*sb);
-	parse_options(own, args->data);
-	for (unsigned i = 0; i < DEVPTS_MAX; i++) { /* the console came before its options */
-		if (own->lines[i].inode && own->slave_gid != NO_GID) {
-			own->lines[i].inode->gid = own->slave_gid;
-			own->lines[i].inode->mode = S_IFCHR | own->slave_mode;
-		}
-	}
 	if (configured)
 		first->refs++;
+	rc = take_options(*sb, args->data);
+	if (rc) {
+		superblock_put(*sb);
+		return rc;
+	}
+	own = instance_of(*sb);
+	for (unsigned i = 0; i < DEVPTS_MAX; i++) { /* the console came before its options */
+		if (own->lines[i].inode && own->options.gid != ID_NONE) {
+			own->lines[i].inode->gid = own->options.gid;
+			own->lines[i].inode->mode = slave_mode(own);
+		}
+	}
 	return 0;
 }
 
@@ -352,8 +380,7 @@ static struct superblock *create(void)
 
 	if (sb && own) {
 		sb->private = own;
-		own->slave_mode = 0600;
-		own->slave_gid = NO_GID;
+		own->options = (struct devpts_options){.mode = 0600, .uid = ID_NONE, .gid = ID_NONE, .max = MAX_MOST};
 		root = node_create(sb, INO_ROOT, S_IFDIR | 0755, 0);
 		own->ptmx = node_create(sb, INO_PTMX, S_IFCHR, DEV_MAKE(TTY_NODE_MAJOR, 2));
 		if (root && own->ptmx)
