@@ -20,6 +20,7 @@
 #include "cli/preserve_fds.h"
 
 #define KILL_PATIENCE_MS 10000
+#define ENDING_MS 2000 /* for the answer of one that is to be killed anyway */
 #define LOCK_PATIENCE_MS 10000
 #define KILL_TRIES 1000
 #define KILL_PAUSE_US 10000
@@ -320,9 +321,9 @@ int lifecycle_kill_all(struct state *state)
 	const struct control_kill order = {.signal = SIGKILL, .flags = CONTROL_KILL_ALL};
 	const struct control_request request = {.op = CONTROL_KILL, .container = state->container, .payload = &order, .length = sizeof(order)};
 	struct control_reply reply;
-	AUTO_FD int fd = state_connect(state, CONTROL_PATIENCE_MS);
+	AUTO_FD int fd = state_connect(state, ENDING_MS);
 
-	if (fd >= 0 && control_ask(fd, &request, 2000, &reply) == 0 && lifecycle_wait_gone(state, KILL_PATIENCE_MS))
+	if (fd >= 0 && control_ask(fd, &request, ENDING_MS, &reply) == 0 && lifecycle_wait_gone(state, KILL_PATIENCE_MS))
 		return 0;
 	if (state_status(state) != STATE_STOPPED && kill(state->pid, SIGKILL) < 0 && errno != ESRCH)
 		return cli_error("kill of process %d: %s", (int)state->pid, strerror(errno));

@@ -24,6 +24,22 @@ for id in a/b ../x . .. '' 'a b' $'a\nb' "$long"; do
 done
 [ -z "$(ls "$work/root" 2>/dev/null | grep -v kvm-self-test)" ] || { echo "left: $(ls "$work/root")"; failed=1; }
 
+# A sandbox that lets nobody in any more, as one could that was taken over: the command says so, in its time. Looked at below.
+make deaf
+python3 - "$work/root/deaf/control.sock" "$work/full" <<'END' & deaf=$!
+import os, socket, sys, time
+os.unlink(sys.argv[1])
+listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+listener.bind(sys.argv[1])
+listener.listen(0)
+waiting = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+waiting.connect(sys.argv[1])
+open(sys.argv[2], "w")
+time.sleep(100)
+END
+for _ in $(seq 200); do [ -e "$work/full" ] && break; sleep 0.05; done
+timeout -k 5 30 $rf kill deaf TERM >"$work/deaf" 2>&1 & kill=$!
+
 # A state file that is cut off, empty, of another version, or no file.
 make one
 cp "$work/root/one/state.json" "$work/good"
@@ -43,21 +59,11 @@ timeout -k 5 60 $rf delete --force one 2>"$work/err"; check "delete --force" 0 $
 for _ in $(seq 50); do [ "$(grep -c '^State:.[^Z]' "/proc/$pid/status" 2>/dev/null)" = 1 ] || break; sleep 0.1; done # it may be at its end
 [ "$(grep -c ^State:.Z "/proc/$pid/status" 2>/dev/null)" != 0 ] && [ ! -e "$work/root/one" ] || { echo "left of one: $(ls "$work/root")"; failed=1; }
 
-# A sandbox that lets nobody in any more, as one could that was taken over: the command says so, in its time. Looked at in the end.
-make deaf
-python3 - "$work/root/deaf/control.sock" <<'END' & deaf=$!
-import os, socket, sys, time
-os.unlink(sys.argv[1])
-listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-listener.bind(sys.argv[1])
-listener.listen(0)
-waiting = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-waiting.connect(sys.argv[1])
-time.sleep(100)
-END
-for _ in $(seq 100); do [ -S "$work/root/deaf/control.sock" ] && break; sleep 0.05; done
-sleep 0.2
-timeout -k 5 30 $rf kill deaf TERM >"$work/deaf" 2>&1 & kill=$!
+wait $kill; check "kill of one that lets nobody in" 1 $?
+grep -q 'does not answer' "$work/deaf" || { echo "one that lets nobody in: $(cat "$work/deaf")"; failed=1; }
+kill $deaf
+timeout -k 5 60 $rf delete --force deaf
+wait
 
 # Several commands at once: one wins, the others say so, or come later.
 for round in 1 2 3; do
@@ -71,10 +77,5 @@ for round in 1 2 3; do
 	wait
 	[ ! -e "$work/root/two" ] || { echo "two is left"; failed=1; }
 done
-
-wait $kill; check "kill of one that lets nobody in" 1 $?
-grep -q 'does not answer' "$work/deaf" || { echo "one that lets nobody in: $(cat "$work/deaf")"; failed=1; }
-kill $deaf
-timeout -k 5 60 $rf delete --force deaf
 
 exit $failed
