@@ -4,6 +4,7 @@
  * run, or with registers of the first. On Linux, and where no such stub is, there is nothing to stay in.
  */
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -12,6 +13,7 @@
 #include "stubcode.h"
 
 #define ROUNDS 20
+#define TRIES 40       /* of one attack */
 #define AFTER 12     /* programs after each */
 #define PLACE 0xc000 /* in the area, where nothing of the stub's is: words that the loop takes for its own */
 
@@ -72,6 +74,24 @@ static void lives(unsigned long i)
 	CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == (int)(i % 100));
 }
 
+/*
+ * One that stays. False: it did not come to that. A signal of the machine's (a tick, a kick) between the call and the hand-over leaves
+ * a frame of its own where the forged one was, and the attacker ends as it would have; on a slow machine that is no rare thing.
+ */
+static bool attack(const uint8_t *hand_over, const uint8_t *loop)
+{
+	int status = -1;
+	pid_t pid = fork();
+
+	if (!pid) {
+		if (hand_over && loop)
+			stay(hand_over, loop);
+		_exit(0);
+	}
+	CHECK(waitpid(pid, &status, 0) == pid);
+	return status == 0;
+}
+
 int main(void)
 {
 	const uint8_t *hand_over = stubcode_hand_over(), *loop = find_loop();
@@ -79,15 +99,11 @@ int main(void)
 	if (getenv("REUSE_MUST_RUN")) /* so that the test does not pass because the attack has grown old */
 		CHECK(hand_over && loop);
 	for (unsigned i = 0; i < ROUNDS && !harness_failures; i++) {
-		int status = -1;
-		pid_t pid = fork();
+		unsigned tries = 1;
 
-		if (!pid) {
-			if (hand_over && loop)
-				stay(hand_over, loop);
-			_exit(0);
-		}
-		CHECK(waitpid(pid, &status, 0) == pid && status == 0);
+		while (!attack(hand_over, loop) && tries < TRIES && !harness_failures)
+			tries++;
+		CHECK(tries < TRIES);
 		for (unsigned k = 0; k < AFTER && !harness_failures; k++)
 			lives(i * AFTER + k);
 	}
