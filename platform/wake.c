@@ -26,7 +26,7 @@ static struct timespec to_timespec(uint64_t ns)
 	return (struct timespec){.tv_sec = (time_t)(ns / 1000000000u), .tv_nsec = (long)(ns % 1000000000u)};
 }
 
-static uint64_t now_ns(void)
+uint64_t wake_now(void)
 {
 	struct timespec now;
 
@@ -123,7 +123,7 @@ static void timer_fired(int signal)
 	if (h) {
 		wanted = __atomic_load_n(&h->timer_wanted, __ATOMIC_SEQ_CST);
 		h->timer_armed = NEVER;
-		if (wanted != NEVER && wanted > now_ns()) {
+		if (wanted != NEVER && wanted > wake_now()) {
 			timer_arm(h, wanted);
 		} else if (wanted != NEVER) {
 			__atomic_store_n(&h->timer_wanted, NEVER, __ATOMIC_SEQ_CST);

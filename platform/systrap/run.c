@@ -15,7 +15,8 @@
 #include "platform/systrap/internal.h"
 
 #define LATE_NS 100000000l /* a kicked stub is looked at so often ... */
-#define LATE_LIMIT 30u     /* ... and ended after so many: a frozen sandbox counts once */
+#define LATE_LIMIT 30u     /* ... and ended after so many: a frozen sandbox counts once, ... */
+#define LATE_MOST 300u     /* ... as many if the host, which has no time for this thread either, keeps it waiting */
 #define SAVE_LOOKS 2000u   /* for FPU state that is being saved: at once, on another core ... */
 #define SAVE_TURN_NS 100000l
 #define SAVE_TURNS 30000u  /* ... or when the stub has had its turn: three seconds, as above */
@@ -82,6 +83,12 @@ static int user_begin(struct st_cpu *c, struct stub *s)
 	return s->failed;
 }
 
+/* Both threads stand on one core: one that was late itself cannot hold it against the other. */
+static unsigned lateness(uint64_t begin)
+{
+	return wake_now() - begin > LATE_NS + LATE_NS / 8 ? 1 : LATE_MOST / LATE_LIMIT;
+}
+
 /* 0: it handed over; -ESRCH: it is dead; -ETIME: it does not react to a kick. */
 static int user_wait(struct st_cpu *c, struct stub *s)
 {
@@ -92,14 +99,17 @@ static int user_wait(struct st_cpu *c, struct stub *s)
 	bool looked = cores_look(s);
 
 	while (!__atomic_load_n(&s->area->state, __ATOMIC_ACQUIRE)) {
+		uint64_t asleep = 0;
 		bool kicked;
 		long ret;
 
 		__atomic_store_n(&s->orders->sleeps, 1, __ATOMIC_SEQ_CST);
 		kicked = __atomic_load_n(&c->host->pending, __ATOMIC_SEQ_CST);
+		if (kicked)
+			asleep = wake_now();
 		ret = st_futex(&s->area->state, FUTEX_WAIT, 0, kicked ? &late : &longest);
 		s->orders->sleeps = 0;
-		if (kicked && ret == -ETIMEDOUT && ++count == LATE_LIMIT)
+		if (kicked && ret == -ETIMEDOUT && (count += lateness(asleep)) >= LATE_MOST)
 			return -ETIME;
 		if (c->chain == s && !s->area->state) {
 			int error = strap_chain_check(c, s);
