@@ -37,6 +37,7 @@ static void add_mounts(struct container *c)
 
 	add_mount(c, "proc", "/proc", plain, "");
 	add_mount(c, "sysfs", "/sys", plain | MS_RDONLY, "");
+	add_mount(c, "cgroup2", "/sys/fs/cgroup", plain, "");
 	add_mount(c, "tmpfs", "/dev", MS_NOSUID | MS_STRICTATIME, "mode=755");
 	add_mount(c, "devpts", "/dev/pts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620");
 	add_mount(c, "tmpfs", "/dev/shm", MS_NOSUID | MS_NODEV, "mode=1777");

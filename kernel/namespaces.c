@@ -16,7 +16,8 @@
 #include "kernel/vdso/vdso.h"
 #include "ring0/lib.h"
 
-struct net_ns first_net_ns = {.ns = {.refs = 1, .inum = NS_FIRST_INUM + NS_NET, .kind = NS_NET}, .loop_up = true, .loop_has4 = true, .loop_has6 = true};
+struct net_ns first_net_ns = {.ns = {.refs = 1, .inum = NS_FIRST_INUM + NS_NET, .kind = NS_NET}, .loop_up = true, .loop_has4 = true, .loop_has6 = true,
+	.sysctls = {NET_SYSCTLS(0)}};
 static uint32_t next_inum = NS_FIRST_INUM + 366;
 
 const char *ns_kind_name(enum ns_kind kind)
@@ -213,6 +214,7 @@ static int renew_net(struct ns_set *set, struct user_ns *owner)
 
 	if (!net)
 		return -ENOMEM;
+	net->sysctls = net_sysctls_default;
 	int rc = inet_ns_begin(net);
 	if (rc) {
 		ns_put(&net->ns);

@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "kernel/sysctl.h"
 #include "kernel/task.h"
 
 struct cred;
@@ -51,6 +52,7 @@ struct net_ns {
 	struct ns ns;
 	bool loop_up;              /* the loopback device is; then it has its addresses */
 	bool loop_has4, loop_has6; /* 127.0.0.1 and ::1 are there */
+	struct net_sysctls sysctls;
 	struct stack_state *stack; /* kernel/net/lwip/stack_ns.c's */
 	TAILQ_ENTRY(net_ns) link;
 };

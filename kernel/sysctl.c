@@ -1,15 +1,16 @@
 /* The settings that can be changed: what they are at the start (Linux's defaults). */
+#include "kernel/namespaces.h"
 #include "kernel/sysctl.h"
 #include "kernel/task.h"
 
+const struct net_sysctls net_sysctls_default = {NET_SYSCTLS(1)};
+
+struct net_sysctls *sysctl_net(void)
+{
+	return &(current && current->ns ? current->ns->net : &first_net_ns)->sysctls;
+}
+
 struct sysctls sysctls = {
-	.unprivileged_port_start = 1024,
-	.ping_group_min = 0,
-	.ping_group_max = 0,
-	.somaxconn = 4096,
-	.keepalive_time = 7200,
-	.keepalive_interval = 75,
-	.keepalive_probes = 9,
 	.shmmax = UINT64_MAX - (1ull << 24),
 	.shmall = UINT64_MAX - (1ull << 24),
 	.shmmni = 4096,
@@ -31,7 +32,7 @@ struct sysctls sysctls = {
 bool sysctl_may_ping(void)
 {
 	const struct cred *cred = current->cred;
-	uint64_t low = sysctls.ping_group_min, high = sysctls.ping_group_max;
+	uint64_t low = sysctl_net()->ping_group_min, high = sysctl_net()->ping_group_max;
 
 	if (cred->egid >= low && cred->egid <= high)
 		return true;

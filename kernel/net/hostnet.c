@@ -203,7 +203,7 @@ static int host_bind(struct socket *base, struct socket_address *address)
 
 	if (address->len < 2)
 		return -EINVAL;
-	if (port && base->type != SOCK_RAW && port < sysctls.unprivileged_port_start && !net_capable(CAP_NET_BIND_SERVICE))
+	if (port && base->type != SOCK_RAW && port < sysctl_net()->unprivileged_port_start && !net_capable(CAP_NET_BIND_SERVICE))
 		return -EACCES;
 	return (int)with_name(host_of(base), ABI_CALL_socket_bind, address);
 }

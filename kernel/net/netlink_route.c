@@ -7,6 +7,7 @@
 #include <linux/fib_rules.h>
 #include <linux/if_addr.h>
 #include <linux/neighbour.h>
+#include <linux/net_namespace.h>
 #include <linux/rtnetlink.h>
 
 #include "kernel/net/inet.h"
@@ -242,6 +243,17 @@ static void tell_neighbour(void *arg, const struct inet_neighbour *n)
 	reply_end(q->reply);
 }
 
+/* Network namespaces have no ids for each other (`ip netns set` is refused): to whom asks for one, that there is none. */
+static void tell_no_ns_id(struct query *q, bool dump)
+{
+	struct rtgenmsg *info = dump ? NULL : reply_begin(q->reply, RTM_NEWNSID, sizeof(*info));
+
+	if (!info)
+		return;
+	reply_put_u32(q->reply, NETNSA_NSID, (uint32_t)NETNSA_NSID_NOT_ASSIGNED);
+	reply_end(q->reply);
+}
+
 static void tell_rules(struct query *q)
 {
 	static const struct {
@@ -374,6 +386,9 @@ int netlink_route_request(struct netlink_reply *reply, const struct nlmsghdr *re
 		if (!dump)
 			return -EOPNOTSUPP;
 		inet_for_each_neighbour(tell_neighbour, &q);
+		return 0;
+	case RTM_GETNSID:
+		tell_no_ns_id(&q, dump);
 		return 0;
 	case RTM_GETRULE:
 		if (!dump)

@@ -224,7 +224,7 @@ int unix_listen(struct unix_socket *sock, int backlog)
 	if (!sock->name || sock->state == UNIX_CONNECTED)
 		return -EINVAL;
 	sock->state = UNIX_LISTENING;
-	sock->backlog = MIN((unsigned)backlog, (unsigned)sysctls.somaxconn);
+	sock->backlog = MIN((unsigned)backlog, (unsigned)sysctl_net()->somaxconn);
 	identity_of_current(&sock->self);
 	identity_copy(&sock->other, &sock->self); /* SO_PEERCRED of a listener is its own */
 	return 0;

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
@@ -62,6 +63,38 @@ static void part_net_member(void)
 	}
 	fclose(file);
 	CHECK(found == 1);
+}
+
+/* Settings of a network namespace are its own, and its owner's to change. */
+static void part_settings(void)
+{
+	const char *range = "/proc/sys/net/ipv4/ping_group_range", *port = "/proc/sys/net/ipv4/ip_unprivileged_port_start";
+
+	CHECK(setgid(12345) == 0 && setuid(12345) == 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0);
+	CHECK(prctl(PR_SET_DUMPABLE, 1) == 0 && write_to("/proc/self/setgroups", "deny") == 0);
+	CHECK(write_to("/proc/self/uid_map", "0 12345 1") == 0 && write_to("/proc/self/gid_map", "0 12345 1") == 0);
+	CHECK(write_to(range, "0 0") == 0 && holds(range, "0\t0\n") && write_to(port, "80") == 0 && holds(port, "80\n"));
+	CHECK_ERRNO(write_to(range, "5 7"), EINVAL);
+	CHECK_ERRNO(write_to(port, "80000"), EINVAL);
+}
+
+static void part_settings_as_root(void)
+{
+	const char *port = "/proc/sys/net/ipv4/ip_unprivileged_port_start";
+	char before[32] = "";
+	int fd = open(port, O_RDONLY);
+
+	CHECK(fd >= 0 && read(fd, before, sizeof(before) - 1) > 0);
+	close(fd);
+	ISOLATED(part_settings);
+	CHECK(holds(port, before));
+	CHECK(unshare(CLONE_NEWNET) == 0 && holds(port, "1024\n") && holds("/proc/sys/net/ipv4/ping_group_range", "1\t0\n"));
+	CHECK(write_to(port, "99") == 0 && holds(port, "99\n"));
+}
+
+static void test_settings(void)
+{
+	ISOLATED(part_settings_as_root);
 }
 
 static void test_net(void)
@@ -253,6 +286,7 @@ int main(void)
 	if (workdir_enter())
 		return 1;
 	RUN(test_net);
+	RUN(test_settings);
 	RUN(test_mnt);
 	RUN(test_time);
 	workdir_leave();

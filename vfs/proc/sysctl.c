@@ -6,6 +6,7 @@
 #include <linux/capability.h>
 #include <linux/errno.h>
 
+#include "kernel/namespaces.h"
 #include "kernel/process.h"
 #include "kernel/random.h"
 #include "kernel/sysctl.h"
@@ -120,13 +121,25 @@ struct number {
 	uint64_t max;
 };
 
+/* Of the network namespace that the task is in: where in its settings. */
+struct net_number {
+	const char *name;
+	uint64_t max;
+	unsigned offset;
+	bool groups; /* this one and the next are a range of group ids */
+};
+#define NET_OFFSET(field) ((unsigned)offsetof(struct net_sysctls, field))
+
+static const struct net_number net_numbers[] = {
+	{"ip_unprivileged_port_start", 65535, NET_OFFSET(unprivileged_port_start), false},
+	{"ping_group_range", UINT32_MAX - 1, NET_OFFSET(ping_group_min), true},
+	{"somaxconn", INT32_MAX, NET_OFFSET(somaxconn), false},
+	{"tcp_keepalive_intvl", 32767, NET_OFFSET(keepalive_interval), false},
+	{"tcp_keepalive_probes", 127, NET_OFFSET(keepalive_probes), false},
+	{"tcp_keepalive_time", 32767, NET_OFFSET(keepalive_time), false},
+};
+
 static const struct number numbers[] = {
-	{"ip_unprivileged_port_start", {&sysctls.unprivileged_port_start}, 65535},
-	{"ping_group_range", {&sysctls.ping_group_min, &sysctls.ping_group_max}, UINT32_MAX - 1},
-	{"somaxconn", {&sysctls.somaxconn}, INT32_MAX},
-	{"tcp_keepalive_intvl", {&sysctls.keepalive_interval}, 32767},
-	{"tcp_keepalive_probes", {&sysctls.keepalive_probes}, 127},
-	{"tcp_keepalive_time", {&sysctls.keepalive_time}, 32767},
 	{"shmmax", {&sysctls.shmmax}, UINT64_MAX},
 	{"shmall", {&sysctls.shmall}, UINT64_MAX},
 	{"shmmni", {&sysctls.shmmni}, 4096},
@@ -178,29 +191,106 @@ static bool take_number(const char **text, uint64_t *value)
 	return !*at || *at == ' ' || *at == '\t' || *at == '\n';
 }
 
-/* As Linux does: as many values as are given, from the first on. */
-static int64_t write_number(struct pseudo_inode *p, const char *text, size_t n)
+/* As many values as are given and wanted; their count, or -EINVAL where there are none, more, or one is too large. */
+static int take_numbers(const char *text, uint64_t *value, unsigned wanted, uint64_t max)
 {
-	const struct number *number = number_of(p);
-	uint64_t value[VALUES_MAX];
 	unsigned count = 0;
 
-	/* The whole sandbox has one of each: a namespace made inside may not change it. */
-	if (!capable(CAP_SYS_ADMIN) && !capable(CAP_NET_ADMIN))
-		return -EPERM;
-	while (number && count < VALUES_MAX && number->value[count] && take_number(&text, &value[count])) {
-		if (value[count] > number->max)
+	while (count < wanted && take_number(&text, &value[count])) {
+		if (value[count] > max)
 			return -EINVAL;
 		count++;
 	}
 	while (*text == ' ' || *text == '\t' || *text == '\n')
 		text++;
-	if (!count || *text)
-		return -EINVAL;
-	for (unsigned i = 0; i < count; i++)
+	return !count || *text ? -EINVAL : (int)count;
+}
+
+/* As Linux does: as many values as are given, from the first on. */
+static int64_t write_number(struct pseudo_inode *p, const char *text, size_t n)
+{
+	const struct number *number = number_of(p);
+	uint64_t value[VALUES_MAX];
+	unsigned wanted = 0;
+	int count;
+
+	/* The whole sandbox has one of each: a namespace made inside may not change it. */
+	if (!capable(CAP_SYS_ADMIN) && !capable(CAP_NET_ADMIN))
+		return -EPERM;
+	while (wanted < VALUES_MAX && number && number->value[wanted])
+		wanted++;
+	count = take_numbers(text, value, wanted, number ? number->max : 0);
+	if (count < 0)
+		return count;
+	for (int i = 0; i < count; i++)
 		*number->value[i] = value[i];
 	return (int64_t)n;
 }
+
+static const struct net_number *net_number_of(const struct pseudo_inode *p)
+{
+	const struct net_number *number = net_numbers;
+
+	while (strcmp(number->name, p->entry->name)) /* every entry that asks has one */
+		number++;
+	return number;
+}
+
+static uint64_t *net_values(const struct net_number *number)
+{
+	return (uint64_t *)((char *)sysctl_net() + number->offset);
+}
+
+static int show_net_number(struct seq *seq, struct pseudo_inode *p)
+{
+	const struct net_number *number = net_number_of(p);
+	const uint64_t *value = net_values(number);
+
+	if (number->groups)
+		seq_printf(seq, "%u\t%u\n", gid_to_user((uint32_t)value[0]), gid_to_user((uint32_t)value[1]));
+	else
+		seq_printf(seq, "%lu\n", (unsigned long)value[0]);
+	return 0;
+}
+
+/* What nobody is in becomes the range that has none. */
+static int64_t write_net_number(struct pseudo_inode *p, const char *text, size_t n)
+{
+	const struct net_number *number = net_number_of(p);
+	uint64_t *to = net_values(number), value[2] = {to[0], number->groups ? gid_to_user((uint32_t)to[1]) : 0};
+	int count = take_numbers(text, value, number->groups ? 2 : 1, number->max);
+
+	if (count < 0)
+		return count;
+	if (!number->groups) {
+		to[0] = value[0];
+		return (int64_t)n;
+	}
+	uint32_t low = gid_from_user((uint32_t)value[0]), high = gid_from_user((uint32_t)value[1]);
+	if (low == ID_NONE || high == ID_NONE)
+		return -EINVAL;
+	to[0] = high < low ? 1 : low;
+	to[1] = high < low ? 0 : high;
+	return (int64_t)n;
+}
+
+/* Who administers the network namespace may what its root may. */
+static int net_number_permission(struct inode *inode, unsigned mask)
+{
+	const struct ns *ns = &current->ns->net->ns;
+
+	if (!(mask & MAY_EXEC) && (ns->owner ? owner_capable(ns, CAP_NET_ADMIN) : capable(CAP_NET_ADMIN)))
+		return 0;
+	return inode_permission_by_mode(inode, mask);
+}
+
+static const struct inode_ops net_number_inode_ops = {
+	.permission = net_number_permission,
+	.getattr = pseudo_getattr,
+	.setattr = pseudo_setattr,
+	.revalidate = pseudo_revalidate,
+	.destroy = pseudo_destroy,
+};
 
 /* Of the reader's namespace, and everything below it. */
 static int show_max_user_namespaces(struct seq *seq, struct pseudo_inode *p)
@@ -222,6 +312,8 @@ static int64_t write_max_user_namespaces(struct pseudo_inode *p, const char *tex
 }
 
 #define NUMBER(n) {.name = (n), .mode = S_IFREG | 0644, .show = show_number, .write = write_number}
+#define NET_NUMBER(n) \
+	{.name = (n), .mode = S_IFREG | 0644, .show = show_net_number, .write = write_net_number, .iops = &net_number_inode_ops}
 #define FILE_R(n, fn) {.name = (n), .mode = S_IFREG | 0444, .show = (fn)}
 #define TEXT(n, s) {.name = (n), .mode = S_IFREG | 0444, .show = pseudo_show_text, .text = s "\n"}
 #define DIR(n, table) {.name = (n), .mode = S_IFDIR | 0555, .children = (table)}
@@ -337,7 +429,7 @@ static const struct pseudo_entry core_table[] = {
 	TEXT("optmem_max", "131072"),
 	TEXT("rmem_default", "212992"),
 	TEXT("rmem_max", "212992"),
-	NUMBER("somaxconn"),
+	NET_NUMBER("somaxconn"),
 	TEXT("wmem_default", "212992"),
 	TEXT("wmem_max", "212992"),
 	END,
@@ -351,11 +443,11 @@ static const struct pseudo_entry unix_table[] = {
 static const struct pseudo_entry ipv4_table[] = {
 	TEXT("ip_forward", "0"),
 	TEXT("ip_local_port_range", "32768\t60999"),
-	NUMBER("ip_unprivileged_port_start"),
-	NUMBER("ping_group_range"),
-	NUMBER("tcp_keepalive_intvl"),
-	NUMBER("tcp_keepalive_probes"),
-	NUMBER("tcp_keepalive_time"),
+	NET_NUMBER("ip_unprivileged_port_start"),
+	NET_NUMBER("ping_group_range"),
+	NET_NUMBER("tcp_keepalive_intvl"),
+	NET_NUMBER("tcp_keepalive_probes"),
+	NET_NUMBER("tcp_keepalive_time"),
 	END,
 };
 

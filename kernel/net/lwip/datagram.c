@@ -59,7 +59,7 @@ static int datagram_bind(struct socket *base, struct socket_address *address)
 		return -EINVAL;
 	if (!sock->free_bind && !route_can_bind(&ip))
 		return -EADDRNOTAVAIL;
-	if (port && port < sysctls.unprivileged_port_start && sock->base.protocol == IPPROTO_UDP && !net_capable(CAP_NET_BIND_SERVICE))
+	if (port && port < sysctl_net()->unprivileged_port_start && sock->base.protocol == IPPROTO_UDP && !net_capable(CAP_NET_BIND_SERVICE))
 		return -EACCES;
 	if (port && datagram_has_ports(sock) && inet_port_in_use(sock, &ip, port))
 		return -EADDRINUSE;

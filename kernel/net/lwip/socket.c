@@ -61,9 +61,9 @@ struct inet_socket *inet_alloc(int family, int type, int protocol)
 	sock->multicast_ttl = 1;
 	sock->multicast_loop = sock->multicast_loop6 = sock->multicast_all = sock->multicast_all6 = true;
 	sock->discover = sock->discover6 = IP_PMTUDISC_WANT;
-	sock->keep_idle = (uint32_t)sysctls.keepalive_time;
-	sock->keep_interval = (uint32_t)sysctls.keepalive_interval;
-	sock->keep_count = (uint32_t)sysctls.keepalive_probes;
+	sock->keep_idle = (uint32_t)sysctl_net()->keepalive_time;
+	sock->keep_interval = (uint32_t)sysctl_net()->keepalive_interval;
+	sock->keep_count = (uint32_t)sysctl_net()->keepalive_probes;
 	if (family == AF_INET6)
 		ip_addr_copy(sock->local, *IP_ANY_TYPE);
 	sock->net = stack_net;

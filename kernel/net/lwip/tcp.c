@@ -252,7 +252,7 @@ static int tcp_socket_bind(struct socket *base, struct socket_address *address)
 		return -EINVAL;
 	if (ip_addr_ismulticast(&ip) || (!sock->free_bind && !route_can_bind(&ip)))
 		return -EADDRNOTAVAIL;
-	if (port && port < sysctls.unprivileged_port_start && !net_capable(CAP_NET_BIND_SERVICE))
+	if (port && port < sysctl_net()->unprivileged_port_start && !net_capable(CAP_NET_BIND_SERVICE))
 		return -EACCES;
 	if (port && inet_port_in_use(sock, &ip, port))
 		return -EADDRINUSE;

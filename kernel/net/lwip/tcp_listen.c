@@ -193,7 +193,7 @@ static int start_listening(struct inet_socket *sock, bool joins)
 int tcp_socket_listen(struct socket *base, int backlog)
 {
 	struct inet_socket *sock = inet_of(base), *other;
-	unsigned limit = MIN((unsigned)backlog, (unsigned)sysctls.somaxconn);
+	unsigned limit = MIN((unsigned)backlog, (unsigned)sysctl_net()->somaxconn);
 	bool joins = false;
 	int rc;
 
