@@ -3,11 +3,13 @@
  * (the man pages of those calls). Each walks to the parent, takes its lock as writer,
  * looks the name up, checks, asks the file system, and brings the dentry cache up to date.
  */
+#include <linux/bpf.h>
 #include <linux/errno.h>
 #include <linux/fcntl.h>
 #include <linux/fs.h>
 #include <linux/inotify.h>
 
+#include "kernel/device_filter.h"
 #include "kernel/user_ns.h"
 #include "vfs/internal.h"
 
@@ -141,7 +143,8 @@ int vfs_mknod(int dirfd, const char *name, uint32_t mode, uint64_t rdev)
 		return rc;
 	/* A 0/0 character device is an overlay's whiteout: anybody may make it, as on Linux. */
 	if ((S_ISCHR(mode) || S_ISBLK(mode)) && !(S_ISCHR(mode) && !rdev) &&
-		(!capable(CAP_MKNOD) || user_ns_current()->configured))
+		(!capable(CAP_MKNOD) || user_ns_current()->configured ||
+			device_filter_check(S_ISCHR(mode) ? BPF_DEVCG_DEV_CHAR : BPF_DEVCG_DEV_BLOCK, rdev, BPF_DEVCG_ACC_MKNOD)))
 		rc = -EPERM;
 	else
 		rc = make_node(c.dir, c.dentry, mode & ~(current->fs->umask & 07777), rdev);

@@ -2,9 +2,11 @@
  * Who may do what: mode bits, capabilities, sticky directories (path_resolution(7),
  * capabilities(7), inode(7)). Checks only; nothing here changes anything.
  */
+#include <linux/bpf.h>
 #include <linux/errno.h>
 #include <linux/mount.h>
 
+#include "kernel/device_filter.h"
 #include "kernel/user_ns.h"
 #include "vfs/internal.h"
 
@@ -37,8 +39,22 @@ static bool capability_overrides(const struct inode *inode, unsigned mask)
 	return false;
 }
 
+/* What a control group's programs say of a device. */
+static int device_permission(const struct inode *inode, unsigned mask)
+{
+	uint32_t access = (mask & MAY_READ ? BPF_DEVCG_ACC_READ : 0) | (mask & MAY_WRITE ? BPF_DEVCG_ACC_WRITE : 0);
+
+	return access ? device_filter_check(S_ISCHR(inode->mode) ? BPF_DEVCG_DEV_CHAR : BPF_DEVCG_DEV_BLOCK, inode->rdev, access) : 0;
+}
+
 int inode_permission(struct inode *inode, unsigned mask)
 {
+	if (S_ISCHR(inode->mode) || S_ISBLK(inode->mode)) {
+		int rc = device_permission(inode, mask);
+
+		if (rc)
+			return rc;
+	}
 	return inode->ops && inode->ops->permission ? inode->ops->permission(inode, mask) : inode_permission_by_mode(inode, mask);
 }
 

@@ -51,6 +51,11 @@ int inotify_create(unsigned flags, struct file **file);
 int inotify_watch_add(struct file *file, struct inode *inode, uint32_t mask);
 int inotify_watch_remove(struct file *file, int watch);
 
+/* bpf_program.c: a close-on-exec descriptor for a program of bpf(2) (a reference is taken); fd or -errno. */
+struct ebpf_program;
+int bpf_program_open(struct ebpf_program *program);
+struct ebpf_program *bpf_program_of(const struct file *file); /* no reference; NULL: no program's */
+
 /* nsfs.c: namespaces as files. */
 struct ns;
 int nsfs_path(struct ns *ns, struct path *path); /* takes over the reference, also when it fails */

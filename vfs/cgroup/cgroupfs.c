@@ -12,6 +12,7 @@
 #include "kernel/cred.h"
 #include "kernel/namespaces.h"
 #include "kernel/process.h"
+#include "vfs/cgroup/cgroupfs.h"
 #include "vfs/cgroup/internal.h"
 #include "vfs/fs_init.h"
 
@@ -295,6 +296,13 @@ static int cgroupfs_root(struct superblock *sb, struct dentry **root)
 		dentry_put(parent);
 	}
 	return rc;
+}
+
+struct cgroup *cgroupfs_group(const struct file *file)
+{
+	const struct inode *inode = file->inode;
+
+	return inode && inode->sb->ops == &sb_ops && S_ISDIR(inode->mode) ? cgroup_of(pseudo_of((struct inode *)(uintptr_t)inode)) : NULL;
 }
 
 static int cgroupfs_check_option(const char *key, const char *value)
