@@ -101,7 +101,7 @@ static unsigned load_size(const struct bpf_insn *insn)
 }
 
 /* A number of the context, or of the first one a part. */
-static int check_load(struct ebpf_state *state, const struct bpf_insn *insn)
+static int check_load(struct ebpf_state *state, const struct bpf_insn *insn, size_t context)
 {
 	unsigned size = load_size(insn), at = (unsigned)(int)insn->off;
 
@@ -109,7 +109,7 @@ static int check_load(struct ebpf_state *state, const struct bpf_insn *insn)
 		return -EINVAL;
 	if (insn->dst_reg >= REGISTERS || insn->src_reg >= REGISTERS || state->held[insn->src_reg] != HELD_CONTEXT)
 		return -EACCES;
-	if (insn->off < 0 || at % size || at + size > sizeof(struct bpf_cgroup_dev_ctx) || (size < 4 && at >= 4))
+	if (insn->off < 0 || at % size || at + size > context || (size < 4 && at >= 4))
 		return -EACCES;
 	state->held[insn->dst_reg] = HELD_NUMBER;
 	return 0;
@@ -133,7 +133,7 @@ static int check_jump(struct ebpf_state *states, unsigned i, unsigned count, con
 	return 0;
 }
 
-/* One instruction; *next: the one that it goes on with if it does not jump, 0: none. */
+/* One instruction, not a load; *next: the one that it goes on with if it does not jump, 0: none. */
 static int check_insn(struct ebpf_state *states, const struct bpf_insn *insns, unsigned i, unsigned count, unsigned *next)
 {
 	const struct bpf_insn *insn = &insns[i];
@@ -143,8 +143,6 @@ static int check_insn(struct ebpf_state *states, const struct bpf_insn *insns, u
 	case BPF_ALU:
 	case BPF_ALU64:
 		return check_alu(&states[i], insn);
-	case BPF_LDX:
-		return check_load(&states[i], insn);
 	case BPF_LD: /* a number of 64 bits, in two */
 		if (insn->code != (BPF_LD | BPF_IMM | BPF_DW) || i + 1 >= count || insn->src_reg || insn->off || insn->dst_reg >= REGISTERS ||
 			insn[1].code || insn[1].dst_reg || insn[1].src_reg || insn[1].off || states[i + 1].reached)
@@ -164,7 +162,8 @@ static int check_insn(struct ebpf_state *states, const struct bpf_insn *insns, u
 	return -EINVAL;
 }
 
-static int check(struct ebpf_state *states, const struct bpf_insn *insns, unsigned count)
+/* context: so many bytes may be read. */
+static int check(struct ebpf_state *states, const struct bpf_insn *insns, unsigned count, size_t context)
 {
 	unsigned next, i = 0;
 
@@ -173,7 +172,10 @@ static int check(struct ebpf_state *states, const struct bpf_insn *insns, unsign
 	while (i < count) {
 		if (!states[i].reached)
 			return -EINVAL;
-		int rc = check_insn(states, insns, i, count, &next);
+		bool is_load = BPF_CLASS(insns[i].code) == BPF_LDX;
+		int rc = is_load ? check_load(&states[i], &insns[i], context) : check_insn(states, insns, i, count, &next);
+
+		next = is_load ? i + 1 : next;
 		if (rc)
 			return rc;
 		if (next >= count)
@@ -187,18 +189,24 @@ static int check(struct ebpf_state *states, const struct bpf_insn *insns, unsign
 
 /* ---- life ---- */
 
-int ebpf_program_create(struct bpf_insn *insns, unsigned count, struct ebpf_program **program)
+bool ebpf_type_exists(uint32_t type)
 {
+	return type == BPF_PROG_TYPE_CGROUP_DEVICE || type == BPF_PROG_TYPE_CGROUP_SKB;
+}
+
+int ebpf_program_create(uint32_t type, struct bpf_insn *insns, unsigned count, struct ebpf_program **program)
+{
+	size_t context = type == BPF_PROG_TYPE_CGROUP_DEVICE ? sizeof(struct bpf_cgroup_dev_ctx) : 0;
 	struct ebpf_state *states = kzalloc(count * sizeof(*states));
 	struct ebpf_listed *listed = kzalloc(sizeof(*listed));
-	int rc = states && listed ? check(states, insns, count) : -ENOMEM;
+	int rc = states && listed ? check(states, insns, count, context) : -ENOMEM;
 
 	kfree(states);
 	if (rc) {
 		kfree(listed);
 		return rc;
 	}
-	listed->program = (struct ebpf_program){.refs = 1, .id = ++last_id, .maker_uid = current->cred->uid,
+	listed->program = (struct ebpf_program){.refs = 1, .id = ++last_id, .type = type, .maker_uid = current->cred->uid,
 		.loaded_ns = clock_boottime(), .count = count, .insns = insns};
 	TAILQ_INSERT_TAIL(&programs, listed, link);
 	*program = &listed->program;

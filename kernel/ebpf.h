@@ -1,6 +1,7 @@
 /*
- * Programs of bpf(2), of the one type there is: BPF_PROG_TYPE_CGROUP_DEVICE. kernel/ebpf.c. A program is a pure function of three
- * numbers: it has no memory, maps or helpers, and jumps forwards only, so that it ends.
+ * Programs of bpf(2). kernel/ebpf.c. A program is a pure function of three numbers: it has no memory, maps or helpers, and
+ * jumps forwards only, so that it ends. One of BPF_PROG_TYPE_CGROUP_DEVICE can be attached; of BPF_PROG_TYPE_CGROUP_SKB, which libraries
+ * load to find out whether there is bpf(2) at all, only what looks at no packet can be loaded, and nothing attached.
  */
 #ifndef KERNEL_EBPF_H
 #define KERNEL_EBPF_H
@@ -14,6 +15,7 @@
 struct ebpf_program {
 	uint32_t refs;
 	uint32_t id;
+	uint32_t type;      /* BPF_PROG_TYPE_* */
 	uint32_t maker_uid; /* the sandbox' own */
 	uint64_t loaded_ns; /* since boot */
 	unsigned count;
@@ -21,8 +23,9 @@ struct ebpf_program {
 	struct bpf_insn *insns;
 };
 
+bool ebpf_type_exists(uint32_t type);
 /* Checks `insns`, which are taken over where it succeeds. 0 with one reference; -EINVAL; -EACCES: what a register holds is misused; -ENOMEM. */
-int ebpf_program_create(struct bpf_insn *insns, unsigned count, struct ebpf_program **program);
+int ebpf_program_create(uint32_t type, struct bpf_insn *insns, unsigned count, struct ebpf_program **program);
 void ebpf_program_get(struct ebpf_program *program);
 void ebpf_program_put(struct ebpf_program *program);
 struct ebpf_program *ebpf_program_find(uint32_t id); /* no reference; NULL: none such */

@@ -92,7 +92,7 @@ static int64_t program_load(const union bpf_attr *attr)
 		return rc;
 	if (!attr->insn_cnt || attr->insn_cnt > EBPF_INSNS_MAX)
 		return -E2BIG;
-	if (attr->prog_type != BPF_PROG_TYPE_CGROUP_DEVICE || !is_name(attr->prog_name) || attr->prog_btf_fd || attr->attach_btf_id)
+	if (!ebpf_type_exists(attr->prog_type) || !is_name(attr->prog_name) || attr->prog_btf_fd || attr->attach_btf_id)
 		return -EINVAL;
 	if (!capable(CAP_NET_ADMIN) && !capable(CAP_SYS_ADMIN))
 		return -EPERM;
@@ -101,7 +101,7 @@ static int64_t program_load(const union bpf_attr *attr)
 		return -ENOMEM;
 	rc = copy_from_user(insns, UADDR(attr->insns), attr->insn_cnt * sizeof(*insns));
 	if (!rc)
-		rc = ebpf_program_create(insns, attr->insn_cnt, &program);
+		rc = ebpf_program_create(attr->prog_type, insns, attr->insn_cnt, &program);
 	if (attr->log_level && attr->log_buf && attr->log_size) /* there is nothing to tell */
 		(void)put_user((char)0, UADDR(attr->log_buf));
 	if (rc) {
@@ -130,7 +130,9 @@ static int64_t program_attach(const union bpf_attr *attr)
 	if (rc)
 		return rc;
 	group = group_of_fd(attr->target_fd);
-	if (!group)
+	if (program->type != BPF_PROG_TYPE_CGROUP_DEVICE)
+		rc = -EINVAL;
+	else if (!group)
 		rc = -EBADF;
 	else if (attr->attach_flags & BPF_F_ALLOW_MULTI && attr->attach_flags & BPF_F_REPLACE)
 		rc = program_of_fd(attr->replace_bpf_fd, &replaced);
@@ -197,13 +199,14 @@ static int64_t program_by_id(const union bpf_attr *attr)
 
 static int64_t program_info(const union bpf_attr *attr, uaddr_t user)
 {
-	struct bpf_prog_info info = {.type = BPF_PROG_TYPE_CGROUP_DEVICE};
+	struct bpf_prog_info info = {0};
 	uint32_t len = MIN(attr->info.info_len, (uint32_t)sizeof(info));
 	struct ebpf_program *program;
 	int rc = program_of_fd(attr->info.bpf_fd, &program);
 
 	if (rc)
 		return rc;
+	info.type = program->type;
 	info.id = program->id;
 	info.load_time = program->loaded_ns;
 	info.created_by_uid = uid_to_user(program->maker_uid);

@@ -107,6 +107,13 @@ static void test_load(void)
 	CHECK_ERRNO(load(every, 0), E2BIG);
 	CHECK_ERRNO(load(NULL, 2), EFAULT);
 	CHECK_ERRNO(bpf(BPF_PROG_LOAD, &attr), EINVAL);
+	/* What libraries load to see whether there is bpf(2); it is no program of devices. */
+	attr.prog_type = BPF_PROG_TYPE_CGROUP_SKB;
+	int other = bpf(BPF_PROG_LOAD, &attr), null = open("/dev/null", O_RDONLY);
+	CHECK(other >= 0);
+	CHECK_ERRNO(attach(null, other, BPF_F_ALLOW_MULTI, 0), EINVAL);
+	close(other);
+	close(null);
 	CHECK_ERRNO(bpf(9999, &attr), EINVAL);
 	CHECK_ERRNO(syscall(SYS_bpf, BPF_PROG_LOAD, &attr, 8192), E2BIG);
 }

@@ -17,7 +17,7 @@ static void program_show_fdinfo(struct file *file, char *buf, size_t size)
 {
 	const struct ebpf_program *program = file->private;
 
-	snprintf(buf, size, "prog_type:\t%u\nprog_jited:\t0\nprog_id:\t%u\n", BPF_PROG_TYPE_CGROUP_DEVICE, program->id);
+	snprintf(buf, size, "prog_type:\t%u\nprog_jited:\t0\nprog_id:\t%u\n", program->type, program->id);
 }
 
 static const struct file_ops program_ops = {.release = program_release, .show_fdinfo = program_show_fdinfo};
