@@ -326,7 +326,8 @@ struct task *task_create_process(struct cred *cred, struct container *container,
 	process->container = container;
 	rlimits_init(process);
 	TAILQ_INSERT_TAIL(&process->tasks, task, sibling);
-	cgroup_enter(&container->cgroup, process);
+	/* Where the container's top gives controllers, so that no process may be in it, where the first process is: as runc does. */
+	cgroup_enter(container->cgroup.gives && container->init ? container->init->cgroup : &container->cgroup, process);
 	cgroup_add_task(task);
 	TAILQ_INSERT_TAIL(&all_processes, process, all);
 	task_hash_insert(task);

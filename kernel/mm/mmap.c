@@ -10,6 +10,7 @@
 #include <asm-generic/resource.h>
 
 #include "kernel/files.h"
+#include "kernel/mm/account.h"
 #include "kernel/mm/internal.h"
 #include "kernel/sysctl.h"
 #include "kernel/task.h"
@@ -288,6 +289,9 @@ int mm_populate(struct mm *mm, uint64_t start, uint64_t end, bool write_private)
 			return rc;
 		page_put(page);
 		at += PAGE_SIZE;
+		rc = account_is_pressed() ? account_enforce_in_call() : 0;
+		if (rc < 0)
+			return rc;
 	}
 	return 0;
 }

@@ -236,7 +236,9 @@ int object_get_page(struct vm_object *object, uint64_t index, struct page **resu
 			rc = wait_event(&object->waiters,
 				tree_find(object, index) != page || (page->flags & PAGE_UPTODATE), DEADLINE_NONE, false);
 		} else if (object->ops && object->ops->fill) {
-			rc = object_fill(object, index);
+			rc = account_is_pressed() ? account_enforce_in_call() : 0;
+			if (rc == 0)
+				rc = object_fill(object, index);
 		} else {
 			page = object_add_zero_page(object, index);
 			*result = page;
@@ -311,6 +313,10 @@ int64_t object_read_user(struct vm_object *object, uint64_t offset, uaddr_t to, 
 /* A page to write into: one past the end of the object needs no filling. */
 static int object_write_page(struct vm_object *object, uint64_t index, struct page **page)
 {
+	int rc = account_is_pressed() ? account_enforce_in_call() : 0;
+
+	if (rc < 0)
+		return rc;
 	if (index >= PAGE_ALIGN(object->size) >> PAGE_SHIFT && !tree_find(object, index)) {
 		*page = object_add_zero_page(object, index);
 		return *page ? 0 : -ENOMEM;
@@ -347,7 +353,7 @@ static int object_write_fresh(struct vm_object *object, uint64_t index, uaddr_t 
 {
 	struct page *page;
 
-	if (!object->ops || !object->ops->fill || tree_find(object, index))
+	if (!object->ops || !object->ops->fill || tree_find(object, index) || account_is_pressed())
 		return 0;
 	page = page_alloc(PAGE_USER, 0);
 	if (!page)

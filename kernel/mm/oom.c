@@ -137,8 +137,12 @@ void oom_kill(void)
 	if (reclaim_untouched(NULL) > page_user_total() / UNTOUCHED_PART)
 		return;
 	struct process *victim = choose(NULL, &busy);
-	if (!busy)
-		kill_with_group(victim ? victim : current->process, NULL, "Out of memory");
+	if (busy)
+		return;
+	/* What a container's sandbox was given is that container's limit. */
+	if (first_container.cgroup.memory->max != ACCOUNT_NO_LIMIT)
+		account_event(first_container.cgroup.memory, ACCOUNT_OOM);
+	kill_with_group(victim ? victim : current->process, NULL, "Out of memory");
 }
 
 /* The container's first process is spared as long as there is another. */

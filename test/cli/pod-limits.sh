@@ -36,6 +36,13 @@ $rf update --memory 300M app || failed=1
 check "with a higher limit" "took 120 0" "$($rf exec app python3 /mnt/take.py 120 2>&1)"
 $rf update --memory 40M app || failed=1
 $rf exec app python3 /mnt/take.py 50 >"$work/out" 2>&1; check "with a lower limit" 137 $?
+# A share of the CPUs of its own, kept inside, and shown.
+$rf update --cpu-quota 20000 --cpu-period 100000 app || failed=1
+used=$($rf exec app python3 -c 'import time
+before = time.process_time(); end = time.monotonic() + 1
+while time.monotonic() < end: pass
+print(0.05 < time.process_time() - before < 0.45)' 2>&1)
+check "a quota of one container" True "$used"
 $rf delete --force app
 # Its first process alone: the container ends.
 bundle app container 40000000 python3 /mnt/take.py 100
