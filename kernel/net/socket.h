@@ -113,15 +113,15 @@ struct socket_ops {
 
 /* SOL_SOCKET's options, of every family (options.c sets them; socket(7) says what each does). */
 struct socket_options {
+	struct socket_filter *filter; /* SO_ATTACH_FILTER: filter.h; or NULL */
+	bool filter_locked;
+	bool stamping_new, stamping_begins; /* asked for by SO_TIMESTAMPING_NEW; messages are to be counted anew (the family's to take back) */
 	bool reuse_address, reuse_port, keepalive, broadcast, dont_route, oob_inline, no_check, debug, pass_security;
 	bool pass_cred, pass_pidfd, report_drops, select_errors, zerocopy, send_buffer_set, receive_buffer_set, linger;
 	int timestamp; /* SO_TIMESTAMP_OLD and its kin: which form; 0: none */
-	uint32_t stamping; /* SOF_TIMESTAMPING_*; stamping_new: asked for by SO_TIMESTAMPING_NEW */
-	bool stamping_new, stamping_begins; /* begins: messages are to be counted anew (the family's to take back) */
+	uint32_t stamping; /* SOF_TIMESTAMPING_* */
 	int linger_seconds, priority, bound_if; /* bound_if: an interface's index; 0: any */
 	uint32_t mark, send_buffer, receive_buffer, receive_low;
-	struct socket_filter *filter; /* SO_ATTACH_FILTER: filter.h; or NULL */
-	bool filter_locked;
 };
 
 struct socket {

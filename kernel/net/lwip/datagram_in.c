@@ -354,7 +354,7 @@ static bool raw_matches(const struct inet_socket *sock, struct pbuf *p, uint16_t
 		uint8_t type = pbuf_try_get_at(p, at) >= 0 ? (uint8_t)pbuf_try_get_at(p, at) : 0;
 
 		return (protocol != IPPROTO_ICMP && protocol != IPPROTO_ICMPV6) ||
-		       !(sock->icmp_filter[type / 32] & 1u << type % 32);
+		       !sock->icmp_filter || !(sock->icmp_filter[type / 32] & 1u << type % 32);
 	}
 	return pbuf_copy_partial(p, &icmp, sizeof(icmp), at) == sizeof(icmp) &&
 	       icmp.type == (sock->family == AF_INET6 ? ICMP6_ECHO_REPLY : ICMP4_ECHO_REPLY) &&

@@ -289,10 +289,10 @@ static struct outgoing outgoing_of(const struct inet_socket *sock, const ip_addr
 static int push(struct inet_socket *sock)
 {
 	struct pbuf *p = sock->corked;
-	ip_addr_t from = sock->corked_from, to = sock->corked_to;
+	struct inet_gathering *how = sock->gathering;
 
 	sock->corked = NULL;
-	return p ? send_packet(sock, p, &to, sock->corked_port, &from, &sock->corked_out, 0) : 0;
+	return p ? send_packet(sock, p, &how->to, how->port, &how->from, &how->out, 0) : 0;
 }
 
 int datagram_push(struct inet_socket *sock)
@@ -308,19 +308,21 @@ int datagram_push(struct inet_socket *sock)
 /* What leaves with the first of several calls: its address, its control messages. */
 static int begin_gathering(struct inet_socket *sock, struct socket_send *send)
 {
-	uint16_t port = 0;
-	ip_addr_t to;
-	int rc = destination(sock, send, &to, &port);
+	struct inet_gathering *how = sock->gathering;
+	int rc;
 
+	if (!how)
+		how = sock->gathering = kzalloc(sizeof(*how));
+	if (!how)
+		return -ENOBUFS;
+	rc = destination(sock, send, &how->to, &how->port);
 	if (rc)
 		return rc;
-	ip_addr_copy(sock->corked_to, to);
-	sock->corked_port = port;
-	sock->corked_out = outgoing_of(sock, &to);
-	source_of(sock, &to, &sock->corked_from);
-	rc = control_decode(sock, send, &sock->corked_from, &sock->corked_out);
+	how->out = outgoing_of(sock, &how->to);
+	source_of(sock, &how->to, &how->from);
+	rc = control_decode(sock, send, &how->from, &how->out);
 	if (!rc)
-		stamp_number(sock, &sock->corked_out);
+		stamp_number(sock, &how->out);
 	return rc;
 }
 

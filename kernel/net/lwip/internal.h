@@ -33,6 +33,7 @@
 #define LOOPBACK_MTU 65536 /* as Linux says; lwIP counts one less */
 #define INET_SHUT_RECEIVE 1u
 #define INET_SHUT_SEND 2u
+#define ICMP_FILTER_WORDS 8u
 
 enum urgent_state { URGENT_NONE, URGENT_AWAITED, URGENT_THERE, URGENT_READ };
 enum inet_state { INET_IDLE, INET_CONNECTING, INET_CONNECTED, INET_LISTENING, INET_DONE };
@@ -47,21 +48,21 @@ struct tcp_chunk {
 
 struct tcp_link {
 	uint32_t refs;
+	bool watched;
+	bool urgent;         /* the byte before urgent_end (a sequence number) is, and not acknowledged yet */
 	struct inet_socket *sock;
 	struct tcp_pcb *pcb;
 	uint64_t written, acked;
 	LIST_ENTRY(tcp_link) watched_link; /* of those with TCP_USER_TIMEOUT, while `watched` */
-	bool watched;
 	uint64_t stalled_since; /* ns; what was sent waits to be acknowledged since about then; 0: not known */
 	uint16_t mss; /* what one packet holds; the pcb's may be a multiple, for the host to cut. 0: loopback */
 	uint16_t peer_mss; /* as its SYN said */
 	uint16_t segment;  /* what the pcb's is to be: it must not get below what waits to be sent */
-	bool urgent;         /* the byte before urgent_end (a sequence number) is, and not acknowledged yet */
-	uint32_t urgent_end;
-	TAILQ_HEAD(, tcp_stamp) stamps; /* stamp.c's */
-	unsigned stamp_count;
-	uint64_t stamp_base;
 	uint16_t packets;  /* a segment may have, by the largest congestion window that there was */
+	uint32_t urgent_end;
+	unsigned stamp_count;
+	TAILQ_HEAD(, tcp_stamp) stamps; /* stamp.c's */
+	uint64_t stamp_base;
 	struct tcp_sacks *sacks; /* sack.c's; NULL: the peer holds nothing beyond what it has acknowledged */
 	TAILQ_HEAD(, tcp_chunk) chunks;
 };
@@ -91,6 +92,13 @@ struct inet_packet {
 	uint32_t info, data;
 };
 
+/* Where a datagram goes that several calls gather: as the first says. */
+struct inet_gathering {
+	ip_addr_t to, from;
+	uint16_t port;
+	struct outgoing out;
+};
+
 struct inet_socket {
 	struct socket base;
 	TAILQ_ENTRY(inet_socket) all;
@@ -102,7 +110,8 @@ struct inet_socket {
 	uint32_t uid;
 	ip_addr_t local, remote; /* types as bound and connected; IPADDR_TYPE_ANY: both families */
 	uint16_t local_port, remote_port;
-	bool bound, connected;
+	bool bound, connected, address_bound; /* address_bound: `local` was chosen by bind(2) */
+	bool rx_end;                          /* TCP: the peer has sent FIN */
 	/* options */
 	struct socket_options options;
 	bool v6only, nodelay, cork, free_bind, no_check6, original_destination, report_queue, delay_acks, quick_acks;
@@ -110,6 +119,7 @@ struct inet_socket {
 	bool dont_fragment6; /* IPV6_DONTFRAG */
 	bool pktinfo, pktinfo6, receive_ttl, receive_tos, receive_hops, receive_class, receive_errors;
 	bool receive_errors6, header_included, multicast_loop, multicast_loop6, multicast_all, multicast_all6;
+	bool whole, no_check6_receive; /* UDP_GRO, UDP_NO_CHECK6_RX */
 	uint8_t tos, ttl, multicast_ttl, minimum_ttl;
 	int multicast_if, multicast_if6; /* index of the link that multicast leaves by; 0: as routed */
 	uint32_t multicast_from;         /* its source under IPv4, in network order; 0: the link's */
@@ -118,40 +128,34 @@ struct inet_socket {
 	uint32_t defer_accept; /* s */
 	uint32_t unsent_low, window_clamp; /* bytes; 0: none */
 	uint16_t max_segment; /* TCP_MAXSEG */
+	uint16_t rx_room;     /* bytes that rx_tail can still take */
 	uint32_t window, window_since; /* what may be offered, 0: as at first; rcv_nxt when it last grew */
+	enum inet_state state;
 	struct mutex read_lock; /* receivers across the copy out, corked senders across the copy in */
 	/* TCP */
-	enum inet_state state;
 	struct tcp_link *tcp; /* NULL: not used yet, or gone */
 	struct pbuf *rx, *rx_tail; /* single pbufs linked by next; tot_len means nothing */
-	uint16_t rx_room; /* bytes that rx_tail can still take */
 	size_t rx_bytes;
 	uint64_t rx_read; /* bytes that were taken from the queue */
 	int64_t rx_time; /* ns since 1970: when bytes came last; 0: nobody wanted to know */
+	uint64_t urgent_at; /* its place in the stream, where rx_read begins at 0 */
 	enum urgent_state urgent;
 	uint8_t urgent_byte;
-	uint64_t urgent_at; /* its place in the stream, where rx_read begins at 0 */
-	bool rx_end; /* the peer has sent FIN */
 	TAILQ_HEAD(inet_pending, inet_socket) pending; /* listening: established, not accepted */
 	TAILQ_ENTRY(inet_socket) pending_link;
-	struct inet_socket *listener; /* accepted, but kept back until it has data (TCP_DEFER_ACCEPT) */
-	struct ktimer defer_timer;
+	struct tcp_deferral *deferral; /* not to be accepted yet (TCP_DEFER_ACCEPT): tcp_listen.c's; or NULL */
 	unsigned pending_count, backlog;
 	/* datagrams */
 	TAILQ_HEAD(inet_packets, inet_packet) packets, errors;
 	size_t packet_bytes;
-	uint32_t drops;
 	struct pbuf *corked; /* what has gathered for one datagram, with room for the header */
-	ip_addr_t corked_to, corked_from;
-	uint16_t corked_port;
-	struct outgoing corked_out;
+	struct inet_gathering *gathering; /* of what is corked; NULL: nothing ever was */
 	int segment_size; /* UDP_SEGMENT; 0: none */
-	bool whole, no_check6_receive; /* UDP_GRO, UDP_NO_CHECK6_RX */
 	uint32_t stamp_next; /* the number of the next message for SOF_TIMESTAMPING_OPT_ID */
+	uint32_t drops;
 	uint32_t zerocopy_next;  /* the number of the next send with MSG_ZEROCOPY */
-	bool address_bound;      /* `local` was chosen by bind(2) */
 	SLIST_HEAD(, multicast_membership) memberships; /* multicast.c */
-	uint32_t icmp_filter[8]; /* raw ICMP: a bit for each type that is not wanted */
+	uint32_t *icmp_filter; /* raw ICMP: ICMP_FILTER_WORDS, a bit for each type that is not wanted; NULL: all are */
 };
 
 
@@ -272,6 +276,7 @@ void tcp_chunk_put(struct tcp_chunk *chunk);
 /* A pbuf for the same bytes as `piece` has, if they lie in one of the connection's chunks; NULL: they do not, or -ENOMEM. */
 struct pbuf *tcp_refer(const struct tcp_link *link, const struct pbuf *piece);
 void tcp_release_deferred(struct inet_socket *sock); /* it may be accepted now */
+void tcp_drop_deferral(struct inet_socket *sock);    /* if there is one: the socket ends, or may be accepted */
 void tcp_watch(struct inet_socket *sock); /* it has a TCP_USER_TIMEOUT, or has none any more */
 void tcp_end_stalled(uint64_t now);       /* connections of this namespace whose TCP_USER_TIMEOUT is over */
 unsigned tcp_linux_state(const struct inet_socket *sock);

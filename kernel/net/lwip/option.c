@@ -163,7 +163,11 @@ static bool is_icmp_filter(const struct inet_socket *sock, int level, int option
 
 static int set_filter(struct inet_socket *sock, const void *value, unsigned len)
 {
-	memcpy(sock->icmp_filter, value, MIN(len, (unsigned)(sock->family == AF_INET6 ? sizeof(sock->icmp_filter) : 4)));
+	if (!sock->icmp_filter)
+		sock->icmp_filter = kzalloc(ICMP_FILTER_WORDS * 4);
+	if (!sock->icmp_filter)
+		return -ENOBUFS;
+	memcpy(sock->icmp_filter, value, MIN(len, sock->family == AF_INET6 ? ICMP_FILTER_WORDS * 4 : 4));
 	return 0;
 }
 
@@ -295,8 +299,11 @@ int inet_get_option(struct socket *base, int level, int option, void *value, uns
 	if (level == IPPROTO_TCP && base->type == SOCK_STREAM && !find_simple(sock, level, option))
 		return tcp_get_option(sock, option, value, len);
 	if (is_icmp_filter(sock, level, option)) {
-		*len = MIN(*len, (unsigned)(sock->family == AF_INET6 ? sizeof(sock->icmp_filter) : 4));
-		memcpy(value, sock->icmp_filter, *len);
+		*len = MIN(*len, sock->family == AF_INET6 ? ICMP_FILTER_WORDS * 4 : 4);
+		if (sock->icmp_filter)
+			memcpy(value, sock->icmp_filter, *len);
+		else
+			memset(value, 0, *len);
 		return 0;
 	}
 	rc = multicast_get_option(sock, level, option, value, len);

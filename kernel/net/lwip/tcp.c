@@ -552,8 +552,7 @@ static void tcp_socket_close(struct socket *base)
 	stack_enter(sock->net);
 	while ((child = TAILQ_FIRST(&sock->pending))) {
 		TAILQ_REMOVE(&sock->pending, child, pending_link);
-		if (child->listener)
-			ktimer_cancel(&child->defer_timer);
+		tcp_drop_deferral(child);
 		if (child->tcp->pcb) {
 			struct tcp_pcb *pcb = child->tcp->pcb;
 

@@ -98,7 +98,7 @@ err_t tcp_on_receive(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err)
 	struct inet_socket *sock = link->sock;
 	struct pbuf *last;
 
-	if (sock->listener)
+	if (sock->deferral)
 		tcp_release_deferred(sock);
 	if (sock->quick_acks)
 		tcp_ack_now(pcb);

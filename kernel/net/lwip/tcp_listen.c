@@ -83,36 +83,60 @@ bool tcp_pass_on(struct inet_socket *holder)
 	return false;
 }
 
-/* TCP_DEFER_ACCEPT: a connection is to be accepted once it has data, or has waited long enough. */
+/*
+ * TCP_DEFER_ACCEPT: a connection is to be accepted once it has data, or has waited long enough. Few ever wait, so a
+ * socket has only a pointer for it.
+ */
+struct tcp_deferral {
+	struct ktimer timer;
+	struct inet_socket *child, *listener;
+};
+
 struct inet_socket *tcp_first_ready(const struct inet_socket *sock)
 {
 	struct inet_socket *child;
 
 	TAILQ_FOREACH(child, &sock->pending, pending_link)
-		if (!child->listener)
+		if (!child->deferral)
 			return child;
 	return NULL;
 }
 
+void tcp_drop_deferral(struct inet_socket *sock)
+{
+	if (!sock->deferral)
+		return;
+	ktimer_cancel(&sock->deferral->timer);
+	kfree(sock->deferral);
+	sock->deferral = NULL;
+}
+
 void tcp_release_deferred(struct inet_socket *sock)
 {
-	struct inet_socket *listener = sock->listener;
+	struct inet_socket *listener = sock->deferral->listener;
 
-	ktimer_cancel(&sock->defer_timer);
-	sock->listener = NULL;
+	tcp_drop_deferral(sock);
 	inet_wake(listener, EPOLLIN | EPOLLRDNORM);
 }
 
 static void deferred_long_enough(struct ktimer *timer)
 {
-	tcp_release_deferred(container_of(timer, struct inet_socket, defer_timer));
+	tcp_release_deferred(container_of(timer, struct tcp_deferral, timer)->child);
 }
 
-static void defer(struct inet_socket *child, struct inet_socket *listener)
+/* Whether it is kept back: without memory for that it may be accepted at once. */
+static bool defer(struct inet_socket *child, struct inet_socket *listener)
 {
-	child->listener = listener;
-	ktimer_init(&child->defer_timer, deferred_long_enough);
-	ktimer_start(&child->defer_timer, clock_monotonic() + listener->defer_accept * 1000000000ull);
+	struct tcp_deferral *deferral = kmalloc(sizeof(*deferral));
+
+	if (!deferral)
+		return false;
+	deferral->child = child;
+	deferral->listener = listener;
+	child->deferral = deferral;
+	ktimer_init(&deferral->timer, deferred_long_enough);
+	ktimer_start(&deferral->timer, clock_monotonic() + listener->defer_accept * 1000000000ull);
+	return true;
 }
 
 /* As Linux: one more than listen(2) asked for. */
@@ -152,9 +176,7 @@ static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t err)
 	tcp_take_first_measure(pcb);
 	TAILQ_INSERT_TAIL(&sock->pending, child, pending_link);
 	sock->pending_count++;
-	if (sock->defer_accept)
-		defer(child, sock);
-	else
+	if (!sock->defer_accept || !defer(child, sock))
 		inet_wake(sock, EPOLLIN | EPOLLRDNORM);
 	return ERR_OK;
 }
