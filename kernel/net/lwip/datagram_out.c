@@ -166,7 +166,7 @@ static int fit_path(struct inet_socket *sock, const struct pbuf *p, const ip_add
 	size_t len = p->tot_len + (v6 ? IP6_HLEN : included ? 0u : IP_HLEN);
 
 	*mtu = device_mtu(netif);
-	if (discover < IP_PMTUDISC_PROBE && !included)
+	if (discover < IP_PMTUDISC_PROBE && !included && netif != &loop_netif)
 		*mtu = path_mtu(to, netif);
 	*whole = !included && (discover == IP_PMTUDISC_DO || discover == IP_PMTUDISC_PROBE || (discover == IP_PMTUDISC_WANT && len <= *mtu));
 	if (netif == &loop_netif || len <= *mtu)

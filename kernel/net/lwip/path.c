@@ -26,7 +26,7 @@ struct path {
 };
 
 static struct path paths[PATHS];
-static unsigned next_path; /* what is taken over when all are in use */
+static unsigned next_path; /* how many were ever taken; when all are in use, the oldest is taken over */
 
 u16_t nd6_told_mtu(const ip6_addr_t *to, struct netif *netif); /* nd6.c's own nd6_get_destination_mtu(), renamed (CMakeLists.txt) */
 
@@ -40,7 +40,7 @@ u16_t nd6_get_destination_mtu(const ip6_addr_t *to, struct netif *netif)
 
 static struct path *find_path(const ip_addr_t *to)
 {
-	for (unsigned i = 0; i < PATHS; i++)
+	for (unsigned i = 0; i < MIN(next_path, PATHS); i++)
 		if (paths[i].mtu && ip_addr_cmp_zoneless(&paths[i].to, to))
 			return &paths[i];
 	return NULL;
