@@ -2,6 +2,7 @@
 # Exits on KVM for TCP that leaves the sandbox: a program sends (and another run receives) so many MiB to a process in a
 # network namespace of the test machine's, over a veth pair. The cost of 60 KiB is the difference between a run of N
 # and a run of 2N MiB. Two CPUs, no -icount: what the sandbox and the host's side do runs side by side, as on hardware.
+# What the exits to the kernel were for is what KVM's own trace point says (AMD's codes: APM vol. 2, appendix C).
 #
 #   kvm-net.sh            (starts the machine; about two minutes)
 set -eu
@@ -40,20 +41,33 @@ while s.recv(1 << 18):
     pass'
 ip netns exec rf-out python3 /tmp/far.py &
 sleep 1
-run() { # MIB: kernel and user exits of one run
+trace=/sys/kernel/tracing/events/kvm/kvm_exit
+mount -t tracefs tracefs /sys/kernel/tracing 2>/dev/null || true
+echo 'hist:keys=exit_reason' >$trace/trigger
+run() { # ROOT MIB: kernel and user exits of one run; in /tmp/reasons.MIB what they were for
+	echo 'hist:keys=exit_reason:clear' >>$trace/trigger
 	rm -rf /tmp/b /tmp/kvm.log
 	sh test/suite/bundle.sh /tmp/b "$1" "$PWD/bench" python3 -c "$near" "$2" 
 	jq '.linux.namespaces |= map(if .type == "network" then .path = "/run/netns/rf-in" else . end)' /tmp/b/config.json >/tmp/new
 	mv /tmp/new /tmp/b/config.json
 	build/release/ringfence --platform=kvm --debug --debug-log=/tmp/kvm.log run -b /tmp/b "net-$RANDOM" >&2
+	sed -n 's/.*exit_reason: *\([0-9]*\).*hitcount: *\([0-9]*\).*/\1 \2/p' $trace/hist >"/tmp/reasons.$2"
 	awk '/kvm: vCPU/ { for (i = 1; i <= NF; i++) { if ($i == "exits") k += $(i - 1); if ($i == "user") u += $(i - 2) } } END { print k + 0, u + 0 }' /tmp/kvm.log
 }
-echo "| 60 KiB | kernel exits | user exits |"
-echo "|---|---|---|"
+echo "| 60 KiB | kernel exits | user exits | what for |"
+echo "|---|---|---|---|"
 for way in "sent 64" "received -64"; do
 	set -- "$1" $way
 	echo "$2 $(run "$1" "$3") $(run "$1" "$(($3 * 2))")" |
-		awk -v n=64 '{ per = n * 1048576 / 61440; printf "| %s | %.2f | %.2f |\n", $1, ($4 - $2) / per, ($5 - $3) / per }'
+		awk -v n=64 '{ per = n * 1048576 / 61440; printf "| %s | %.2f | %.2f |", $1, ($4 - $2) / per, ($5 - $3) / per }'
+	awk -v n=64 'BEGIN { name[96] = "interrupt"; name[100] = "interrupt window"; name[120] = "HLT"; name[123] = "port"; name[124] = "MSR"; name[1024] = "memory" }
+		{ code = $1 + 0; if (NR == FNR) before[code] = $2; else after[code] = $2 }
+		END { per = n * 1048576 / 61440
+			for (code in after) {
+				each = (after[code] - before[code]) / per
+				if (each > 0.01 || each < -0.01) printf " %s %.2f,", code in name ? name[code] : code, each
+			}
+			print " |" }' "/tmp/reasons.$3" "/tmp/reasons.$(($3 * 2))"
 done
 kill %1
 INSIDE
