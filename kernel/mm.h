@@ -241,6 +241,8 @@ struct vma *mm_find_vma(struct mm *mm, uint64_t address); /* first with end > ad
 int mm_fault(struct mm *mm, uint64_t address, unsigned pf_error);
 /* Another process' memory (ptrace, /proc/PID/mem, process_vm_readv): bytes done or -errno. May sleep. force: ptrace's right to write read-only text. */
 int64_t mm_access(struct mm *mm, uint64_t address, void *buffer, size_t n, bool write, bool force);
+/* n bytes of the current task's memory to `to` in mm's: how many; fewer, if a page of either cannot be had. May sleep. */
+size_t mm_copy_from_current(struct mm *mm, uint64_t to, uaddr_t from, size_t n);
 /* The page behind a user address for futex keys: pins nothing. */
 int mm_futex_key(struct mm *mm, uaddr_t address, bool shared, uint64_t key[2]);
 /*

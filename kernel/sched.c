@@ -203,8 +203,8 @@ static void place(struct task *task, unsigned cpu)
 	enqueue(rq, task);
 }
 
-/* The CPU has a new task in its queue: make it look. */
-static void poke(unsigned cpu, const struct task *task)
+/* The CPU has a new task in its queue: make it look. patient: that one takes its turn, it does not preempt. */
+static void poke(unsigned cpu, const struct task *task, bool patient)
 {
 	struct runqueue *rq = &runqueues[cpu];
 
@@ -222,7 +222,7 @@ static void poke(unsigned cpu, const struct task *task)
 	}
 	struct task *running = percpus[cpu].running;
 	bool preempt = running->rt_priority < task->rt_priority ||
-		(running->rt_priority == task->rt_priority &&
+		(running->rt_priority == task->rt_priority && !patient &&
 			(int64_t)(running->vruntime - task->vruntime) > (int64_t)WAKE_BONUS_NS);
 	if (preempt) {
 		task_set_work(running, WORK_RESCHED);
@@ -248,7 +248,7 @@ static void move(struct task *task)
 	int idle = find_idle_cpu(task);
 
 	place(task, idle >= 0 ? (unsigned)idle : first_allowed(task));
-	poke(task->cpu, task);
+	poke(task->cpu, task, false);
 }
 
 void sched_affinity_changed(struct task *task)
@@ -265,14 +265,24 @@ void sched_affinity_changed(struct task *task)
 	}
 }
 
-void sched_make_runnable(struct task *task)
+static void make_runnable(struct task *task, bool patient)
 {
 	unsigned cpu = choose_cpu_wake(task);
 
 	if (task->cpu_group)
 		cpu_group_in(task);
 	place(task, cpu);
-	poke(cpu, task);
+	poke(cpu, task, patient);
+}
+
+void sched_make_runnable(struct task *task)
+{
+	make_runnable(task, false);
+}
+
+void sched_make_runnable_patient(struct task *task)
+{
+	make_runnable(task, true);
 }
 
 void sched_new_task(struct task *task)
@@ -290,7 +300,7 @@ void sched_new_task(struct task *task)
 		cpu_group_in(task);
 	task->state = TASK_RUNNABLE;
 	enqueue(&runqueues[cpu], task);
-	poke(cpu, task);
+	poke(cpu, task, false);
 }
 
 /* Take a waiting task from the fullest other queue; for a CPU about to idle. */
@@ -498,7 +508,7 @@ void sched_tick(void)
 		if (idle >= 0 && idle != (int)this_cpu()->cpu) {
 			dequeue(rq, waiting);
 			place(waiting, (unsigned)idle);
-			poke((unsigned)idle, waiting);
+			poke((unsigned)idle, waiting, false);
 		}
 		if (rq->count)
 			arm_tick(rq);

@@ -282,6 +282,7 @@ void schedule(void);                    /* give up the CPU; state was set by the
 void sched_yield_current(void);
 void sched_affinity_changed(struct task *task); /* to a CPU that it may run on, before it runs user code again */
 void sched_make_runnable(struct task *task); /* picks a CPU, kicks it if idle or if it should preempt */
+void sched_make_runnable_patient(struct task *task); /* the same, but it takes its turn: nobody is preempted for it */
 void sched_resched_if_needed(void);     /* exit path: WORK_RESCHED */
 void sched_tick(void);                  /* timer interrupt */
 void sched_new_task(struct task *task); /* first time */

@@ -4,6 +4,7 @@
  * wait(9)-like; everything is under the kernel lock, which schedule() hands over.
  */
 #include <linux/errno.h>
+#include <linux/eventpoll.h>
 
 #include "kernel/task.h"
 #include "kernel/wait.h"
@@ -56,8 +57,10 @@ unsigned waitq_wake(struct waitq *queue, unsigned n, uint32_t events)
 		waiter->woken = true;
 		if (waiter->wake)
 			waiter->wake(waiter, events);
-		else
+		else if (events & ~(uint32_t)(EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND))
 			task_wake(waiter->task);
+		else
+			task_wake_patient(waiter->task);
 	}
 	return woken;
 }
@@ -99,6 +102,12 @@ void task_wake(struct task *task)
 {
 	if (task->state == TASK_BLOCKED)
 		sched_make_runnable(task);
+}
+
+void task_wake_patient(struct task *task)
+{
+	if (task->state == TASK_BLOCKED)
+		sched_make_runnable_patient(task);
 }
 
 void mutex_init(struct mutex *mutex)

@@ -51,7 +51,10 @@ void waitq_init(struct waitq *queue);
 void waiter_init(struct waiter *waiter); /* for the current task */
 void waitq_add(struct waitq *queue, struct waiter *waiter);
 void waitq_remove(struct waiter *waiter); /* harmless if it is on no queue */
-/* Wakes all non-exclusive waiters and up to n exclusive ones. Returns how many. */
+/*
+ * Wakes all non-exclusive waiters and up to n exclusive ones. Returns how many. Who is only told that there is room to write
+ * (EPOLLOUT and its like) preempts nobody: whoever makes the room is still at work on what was written before.
+ */
 unsigned waitq_wake(struct waitq *queue, unsigned n, uint32_t events);
 #define waitq_wake_all(queue) waitq_wake((queue), UINT32_MAX, ~0u)
 static inline bool waitq_empty(const struct waitq *queue)
@@ -68,6 +71,8 @@ static inline bool waitq_empty(const struct waitq *queue)
 int task_block(uint64_t deadline, bool interruptible);
 /* Make a blocked task runnable; nothing if it is not blocked. */
 void task_wake(struct task *task);
+/* The same for a task that may as well wait until the current one is done: it does not preempt. */
+void task_wake_patient(struct task *task);
 
 #define wait_event(queue, condition, deadline, interruptible)            \
 	({                                                               \

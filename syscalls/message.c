@@ -79,12 +79,34 @@ static int vector_copy(struct socket_copy *self, void *buffer, size_t n)
 	return 0;
 }
 
+static size_t vector_peek(struct socket_copy *self, uaddr_t *at)
+{
+	struct vector_copy *v = container_of(self, struct vector_copy, base);
+	const struct iovec *iov = &v->iov[v->at];
+
+	if (v->at >= v->count)
+		return 0;
+	*at = UADDR((uintptr_t)iov->iov_base + v->offset);
+	return (size_t)iov->iov_len - v->offset;
+}
+
+static void vector_skip(struct socket_copy *self, size_t n)
+{
+	struct vector_copy *v = container_of(self, struct vector_copy, base);
+
+	v->offset += n;
+	if (v->offset < v->iov[v->at].iov_len)
+		return;
+	v->at++;
+	v->offset = 0;
+}
+
 /* Total length or -errno. vector_end() afterwards, also after an error. */
 static int64_t vector_start(struct vector_copy *v, uaddr_t user, uint64_t count, bool to_user)
 {
 	uint64_t total = 0;
 
-	v->base.copy = vector_copy;
+	v->base = (struct socket_copy){vector_copy, vector_peek, vector_skip};
 	v->to_user = to_user;
 	v->at = 0;
 	v->offset = 0;
@@ -111,7 +133,7 @@ static int64_t vector_start(struct vector_copy *v, uaddr_t user, uint64_t count,
 
 static void vector_single(struct vector_copy *v, uaddr_t user, size_t len, bool to_user)
 {
-	v->base.copy = vector_copy;
+	v->base = (struct socket_copy){vector_copy, vector_peek, vector_skip};
 	v->to_user = to_user;
 	v->at = 0;
 	v->offset = 0;

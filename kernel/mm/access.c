@@ -5,6 +5,7 @@
  * The caller holds a reference to the mm; each page is held while it is copied.
  */
 #include "kernel/mm/internal.h"
+#include "kernel/task.h"
 
 int64_t mm_access(struct mm *mm, uint64_t address, void *buffer, size_t n, bool write, bool force)
 {
@@ -28,6 +29,36 @@ int64_t mm_access(struct mm *mm, uint64_t address, void *buffer, size_t n, bool 
 		done += part;
 	}
 	return (int64_t)done;
+}
+
+/* A part that lies in one page of each. The destination is looked up last: if that sleeps, nothing after it does. */
+static size_t copy_part(struct mm *mm, uint64_t to, uint64_t from, size_t n)
+{
+	struct page *source, *target;
+
+	n = MIN(n, PAGE_SIZE - MAX(to & ~PAGE_MASK, from & ~PAGE_MASK));
+	if (mm_get_user_page(current->mm, from, false, false, &source))
+		return 0;
+	if (mm_get_user_page(mm, to, true, false, &target)) {
+		page_put(source);
+		return 0;
+	}
+	memcpy((char *)page_address(target) + (to & ~PAGE_MASK), (char *)page_address(source) + (from & ~PAGE_MASK), n);
+	page_put(target);
+	page_put(source);
+	return n;
+}
+
+size_t mm_copy_from_current(struct mm *mm, uint64_t to, uaddr_t from, size_t n)
+{
+	size_t done = 0, part;
+
+	for (; done < n; done += part) {
+		part = copy_part(mm, to + done, from.v + done, n - done);
+		if (!part)
+			break;
+	}
+	return done;
 }
 
 int mm_futex_key(struct mm *mm, uaddr_t address, bool shared, uint64_t key[2])

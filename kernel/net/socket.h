@@ -33,6 +33,7 @@
 
 #include "kernel/net/socket_types.h"
 #include "kernel/wait.h"
+#include "ring0/machine.h"
 
 #define SOCKET_ADDRESS_MAX 128u /* struct sockaddr_storage */
 #define SOCKET_OPTION_MAX 264u  /* bytes of an option's value, in or out */
@@ -52,6 +53,9 @@ struct socket_address {
 struct socket_copy {
 	/* n bytes between the caller's memory (in order) and `buffer`: 0 or -EFAULT. May sleep. */
 	int (*copy)(struct socket_copy *self, void *buffer, size_t n);
+	/* How many bytes from here on lie in a row in the current task's memory, and where; skip() leaves some of them out. NULL: elsewhere. */
+	size_t (*peek)(struct socket_copy *self, uaddr_t *at);
+	void (*skip)(struct socket_copy *self, size_t n);
 };
 
 struct socket_cred {

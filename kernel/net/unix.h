@@ -21,6 +21,7 @@
 
 #include "kernel/net/socket.h"
 #include "kernel/wait.h"
+#include "ring0/machine.h"
 
 #define UNIX_NAME_MAX 108u
 #define UNIX_MAX_FILES 253u      /* SCM_MAX_FD */
@@ -66,6 +67,15 @@ struct unix_message {
 
 struct net_ns;
 
+/* Where a receiver of a stream that waits wants its bytes: unix_direct.c. It is on the receiver's stack. */
+struct unix_window {
+	struct task *task;   /* whose memory it is */
+	struct task *sender; /* waits until the receiver has taken what it has; or NULL */
+	uaddr_t at;
+	size_t len, done, wanted; /* at `wanted` bytes the receiver is woken */
+	struct mutex lock;        /* over a sender's copy */
+};
+
 struct unix_socket {
 	uint32_t refs;
 	int type; /* SOCK_* */
@@ -83,6 +93,7 @@ struct unix_socket {
 	struct unix_message *urgent; /* the one of them that holds the urgent byte; NULL: none */
 	struct socket *base; /* of its file; NULL: it has none yet, or none any more */
 	struct mutex read_lock; /* stream receivers: over the copy of a message's part */
+	struct unix_window *window; /* of a receiver that waits; or NULL */
 	TAILQ_HEAD(, unix_socket) pending; /* listening: connected, not accepted; each a reference */
 	TAILQ_ENTRY(unix_socket) pending_link;
 	unsigned pending_count, backlog;
@@ -133,6 +144,15 @@ int64_t unix_receive(struct unix_socket *sock, struct unix_receive *receive); /*
 void unix_message_free(struct unix_message *message); /* may sleep (files) */
 void unix_dequeue(struct unix_socket *sock, struct unix_message *message); /* out of sock's queue; to be freed next */
 bool unix_is_at_mark(const struct unix_socket *sock); /* SIOCATMARK */
+
+/*
+ * unix_direct.c. A stream's receiver, which has `done` bytes, is about to wait for `wanted`: whether its memory is offered
+ * to senders, until unix_direct_end(), which says how many bytes came and may sleep.
+ */
+bool unix_direct_offer(struct unix_socket *sock, struct unix_receive *receive, size_t done, size_t wanted, struct unix_window *window);
+size_t unix_direct_end(struct unix_socket *sock, struct unix_receive *receive, struct unix_window *window);
+/* Bytes copied to a receiver that waits, of `left`; 0: none waits, or not for so many. May sleep. */
+size_t unix_direct_send(struct unix_socket *to, struct unix_send *send, size_t left);
 void unix_for_all(void (*fn)(struct unix_socket *sock, void *arg), void *arg); /* fn does not sleep */
 /* unix_gc.c: a message with files was queued; and: free what only queues hold (may sleep) */
 void unix_gc_note(const struct unix_socket *to, const struct unix_message *message);

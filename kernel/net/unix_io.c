@@ -223,15 +223,21 @@ static int take_error(struct unix_socket *sock, int rc)
 static int64_t send_stream(struct unix_socket *sock, struct unix_send *send)
 {
 	struct unix_message *message;
-	size_t done = 0, plain = send->base->len - (send->base->flags & MSG_OOB ? 1 : 0);
+	size_t done = 0, plain = send->base->len - (send->base->flags & MSG_OOB ? 1 : 0), direct;
 	int rc = send_refused(sock);
+	bool room;
 
 	while (!rc && done < send->base->len) {
-		rc = wait_for_room(sock, send->base->deadline);
+		direct = unix_direct_send(sock->peer, send, plain - MIN(done, plain));
+		done += direct;
+		room = has_room(sock);
+		rc = direct || room ? 0 : wait_for_room(sock, send->base->deadline);
 		if (!rc)
 			rc = send_refused(sock);
 		if (rc)
 			break;
+		if (direct || !room) /* a receiver may wait by now */
+			continue;
 		message = message_make(sock, send, done < plain ? MIN(plain - done, (size_t)STREAM_PART) : 1, &rc);
 		if (!message)
 			break;
@@ -324,8 +330,9 @@ static bool can_receive(const struct unix_socket *sock, const struct unix_messag
 	return TAILQ_LAST(&sock->rx, unix_messages) != seen || sock->shutdown & UNIX_SHUT_RECEIVE || sock->error;
 }
 
-/* 1: something is queued after `seen` (NULL: at all); 0: the end; -errno. Waits without the read lock. */
-static int wait_for_message(struct unix_socket *sock, uint64_t deadline, const struct unix_message *seen)
+/* 1: something is queued after `seen` (NULL: at all), or in the window (NULL: none); 0: the end; -errno. Waits without the read lock. */
+static int wait_for_message(struct unix_socket *sock, uint64_t deadline, const struct unix_message *seen,
+	const struct unix_window *window)
 {
 	int rc;
 
@@ -342,10 +349,10 @@ static int wait_for_message(struct unix_socket *sock, uint64_t deadline, const s
 		return sock->type == SOCK_STREAM ? -EINVAL : -ENOTCONN;
 	if (!deadline)
 		return -EAGAIN;
-	rc = wait_event(&sock->wait, can_receive(sock, seen), deadline, true);
+	rc = wait_event(&sock->wait, can_receive(sock, seen) || (window && window->done >= window->wanted), deadline, true);
 	if (rc)
 		return rc == -ETIMEDOUT ? -EAGAIN : rc;
-	return wait_for_message(sock, 0, seen);
+	return window && window->done ? 1 : wait_for_message(sock, 0, seen, NULL);
 }
 
 /* Who sent it, and the files: moved to the receiver, or referenced once more when it only peeks. */
@@ -490,6 +497,19 @@ static int64_t take_stream(struct unix_socket *sock, struct unix_receive *receiv
 	return (int64_t)(done - start);
 }
 
+/* As wait_for_message(); what a sender copied to the receiver meanwhile is added to *done. */
+static int wait_for_stream(struct unix_socket *sock, struct unix_receive *receive, size_t *done, size_t wanted,
+	const struct unix_message *seen)
+{
+	struct unix_window window;
+	bool offered = TAILQ_EMPTY(&sock->rx) && receive->base->deadline && unix_direct_offer(sock, receive, *done, wanted, &window);
+	int rc = wait_for_message(sock, receive->base->deadline, seen, offered ? &window : NULL);
+
+	if (offered)
+		*done += unix_direct_end(sock, receive, &window);
+	return rc;
+}
+
 static int64_t receive_stream(struct unix_socket *sock, struct unix_receive *receive)
 {
 	size_t done = 0, wanted = MIN((size_t)sock->options.receive_low, receive->base->len);
@@ -499,7 +519,7 @@ static int64_t receive_stream(struct unix_socket *sock, struct unix_receive *rec
 	if (receive->base->flags & MSG_WAITALL)
 		wanted = receive->base->len;
 	while (done < receive->base->len || !receive->base->len) {
-		rc = wait_for_message(sock, receive->base->deadline, seen);
+		rc = wait_for_stream(sock, receive, &done, wanted, seen);
 		if (rc <= 0 || !receive->base->len)
 			break;
 		mutex_lock(&sock->read_lock);
@@ -522,7 +542,7 @@ static int64_t receive_packet(struct unix_socket *sock, struct unix_receive *rec
 {
 	struct unix_message *message;
 	size_t part;
-	int64_t rc = wait_for_message(sock, receive->base->deadline, NULL);
+	int64_t rc = wait_for_message(sock, receive->base->deadline, NULL, NULL);
 
 	if (rc <= 0)
 		return rc;

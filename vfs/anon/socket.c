@@ -263,9 +263,22 @@ static int plain_copy_out(struct socket_copy *self, void *buffer, size_t n)
 	return xfer_to(&container_of(self, struct plain_copy, base)->end, buffer, n) == n ? 0 : -EFAULT;
 }
 
+static size_t plain_peek(struct socket_copy *self, uaddr_t *at)
+{
+	const struct xfer *end = &container_of(self, struct plain_copy, base)->end;
+
+	*at = end->user;
+	return end->kernel ? 0 : SIZE_MAX;
+}
+
+static void plain_skip(struct socket_copy *self, size_t n)
+{
+	container_of(self, struct plain_copy, base)->end.user.v += n;
+}
+
 static int64_t socket_do_read(struct file *file, struct xfer to, size_t n)
 {
-	struct plain_copy copy = {.base.copy = plain_copy_out, .end = to};
+	struct plain_copy copy = {.base = {plain_copy_out, plain_peek, plain_skip}, .end = to};
 	struct socket_receive receive = {.copy = &copy.base, .len = n};
 	int64_t rc = socket_receive(file, &receive);
 
@@ -277,7 +290,7 @@ static int64_t socket_do_read(struct file *file, struct xfer to, size_t n)
 
 static int64_t socket_do_write(struct file *file, struct xfer from, size_t n)
 {
-	struct plain_copy copy = {.base.copy = plain_copy_in, .end = from};
+	struct plain_copy copy = {.base = {plain_copy_in, plain_peek, plain_skip}, .end = from};
 	struct socket_send send = {.copy = &copy.base, .len = n};
 
 	return socket_send(file, &send, false);

@@ -116,7 +116,7 @@ static bool read_all(struct socket *sock, uint8_t *to, size_t len)
 	uint64_t deadline = clock_monotonic() + READ_NS;
 
 	while (len) {
-		struct memory_copy copy = {{from_socket}, to};
+		struct memory_copy copy = {.base.copy = from_socket, .at = to};
 		struct socket_receive receive = {.copy = &copy.base, .len = len, .deadline = deadline};
 		int64_t got = sock->ops->receive(sock, &receive);
 
@@ -133,7 +133,7 @@ static bool write_all(struct socket *sock, uint8_t *from, size_t len)
 	uint64_t deadline = clock_monotonic() + READ_NS;
 
 	while (len) {
-		struct memory_copy copy = {{to_socket}, from};
+		struct memory_copy copy = {.base.copy = to_socket, .at = from};
 		struct socket_send send = {.copy = &copy.base, .len = len, .deadline = deadline, .flags = MSG_NOSIGNAL};
 		int64_t sent = sock->ops->send(sock, &send);
 
