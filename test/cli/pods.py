@@ -3,7 +3,7 @@ names and mounts of its own. Usage: pods.py RINGFENCE CONTROL-SOCKET ROOT"""
 import array, os, socket, struct, subprocess, sys
 
 CREATE, START, KILL, EXEC, WAIT, PS, PAUSE, RESUME, STATS, DELETE = 13, 2, 3, 4, 5, 6, 7, 8, 9, 14
-ARG, ENV, CWD, USER, HOSTNAME, ROOT, MOUNT, CONTAINER, LIMITS, WAIT_START = 1, 2, 3, 4, 8, 10, 11, 22, 24, 40
+ARG, ENV, CWD, USER, HOSTNAME, ROOT, MOUNT, CONTAINER, GROUP_FILE, WAIT_START = 1, 2, 3, 4, 8, 10, 11, 22, 24, 40
 HEAD = "<IIIiII12I"
 ringfence, path, root = sys.argv[1:4]
 null = os.open("/dev/null", os.O_RDWR)
@@ -142,7 +142,7 @@ theirs.settimeout(10)
 check("its gofer is let go", b"", theirs.recv(1))
 
 # A limit of tasks.
-error, _, output, gofer = create(3, ["sh", "-c", "sleep 1 & sleep 1 & sleep 1 & wait"], record(LIMITS, struct.pack("<QQ", 0, 3)))
+error, _, output, gofer = create(3, ["sh", "-c", "sleep 1 & sleep 1 & sleep 1 & wait"], record(GROUP_FILE, b"pids.max=3"))
 check("too many tasks", True, "Cannot fork" in drain(output))
 wait(3)
 check("delete", 0, call(DELETE, 3)[0])
