@@ -18,9 +18,15 @@ struct ns *mnt_ns_base(struct mnt_ns *mnt)
 	return &mnt->ns;
 }
 
+struct ending_ns {
+	struct mnt_ns mnt;
+	TAILQ_ENTRY(ending_ns) link; /* while it ends */
+};
+static TAILQ_HEAD(, ending_ns) ending = TAILQ_HEAD_INITIALIZER(ending);
+
 struct mnt_ns *mnt_ns_create(struct mount *root, struct user_ns *owner)
 {
-	struct mnt_ns *mnt = ns_create(sizeof(*mnt), NS_MNT, owner);
+	struct mnt_ns *mnt = ns_create(sizeof(struct ending_ns), NS_MNT, owner);
 
 	if (!mnt)
 		return NULL;
@@ -29,9 +35,8 @@ struct mnt_ns *mnt_ns_create(struct mount *root, struct user_ns *owner)
 	return mnt;
 }
 
-void mnt_ns_destroy(struct ns *ns)
+static void end_mounts(struct mnt_ns *mnt)
 {
-	struct mnt_ns *mnt = container_of(ns, struct mnt_ns, ns);
 	struct mount *m;
 
 	for (;;) {
@@ -43,7 +48,29 @@ void mnt_ns_destroy(struct ns *ns)
 			break;
 		mount_detach(m);
 	}
-	kfree(mnt);
+}
+
+void mnt_ns_destroy(struct ns *ns)
+{
+	struct ending_ns *e = container_of(ns, struct ending_ns, mnt.ns);
+	static bool busy;
+
+	if (ns->owner)
+		ns_get(&ns->owner->ns); /* its caller lets go of that one */
+	TAILQ_INSERT_TAIL(&ending, e, link);
+	if (busy) /* one that was mounted in another, and so on: whoever ends that one goes on with this, on no more stack */
+		return;
+	busy = true;
+	while ((e = TAILQ_FIRST(&ending))) {
+		struct user_ns *owner = e->mnt.ns.owner;
+
+		TAILQ_REMOVE(&ending, e, link);
+		end_mounts(&e->mnt);
+		kfree(e);
+		if (owner)
+			ns_put(&owner->ns);
+	}
+	busy = false;
 }
 
 /* Copies of all its mounts, reachable through m->copy; nothing is attached yet. weaker: what is done in them stays there. */

@@ -153,6 +153,47 @@ static void test_mnt(void)
 	close(pipes[1]);
 }
 
+/* Each namespace holds the next one, and all go with the first. */
+static void nest(int depth)
+{
+	int up[2], down[2], status = -1;
+	char path[64], byte;
+
+	if (!depth)
+		return;
+	CHECK(pipe(up) == 0 && pipe(down) == 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		if (unshare(CLONE_NEWNS) || write(up[1], "", 1) != 1 || read(down[0], &byte, 1) != 1)
+			_exit(1);
+		close(up[0]);
+		close(up[1]);
+		close(down[0]);
+		close(down[1]);
+		nest(depth - 1);
+		_exit(harness_failures != 0);
+	}
+	snprintf(path, sizeof(path), "/proc/%d/ns/mnt", pid);
+	CHECK(read(up[0], &byte, 1) == 1 && mount(path, "mnt", NULL, MS_BIND, NULL) == 0);
+	CHECK(write(down[1], "", 1) == 1);
+	close(up[0]);
+	close(up[1]);
+	close(down[0]);
+	close(down[1]);
+	CHECK(waitpid(pid, &status, 0) == pid && status == 0);
+}
+
+static void part_nested(void)
+{
+	CHECK(unshare(CLONE_NEWNS) == 0);
+	nest(100);
+}
+
+static void test_nested(void)
+{
+	ISOLATED(part_nested);
+}
+
 /* ---- time ---- */
 
 #define LATER 100000
@@ -280,14 +321,21 @@ static void test_time(void)
 
 int main(void)
 {
+	cpu_set_t one;
+
 	harness_start();
 	if (geteuid() != 0 || unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
 		return SKIP;
-	if (workdir_enter())
+	/* Newer kernels number namespaces by CPU, and take for older what has a lower number. */
+	if (workdir_enter() || sched_getcpu() < 0)
 		return 1;
+	CPU_ZERO(&one);
+	CPU_SET(sched_getcpu(), &one);
+	CHECK(sched_setaffinity(0, sizeof(one), &one) == 0);
 	RUN(test_net);
 	RUN(test_settings);
 	RUN(test_mnt);
+	RUN(test_nested);
 	RUN(test_time);
 	workdir_leave();
 	return CHECK_RESULT();
