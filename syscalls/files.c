@@ -372,12 +372,18 @@ int64_t sys_syncfs(struct regs *regs)
 
 int64_t sys_sync_file_range(struct regs *regs)
 {
+	struct file *file = fd_file(INT0(regs));
 	uint64_t end;
+	bool is_stored;
 
+	if (!file)
+		return -EBADF;
+	is_stored = file->inode && (S_ISREG(file->inode->mode) || S_ISDIR(file->inode->mode));
+	file_put(file);
 	if (ARG3(regs) & ~7ull || (int64_t)ARG1(regs) < 0 || (int64_t)ARG2(regs) < 0 ||
 		__builtin_add_overflow(ARG1(regs), ARG2(regs), &end))
 		return -EINVAL;
-	return sync_fd(INT0(regs), true);
+	return is_stored ? sync_fd(INT0(regs), true) : -ESPIPE;
 }
 
 /* Advice about the page cache: checked, and otherwise a hint that is not needed here. */

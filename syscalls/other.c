@@ -90,6 +90,8 @@ static int64_t process_vm(struct regs *regs, bool write)
 		return -EINVAL;
 	if (local.left > IOV_MAX_COUNT || remote.left > IOV_MAX_COUNT)
 		return -EINVAL;
+	if (!local.left) /* nothing is asked of anybody */
+		return 0;
 	task = task_find(INT0(regs));
 	if (!task || !task->mm)
 		return -ESRCH;

@@ -231,14 +231,15 @@ static void lock_areas(struct mm *mm, uint64_t start, uint64_t end, bool lock)
 
 int mm_mlock(struct mm *mm, uint64_t address, uint64_t length, bool lock)
 {
-	uint64_t start = address & PAGE_MASK, end;
+	uint64_t start = address & PAGE_MASK, end = start + PAGE_ALIGN(length + (address & ~PAGE_MASK));
 	int rc;
 
-	if (length > USER_TOP || address > USER_TOP - length)
-		return -ENOMEM;
-	end = PAGE_ALIGN(address + length);
-	if (end == start)
+	if (end == start) /* so it is, too, for a length that comes round to nothing */
 		return 0;
+	if (end < start)
+		return -EINVAL;
+	if (end > USER_TOP)
+		return -ENOMEM;
 	rwsem_write_lock(&mm->lock);
 	rc = lock ? lock_limit(mm, start, end) : 0;
 	if (rc == 0 && !vma_range_mapped(mm, start, end))

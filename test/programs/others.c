@@ -179,6 +179,25 @@ static void owners_calls(pid_t unused)
 	CHECK_ERRNO(syscall(SYS_vhangup), EPERM);
 }
 
+/* In which order arguments are looked at. */
+static void orders(void)
+{
+	struct iovec part = {.iov_base = &part, .iov_len = 1};
+	int null = open("/dev/null", O_RDWR);
+	char *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	CHECK(process_vm_readv(999999, NULL, 0, NULL, 0, 0) == 0 && process_vm_writev(999999, NULL, 0, &part, 1, 0) == 0);
+	CHECK_ERRNO(process_vm_readv(999999, &part, 1, &part, 1, 0), ESRCH);
+	CHECK_ERRNO(mlock(page, (size_t)-8192), EINVAL);
+	CHECK_ERRNO(mlock(page, 1ul << 47), ENOMEM);
+	CHECK(munlock(page, (size_t)-1) == 0 && munlock(page, 0) == 0);
+	CHECK_ERRNO(sync_file_range(-1, -1, 0, 0), EBADF);
+	CHECK_ERRNO(sync_file_range(null, -1, 0, 0), EINVAL);
+	CHECK_ERRNO(sync_file_range(null, 0, 0, 0), ESPIPE);
+	close(null);
+	munmap(page, 4096);
+}
+
 int main(void)
 {
 	harness_start();
@@ -186,6 +205,7 @@ int main(void)
 	RUN(descriptors);
 	RUN(advice);
 	RUN(splices);
+	RUN(orders);
 	as_nobody(owners_calls, 0);
 	return CHECK_RESULT();
 }
