@@ -92,13 +92,19 @@ void account_fault(bool major)
 	}
 }
 
-void account_event(struct memory_account *account, enum account_event event)
+void account_count(struct memory_account *account, enum account_event event)
 {
 	account->local_events[event]++;
+	for (; account; account = account->parent)
+		account->events[event]++;
+}
+
+void account_event(struct memory_account *account, enum account_event event)
+{
+	account_count(account, event);
 	if (account->group)
 		cgroup_notify(account->group, CGROUP_NOTICE_MEMORY_LOCAL);
 	for (; account; account = account->parent) {
-		account->events[event]++;
 		if (account->group)
 			cgroup_notify(account->group, CGROUP_NOTICE_MEMORY);
 	}

@@ -46,6 +46,8 @@ void account_set_max(struct memory_account *account, uint64_t pages);
 void account_set_high(struct memory_account *account, uint64_t pages);
 /* Counts it for the account and all above, and tells who watches. */
 void account_event(struct memory_account *account, enum account_event event);
+/* The same inside the page allocator: telling takes memory, so nobody is told. */
+void account_count(struct memory_account *account, enum account_event event);
 
 /* Who pays for what the current task does; NULL: nobody, as for the kernel's own tasks. */
 struct memory_account *account_current(void);

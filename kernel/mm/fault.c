@@ -598,7 +598,7 @@ int kernel_user_fault(uint64_t address, unsigned pf_error)
 			task_block(clock_monotonic() + OOM_RETRY_NS, false) == -EINTR)
 			return -EFAULT;
 	}
-	if (rc == 0 && account_is_pressed() && account_enforce_in_call() < 0)
+	if (rc == 0 && account_is_pressed() && account_enforce_in_call() == -EINTR)
 		return -EFAULT;
 	return rc < 0 ? -EFAULT : 0;
 }

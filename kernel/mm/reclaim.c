@@ -28,8 +28,8 @@ static bool pays(const struct memory_account *account, const struct memory_accou
 	return account;
 }
 
-/* Some group that pays for the page has no more than it is to keep. */
-static bool is_kept(const struct page *page, bool even_low)
+/* Some group that pays for the page has no more than it is to keep; *low: one that has no more than memory.low, which does not count now. */
+static bool is_kept(const struct page *page, bool even_low, struct memory_account **low)
 {
 	struct memory_account *account;
 
@@ -40,7 +40,7 @@ static bool is_kept(const struct page *page, bool even_low)
 			continue;
 		if (even_low)
 			return true;
-		account_event(account, ACCOUNT_LOW);
+		*low = account;
 	}
 	return false;
 }
@@ -48,6 +48,7 @@ static bool is_kept(const struct page *page, bool even_low)
 /* whose: of those that it and those below pay for; NULL: of all. */
 static uint64_t drop_files(const struct memory_account *whose, uint64_t count)
 {
+	struct memory_account *low = NULL;
 	uint64_t total, freed = 0;
 	struct page *map = page_user_map(&total);
 
@@ -63,12 +64,14 @@ static uint64_t drop_files(const struct memory_account *whose, uint64_t count)
 				page->flags &= (uint16_t)~PAGE_ACCESSED;
 				continue;
 			}
-			if ((page->refs > 1 && round < 2) || (!whose && is_kept(page, round < 2)))
+			if ((page->refs > 1 && round < 2) || (!whose && is_kept(page, round < 2, &low)))
 				continue;
 			if (object_evict(page))
 				freed++;
 		}
 	}
+	if (low) /* it has a limit, so it has not been closed */
+		account_count(low, ACCOUNT_LOW);
 	return freed;
 }
 
