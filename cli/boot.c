@@ -5,6 +5,7 @@
  * process, calls platform_boot() and turns the wait status of the container's init into
  * an exit status.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
 #include <malloc.h>
@@ -53,7 +54,7 @@ struct boot {
 	struct vmm_options vmm;
 	bool console, held;
 	int trees_fd;      /* the first; the others follow */
-	const char *trees; /* a letter a tree: r read-only, w writable */
+	const char *trees; /* a letter a tree: r read-only, w writable; R, W: detached ones */
 	const char *ids;   /* the container's mappings, for the gofer */
 };
 
@@ -140,7 +141,8 @@ static int start_gofer(struct boot *boot)
 		return cli_error("too many trees");
 	for (unsigned i = 0; i < start.count; i++) {
 		start.fds[i] = boot->trees_fd + (int)i;
-		start.readonly[i] = boot->trees[i] == 'r';
+		start.readonly[i] = tolower((unsigned char)boot->trees[i]) == 'r';
+		start.detached[i] = isupper((unsigned char)boot->trees[i]);
 	}
 	pid_t pid = sandbox_start_gofer(&start, &boot->vmm.gofer_fd);
 	for (unsigned i = 0; i < start.count; i++)

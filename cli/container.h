@@ -38,6 +38,7 @@ struct container_mount {
 struct container_tree {
 	int fd; /* O_PATH */
 	bool readonly;
+	bool detached; /* a mount that nobody else has, and that is nowhere in a file tree */
 };
 
 /* linux.resources. 0, NULL: not given; negative: no limit. */

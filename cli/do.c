@@ -87,7 +87,7 @@ int command_do(int argc, char **argv)
 	int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root < 0)
 		return cli_error("/: %s", strerror(errno));
-	c->trees[c->tree_count++] = (struct container_tree){root, true};
+	c->trees[c->tree_count++] = (struct container_tree){root, true, false};
 	c->root_flags = CONFIG_ROOT_OVERLAY;
 	return foreground_run(c);
 }

@@ -30,7 +30,7 @@ static int parse_ids(const char *text, struct gofer_options *options)
 
 _Static_assert(CONTAINER_MAX_ID_MAPS == GOFER_MAX_ID_MAPS, "what config.json may have, a gofer takes");
 
-/* gofer SOCKET-FD ids=... [net=left] [FD:ro|rw]...: tree N is the N-th of these. */
+/* gofer SOCKET-FD ids=... [net=left] [FD:ro|rw[,detached]]...: tree N is the N-th of these. */
 int command_gofer(int argc, char **argv)
 {
 	static struct gofer_tree trees[GOFER_MAX_TREES];
@@ -49,7 +49,8 @@ int command_gofer(int argc, char **argv)
 		snprintf(names[n], sizeof(names[n]), "%zu", n);
 		trees[n].name = names[n];
 		trees[n].fd = atoi(argv[i]);
-		trees[n].readonly = mode && strcmp(mode, ":ro") == 0;
+		trees[n].readonly = mode && strncmp(mode, ":ro", 3) == 0;
+		trees[n].detached = mode && strstr(mode, ",detached");
 	}
 	return gofer_main(&options) < 0 ? 1 : 0;
 }

@@ -149,7 +149,7 @@ fail:
 /* In the child. */
 static void become_gofer(const struct gofer_start *start, int socket)
 {
-	char words[CONTAINER_MAX_TREES][16], ids[CONTAINER_IDS_TEXT + 4];
+	char words[CONTAINER_MAX_TREES][24], ids[CONTAINER_IDS_TEXT + 4];
 	char *argv[CONTAINER_MAX_TREES + 6] = {"ringfence", "gofer", "3", ids};
 	int fds[CONTAINER_MAX_TREES + 1] = {socket};
 	unsigned argc = 4;
@@ -158,7 +158,8 @@ static void become_gofer(const struct gofer_start *start, int socket)
 	if (start->left_network)
 		argv[argc++] = "net=left";
 	for (unsigned i = 0; i < start->count; i++) {
-		snprintf(words[i], sizeof(words[i]), "%u:%s", FIRST_FD + 1 + i, start->readonly[i] ? "ro" : "rw");
+		snprintf(words[i], sizeof(words[i]), "%u:%s%s", FIRST_FD + 1 + i, start->readonly[i] ? "ro" : "rw",
+			start->detached[i] ? ",detached" : "");
 		argv[argc++] = words[i];
 		fds[1 + i] = start->fds[i];
 	}
@@ -280,7 +281,7 @@ static void become_boot(const struct container *c, const struct launch_options *
 	ADD("--trees-fd=%u", FIRST_FD + count);
 	for (size_t i = 0; i < c->tree_count; i++) {
 		fds[count++] = c->trees[i].fd;
-		strcat(trees, c->trees[i].readonly ? "r" : "w");
+		strcat(trees, c->trees[i].detached ? c->trees[i].readonly ? "R" : "W" : c->trees[i].readonly ? "r" : "w");
 	}
 	argv[argc++] = trees;
 	container_ids(c, ids + 6, sizeof(ids) - 6);

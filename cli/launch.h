@@ -66,7 +66,7 @@ void sandbox_become(const int *fds, unsigned count, char **argv);
 /* What a container's gofer serves, and for whom. */
 struct gofer_start {
 	int fds[CONTAINER_MAX_TREES]; /* the trees: O_PATH */
-	bool readonly[CONTAINER_MAX_TREES];
+	bool readonly[CONTAINER_MAX_TREES], detached[CONTAINER_MAX_TREES];
 	unsigned count;
 	const char *ids; /* the container's mappings: container_ids() */
 	bool left_network; /* this process has left the host's network namespace, and it may stay here */

@@ -41,7 +41,7 @@ int oci_open_tree(struct oci *oci, const char *path, bool readonly, const char *
 	if (fd < 0)
 		return json_error(&oci->json, property, "%s: %s", path, strerror(errno));
 	*tree = (uint32_t)c->tree_count++;
-	c->trees[*tree] = (struct container_tree){fd, readonly};
+	c->trees[*tree] = (struct container_tree){fd, readonly, false};
 	return 0;
 }
 

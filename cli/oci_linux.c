@@ -2,6 +2,7 @@
  * config.json: the linux part. The sentry is a kernel of its own, so every namespace of
  * the container is new whether listed or not; joining one of the host's is refused.
  */
+#include <limits.h>
 #include <string.h>
 
 #include "cli/cli.h"
@@ -65,6 +66,11 @@ static int check_namespaces(struct oci *oci, yajl_val linux_part)
 			return json_error(&oci->json, "linux.namespaces.path", "%s: not supported yet", path);
 		if (strcmp(type, "user") == 0)
 			oci->container->user_namespace = true;
+	}
+	if (!(seen & namespace_bit("uts")) && !oci->container->hostname) { /* the host's name, as it is now */
+		char name[HOST_NAME_MAX + 1] = "";
+		if (gethostname(name, sizeof(name) - 1) == 0)
+			oci->container->hostname = container_copy(name);
 	}
 	return 0;
 }

@@ -104,6 +104,8 @@ static int load_mount(struct oci *oci, yajl_val v, size_t index)
 	}
 	if ((mount->flags & MS_BIND) || strcmp(mount->type, "bind") == 0)
 		return bind_source(oci, mount, property);
+	if (strcmp(mount->type, "overlay") == 0)
+		return oci_open_overlay(oci, mount, property);
 	if (!mount->type[0])
 		return json_error(&oci->json, property, "type: missing");
 	if ((mount->flags & CONFIG_MOUNT_COPY_UP) && strcmp(mount->type, "tmpfs") != 0)

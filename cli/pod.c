@@ -112,6 +112,7 @@ static int start_gofer(const struct container *c, pid_t *pid)
 	for (size_t i = 0; i < c->tree_count; i++) {
 		start.fds[i] = c->trees[i].fd;
 		start.readonly[i] = c->trees[i].readonly;
+		start.detached[i] = c->trees[i].detached;
 	}
 	*pid = sandbox_start_gofer(&start, &socket);
 	return socket;

@@ -20,6 +20,7 @@ struct gofer_tree {
 	const char *name; /* what Tattach names: "0" the root, "1" and up the bind mounts */
 	int fd;           /* a directory, or the one file of a file bind mount; O_PATH or readable */
 	bool readonly;
+	bool detached; /* a mount of its own already, in no file tree: taken as it is */
 };
 
 /* A range of ids, as a line of /proc/PID/uid_map: `size` from `inside` on are `host` and up outside. */

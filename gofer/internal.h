@@ -38,6 +38,7 @@ struct tree {
 	const char *name;
 	int fd;
 	bool readonly;
+	bool detached;
 	const struct gofer_id_maps *uids, *gids; /* the gofer's */
 	/* Devices seen under this tree, to make qid.path unique; [0] is the root's. */
 	uint64_t devices[GOFER_MAX_DEVICES];

@@ -59,7 +59,7 @@ int gofer_jail_prepare(struct gofer *g, const struct gofer_options *options)
 		struct tree *tree = &g->trees[i];
 		int error;
 
-		*tree = (struct tree){.name = options->trees[i].name, .readonly = options->trees[i].readonly,
+		*tree = (struct tree){.name = options->trees[i].name, .readonly = options->trees[i].readonly, .detached = options->trees[i].detached,
 			.uids = &g->uids, .gids = &g->gids};
 		tree->fd = fcntl(options->trees[i].fd, F_DUPFD_CLOEXEC, 3);
 		if (tree->fd < 0)
@@ -86,11 +86,14 @@ static int detach_trees(struct gofer *g)
 	for (size_t i = 0; i < g->tree_count; i++) {
 		struct tree *tree = &g->trees[i];
 
-		fd = open_tree_copy(tree->fd, "", AT_EMPTY_PATH | AT_RECURSIVE);
-		if (fd < 0)
-			return fail("copy tree", tree->name);
-		close(tree->fd);
-		tree->fd = fd;
+		if (!tree->detached) {
+			fd = open_tree_copy(tree->fd, "", AT_EMPTY_PATH | AT_RECURSIVE);
+			if (fd < 0)
+				return fail("copy tree", tree->name);
+			close(tree->fd);
+			tree->fd = fd;
+		}
+		fd = tree->fd;
 		/* No device in the tree can be opened, neither one that is there nor one that a taken-over gofer makes. */
 		attr.attr_set = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID | (tree->readonly ? MOUNT_ATTR_RDONLY : 0);
 		if (syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr)))

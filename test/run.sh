@@ -115,7 +115,7 @@ step "configure with sanitizers" cmake --preset asan -DRF_TESTS=ON &&
 	tally < <(LIMIT=40 timeout 300 bash test/escape/escape.sh "$top/build/asan" ptrace | sed 's/ptrace escape/ptrace escape (sanitizers)/')
 
 say "packages and engines"
-for script in package containerd-shim cri cni containerd podman podman-pods docker docker-network docker-same ${all:+docker-life} cri-same faults; do
+for script in package containerd-shim cri cni containerd podman podman-pods docker docker-network docker-same ${all:+docker-life podman-same} cri-same faults; do
 	step "$script" timeout -k 5 400 bash test/engines/$script.sh "$build"
 done
 
