@@ -367,6 +367,7 @@ static int exec_load(struct exec *x)
 	if (rc < 0)
 		return rc;
 	x->entry = image->entry;
+	mm->space.alike = image->header.e_type != ET_DYN;
 	mm->start_code = image->start_code;
 	mm->end_code = image->end_code;
 	mm->start_data = image->start_data;

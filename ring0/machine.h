@@ -14,6 +14,7 @@
  *   space_flush     kernel lock       spins for other CPUs
  *   space_flush_part kernel lock      no          no
  *   space_protect   kernel lock       spins for other CPUs
+ *   space_keep, spaces_trim  kernel lock  no      no
  *   space_show      kernel lock       no          no
  *   space_plain     kernel lock       no          no
  *   text_…, page_changes, answers_changed, cpu_queued  kernel lock  no  no
@@ -24,7 +25,7 @@
  *   cpu_init        none              no          no  (once on each CPU, before any other op there)
  *   flush_serve     any               no          no  (cpu_relax() calls it while percpu.flush_pending is set)
  *
- * All members are required but counters, space_flush_part and space_protect, and the last six, which go together.
+ * All members are required but counters, space_flush_part, space_protect, space_keep and spaces_trim, and the last six, which go together.
  */
 #ifndef RING0_MACHINE_H
 #define RING0_MACHINE_H
@@ -51,6 +52,7 @@ struct space {
 	uint64_t cpus;     /* bit N: CPU N may hold translations (TLB or mirror) */
 	uint64_t running;  /* bit N: CPU N is in user mode in this space */
 	uint64_t text;     /* user address of the machine's own code (text_size()), or 0: it may not be used */
+	bool alike;        /* spaces to come are likely to have its files' pages at the same addresses */
 	bool begins;       /* a program's first pages are present that nobody has touched yet: a mirror had better show them */
 	bool plain;        /* user code runs as it stands in memory: see space_plain() */
 	void *private;     /* of the machine */
@@ -102,6 +104,10 @@ struct machine {
 	 * can only write by force what it could a moment ago, the old rights may last until it is next run.
 	 */
 	void (*space_protect)(struct space *space, uint64_t address, uint64_t length);
+	/* Optional, before the tables of a space that ends are cleared: what of it may serve the next one? space_free() follows. */
+	void (*space_keep)(struct space *space);
+	/* Optional: memory is short. Nothing is kept any more. */
+	void (*spaces_trim)(void);
 	/* A hint: the PTE of address is present since just now, and the task that runs here is about to use it. */
 	void (*space_show)(struct space *space, uint64_t address);
 

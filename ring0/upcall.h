@@ -52,5 +52,7 @@ void kernel_user_page_free(uint64_t pa);
  */
 bool kernel_page_hold(uint64_t pa);
 void kernel_page_release(uint64_t pa);
+/* A page of a file is kept, whatever happens to it: used for nothing else until kernel_page_release(). False: it is none. Kernel lock held. */
+bool kernel_page_keep(uint64_t pa);
 
 #endif

@@ -62,6 +62,8 @@ void mm_put(struct mm *mm)
 		return;
 	if (this_cpu()->space == &mm->space)
 		machine->space_switch(NULL);
+	if (machine->space_keep)
+		machine->space_keep(&mm->space);
 	unmap_begin(&unmap, mm);
 	RB_FOREACH(vma, vma_tree, &mm->vmas)
 		unmap_range(&unmap, vma->start, vma->end, NULL);
@@ -177,6 +179,7 @@ static void fork_fields(const struct mm *from, struct mm *to)
 	to->vdso = from->vdso;
 	to->space.text = from->space.text;
 	to->space.plain = from->space.plain;
+	to->space.alike = true;
 	to->dumpable = from->dumpable;
 	mm_set_owner(to, from->user_ns);
 	to->membarrier = from->membarrier;

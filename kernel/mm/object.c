@@ -543,6 +543,16 @@ bool kernel_page_hold(uint64_t pa)
 	return true;
 }
 
+bool kernel_page_keep(uint64_t pa)
+{
+	struct page *page = pa_to_page(pa);
+
+	if ((page->flags & (PAGE_CACHED | PAGE_UPTODATE | PAGE_SHMEM)) != (PAGE_CACHED | PAGE_UPTODATE))
+		return false;
+	page_get(page);
+	return true;
+}
+
 /* PAGE_HELD stays: another may hold it, and a needless word to the machine costs little. */
 void kernel_page_release(uint64_t pa)
 {

@@ -52,6 +52,8 @@ static uint64_t drop_files(const struct memory_account *whose, uint64_t count)
 	uint64_t total, freed = 0;
 	struct page *map = page_user_map(&total);
 
+	if (machine->spaces_trim)
+		machine->spaces_trim();
 	for (unsigned round = 0; round < 3 && freed < count; round++) {
 		for (uint64_t i = 0; i < total && freed < count; i++) {
 			struct page *page;

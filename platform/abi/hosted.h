@@ -96,6 +96,12 @@ struct abi_hosted {
 	uint32_t exact_faults;
 	/* Drop this CPU's mirror of `space` (its stub ends). Not an error if there is none. */
 	int (*drop)(unsigned cpu, uint64_t space);
+	/* With adopt(): as drop(), but what was not unmapped stays where it is, for a space that adopts it. */
+	int (*retire)(unsigned cpu, uint64_t space);
+	/* Optional: this CPU's mirror of `space`, which has none yet, is what was retired of `old`. -ENOENT: nothing is left of it. */
+	int (*adopt)(unsigned cpu, uint64_t space, uint64_t old);
+	/* With adopt(): what was retired of `old`, or is about to be, shows nothing any more on return. For any CPU. */
+	void (*empty)(unsigned cpu, uint64_t old);
 
 	/* The FPU state held in this CPU's mirror of `space`, XSAVE format, boot.xsave_size bytes. */
 	int (*fpu_get)(unsigned cpu, uint64_t space, void *xsave);

@@ -109,6 +109,7 @@ struct stub {
 	uint64_t answers;     /* serial of those in its orders; 0: none */
 	uint64_t fs_base, gs_base; /* that its running thread has */
 	bool bases_known;
+	uint64_t retired; /* the space that it served and still shows something of, as a spare or on its way there; 0: none */
 	bool apart;  /* its running thread is on another core than the sentry's: both look before they sleep */
 	bool park_shown; /* the first of its numbers came */
 	unsigned late; /* stretches in a row that outlasted our looking */
@@ -174,7 +175,9 @@ int strap_exchange_create(unsigned cpus); /* 0 or -errno; before any master */
 pid_t strap_make_master(struct st_cpu *c);
 /* Have stubs made ahead, as many as are wanted, and wait for none. c->lock is held. */
 void strap_make_ahead(struct st_cpu *c);
-/* A stub for no space yet; NULL and *error. c->lock is held. */
+/* The same, out of the spares: that which was retired of a space. NULL: there is none. c->lock is held; own thread. */
+struct stub *strap_take_retired(struct st_cpu *c, uint64_t old);
+/* A stub for no space yet, which shows nothing; NULL and *error. c->lock is held. */
 struct stub *strap_take(struct st_cpu *c, int *error);
 /* Ends; its slot is free once it was reaped. c->lock is held. */
 void strap_end(struct stub *s);
@@ -226,6 +229,11 @@ int strap_map(unsigned cpu, uint64_t space, uint64_t address, uint64_t length, u
 int strap_unmap(unsigned cpu, uint64_t space, uint64_t address, uint64_t length);
 int strap_settle(unsigned cpu, uint64_t space);
 int strap_drop(unsigned cpu, uint64_t space);
+int strap_retire(unsigned cpu, uint64_t space);
+int strap_adopt(unsigned cpu, uint64_t space, uint64_t old);
+void strap_empty_retired(unsigned cpu, uint64_t old);
+/* Nothing is shown any more, or the stub ends. c->lock is held. */
+void strap_empty(struct stub *s);
 void strap_forget(struct st_cpu *c, struct stub *s);
 /* The FPU state of a stub is at s->fpu on return: 0, or -ETIME: it did not save it, and was killed. */
 int strap_fpu_settle(struct stub *s);

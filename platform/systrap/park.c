@@ -1,7 +1,8 @@
 /*
  * Stubs that serve one space after another.
  *
- * When a space ends, its stub's mapping thread has taken every page away, and says so where nobody else can. What is
+ * When a space ends, its stub's mapping thread has taken every page away, and says so where nobody else can; or every page but
+ * read-only ones of files that are held for as long as it shows them, for a space that has the same. What is
  * left to show is that the running thread is in no user code's hands any more: it may have been told to spin, to come
  * back later, or to have a signal's frame written over what comes next. So it is asked to write two numbers,
  * which stand on the page of orders that no other stub can see, into a pipe. Its filter allows that at two
@@ -47,6 +48,8 @@ static void end_first(struct st_cpu *c)
 
 	c->parked = s->next;
 	c->parked_count--;
+	if (s->retired)
+		strap_empty(s); /* nobody waits for its end */
 	strap_end(s);
 }
 

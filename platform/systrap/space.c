@@ -41,16 +41,20 @@ struct stub *strap_stub(struct st_cpu *c, uint64_t space)
 	return s;
 }
 
-struct stub *strap_make_stub(struct st_cpu *c, uint64_t space, int *error)
+static void stub_serve(struct st_cpu *c, struct stub *s, uint64_t space)
 {
-	struct stub *s = strap_take(c, error);
-
-	if (!s)
-		return NULL;
 	s->space = space;
 	s->next = *space_bucket(c, space);
 	*space_bucket(c, space) = s;
 	c->last = s;
+}
+
+struct stub *strap_make_stub(struct st_cpu *c, uint64_t space, int *error)
+{
+	struct stub *s = strap_take(c, error);
+
+	if (s)
+		stub_serve(c, s, space);
 	return s;
 }
 
@@ -247,6 +251,29 @@ static void core_return(struct st_cpu *c, struct stub *s)
 	*order = (struct st_order){.nr = SYS_sched_setaffinity, .arg = {(uint64_t)s->tid, 8, ST_ORDERS + ORD_MASK}};
 }
 
+void strap_empty(struct stub *s)
+{
+	unmap_locked(s, 0, USER_TOP);
+	strap_flush(s);
+	s->retired = 0;
+}
+
+/* It serves others from now on, or ends. */
+static void stub_give_up(struct st_cpu *c, struct stub *s)
+{
+	bool room = c->spares + c->parked_count < SPARE_MAX;
+
+	if (!s->retired || !room)
+		unmap_locked(s, 0, USER_TOP);
+	core_return(c, s);
+	strap_flush(s);
+	strap_forget(c, s);
+	if (room)
+		strap_park(c, s);
+	else
+		strap_end(s);
+}
+
 int strap_drop(unsigned cpu, uint64_t space)
 {
 	struct st_cpu *c = &st_cpus[cpu];
@@ -254,18 +281,64 @@ int strap_drop(unsigned cpu, uint64_t space)
 
 	pthread_mutex_lock(&c->lock);
 	s = space_find(c, space);
+	if (s)
+		stub_give_up(c, s);
+	pthread_mutex_unlock(&c->lock);
+	return 0;
+}
+
+/* ---- what one space leaves to the next ---- */
+
+int strap_retire(unsigned cpu, uint64_t space)
+{
+	struct st_cpu *c = &st_cpus[cpu];
+	struct stub *s;
+
+	pthread_mutex_lock(&c->lock);
+	s = space_find(c, space);
 	if (s) {
-		unmap_locked(s, 0, USER_TOP);
-		core_return(c, s);
-		strap_flush(s);
-		strap_forget(c, s);
-		if (c->spares + c->parked_count < SPARE_MAX)
-			strap_park(c, s);
-		else
-			strap_end(s);
+		s->retired = s->shown_count ? space : 0;
+		stub_give_up(c, s);
 	}
 	pthread_mutex_unlock(&c->lock);
 	return 0;
+}
+
+int strap_adopt(unsigned cpu, uint64_t space, uint64_t old)
+{
+	struct st_cpu *c = &st_cpus[cpu];
+	struct stub *s = NULL;
+
+	pthread_mutex_lock(&c->lock);
+	if (!space_find(c, space))
+		s = strap_take_retired(c, old);
+	if (s)
+		stub_serve(c, s, space);
+	pthread_mutex_unlock(&c->lock);
+	return s ? 0 : -ENOENT;
+}
+
+static struct stub *retired_in(struct stub *s, uint64_t old)
+{
+	while (s && s->retired != old)
+		s = s->next;
+	return s;
+}
+
+void strap_empty_retired(unsigned cpu, uint64_t old)
+{
+	struct st_cpu *c = &st_cpus[cpu];
+	struct stub *s;
+
+	pthread_mutex_lock(&c->lock);
+	s = space_find(c, old); /* not given up yet */
+	if (!s)
+		s = retired_in(c->spare, old);
+	if (!s)
+		s = retired_in(c->parked, old);
+	if (s)
+		strap_empty(s);
+	pthread_mutex_unlock(&c->lock);
 }
 
 int strap_fpu_get(unsigned cpu, uint64_t space, void *xsave)

@@ -329,6 +329,7 @@ static void slot_clean(struct st_cpu *c, struct stub *s)
 	s->failed = 0;
 	s->dead = 0;
 	s->bases_known = s->apart = false;
+	s->retired = 0;
 	s->answers = 0;
 	s->shown_count = 0;
 	s->late = 0;
@@ -422,9 +423,64 @@ static int make_wait(struct st_cpu *c, struct stub *s)
 	return 0;
 }
 
+/* The first that is ready, better one that shows nothing; if there is none, the first. */
+static struct stub **spare_choose(struct st_cpu *c)
+{
+	struct stub **best = &c->spare;
+
+	for (struct stub **at = &c->spare; *at; at = &(*at)->next) {
+		if (!is_ready(c, *at))
+			continue;
+		if (!(*at)->retired)
+			return at;
+		if (!is_ready(c, *best))
+			best = at;
+	}
+	return best;
+}
+
+/* No spare any more. NULL: it is of no use. */
+static struct stub *spare_take(struct st_cpu *c, struct stub **at)
+{
+	struct stub *s = *at;
+
+	*at = s->next;
+	c->spares--;
+	if (s->dead || s->failed) {
+		strap_end(s);
+		return NULL;
+	}
+	if (s->state == STUB_MAKING) { /* else it has served: its numbers are known, its area is believed in nothing */
+		s->pid = (pid_t)*slot_pid(c, s);
+		s->tid = (pid_t)s->area->tid;
+		s->state = STUB_LIVE;
+	}
+	s->orders->sleeps = 0;
+	s->waiter = 0;
+	strap_make_ahead(c);
+	return s;
+}
+
+struct stub *strap_take_retired(struct st_cpu *c, uint64_t old)
+{
+	struct stub **at, *s;
+
+	do {
+		strap_park_collect(c);
+		for (at = &c->spare; *at && (*at)->retired != old; at = &(*at)->next)
+			;
+		for (s = c->parked; s && s->retired != old; s = s->next)
+			;
+	} while (!*at && s && strap_park_wait(c));
+	s = *at ? spare_take(c, at) : NULL;
+	if (s)
+		s->retired = 0;
+	return s;
+}
+
 struct stub *strap_take(struct st_cpu *c, int *error)
 {
-	struct stub *s;
+	struct stub **at, *s;
 
 	strap_park_collect(c);
 	while (c->parked && (!c->spare || !is_ready(c, c->spare)) && strap_park_wait(c))
@@ -436,7 +492,8 @@ struct stub *strap_take(struct st_cpu *c, int *error)
 		}
 		wake_pause(TURN_NS);
 	}
-	s = c->spare;
+	at = spare_choose(c);
+	s = *at;
 	if (c->used && c->spares_wanted < SPARE_MIN)
 		c->spares_wanted = SPARE_MIN;
 	if (c->used && !is_ready(c, s) && c->spares_wanted < SPARE_MAX)
@@ -447,21 +504,10 @@ struct stub *strap_take(struct st_cpu *c, int *error)
 		vmm_log(VMM_LOG_WARNING, "systrap: CPU %u: a stub was not made in time", c->cpu);
 		return NULL; /* it stays the first of the spares: the next one who asks waits on */
 	}
-	c->spare = s->next;
-	c->spares--;
-	if (s->dead) {
-		strap_end(s);
-		return strap_take(c, error);
-	}
-	if (s->state == STUB_MAKING) { /* else it has served: its numbers are known, its area is believed in nothing */
-		s->pid = (pid_t)*slot_pid(c, s);
-		s->tid = (pid_t)s->area->tid;
-		s->state = STUB_LIVE;
-	}
-	s->orders->sleeps = 0;
-	s->waiter = 0;
-	strap_make_ahead(c);
-	return s;
+	if (s->retired)
+		strap_empty(s);
+	s = spare_take(c, at);
+	return s ? s : strap_take(c, error);
 }
 
 void strap_end(struct stub *s)

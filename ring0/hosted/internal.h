@@ -33,6 +33,7 @@ struct hosted_mirror {
 	/* The own CPU alone. */
 	bool live;            /* the platform has (or had) a stub for it */
 	bool mapped;          /* something was mapped since it was made */
+	bool keeps;           /* its space ends, and a record (keep.c) says what the stub shows on */
 	bool refill;          /* it was emptied, or nearly: show the usual windows before it runs */
 	uint32_t mappings;    /* of the host's that it has, at most */
 	uint64_t generation;  /* changes when all it showed is gone: names its entries in hosted_cpu.shown */
@@ -146,6 +147,18 @@ void mirror_renew(struct space *space, struct hosted_mirror *m);
 /* Kernel lock held. An empty stub gets what the task at (rip, rsp) will touch first. */
 void mirror_refill(struct space *space, struct hosted_mirror *m, uint64_t rip, uint64_t rsp);
 
+/* 64 pages: which of them the mirror shows, as far as it is remembered. */
+#define MIRROR_WINDOW (64 * PAGE_SIZE)
+uint64_t mirror_get_shown(const struct hosted_mirror *m, uint64_t address);
+void mirror_set_shown(const struct hosted_mirror *m, uint64_t address, uint64_t pages);
+
+/* keep.c: stubs that keep pages of files for the next space. Kernel lock held. */
+void hosted_space_keep(struct space *space);
+void hosted_spaces_trim(void);
+void keep_unmap(struct hosted_mirror *m); /* all of an ended space's on this CPU, but what is kept */
+void keep_adopt(struct space *space, struct hosted_mirror *m); /* a mirror that shows nothing: of what was kept, what the space has */
+void keep_drop_page(uint64_t pa); /* no stub that is kept shows it, or what stands for it, any more */
+
 /* walk.c: the leaf entry of a user address, present or not; NULL: a table is missing. Kernel lock held. */
 uint64_t *hosted_pte(uint64_t root, uint64_t address, uint64_t *size);
 /* The first entry at or above *address in a table that exists, *address being moved there; NULL: there is none. Kernel lock held. */
@@ -175,6 +188,7 @@ void patch_seen(const struct regs *regs); /* a call of the current task came by 
  * A trap that is no system call. In a slot: the registers are made what they are in the program, and it may turn out
  * to be a call after all. True: there was a trap only because of us, user code goes on. Takes the kernel lock.
  */
+bool patch_text_whole(const struct space *space); /* nobody has put pages of his own in place of the text's */
 bool patch_leave(struct regs *regs);
 /* Where user code goes on that is to go on at regs->rip, if not there; or 0. Takes the kernel lock. */
 uint64_t patch_resume(const struct regs *regs);

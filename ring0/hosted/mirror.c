@@ -104,8 +104,13 @@ void hosted_space_free(struct space *space)
 		hosted_space_switch(NULL);
 	patch_space_free(space);
 	for (uint64_t cpus = boot_info->hosted->settle ? space->cpus : 0; cpus; cpus &= cpus - 1) {
-		HOST4(unmap, __builtin_ctzll(cpus), space->id, 0, USER_TOP);
-		HOST2(settle, __builtin_ctzll(cpus), space->id);
+		unsigned cpu = (unsigned)__builtin_ctzll(cpus);
+
+		if (cpu == this_cpu()->cpu)
+			keep_unmap(mirror_of(space, cpu));
+		else
+			HOST4(unmap, cpu, space->id, 0, USER_TOP);
+		HOST2(settle, cpu, space->id);
 	}
 	s->undropped = 1;
 	for (unsigned cpu = 0; cpu < cpu_count; cpu++) {
@@ -165,6 +170,16 @@ static bool shown_crowded(const struct hosted_mirror *m, uint64_t window)
 static void shown_set(const struct hosted_mirror *m, uint64_t window, uint64_t pages)
 {
 	*shown_slot(m, window) = (struct shown){window, m->generation, pages};
+}
+
+uint64_t mirror_get_shown(const struct hosted_mirror *m, uint64_t address)
+{
+	return shown_pages(m, address >> WINDOW_SHIFT);
+}
+
+void mirror_set_shown(const struct hosted_mirror *m, uint64_t address, uint64_t pages)
+{
+	shown_set(m, address >> WINDOW_SHIFT, pages);
 }
 
 static void shown_none(struct hosted_mirror *m)
@@ -334,7 +349,10 @@ void mirror_drop(struct hosted_mirror *m)
 {
 	if (!m->live)
 		return;
-	HOST2(drop, this_cpu()->cpu, m->space->id);
+	if (m->keeps)
+		HOST2(retire, this_cpu()->cpu, m->space->id);
+	else
+		HOST2(drop, this_cpu()->cpu, m->space->id);
 	mirror_lost(m);
 }
 
@@ -605,6 +623,7 @@ void mirror_refill(struct space *space, struct hosted_mirror *m, uint64_t rip, u
 
 	mirror_drain(m);
 	m->refill = false;
+	keep_adopt(space, m);
 	orders = show_missing(space, m, rip) + show_missing(space, m, rsp);
 	if (space->begins)
 		orders += show_beginning(space, m);

@@ -127,7 +127,7 @@ static bool text_page_replaced(const struct space *space, unsigned index)
 	return pte && *pte & PTE_P && (*pte & PTE_ADDR) != text_pa[index];
 }
 
-static bool text_whole(const struct space *space)
+bool patch_text_whole(const struct space *space)
 {
 	for (unsigned i = 0; i < TEXT_PAGES; i++) {
 		if (text_page_replaced(space, i))
@@ -148,7 +148,7 @@ uint64_t patch_shadow(const struct hosted_mirror *m, uint64_t address, uint64_t 
 	const struct space *space = m->space->space;
 	const struct shadow *s = shadow_find(pa, (int64_t)(address - space->text));
 
-	return s && text_whole(space) ? s->copy : 0;
+	return s && patch_text_whole(space) ? s->copy : 0;
 }
 
 /* Stubs of every space that show the page, or its shadow, show what is right now. */
@@ -156,6 +156,7 @@ static void shadow_flush(uint64_t pa, int64_t place)
 {
 	struct hosted_space *s;
 
+	keep_drop_page(pa);
 	LIST_FOREACH(s, &spaces, link) {
 		uint64_t address = s->space->text + (uint64_t)place;
 
@@ -243,7 +244,7 @@ static bool patch_call(struct space *space, uint64_t call, uint64_t number)
 	struct shape shape;
 	struct slot *slot;
 
-	if (!pa || !text_whole(space) || place > INT32_MAX / 2 || place < INT32_MIN / 2)
+	if (!pa || !patch_text_whole(space) || place > INT32_MAX / 2 || place < INT32_MIN / 2)
 		return false;
 	slot = slot_find(at + CALL_LENGTH);
 	if (s && slot && slot->shadow == s - shadows + 1) { /* this stub shows an older state of the page */
