@@ -18,11 +18,13 @@
 #include "kernel/net/later.h"
 #include "kernel/wait.h"
 #include "platform/abi/config.h"
+#include "ring0/clock.h"
 #include "ring0/lib.h"
 #include "ring0/memory.h"
 
 #define NEWS_ORDER 1u /* 8 KiB: what one message may be, and more */
 #define WAITING_MAX 32u
+#define AGAIN_NS 100000000ull
 #define IFF_UP 0x1u /* <linux/if.h> wants a C library */
 
 struct waiting {
@@ -37,6 +39,7 @@ static uint32_t news_fd;
 static uint32_t first_links[CONFIG_NETWORK_LINKS];
 static unsigned first_link_count;
 static struct waiting waiting[WAITING_MAX];
+static struct ktimer again; /* runs when the ring had no room for the next read */
 
 /* ---- messages ---- */
 
@@ -302,8 +305,13 @@ static void read_next(void)
 		.len = PAGE_SIZE << NEWS_ORDER};
 
 	news_request.done = received;
-	if (hostring_submit(&sqe, &news_request))
-		klog(LOG_ERROR, "network: the host ring is full: later links are not seen");
+	if (hostring_submit(&sqe, &news_request)) /* it is full; the kernel's queue keeps what is said meanwhile */
+		ktimer_start(&again, clock_monotonic() + AGAIN_NS);
+}
+
+static void try_again(struct ktimer *timer)
+{
+	read_next();
 }
 
 static void note_first(void *arg, const struct inet_device *device)
@@ -318,6 +326,7 @@ int later_start(uint32_t fd)
 	if (!news)
 		return -ENOMEM;
 	news_fd = fd;
+	ktimer_init(&again, try_again);
 	inet_for_each_device(note_first, NULL);
 	read_next();
 	return 0;

@@ -487,11 +487,10 @@ static uint32_t netlink_events(struct socket *base)
 static int netlink_set_option(struct socket *base, int level, int option, const void *value, unsigned len)
 {
 	struct netlink_socket *sock = netlink_of(base);
-	uint32_t number;
+	uint32_t number = 0; /* what is too short is 0 */
 
-	if (len < sizeof(number))
-		return -EINVAL;
-	memcpy(&number, value, sizeof(number));
+	if (len >= sizeof(number))
+		memcpy(&number, value, sizeof(number));
 	if (level != SOL_NETLINK)
 		return -ENOPROTOOPT;
 	switch (option) {

@@ -3,7 +3,8 @@
  *
  * What is taken and changes nothing here changes nothing on Linux either: SO_DEBUG and SO_BSDCOMPAT; SO_PRIORITY and
  * SO_MARK without queueing disciplines, rules and netfilter, of which there are none inside; SO_PASSSEC without a
- * security module.
+ * security module; SO_BUSY_POLL and its kin without devices that are polled, SO_NOFCS and SO_WIFI_STATUS without such
+ * hardware. Messages have no mark (SO_RCVMARK tells 0).
  */
 #include <asm/socket.h>
 #include <linux/capability.h>
@@ -22,6 +23,7 @@
 #define RECEIVE_BUFFER_MIN 2304u
 #define BUFFER_DEFAULT 212992u /* net.core.rmem_default, wmem_default */
 #define BUFFER_LIMIT 212992u   /* net.core.rmem_max, wmem_max */
+#define BPF_EXTENSIONS 64      /* of classic filters: SKF_AD_MAX */
 #define PRIORITY_MAX 6       /* without CAP_NET_ADMIN */
 #define DEVICE_NAME_SIZE 16u
 
@@ -103,6 +105,14 @@ static bool *flag_of(struct socket *sock, int option)
 		return &o->report_drops;
 	case SO_SELECT_ERR_QUEUE:
 		return &o->select_errors;
+	case SO_WIFI_STATUS:
+		return &o->wifi_status;
+	case SO_NOFCS:
+		return &o->no_fcs;
+	case SO_RCVMARK:
+		return &o->report_mark;
+	case SO_PREFER_BUSY_POLL:
+		return &o->prefer_busy_poll;
 	case SO_ZEROCOPY:
 		return has_zerocopy(sock) ? &o->zerocopy : NULL;
 	case SO_PASSCRED:
@@ -122,6 +132,10 @@ static int set_flag(struct socket *sock, bool *flag, int option, int number)
 		return -EACCES;
 	if (option == SO_REUSEPORT && number && !is_inet(sock))
 		return -EOPNOTSUPP;
+	if (option == SO_RCVMARK && !net_capable(CAP_NET_RAW) && !net_capable(CAP_NET_ADMIN))
+		return -EPERM;
+	if (option == SO_PREFER_BUSY_POLL && number && !net_capable(CAP_NET_ADMIN))
+		return -EPERM;
 	if (option == SO_ZEROCOPY && (number < 0 || number > 1))
 		return -EINVAL;
 	*flag = number != 0;
@@ -171,7 +185,7 @@ static void use_form(struct socket_options *o, bool new)
 
 static int set_timestamp(struct socket_options *o, int option, int number)
 {
-	o->timestamp = number ? option : 0;
+	o->timestamp = number ? (uint8_t)option : 0;
 	if (number)
 		use_form(o, option == SO_TIMESTAMP_NEW || option == SO_TIMESTAMPNS_NEW);
 	return 0;
@@ -253,6 +267,17 @@ static int set_number(struct socket *sock, int option, int number)
 		return set_timestamp(o, option, number);
 	case SO_BINDTOIFINDEX:
 		return bind_to_index(o, number);
+	case SO_BUSY_POLL:
+		if (number < 0)
+			return -EINVAL;
+		o->busy_poll = number;
+		return 0;
+	case SO_BUSY_POLL_BUDGET:
+		if (number > 0 && !net_capable(CAP_NET_ADMIN))
+			return -EPERM;
+		return number < 0 || number > (int)UINT16_MAX ? -EINVAL : 0;
+	case SO_CNX_ADVICE: /* there is no other route to be tried */
+		return 0;
 	case SO_BUF_LOCK:
 		if (number & ~3)
 			return -EINVAL;
@@ -361,6 +386,15 @@ static int get_number(struct socket *sock, int option, int *number)
 		return 0;
 	case SO_LOCK_FILTER:
 		*number = o->filter_locked;
+		return 0;
+	case SO_BUSY_POLL:
+		*number = o->busy_poll;
+		return 0;
+	case SO_BPF_EXTENSIONS:
+		*number = BPF_EXTENSIONS;
+		return 0;
+	case SO_INCOMING_NAPI_ID: /* no device of ours has any */
+		*number = 0;
 		return 0;
 	case SO_BSDCOMPAT:
 	case SO_RESERVE_MEM:
@@ -483,6 +517,8 @@ void socket_report(const struct socket_options *options, struct socket_receive *
 	}
 	if (options->stamping & SOF_TIMESTAMPING_SOFTWARE && options->stamping & SOF_TIMESTAMPING_RX_SOFTWARE)
 		socket_report_stamp(options, receive, time ? time : clock_realtime());
+	if (options->report_mark)
+		receive->control(receive, SOL_SOCKET, SO_MARK, &(uint32_t){0}, sizeof(uint32_t));
 	if (options->report_drops && drops)
 		receive->control(receive, SOL_SOCKET, SO_RXQ_OVFL, &drops, sizeof(drops));
 }

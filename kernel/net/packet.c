@@ -357,6 +357,8 @@ static int membership(struct packet_socket *sock, int option, const void *value,
 		return -ENODEV;
 	if (request.mr_type > PACKET_MR_UNICAST)
 		return -EINVAL;
+	if ((request.mr_type == PACKET_MR_MULTICAST || request.mr_type == PACKET_MR_UNICAST) && request.mr_alen != ETH_ALEN)
+		return -EINVAL;
 	sock->memberships++;
 	return 0;
 }
@@ -413,7 +415,7 @@ static int packet_set_option(struct socket *base, int level, int option, const v
 		return set_ring(sock, value, len);
 	if (!flag && option != PACKET_VERSION && option != PACKET_RESERVE)
 		return -ENOPROTOOPT;
-	if (len < sizeof(number))
+	if (len < sizeof(number) || (len != sizeof(number) && option != PACKET_AUXDATA && option != PACKET_ORIGDEV))
 		return -EINVAL;
 	memcpy(&number, value, sizeof(number));
 	if (flag) {
@@ -456,9 +458,9 @@ static int packet_get_option(struct socket *base, int level, int option, void *v
 		if (*len < sizeof(number))
 			return -EINVAL;
 		memcpy(&number, value, sizeof(number));
-		if (number != TPACKET_V2)
+		if (number != TPACKET_V2 && number != TPACKET_V1)
 			return -EINVAL;
-		number = sizeof(struct tpacket2_hdr);
+		number = number == TPACKET_V2 ? sizeof(struct tpacket2_hdr) : sizeof(struct tpacket_hdr);
 	} else if (option == PACKET_VERSION) {
 		number = sock->version;
 	} else if (option == PACKET_RESERVE) {

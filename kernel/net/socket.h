@@ -121,10 +121,12 @@ struct socket_options {
 	bool filter_locked;
 	bool stamping_new, stamping_begins; /* asked for by SO_TIMESTAMPING_NEW; messages are to be counted anew (the family's to take back) */
 	bool reuse_address, reuse_port, keepalive, broadcast, dont_route, oob_inline, no_check, debug, pass_security;
+	bool wifi_status, no_fcs, report_mark, prefer_busy_poll;
 	bool pass_cred, pass_pidfd, report_drops, select_errors, zerocopy, send_buffer_set, receive_buffer_set, linger;
-	int timestamp; /* SO_TIMESTAMP_OLD and its kin: which form; 0: none */
+	uint8_t timestamp; /* SO_TIMESTAMP_OLD and its kin: which form; 0: none */
 	uint32_t stamping; /* SOF_TIMESTAMPING_* */
 	int linger_seconds, priority, bound_if; /* bound_if: an interface's index; 0: any */
+	int busy_poll;
 	uint32_t mark, send_buffer, receive_buffer, receive_low;
 };
 

@@ -42,6 +42,7 @@
 #define MSG_PEEK 0x2u
 #define MSG_DONTROUTE 0x4u
 #define MSG_CTRUNC 0x8u
+#define MSG_PROBE 0x10u
 #define MSG_TRUNC 0x20u
 #define MSG_DONTWAIT 0x40u
 #define MSG_EOR 0x80u

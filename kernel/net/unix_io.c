@@ -555,7 +555,7 @@ static int64_t receive_packet(struct unix_socket *sock, struct unix_receive *rec
 	if (!(receive->base->flags & MSG_PEEK))
 		unix_dequeue(sock, message);
 	part = MIN(receive->base->len, message->len);
-	receive->base->out_flags = (message->len > receive->base->len ? MSG_TRUNC : 0) | (sock->type == SOCK_SEQPACKET ? MSG_EOR : 0);
+	receive->base->out_flags = message->len > receive->base->len ? MSG_TRUNC : 0;
 	receive_extras(message, receive);
 	rc = part ? receive->base->copy->copy(receive->base->copy, message->data, part) : 0;
 	if (!rc)

@@ -2,8 +2,13 @@
  * Socket options of every family and level as a table: what setting 1, -1, too few bytes and none gives, and what
  * getsockopt(2) tells before and after. The lines are compared with Linux's. What the sandbox does not have may be
  * refused with ENOPROTOOPT, and is then listed in refusable[].
+ *
+ * Then all numbers of all levels, by number: lines where something else than ENOPROTOOPT comes of it. What is not to be had in the
+ * sandbox, or has a value of its own there, is in apart[].
  */
+#include <linux/if_packet.h>
 #include <linux/netlink.h>
+#include <linux/types.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -128,6 +133,109 @@ static void refuse_or_take(const struct kind *kind, const struct option *o)
 	close(s);
 }
 
+/* ---- every number ---- */
+
+static const struct kind all_kinds[] = {
+	{"unix stream", AF_UNIX, SOCK_STREAM, 0}, {"tcp", AF_INET, SOCK_STREAM, 0}, {"tcp6", AF_INET6, SOCK_STREAM, 0},
+	{"udp", AF_INET, SOCK_DGRAM, 0}, {"udp6", AF_INET6, SOCK_DGRAM, 0}, {"raw icmp", AF_INET, SOCK_RAW, IPPROTO_ICMP},
+	{"raw6 icmp", AF_INET6, SOCK_RAW, IPPROTO_ICMPV6}, {"packet", AF_PACKET, SOCK_RAW, 0},
+	{"netlink", AF_NETLINK, SOCK_RAW, NETLINK_ROUTE},
+};
+
+static const struct range {
+	int level, from, to;
+} ranges[] = {{SOL_SOCKET, 0, 90}, {IPPROTO_IP, 0, 60}, {IPPROTO_IPV6, 0, 90}, {IPPROTO_TCP, 0, 50}, {IPPROTO_UDP, 0, 110},
+	{SOL_RAW, 0, 3}, {IPPROTO_ICMPV6, 0, 3}, {SOL_PACKET, 0, 28}, {SOL_NETLINK, 0, 16}, {999, 1, 1}, {-1, 1, 1}};
+
+/* Not to be had: IP options and IPsec, the wider half of IPv6's extension headers, repair of connections and fast open, packet
+ * rings but V2, pacing, eBPF. With values of their own: buffers, cookies, credentials, lists of groups, congestion. */
+static const struct range apart[] = {
+	{SOL_SOCKET, 5, 5}, {SOL_SOCKET, 7, 8}, {SOL_SOCKET, 17, 18}, {SOL_SOCKET, 28, 28}, {SOL_SOCKET, 37, 37}, {SOL_SOCKET, 42, 42},
+	{SOL_SOCKET, 47, 47}, {SOL_SOCKET, 49, 52}, {SOL_SOCKET, 55, 57}, {SOL_SOCKET, 59, 59}, {SOL_SOCKET, 61, 61}, {SOL_SOCKET, 65, 65},
+	{SOL_SOCKET, 68, 68}, {SOL_SOCKET, 71, 71}, {SOL_SOCKET, 74, 74}, {SOL_SOCKET, 76, 84}, {IPPROTO_IP, 4, 7}, {IPPROTO_IP, 9, 11},
+	{IPPROTO_IP, 16, 17}, {IPPROTO_IP, 19, 19}, {IPPROTO_IP, 22, 26}, {IPPROTO_IP, 32, 32}, {IPPROTO_IP, 36, 36},
+	{IPPROTO_IP, 41, 48}, {IPPROTO_IP, 51, 51}, {IPPROTO_IPV6, 1, 1}, {IPPROTO_IPV6, 3, 7}, {IPPROTO_IPV6, 11, 11}, {IPPROTO_IPV6, 17, 17},
+	{IPPROTO_IPV6, 22, 25}, {IPPROTO_IPV6, 27, 28}, {IPPROTO_IPV6, 30, 36}, {IPPROTO_IPV6, 42, 50}, {IPPROTO_IPV6, 53, 61},
+	{IPPROTO_IPV6, 64, 65}, {IPPROTO_IPV6, 68, 70}, {IPPROTO_IPV6, 72, 72}, {IPPROTO_IPV6, 75, 75}, {IPPROTO_IPV6, 77, 80},
+	{IPPROTO_TCP, 7, 9}, {IPPROTO_TCP, 11, 14}, {IPPROTO_TCP, 16, 17}, {IPPROTO_TCP, 19, 24}, {IPPROTO_TCP, 26, 35}, {IPPROTO_TCP, 37, 50},
+	{IPPROTO_UDP, 10, 11}, {IPPROTO_UDP, 76, 76}, {IPPROTO_UDP, 100, 100}, {SOL_PACKET, 2, 2}, {SOL_PACKET, 5, 5}, {SOL_PACKET, 7, 7},
+	{SOL_PACKET, 10, 10}, {SOL_PACKET, 12, 19}, {SOL_PACKET, 21, 24}, {SOL_NETLINK, 0, 2}, {SOL_NETLINK, 4, 8}, {SOL_NETLINK, 13, 16},
+};
+
+static int is_apart(int level, int number)
+{
+	for (unsigned i = 0; i < sizeof(apart) / sizeof(apart[0]); i++)
+		if (apart[i].level == level && number >= apart[i].from && number <= apart[i].to)
+			return 1;
+	return 0;
+}
+
+static char line[2000];
+
+static void add(const char *what, int len, const char *result)
+{
+	snprintf(line + strlen(line), sizeof(line) - strlen(line), " %s%d:%s", what, len, result);
+}
+
+static int probe_get(int s, int level, int number, socklen_t len)
+{
+	unsigned char value[256] = {0};
+	socklen_t got = len;
+	char text[40];
+	int word;
+
+	if (getsockopt(s, level, number, value, &got)) {
+		add("get", (int)len, strerrorname_np(errno));
+		return errno != ENOPROTOOPT;
+	}
+	memcpy(&word, value, sizeof(word));
+	snprintf(text, sizeof(text), "%u=%d", got, word);
+	add("get", (int)len, text);
+	return 1;
+}
+
+static int probe_set(int s, int level, int number, int word, socklen_t len)
+{
+	char value[300] = {0}, what[30];
+	int rc;
+
+	memcpy(value, &word, sizeof(word));
+	rc = setsockopt(s, level, number, value, len);
+	snprintf(what, sizeof(what), "set %d/", word);
+	add(what, (int)len, rc ? strerrorname_np(errno) : "ok");
+	return !rc || errno != ENOPROTOOPT;
+}
+
+static void probe(const struct kind *kind, int level, int number)
+{
+	static const int words[] = {1, 0, -1, 2, 300, 70000}, lens[] = {3, 1, 0, 16, 300};
+	int s = socket(kind->family, kind->type, kind->protocol), seen = 0;
+
+	line[0] = '\0';
+	if (s < 0)
+		return;
+	for (int len = 256; len; len /= 4)
+		seen |= probe_get(s, level, number, (socklen_t)len);
+	for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		seen |= probe_set(s, level, number, words[i], sizeof(int));
+		seen |= probe_get(s, level, number, sizeof(int));
+	}
+	for (unsigned i = 0; i < sizeof(lens) / sizeof(lens[0]); i++)
+		seen |= probe_set(s, level, number, 1, (socklen_t)lens[i]);
+	if (seen)
+		printf("%s %d/%d:%s\n", kind->name, level, number, line);
+	close(s);
+}
+
+static void every_number(void)
+{
+	for (unsigned k = 0; k < sizeof(all_kinds) / sizeof(all_kinds[0]); k++)
+		for (unsigned r = 0; r < sizeof(ranges) / sizeof(ranges[0]); r++)
+			for (int number = ranges[r].from; number <= ranges[r].to; number++)
+				if (!is_apart(ranges[r].level, number))
+					probe(&all_kinds[k], ranges[r].level, number);
+}
+
 static void bad_arguments(void)
 {
 	int s = socket(AF_INET, SOCK_STREAM, 0), one = 1;
@@ -162,6 +270,7 @@ int main(void)
 			if (has_level(&kinds[k], refusable[i].level))
 				refuse_or_take(&kinds[k], &refusable[i]);
 	}
+	RUN(every_number);
 	RUN(bad_arguments);
 	return CHECK_RESULT();
 }

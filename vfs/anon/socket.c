@@ -8,6 +8,7 @@
 #include <linux/capability.h>
 #include <linux/errno.h>
 #include <linux/fcntl.h>
+#include <linux/in.h>
 #include <linux/limits.h>
 #include <linux/netlink.h>
 #include <linux/sockios.h>
@@ -406,12 +407,12 @@ static int attach_filter(struct socket *sock, uaddr_t user, unsigned len)
 		return -EPERM; /* as Linux 6.18; before, it was anybody's */
 	if (len != sizeof(fprog))
 		return -EINVAL;
-	if (sock->ops->own_options || tcp)
-		return -ENOPROTOOPT; /* TCP's segments are not shown to filters */
 	if (copy_from_user(&fprog, user, sizeof(fprog)))
 		return -EFAULT;
-	if (!fprog.len || fprog.len > BPF_MAXINSNS)
+	if (!fprog.len || fprog.len > BPF_MAXINSNS || !fprog.filter)
 		return -EINVAL;
+	if (sock->ops->own_options || tcp)
+		return -ENOPROTOOPT; /* TCP's segments are not shown to filters */
 	program = kmalloc(fprog.len * sizeof(*program));
 	if (!program)
 		return -ENOMEM;
@@ -439,6 +440,47 @@ static int get_filter(struct socket *sock, uaddr_t user, uaddr_t user_len, unsig
 	return rc ? rc : put_user(count, user_len);
 }
 
+/* Lists of senders (RFC 3678) are long, and who reads one says of which group. */
+#define LIST_OPTION_MAX 16384u
+
+static bool is_list(int level, int option)
+{
+	return (option == MCAST_MSFILTER && (level == IPPROTO_IP || level == IPPROTO_IPV6)) || (option == IP_MSFILTER && level == IPPROTO_IP);
+}
+
+static int set_list(struct socket *sock, int level, int option, uaddr_t user, unsigned len)
+{
+	void *list;
+	int rc;
+
+	len = MIN(len, LIST_OPTION_MAX);
+	list = kzalloc(len + 1);
+	if (!list)
+		return -ENOBUFS;
+	rc = copy_from_user(list, user, len);
+	if (!rc)
+		rc = sock->ops->set_option(sock, level, option, list, len);
+	kfree(list);
+	return rc;
+}
+
+static int get_list(struct socket *sock, int level, int option, uaddr_t user, uaddr_t user_len, unsigned len)
+{
+	unsigned size = MIN(len, LIST_OPTION_MAX);
+	void *list = kzalloc(size + 1);
+	int rc;
+
+	if (!list)
+		return -ENOBUFS;
+	rc = copy_from_user(list, user, size);
+	if (!rc)
+		rc = sock->ops->get_option(sock, level, option, list, &size);
+	if (!rc)
+		rc = copy_to_user(user, list, MIN(len, size));
+	kfree(list);
+	return rc ? rc : put_user(size, user_len);
+}
+
 int socket_set_option(struct file *file, int level, int option, uaddr_t user, unsigned len)
 {
 	struct socket *sock = socket_of(file);
@@ -452,6 +494,8 @@ int socket_set_option(struct file *file, int level, int option, uaddr_t user, un
 		return set_timeout(timeout, user, len);
 	if (level == SOL_SOCKET && option == SO_ATTACH_FILTER)
 		return attach_filter(sock, user, len);
+	if (is_list(level, option))
+		return set_list(sock, level, option, user, len);
 	len = MIN(len, SOCKET_OPTION_MAX);
 	if (copy_from_user(value, user, len))
 		return -EFAULT;
@@ -502,6 +546,8 @@ int socket_get_option(struct file *file, int level, int option, uaddr_t user, ua
 		return get_filter(sock, user, user_len, len);
 	if (level == SOL_SOCKET && option == SO_PEERGROUPS && !sock->ops->own_options)
 		return get_peer_groups(sock, user, user_len, len);
+	if (is_list(level, option))
+		return get_list(sock, level, option, user, user_len, len);
 	size = MIN(len, SOCKET_OPTION_MAX);
 	memset(value, 0, sizeof(value));
 	if (level == SOL_PACKET && copy_from_user(value, user, MIN(size, sizeof(int)))) /* PACKET_HDRLEN asks with a number */

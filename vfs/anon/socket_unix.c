@@ -271,7 +271,7 @@ static int64_t family_send(struct socket *base, struct socket_send *send)
 
 	if (send->flags & MSG_OOB && (sock->type == SOCK_STREAM ? !send->len : sock->type == SOCK_DGRAM || sock->state == UNIX_CONNECTED))
 		return -EOPNOTSUPP;
-	if (send->address && send->address->len) {
+	if (send->address && send->address->len && sock->type != SOCK_SEQPACKET) { /* which does not look at it */
 		if (sock->type != SOCK_DGRAM)
 			return sock->state == UNIX_CONNECTED ? -EISCONN : -EOPNOTSUPP;
 		target = find_target(send->address, SOCK_DGRAM, &error);
@@ -340,8 +340,6 @@ static int64_t family_receive(struct socket *base, struct socket_receive *receiv
 
 	if (receive->flags & MSG_OOB && (sock->type == SOCK_DGRAM || (sock->type == SOCK_SEQPACKET && sock->state == UNIX_CONNECTED)))
 		return -EOPNOTSUPP;
-	if (receive->flags & MSG_ERRQUEUE)
-		return -EAGAIN;
 	rc = unix_receive(sock, &in);
 	take_name(in.name, receive->address);
 	if (rc >= 0 && in.has_cred)

@@ -34,6 +34,15 @@ void address_from_bytes(int family, const uint8_t *bytes, ip_addr_t *ip)
 		memcpy(ip_2_ip6(ip)->addr, bytes, 16);
 }
 
+int address_check_own(const struct inet_socket *sock, const struct socket_address *from)
+{
+	bool v6 = sock->family == AF_INET6;
+
+	if (from->len < (v6 ? SIN6_LEN_RFC2133 : sizeof(struct sockaddr_in)))
+		return -EINVAL;
+	return v6 && from->family != AF_INET6 ? -EAFNOSUPPORT : 0;
+}
+
 int address_decode(const struct inet_socket *sock, const struct socket_address *from, ip_addr_t *ip, uint16_t *port)
 {
 	const struct sockaddr_in *in = (const void *)from;

@@ -180,13 +180,16 @@ static void report_pktinfo(const struct inet_socket *sock, const struct inet_pac
 		info.ipi_addr.s_addr = info.ipi_spec_dst.s_addr = ip4_addr_get_u32(ip_2_ip4(&packet->to));
 		receive->control(receive, IPPROTO_IP, IP_PKTINFO, &info, sizeof(info));
 	}
-	if (sock->pktinfo6) {
+	if (sock->pktinfo6 || sock->pktinfo_old) {
 		struct in6_pktinfo info = {.ipi6_ifindex = packet->ifindex};
 		struct socket_address address;
 
 		address_encode(AF_INET6, &packet->to, 0, &address);
 		memcpy(&info.ipi6_addr, &((struct sockaddr_in6 *)&address)->sin6_addr, sizeof(info.ipi6_addr));
-		receive->control(receive, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof(info));
+		if (sock->pktinfo6)
+			receive->control(receive, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof(info));
+		if (sock->pktinfo_old)
+			receive->control(receive, IPPROTO_IPV6, IPV6_2292PKTINFO, &info, sizeof(info));
 	}
 }
 
@@ -213,6 +216,14 @@ void control_report(const struct inet_socket *sock, const struct inet_packet *pa
 	}
 	if (sock->receive_hops && IP_IS_V6(&packet->to))
 		receive->control(receive, IPPROTO_IPV6, IPV6_HOPLIMIT, &ttl, sizeof(ttl));
+	if (sock->hops_old && IP_IS_V6(&packet->to))
+		receive->control(receive, IPPROTO_IPV6, IPV6_2292HOPLIMIT, &ttl, sizeof(ttl));
+	if (sock->original_destination6 && IP_IS_V6(&packet->to)) {
+		struct socket_address address;
+
+		address_encode(AF_INET6, &packet->to, sock->local_port, &address);
+		receive->control(receive, IPPROTO_IPV6, IPV6_ORIGDSTADDR, &address, address.len);
+	}
 	if (sock->receive_class && IP_IS_V6(&packet->to))
 		receive->control(receive, IPPROTO_IPV6, IPV6_TCLASS, &tos, sizeof(tos));
 }

@@ -49,8 +49,10 @@ static int datagram_bind(struct socket *base, struct socket_address *address)
 	struct inet_socket *sock = inet_of(base);
 	ip_addr_t ip;
 	uint16_t port;
-	int rc = address_decode(sock, address, &ip, &port);
+	int rc = address_check_own(sock, address);
 
+	if (!rc)
+		rc = address_decode(sock, address, &ip, &port);
 	if (rc)
 		return rc;
 	if (sock->bound && datagram_has_ports(sock))
@@ -96,6 +98,8 @@ struct netif *datagram_route(const struct inet_socket *sock, const ip_addr_t *to
 {
 	bool v6 = IP_IS_V6(to);
 
+	if (!index && !sock->options.bound_if && !ip_addr_ismulticast(to) && !route_is_local(to))
+		index = v6 ? sock->unicast_if6 : sock->unicast_if;
 	if (!index && !sock->options.bound_if && ip_addr_ismulticast(to)) {
 		index = v6 ? sock->multicast_if6 : sock->multicast_if;
 		if (!v6 && ip_addr_isany(from) && sock->multicast_from)
@@ -117,7 +121,9 @@ static int datagram_connect(struct socket *base, struct socket_address *address,
 		disconnect(sock);
 		return 0;
 	}
-	rc = address_decode(sock, address, &to, &port);
+	rc = sock->family == AF_INET6 && address->len >= 2 && address->family == AF_INET ? 0 : address_check_own(sock, address);
+	if (!rc)
+		rc = address_decode(sock, address, &to, &port);
 	if (!rc)
 		rc = datagram_check_version(sock, &to);
 	if (rc)

@@ -97,7 +97,11 @@ static int destination(struct inet_socket *sock, const struct socket_send *send,
 {
 	int rc;
 
-	if (send->address && send->address->len) {
+	bool named = send->address && send->address->len;
+
+	if (named && sock->family == AF_INET6 && send->address->len >= 2 && send->address->family == AF_UNSPEC)
+		named = false; /* as if there were none */
+	if (named) {
 		rc = address_decode(sock, send->address, to, port);
 		if (rc == -EAFNOSUPPORT && send->address->family == AF_UNSPEC && sock->family == AF_INET) {
 			send->address->family = AF_INET;
@@ -108,6 +112,8 @@ static int destination(struct inet_socket *sock, const struct socket_send *send,
 		ip_addr_copy(*to, sock->remote);
 		*port = sock->remote_port;
 	}
+	if (rc == -EAFNOSUPPORT && sock->family == AF_INET6)
+		rc = -EINVAL;
 	if (!rc && sock->base.protocol == IPPROTO_UDP && !*port)
 		rc = -EINVAL;
 	return rc ? rc : datagram_check_version(sock, to);
@@ -122,7 +128,7 @@ static int check_send(struct inet_socket *sock, const struct socket_send *send)
 {
 	if (sock->error)
 		return inet_take_error(sock);
-	if (send->flags & MSG_OOB)
+	if (send->flags & MSG_OOB && (sock->family == AF_INET || !datagram_has_ports(sock))) /* UDP under IPv6 does not look at it */
 		return -EOPNOTSUPP;
 	if (sock->shutdown & INET_SHUT_SEND)
 		return -EPIPE;
@@ -229,11 +235,11 @@ static int send_pieces(struct inet_socket *sock, const struct pbuf *p, ip_addr_t
 
 /* 0, or why a message cannot be cut so: as udp_send_skb() of Linux has it. */
 static int check_pieces(const struct inet_socket *sock, const struct pbuf *p, const ip_addr_t *to, const struct outgoing *out,
-	const struct netif *netif)
+	struct netif *netif)
 {
 	size_t headers = UDP_HLEN + (IP_IS_V6(to) ? IP6_HLEN : IP_HLEN), len = p->tot_len - UDP_HLEN;
 
-	if (headers + out->piece > (netif == &loop_netif ? LOOPBACK_MTU : device_mtu(netif)))
+	if (headers + out->piece > (netif == &loop_netif ? LOOPBACK_MTU : path_mtu(to, netif)))
 		return -EMSGSIZE;
 	if (len > out->piece * PIECES_MAX)
 		return -EINVAL;
@@ -392,7 +398,7 @@ int64_t datagram_send(struct socket *base, struct socket_send *send)
 	if (!p)
 		return -ENOBUFS;
 	rc = send->len ? send->copy->copy(send->copy, (char *)p->payload + header, send->len) : 0;
-	if (rc)
+	if (rc || send->flags & MSG_PROBE) /* the latter: only whether it could be sent */
 		pbuf_free(p);
 	else
 		rc = send_packet(sock, p, &to, port, &from, &out, send->flags);

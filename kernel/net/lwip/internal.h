@@ -117,6 +117,10 @@ struct inet_socket {
 	bool v6only, nodelay, cork, free_bind, no_check6, original_destination, report_queue, delay_acks, quick_acks;
 	uint8_t discover, discover6; /* IP_PMTUDISC_*: of the path's MTU */
 	bool dont_fragment6; /* IPV6_DONTFRAG */
+	bool pass_security, original_destination6, pktinfo_old, hops_old; /* old: IPV6_2292PKTINFO and its kin */
+	uint8_t unicast_if, unicast_if6; /* index of the link that datagrams to one address leave by; 0: as routed */
+	uint8_t minimum_hops;
+	uint8_t state, urgent, urgent_byte; /* TCP: enum inet_state, enum urgent_state */
 	bool pktinfo, pktinfo6, receive_ttl, receive_tos, receive_hops, receive_class, receive_errors;
 	bool receive_errors6, header_included, multicast_loop, multicast_loop6, multicast_all, multicast_all6;
 	bool whole, no_check6_receive; /* UDP_GRO, UDP_NO_CHECK6_RX */
@@ -130,7 +134,6 @@ struct inet_socket {
 	uint16_t max_segment; /* TCP_MAXSEG */
 	uint16_t rx_room;     /* bytes that rx_tail can still take */
 	uint32_t window, window_since; /* what may be offered, 0: as at first; rcv_nxt when it last grew */
-	enum inet_state state;
 	struct mutex read_lock; /* receivers across the copy out, corked senders across the copy in */
 	/* TCP */
 	struct tcp_link *tcp; /* NULL: not used yet, or gone */
@@ -139,8 +142,6 @@ struct inet_socket {
 	uint64_t rx_read; /* bytes that were taken from the queue */
 	int64_t rx_time; /* ns since 1970: when bytes came last; 0: nobody wanted to know */
 	uint64_t urgent_at; /* its place in the stream, where rx_read begins at 0 */
-	enum urgent_state urgent;
-	uint8_t urgent_byte;
 	TAILQ_HEAD(inet_pending, inet_socket) pending; /* listening: established, not accepted */
 	TAILQ_ENTRY(inet_socket) pending_link;
 	struct tcp_deferral *deferral; /* not to be accepted yet (TCP_DEFER_ACCEPT): tcp_listen.c's; or NULL */
@@ -237,6 +238,8 @@ void device_show_mtu(struct netif *netif); /* lwIP looks at the MTU of an IPv6 d
 void address_from_bytes(int family, const uint8_t *bytes, ip_addr_t *ip); /* in network order, 4 or 16 */
 /* sockaddr_in, sockaddr_in6 (IPv4-mapped becomes IPv4). 0, -EINVAL, -EAFNOSUPPORT. */
 int address_decode(const struct inet_socket *sock, const struct socket_address *from, ip_addr_t *ip, uint16_t *port);
+/* Where only the socket's own family will do, before that is decoded: 0, -EINVAL, -EAFNOSUPPORT (IPv6 sockets). */
+int address_check_own(const struct inet_socket *sock, const struct socket_address *from);
 void address_encode(int family, const ip_addr_t *ip, uint16_t port, struct socket_address *to);
 
 /* ---- socket.c ---- */

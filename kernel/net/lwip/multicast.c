@@ -1,24 +1,20 @@
 /*
  * Multicast membership (ip(7), ipv6(7)): which groups a socket has joined on which link, from which senders it wants to
- * hear there, and which groups a link takes packets for. The wire is told by lwIP: IGMPv2 (RFC 2236) and MLDv1
- * (RFC 2710), so that senders are told apart here and not by routers.
+ * hear there, and which groups a link takes packets for. Routers are told by membership.c.
  *
  * The first socket that joins a group on a link joins it for the link, the last to leave leaves it. The loopback has
  * groups, too, and tells nobody. Of each link the group of all hosts (and under IPv6 each address' own) is always there.
  */
 #include <linux/in.h>
 #include <linux/in6.h>
-#include <lwip/icmp6.h>
-#include <lwip/igmp.h>
-#include <lwip/inet_chksum.h>
 #include <lwip/mld6.h>
-#include <lwip/prot/mld6.h>
 
 #include "kernel/net/lwip/device.h"
+#include "kernel/net/lwip/membership.h"
 #include "kernel/net/lwip/multicast.h"
 
 #define MEMBERSHIPS4_MAX 20u /* of a socket: net.ipv4.igmp_max_memberships */
-#define MEMBERSHIPS6_MAX 512u
+#define MEMBERSHIPS6_MAX 2340u /* what 56 bytes each leave of net.core.optmem_max */
 #define SOURCES4_MAX 10u    /* net.ipv4.igmp_max_msf */
 #define SOURCES6_MAX 64u    /* net.ipv6.mld_max_msf */
 
@@ -37,8 +33,8 @@ struct multicast_membership {
 	ip_addr_t group;
 	uint32_t own; /* the IPv4 address that named the link, in network order; 0: none did */
 	bool include; /* only `sources` are heard; else all but them */
-	unsigned count;
-	ip_addr_t sources[SOURCES6_MAX];
+	unsigned count, room;
+	ip_addr_t *sources;
 };
 
 static TAILQ_HEAD(, group) groups = TAILQ_HEAD_INITIALIZER(groups);
@@ -70,61 +66,25 @@ bool multicast_is_member(struct netif *netif, const ip_addr_t *address)
 	return netif != &loop_netif && IP_IS_V6(address) && mld6_lookfor_group(netif, ip_2_ip6(address));
 }
 
-/* MLD's Done (RFC 2710, 3.4) goes to all routers; lwIP's own goes to the group. In the stack, while the group is still there. */
-static void send_done(struct netif *netif, ip6_addr_t address)
-{
-	const ip6_addr_t *from = ip6_addr_isvalid(netif_ip6_addr_state(netif, 0)) ? netif_ip6_addr(netif, 0) : IP6_ADDR_ANY6;
-	struct mld_header *header;
-	struct mld_group *group;
-	ip6_addr_t routers;
-	struct pbuf *p;
-
-	ip6_addr_assign_zone(&address, IP6_MULTICAST, netif);
-	group = mld6_lookfor_group(netif, &address);
-	if (!group || !group->last_reporter_flag)
-		return;
-	group->last_reporter_flag = 0;
-	p = pbuf_alloc(PBUF_IP, sizeof(struct mld_header) + MLD6_HBH_HLEN, PBUF_RAM);
-	if (!p)
-		return;
-	pbuf_remove_header(p, MLD6_HBH_HLEN);
-	header = p->payload;
-	memset(header, 0, sizeof(*header));
-	header->type = ICMP6_TYPE_MLD;
-	ip6_addr_copy_to_packed(header->multicast_address, address);
-	IP6_ADDR(&routers, __builtin_bswap32(0xff020000), 0, 0, __builtin_bswap32(2));
-	ip6_addr_assign_zone(&routers, IP6_MULTICAST, netif);
-	header->chksum = ip6_chksum_pseudo(p, IP6_NEXTH_ICMP6, p->len, from, &routers);
-	(void)ip6_options_add_hbh_ra(p, IP6_NEXTH_ICMP6, IP6_ROUTER_ALERT_VALUE_MLD);
-	(void)ip6_output_if(p, ip6_addr_isany(from) ? NULL : from, &routers, 1, 0, IP6_NEXTH_HOPBYHOP, netif);
-	pbuf_free(p);
-}
-
-/* The stack's part; what it cannot do for want of memory is done nowhere. */
-static int tell_link(int index, const ip_addr_t *address, bool join)
+/* The link's routers hear of what has changed in a group. Where that fails for want of memory they hear of it with the next change. */
+static int tell_link(int index, const ip_addr_t *address)
 {
 	struct netif *netif = netif_get_by_index((u8_t)index);
-	err_t err;
+	int rc;
 
-	if (!netif || netif == &loop_netif || is_all_hosts(address))
+	if (stack_net != &first_net_ns || !netif || netif == &loop_netif || is_all_hosts(address))
 		return 0;
 	stack_enter(&first_net_ns);
 	device_fragment(netif, true);
-	if (IP_IS_V6(address) && !join)
-		send_done(netif, *ip_2_ip6(address));
-	if (IP_IS_V6(address))
-		err = join ? mld6_joingroup_netif(netif, ip_2_ip6(address)) : mld6_leavegroup_netif(netif, ip_2_ip6(address));
-	else
-		err = join ? igmp_joingroup_netif(netif, ip_2_ip4(address)) : igmp_leavegroup_netif(netif, ip_2_ip4(address));
+	rc = membership_changed(netif, address);
 	device_fragment(netif, false);
 	stack_leave();
-	return err == ERR_OK ? 0 : -ENOBUFS;
+	return rc;
 }
 
 static int join_link(int index, const ip_addr_t *address)
 {
 	struct group *group = find_group(index, address);
-	int rc;
 
 	if (group) {
 		group->users++;
@@ -133,11 +93,6 @@ static int join_link(int index, const ip_addr_t *address)
 	group = kzalloc(sizeof(*group));
 	if (!group)
 		return -ENOBUFS;
-	rc = tell_link(index, address, true);
-	if (rc) {
-		kfree(group);
-		return rc;
-	}
 	group->net = stack_net;
 	group->index = index;
 	group->users = 1;
@@ -153,7 +108,6 @@ static void leave_link(int index, const ip_addr_t *address)
 	if (!group || --group->users)
 		return;
 	TAILQ_REMOVE(&groups, group, link);
-	(void)tell_link(index, address, false);
 	kfree(group);
 }
 
@@ -187,14 +141,31 @@ static struct multicast_membership *find_membership(const struct inet_socket *so
 	return NULL;
 }
 
-static bool has_room(const struct inet_socket *sock, bool v6)
+/* 0, or what Linux says then. */
+static int check_room(const struct inet_socket *sock, bool v6)
 {
 	struct multicast_membership *m;
 	unsigned count = 0;
 
 	SLIST_FOREACH(m, &sock->memberships, link)
 		count += IP_IS_V6(&m->group) == v6;
-	return count < (v6 ? MEMBERSHIPS6_MAX : MEMBERSHIPS4_MAX);
+	if (v6)
+		return count < MEMBERSHIPS6_MAX ? 0 : -ENOMEM;
+	return count < MEMBERSHIPS4_MAX ? 0 : -ENOBUFS;
+}
+
+static void free_membership(struct multicast_membership *m)
+{
+	kfree(m->sources);
+	kfree(m);
+}
+
+static void drop(struct inet_socket *sock, struct multicast_membership *m)
+{
+	SLIST_REMOVE(&sock->memberships, m, multicast_membership, link);
+	leave_link(m->index, &m->group);
+	(void)tell_link(m->index, &m->group);
+	free_membership(m);
 }
 
 static int join(struct inet_socket *sock, const struct multicast_request *request, bool include)
@@ -212,8 +183,9 @@ static int join(struct inet_socket *sock, const struct multicast_request *reques
 		return -ENODEV;
 	if (find_membership(sock, &request->group, index))
 		return -EADDRINUSE;
-	if (!has_room(sock, v6))
-		return -ENOBUFS;
+	rc = check_room(sock, v6);
+	if (rc)
+		return rc;
 	m = kzalloc(sizeof(*m));
 	if (!m)
 		return -ENOBUFS;
@@ -227,14 +199,10 @@ static int join(struct inet_socket *sock, const struct multicast_request *reques
 	m->own = request->own;
 	ip_addr_copy(m->group, request->group);
 	SLIST_INSERT_HEAD(&sock->memberships, m, link);
-	return 0;
-}
-
-static void drop(struct inet_socket *sock, struct multicast_membership *m)
-{
-	SLIST_REMOVE(&sock->memberships, m, multicast_membership, link);
-	leave_link(m->index, &m->group);
-	kfree(m);
+	rc = include ? 0 : tell_link(index, &m->group); /* else it hears nobody yet */
+	if (rc)
+		drop(sock, m);
+	return rc;
 }
 
 int multicast_join(struct inet_socket *sock, const struct multicast_request *request)
@@ -284,7 +252,7 @@ void multicast_forget_link(int index)
 			if (m->index != index || sock->net != &first_net_ns)
 				continue;
 			SLIST_REMOVE(&sock->memberships, m, multicast_membership, link);
-			kfree(m);
+			free_membership(m);
 		}
 	TAILQ_FOREACH_SAFE(group, &groups, link, after) {
 		if (group->index != index || group->net != &first_net_ns)
@@ -305,12 +273,27 @@ static unsigned find_source(const struct multicast_membership *m, const ip_addr_
 	return i;
 }
 
+static bool make_room(struct multicast_membership *m, unsigned count)
+{
+	ip_addr_t *sources = count > m->room ? krealloc(m->sources, (count + 4) * sizeof(*sources)) : m->sources;
+
+	if (count <= m->room)
+		return true;
+	if (!sources)
+		return false;
+	m->sources = sources;
+	m->room = count + 4;
+	return true;
+}
+
 static int add_source(struct multicast_membership *m, const ip_addr_t *source)
 {
 	if (m->count >= (IP_IS_V6(source) ? SOURCES6_MAX : SOURCES4_MAX))
 		return -ENOBUFS;
 	if (find_source(m, source) < m->count)
 		return -EADDRNOTAVAIL;
+	if (!make_room(m, m->count + 1))
+		return -ENOBUFS;
 	ip_addr_copy(m->sources[m->count], *source);
 	m->count++;
 	return 0;
@@ -348,7 +331,7 @@ static int named_membership(struct inet_socket *sock, const struct multicast_req
 int multicast_source(struct inet_socket *sock, const struct multicast_request *request, bool include, bool add)
 {
 	struct multicast_membership *m;
-	int rc;
+	int rc, index = choose_link(request);
 
 	if (include && add) {
 		rc = join(sock, request, true);
@@ -361,16 +344,19 @@ int multicast_source(struct inet_socket *sock, const struct multicast_request *r
 	if (!m || (m->include != include && m->count))
 		return -EINVAL;
 	m->include = include;
-	return add ? add_source(m, &request->source) : remove_source(sock, m, &request->source);
+	rc = add ? add_source(m, &request->source) : remove_source(sock, m, &request->source);
+	if (!rc)
+		rc = tell_link(index, &request->group);
+	return rc;
 }
 
-int multicast_set_filter(struct inet_socket *sock, const struct multicast_request *request, bool include, const uint32_t *sources,
+int multicast_set_filter(struct inet_socket *sock, const struct multicast_request *request, bool include, const ip_addr_t *sources,
 	unsigned count)
 {
 	struct multicast_membership *m;
 	int rc;
 
-	if (count > SOURCES4_MAX)
+	if (count > (IP_IS_V6(&request->group) ? SOURCES6_MAX : SOURCES4_MAX))
 		return -ENOBUFS;
 	rc = named_membership(sock, request, &m);
 	if (rc)
@@ -379,11 +365,95 @@ int multicast_set_filter(struct inet_socket *sock, const struct multicast_reques
 		return -EINVAL;
 	if (include && !count)
 		return multicast_leave(sock, request);
+	if (!make_room(m, count))
+		return -ENOBUFS;
 	m->include = include;
 	m->count = count;
 	for (unsigned i = 0; i < count; i++)
-		ip_addr_set_ip4_u32_val(m->sources[i], sources[i]);
+		ip_addr_copy(m->sources[i], sources[i]);
+	return tell_link(m->index, &m->group);
+}
+
+int multicast_get_filter(struct inet_socket *sock, const struct multicast_request *request, bool *include, const ip_addr_t **sources,
+	unsigned *count)
+{
+	struct multicast_membership *m;
+	int rc = named_membership(sock, request, &m);
+
+	if (rc)
+		return rc;
+	if (!m)
+		return -EADDRNOTAVAIL;
+	*include = m->include;
+	*sources = m->sources;
+	*count = m->count;
 	return 0;
+}
+
+/* ---- what a link wants (RFC 3376, 3.2) ---- */
+
+static void keep(struct membership_state *state, const struct multicast_membership *m, bool those_in)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < state->count; i++)
+		if ((find_source(m, &state->sources[i]) < m->count) == those_in)
+			state->sources[kept++] = state->sources[i];
+	state->count = kept;
+}
+
+/* Too many to be told: everybody is heard. */
+static void add_all(struct membership_state *state, const struct multicast_membership *m)
+{
+	for (unsigned i = 0; i < m->count; i++) {
+		unsigned j = 0;
+
+		while (j < state->count && !ip_addr_cmp_zoneless(&state->sources[j], &m->sources[i]))
+			j++;
+		if (j == MEMBERSHIP_SOURCES_MAX) {
+			state->include = false;
+			state->count = 0;
+			return;
+		}
+		ip_addr_copy(state->sources[j], m->sources[i]);
+		state->count = MAX(state->count, j + 1);
+	}
+}
+
+/* Of those memberships of the group that are inclusive, or not: all are joined to the state. */
+static void merge(const struct netif *netif, const ip_addr_t *address, bool include, struct membership_state *state)
+{
+	const struct inet_socket *sock;
+	const struct multicast_membership *m;
+
+	TAILQ_FOREACH(sock, &inet_sockets, all) {
+		if (sock->net != &first_net_ns)
+			continue;
+		SLIST_FOREACH(m, &sock->memberships, link) {
+			if (m->index != netif_get_index(netif) || m->include != include || !ip_addr_cmp_zoneless(&m->group, address))
+				continue;
+			if (!include && state->include) { /* the first that hears all but some */
+				state->include = false;
+				state->count = MIN(m->count, MEMBERSHIP_SOURCES_MAX);
+				if (state->count)
+					memcpy(state->sources, m->sources, state->count * sizeof(*m->sources));
+			} else if (!include) {
+				keep(state, m, true);
+			} else if (!state->include) {
+				keep(state, m, false);
+			} else {
+				add_all(state, m);
+			}
+		}
+	}
+}
+
+void multicast_wish(const struct netif *netif, const ip_addr_t *address, struct membership_state *state)
+{
+	state->include = true;
+	state->count = 0;
+	merge(netif, address, false, state);
+	merge(netif, address, true, state);
 }
 
 bool multicast_wants(const struct inet_socket *sock, const ip_addr_t *group, const ip_addr_t *from, int index)

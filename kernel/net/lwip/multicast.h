@@ -18,9 +18,11 @@ int multicast_join(struct inet_socket *sock, const struct multicast_request *req
 int multicast_leave(struct inet_socket *sock, const struct multicast_request *request);
 /* A sender is heard (include) or not, from now on (add) or no longer. */
 int multicast_source(struct inet_socket *sock, const struct multicast_request *request, bool include, bool add);
-/* The whole list of IPv4 senders, in network order. */
-int multicast_set_filter(struct inet_socket *sock, const struct multicast_request *request, bool include, const uint32_t *sources,
+/* The whole list of senders. What is read stays where it is until the next change. */
+int multicast_set_filter(struct inet_socket *sock, const struct multicast_request *request, bool include, const ip_addr_t *sources,
 	unsigned count);
+int multicast_get_filter(struct inet_socket *sock, const struct multicast_request *request, bool *include, const ip_addr_t **sources,
+	unsigned *count);
 void multicast_leave_all(struct inet_socket *sock);
 void multicast_forget_link(int index); /* it goes, and with it who had joined what there */
 
@@ -31,6 +33,6 @@ bool multicast_wants(const struct inet_socket *sock, const ip_addr_t *group, con
 
 /* option_multicast.c: 1: not of these, else 0 or -errno. */
 int multicast_set_option(struct inet_socket *sock, int level, int option, const void *value, unsigned len);
-int multicast_get_option(const struct inet_socket *sock, int level, int option, void *value, unsigned *len);
+int multicast_get_option(struct inet_socket *sock, int level, int option, void *value, unsigned *len);
 
 #endif

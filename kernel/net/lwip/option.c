@@ -49,24 +49,29 @@ static const struct simple simple[] = {
 	{IPPROTO_IP, IP_TOS, BYTE, 0, true, true, 255, FIELD(tos)},
 	{IPPROTO_IP, IP_TTL, BYTE, 1, true, true, 255, FIELD(ttl)},
 	{IPPROTO_IP, IP_MULTICAST_TTL, BYTE, 0, false, true, 255, FIELD(multicast_ttl)},
+	{IPPROTO_IP, IP_PASSSEC, FLAG, 0, true, true, 0, FIELD(pass_security)}, /* there is no security module */
 	{IPPROTO_IP, IP_MULTICAST_LOOP, FLAG, 0, true, true, 0, FIELD(multicast_loop)},
 	{IPPROTO_IP, IP_MULTICAST_ALL, FLAG, 0, true, true, 1, FIELD(multicast_all)},
 	{IPPROTO_IP, IP_PKTINFO, FLAG, 0, true, true, 0, FIELD(pktinfo)}, /* these three: nothing on a stream, as on Linux */
 	{IPPROTO_IP, IP_RECVTTL, FLAG, 0, true, true, 0, FIELD(receive_ttl)},
 	{IPPROTO_IP, IP_RECVTOS, FLAG, 0, true, true, 0, FIELD(receive_tos)},
-	{IPPROTO_IP, IP_RECVORIGDSTADDR, FLAG, 0, false, true, 0, FIELD(original_destination)},
-	{IPPROTO_IP, IP_MINTTL, BYTE, 0, false, true, 255, FIELD(minimum_ttl)}, /* counts for streams only, on Linux too */
+	{IPPROTO_IP, IP_RECVORIGDSTADDR, FLAG, 0, true, true, 0, FIELD(original_destination)},
+	{IPPROTO_IP, IP_MINTTL, BYTE, 0, true, true, 255, FIELD(minimum_ttl)}, /* counts for streams only, on Linux too */
+	{IPPROTO_IPV6, IPV6_MINHOPCOUNT, BYTE, 0, true, true, 255, FIELD(minimum_hops)},
+	{IPPROTO_IPV6, IPV6_RECVORIGDSTADDR, FLAG, 0, true, true, 0, FIELD(original_destination6)},
+	{IPPROTO_IPV6, IPV6_2292PKTINFO, FLAG, 0, true, true, 0, FIELD(pktinfo_old)},
+	{IPPROTO_IPV6, IPV6_2292HOPLIMIT, FLAG, 0, true, true, 0, FIELD(hops_old)},
 	{IPPROTO_IP, IP_FREEBIND, FLAG, 0, true, true, 0, FIELD(free_bind)},
 	{IPPROTO_IP, IP_RECVERR, FLAG, 0, false, true, 0, FIELD(receive_errors)},
 	{IPPROTO_IPV6, IPV6_TCLASS, BYTE, 0, true, true, 255, FIELD(tos)},
-	{IPPROTO_IPV6, IPV6_UNICAST_HOPS, BYTE, 1, true, true, 255, FIELD(ttl)},
+	{IPPROTO_IPV6, IPV6_UNICAST_HOPS, BYTE, 0, true, true, 255, FIELD(ttl)},
 	{IPPROTO_IPV6, IPV6_MULTICAST_HOPS, BYTE, 0, false, true, 255, FIELD(multicast_ttl)},
 	{IPPROTO_IPV6, IPV6_MULTICAST_LOOP, FLAG, 0, true, true, 1, FIELD(multicast_loop6)},
-	{IPPROTO_IPV6, IPV6_MULTICAST_ALL, FLAG, 0, true, true, 1, FIELD(multicast_all6)},
+	{IPPROTO_IPV6, IPV6_MULTICAST_ALL, FLAG, 0, true, true, 0, FIELD(multicast_all6)},
 	{IPPROTO_IPV6, IPV6_RECVPKTINFO, FLAG, 0, true, true, 0, FIELD(pktinfo6)},
 	{IPPROTO_IPV6, IPV6_RECVHOPLIMIT, FLAG, 0, true, true, 0, FIELD(receive_hops)},
 	{IPPROTO_IPV6, IPV6_RECVTCLASS, FLAG, 0, true, true, 0, FIELD(receive_class)},
-	{IPPROTO_IPV6, IPV6_DONTFRAG, FLAG, 0, false, true, 0, FIELD(dont_fragment6)},
+	{IPPROTO_IPV6, IPV6_DONTFRAG, FLAG, 0, true, true, 0, FIELD(dont_fragment6)},
 	{IPPROTO_IPV6, IPV6_FREEBIND, FLAG, 0, true, true, 0, FIELD(free_bind)},
 	{IPPROTO_IPV6, IPV6_RECVERR, FLAG, 0, false, true, 0, FIELD(receive_errors6)},
 	{IPPROTO_IPV6, IPV6_V6ONLY, FLAG, 0, true, true, 0, FIELD(v6only)},
@@ -79,6 +84,11 @@ static bool has_level(const struct inet_socket *sock, int level)
 	if (level == IPPROTO_IPV6)
 		return sock->family == AF_INET6;
 	return level == sock->base.protocol && sock->base.type != SOCK_RAW;
+}
+
+static bool is_raw_level(const struct inet_socket *sock, int level)
+{
+	return level == SOL_RAW && sock->base.type == SOCK_RAW;
 }
 
 static const struct simple *find_simple(const struct inet_socket *sock, int level, int option)
@@ -132,10 +142,28 @@ static int get_simple(const struct inet_socket *sock, const struct simple *s)
 
 /* ---- the others ---- */
 
+/* IP_UNICAST_IF: a link's index in network order; datagrams to one address leave by it. */
+static int set_unicast_link(struct inet_socket *sock, bool v6, int number)
+{
+	int index = (int)__builtin_bswap32((uint32_t)number);
+	struct inet_device device = {.index = 0};
+
+	if (index && !inet_find_device(index, NULL, &device))
+		return -EADDRNOTAVAIL;
+	if (index && sock->options.bound_if)
+		return -EINVAL;
+	*(v6 ? &sock->unicast_if6 : &sock->unicast_if) = (uint8_t)device.index;
+	return 0;
+}
+
 static int set_ip(struct inet_socket *sock, int level, int option, int number)
 {
 	bool v6 = level == IPPROTO_IPV6;
 
+	if (level == IPPROTO_UDP) /* UDP_ENCAP: no protocol is carried inside */
+		return option == UDP_ENCAP && !number ? 0 : -ENOPROTOOPT;
+	if (option == (v6 ? IPV6_UNICAST_IF : IP_UNICAST_IF))
+		return set_unicast_link(sock, v6, number);
 	if (option == (v6 ? IPV6_MTU_DISCOVER : IP_MTU_DISCOVER)) {
 		if (number < IP_PMTUDISC_DONT || number > IP_PMTUDISC_OMIT)
 			return -EINVAL;
@@ -144,8 +172,6 @@ static int set_ip(struct inet_socket *sock, int level, int option, int number)
 		*(v6 ? &sock->discover6 : &sock->discover) = (uint8_t)number;
 		return 0;
 	}
-	if (level == IPPROTO_UDP) /* UDP_ENCAP: no protocol is carried inside */
-		return option == UDP_ENCAP && !number ? 0 : -ENOPROTOOPT;
 	if (!v6 && option == IP_HDRINCL && sock->base.type == SOCK_RAW) {
 		sock->header_included = number != 0;
 		return 0;
@@ -197,8 +223,12 @@ static bool needs_value(int option)
 static int number_of(int level, int option, const void *value, unsigned len, int *number)
 {
 	*number = 0;
+	if (option == (level == IPPROTO_IP ? IP_UNICAST_IF : IPV6_UNICAST_IF) && len != sizeof(*number))
+		return -EINVAL;
 	if (len >= sizeof(*number))
 		memcpy(number, value, sizeof(*number));
+	else if (level == IPPROTO_IPV6 && option == IPV6_DONTFRAG)
+		return 0;
 	else if (level != IPPROTO_IP || (!len && needs_value(option)))
 		return -EINVAL;
 	else if (len)
@@ -216,14 +246,20 @@ int inet_set_option(struct socket *base, int level, int option, const void *valu
 		return set_filter(sock, value, len);
 	if (level == IPPROTO_TCP && !s)
 		return base->type == SOCK_STREAM ? tcp_set_option(sock, option, value, len) : -ENOPROTOOPT;
+	if (is_raw_level(sock, level) && sock->family == AF_INET6 && len < sizeof(number))
+		return -EINVAL;
 	if (!s && (!has_level(sock, level) || (level != IPPROTO_IP && level != IPPROTO_IPV6 && level != IPPROTO_UDP)))
 		return -ENOPROTOOPT;
 	rc = s ? 1 : multicast_set_option(sock, level, option, value, len);
 	if (rc <= 0)
 		return rc;
+	if (!s && level == IPPROTO_IPV6 && option != IPV6_MTU_DISCOVER && option != IPV6_UNICAST_IF)
+		return -ENOPROTOOPT; /* whatever its length */
 	rc = number_of(level, option, value, len, &number);
 	if (rc)
 		return rc;
+	if (!s && level == IPPROTO_IP && option == IP_MULTICAST_TTL) /* of a stream, which has none */
+		return -EINVAL;
 	if (!s)
 		return set_ip(sock, level, option, number);
 	rc = set_simple(sock, s, number);
@@ -251,6 +287,14 @@ static int get_ip(struct inet_socket *sock, int level, int option, int *number)
 
 	if (option == (v6 ? IPV6_MTU_DISCOVER : IP_MTU_DISCOVER)) {
 		*number = v6 ? sock->discover6 : sock->discover;
+		return 0;
+	}
+	if (option == (v6 ? IPV6_UNICAST_IF : IP_UNICAST_IF)) {
+		*number = (int)__builtin_bswap32((uint32_t)(v6 ? sock->unicast_if6 : sock->unicast_if));
+		return 0;
+	}
+	if (sock->base.type == SOCK_STREAM && option == (v6 ? IPV6_MULTICAST_HOPS : IP_MULTICAST_TTL)) {
+		*number = sock->multicast_ttl; /* to be read only */
 		return 0;
 	}
 	if (option == (v6 ? IPV6_MTU : IP_MTU)) {
@@ -281,7 +325,7 @@ static int get_number(struct inet_socket *sock, int level, int option, int *numb
 		return 0;
 	}
 	if (level != SOL_SOCKET)
-		return has_level(sock, level) ? -ENOPROTOOPT : -EOPNOTSUPP;
+		return has_level(sock, level) || sock->family == AF_INET6 || is_raw_level(sock, level) ? -ENOPROTOOPT : -EOPNOTSUPP;
 	if (option == SO_ERROR)
 		*number = -inet_take_error(sock);
 	else if (option == SO_ACCEPTCONN)

@@ -169,12 +169,25 @@ static err_t synchronized(struct tcp_pcb *pcb, const struct tcp_hdr *header, con
 	return ERR_OK;
 }
 
+/* IP_MINTTL, IPV6_MINHOPCOUNT: it has come a longer way than its socket believes in. */
+static bool too_far(const struct tcp_pcb *pcb)
+{
+	const struct tcp_link *link = tcp_link_of(pcb);
+
+	if (!link || !link->sock)
+		return false;
+	return ip_current_is_v6() ? IP6H_HOPLIM(ip6_current_header()) < link->sock->minimum_hops :
+		IPH_TTL(ip4_current_header()) < link->sock->minimum_ttl;
+}
+
 /* A segment for a control block; header fields are in host order, but for the urgent pointer. Not ERR_OK: lwIP drops it. */
 err_t lwip_port_tcp_segment(struct tcp_pcb *pcb, struct tcp_hdr *header, u16_t len, u16_t here, const struct pbuf *p)
 {
 	unsigned flags = TCPH_FLAGS(header);
 	struct options options;
 
+	if (pcb->state != LISTEN && too_far(pcb))
+		return ERR_VAL;
 	if (here < len)
 		return ERR_VAL; /* options in two pieces: nobody cuts a packet there */
 	read_options((uint8_t *)(header + 1), len, pcb->state == LISTEN || pcb->state == SYN_SENT, &options);

@@ -61,7 +61,8 @@ struct inet_socket *inet_alloc(int family, int type, int protocol)
 	sock->uid = current && current->cred ? current->cred->euid : 0;
 	sock->ttl = IP_DEFAULT_TTL;
 	sock->multicast_ttl = 1;
-	sock->multicast_loop = sock->multicast_loop6 = sock->multicast_all = sock->multicast_all6 = true;
+	sock->multicast_loop = sock->multicast_loop6 = sock->multicast_all6 = true;
+	sock->multicast_all = family == AF_INET;
 	sock->discover = sock->discover6 = IP_PMTUDISC_WANT;
 	sock->keep_idle = (uint32_t)sysctl_net()->keepalive_time;
 	sock->keep_interval = (uint32_t)sysctl_net()->keepalive_interval;

@@ -6,11 +6,9 @@
  * added to lwIP's tick counters on the way in (stack_enter()).
  */
 #include <lwip/etharp.h>
-#include <lwip/igmp.h>
 #include <lwip/init.h>
 #include <lwip/ip4_frag.h>
 #include <lwip/ip6_frag.h>
-#include <lwip/mld6.h>
 #include <lwip/nd6.h>
 #include <lwip/sys.h>
 
@@ -167,10 +165,6 @@ static void catch_up_seconds(uint64_t now)
 		nd6_tmr();
 		ip_reass_tmr();
 		ip6_reass_tmr();
-	}
-	for (uint64_t i = 0; i < MIN(missed * 10, (uint64_t)50); i++) {
-		igmp_tmr();
-		mld6_tmr();
 	}
 	if (selected == stack_net)
 		return;

@@ -236,8 +236,11 @@ static int tcp_socket_bind(struct socket *base, struct socket_address *address)
 	struct inet_socket *sock = inet_of(base);
 	ip_addr_t ip;
 	uint16_t port;
-	int rc = address_decode(sock, address, &ip, &port);
+	int rc = address_check_own(sock, address);
 
+	if (rc)
+		return rc;
+	rc = address_decode(sock, address, &ip, &port);
 	if (rc == -EAFNOSUPPORT && address->family == AF_UNSPEC && sock->family == AF_INET && address->len >= 16) {
 		address->family = AF_INET; /* Linux takes it for INADDR_ANY */
 		rc = address_decode(sock, address, &ip, &port);
@@ -366,8 +369,10 @@ static int finish_connecting(struct inet_socket *sock)
 
 static int check_connect(struct inet_socket *sock, struct socket_address *address, ip_addr_t *to, uint16_t *port)
 {
-	int rc = address_decode(sock, address, to, port);
+	int rc = address_check_own(sock, address);
 
+	if (!rc)
+		rc = address_decode(sock, address, to, port);
 	if (rc)
 		return rc;
 	if (sock->family == AF_INET6 && IP_IS_V4(to) && (sock->v6only || (sock->bound && IP_IS_V6(&sock->local))))

@@ -1,5 +1,5 @@
-# Multicast: what joining and leaving say on the wire (IGMPv2 and MLDv1, which Linux too speaks once it has heard such a
-# querier), which packets then reach which sockets, what is sent and what comes back to the host itself.
+# Multicast: what joining and leaving say on the wire (IGMPv3 and MLDv2, and IGMPv2 and MLDv1 once such a querier has been
+# heard: the newer ones' cases come first, since that lasts for minutes), which packets then reach which sockets, what is sent and what comes back to the host itself.
 import struct
 
 from packets import address, icmp, ip, udp
@@ -39,6 +39,100 @@ def query6(wire):
     body = icmp(QUERY6, 0, struct.pack('!HH', 500, 0) + bytes(16), ROUTER6, 'ff02::1')
     alert = bytes((58, 0, 5, 2, 0, 0, 1, 0))
     wire.send(ip(ROUTER6, 'ff02::1', 0, alert + body, hops=1), bytes.fromhex('333300000001'))
+
+
+def records(p):
+    """What a report of IGMPv3 or MLDv2 says: {group: (type, senders)}."""
+    six = p.protocol == 0
+    body = p.body[8:] if six else p.body
+    size, out = 16 if six else 4, {}
+    if body[0] != (143 if six else 0x22):
+        return out
+    at = 8
+    for _ in range(struct.unpack('!H', body[6:8])[0]):
+        kind, aux, count = struct.unpack('!BBH', body[at:at + 4])
+        group, *senders = (body[a:a + size] for a in range(at + 4, at + 4 + size * (count + 1), size))
+        out[group] = kind, sorted(senders)
+        at += 4 + size * (count + 1) + aux * 4
+    return out
+
+
+def told(wire, kind, senders=(), group=GROUP, seconds=3):
+    """Waits for a report of the group that says this; what it is addressed to is looked at, too."""
+    wanted = kind, sorted(map(address, senders))
+    p = wire.next(seconds, lambda p: p.protocol in (0, 2) and records(p).get(address(group)) == wanted)
+    need(p, 'nothing says %d of %r' % (kind, senders))
+    need(p.dst == ('ff02::16' if ':' in group else '224.0.0.22'), 'it went to %s' % p.dst)
+    need(':' in group or (p.packet[8] == 1 and p.packet[20:24] == b'\x94\4\0\0'), 'its TTL or its router alert')
+
+
+def query3(wire, group='0.0.0.0', senders=()):
+    body = address(group) + struct.pack('!BBH', 2, 125, len(senders)) + b''.join(map(address, senders))
+    wire.send(ip(MINE, '224.0.0.1' if group == '0.0.0.0' else group, 2, icmp(QUERY, 5, body), options=b'\x94\4\0\0', ttl=1), ALL_MAC if group == '0.0.0.0' else GROUP_MAC)
+
+
+def query62(wire, group='::', senders=()):
+    to = 'ff02::1' if group == '::' else group
+    rest = struct.pack('!HH', 500, 0) + address(group) + struct.pack('!BBH', 2, 125, len(senders)) + b''.join(map(address, senders))
+    alert = bytes((58, 0, 5, 2, 0, 0, 1, 0))
+    wire.send(ip(ROUTER6, to, 0, alert + icmp(QUERY6, 0, rest, ROUTER6, to), hops=1), bytes.fromhex('333300000001') if group == '::' else GROUP6_MAC)
+
+
+def case_igmp3(wire):
+    """Changes are told twice, with their senders; general, group's and senders' queries are answered with what is so."""
+    some, more, other = '10.77.0.8', '10.77.0.10', '10.77.0.11'
+    three = '+'.join('socket.inet_aton("%s")' % a for a in (GROUP, THEIRS, '%s'))
+    member(wire, 'm')
+    told(wire, 4)
+    told(wire, 4, seconds=1.5)
+    wire.agent('m.setsockopt(0, 38, %s)' % (three % some))
+    told(wire, 6, [some])
+    query3(wire)
+    told(wire, 2, [some])
+    wire.agent('m.setsockopt(0, 37, %s)' % (three % some))
+    told(wire, 5, [some])
+    wire.agent('m.close()')
+    told(wire, 3)
+    wire.agent('m = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); n = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)')
+    wire.agent('m.setsockopt(0, 39, %s)' % (three % some))
+    told(wire, 5, [some])
+    wire.agent('n.setsockopt(0, 39, %s)' % (three % more))
+    told(wire, 5, [more])
+    query3(wire, GROUP)
+    told(wire, 1, [some, more])
+    query3(wire, GROUP, [other, more])
+    told(wire, 1, [more])
+    query3(wire, OTHER)
+    need(not wire.next(1, lambda p: p.protocol == 2 and address(OTHER) in records(p)), 'another group has an answer')
+    member(wire, 'o')
+    told(wire, 4)
+    wire.agent('o.close()')
+    told(wire, 3, [some, more])
+    wire.agent('m.close()')
+    told(wire, 6, [some])
+    wire.agent('n.close()')
+    told(wire, 6, [more])
+
+
+def case_mld2(wire):
+    some = 'fd77::8'
+    wire.agent('m = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM); link = socket.if_nametoindex("eth0")')
+    wire.agent('m.setsockopt(41, 20, socket.inet_pton(socket.AF_INET6, "%s") + struct.pack("i", link))' % GROUP6)
+    told(wire, 4, group=GROUP6)
+    told(wire, 4, group=GROUP6, seconds=1.5)
+    storage = 'struct.pack("HHI", 10, 0, 0) + socket.inet_pton(socket.AF_INET6, "%s") + bytes(104)'
+    wire.agent('m.setsockopt(41, 43, struct.pack("ii", link, 0) + %s + %s)' % (storage % GROUP6, storage % some))
+    told(wire, 6, [some], GROUP6)
+    query62(wire)
+    told(wire, 2, [some], GROUP6)
+    query62(wire, GROUP6)
+    told(wire, 2, [some], GROUP6)
+    query62(wire, GROUP6, [some, 'fd77::7'])
+    told(wire, 2, [some], GROUP6)
+    query62(wire, GROUP6, [some])
+    need(not wire.next(1, lambda p: p.protocol == 0 and address(GROUP6) in records(p)), 'a sender that is shut out has an answer')
+    wire.agent('m.close()')
+    told(wire, 3, group=GROUP6)
 
 
 def member(wire, name, group=GROUP, bind='""'):
