@@ -44,8 +44,8 @@ static void start(void)
 	write_text(tree, "a");
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair))
 		abort();
-	trees[0] = (struct gofer_tree){"0", open(tree, O_PATH), false};
-	trees[1] = (struct gofer_tree){"1", open(tree, O_PATH), true};
+	trees[0] = (struct gofer_tree){.name = "0", .fd = open(tree, O_PATH)};
+	trees[1] = (struct gofer_tree){.name = "1", .fd = open(tree, O_PATH), .readonly = true};
 	options = (struct gofer_options){.socket_fd = pair[0], .trees = trees, .tree_count = 2, .no_jail = true};
 	g = calloc(1, sizeof(*g));
 	if (!g || set_up(g, &options) || gofer_jail_prepare(g, &options))

@@ -150,7 +150,7 @@ static inline void start_gofer_as(int type, bool jail)
 	write_file("sub/inner", "inner");
 	write_file("ro/fixed", "fixed");
 	ck_assert_int_eq(socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, pair), 0);
-	struct gofer_tree trees[] = {{"0", tree_fd("."), false}, {"1", tree_fd("ro"), true}, {"2", tree_fd("file"), false}};
+	struct gofer_tree trees[] = {{.name = "0", .fd = tree_fd(".")}, {.name = "1", .fd = tree_fd("ro"), .readonly = true}, {.name = "2", .fd = tree_fd("file")}};
 	struct gofer_options options = {.socket_fd = pair[1], .trees = trees, .tree_count = 3, .no_jail = !jail,
 		.uids = id_maps, .gids = id_maps};
 

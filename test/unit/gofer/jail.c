@@ -32,9 +32,9 @@ static int in_jail(int (*attempt)(struct gofer *g))
 		char path[128];
 
 		snprintf(path, sizeof(path), "%s/tree", dir);
-		trees[0] = (struct gofer_tree){"0", open(path, O_PATH | O_DIRECTORY), false};
-		trees[1] = (struct gofer_tree){"1", open(path, O_PATH | O_DIRECTORY), true};
-		trees[2] = (struct gofer_tree){"2", open("/", O_PATH | O_DIRECTORY), true};
+		trees[0] = (struct gofer_tree){.name = "0", .fd = open(path, O_PATH | O_DIRECTORY)};
+		trees[1] = (struct gofer_tree){.name = "1", .fd = open(path, O_PATH | O_DIRECTORY), .readonly = true};
+		trees[2] = (struct gofer_tree){.name = "2", .fd = open("/", O_PATH | O_DIRECTORY), .readonly = true};
 		struct gofer_options options = {.socket_fd = open("/dev/null", O_RDWR), .trees = trees, .tree_count = 3};
 		g.socket = options.socket_fd;
 		g.proc_fd = -1;

@@ -214,7 +214,7 @@ static inline void start_gofer(void)
 	if (gofer == 0) {
 		close(pair[0]);
 		root = open(dir, O_PATH | O_DIRECTORY);
-		struct gofer_tree trees[] = {{"0", root, false}, {"1", root, false}, {"2", root, true}};
+		struct gofer_tree trees[] = {{.name = "0", .fd = root}, {.name = "1", .fd = root}, {.name = "2", .fd = root, .readonly = true}};
 		struct gofer_options options = {.socket_fd = pair[1], .trees = trees, .tree_count = 3, .no_jail = true};
 		_exit(gofer_main(&options) ? 1 : 0);
 	}
