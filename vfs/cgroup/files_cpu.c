@@ -3,7 +3,6 @@
  */
 #include <linux/errno.h>
 
-#include "ring0/clock.h"
 #include "vfs/cgroup/internal.h"
 
 #define WEIGHT_MIN 1
