@@ -4,7 +4,7 @@
  * Called by main.c's dispatch. Offsets are the host's (d_off), opaque to the client. A
  * reply holds whole records only. Treaddirattr works on a fid that is not open, too: it opens a stream of its
  * own on first use and drops it at the end of the directory, and it leaves "." and ".." out. Treadtrees is for whoever
- * reads directory after directory: many of them in one reply.
+ * reads directory after directory: many of them in one reply, if need be without attributes, which cost the most.
  */
 #include <dirent.h>
 #include <sys/syscall.h>
@@ -21,7 +21,7 @@ struct linux_dirent {
 
 typedef bool put_entry(struct fid *fid, int fd, const struct linux_dirent *entry, struct p9_writer *out);
 
-static bool put_plain(struct fid *fid, int fd, const struct linux_dirent *entry, struct p9_writer *out)
+static struct p9_dirent dirent_of(struct fid *fid, const struct linux_dirent *entry)
 {
 	struct p9_dirent record = {
 		.qid = {.path = gofer_qid_path(fid->node->tree, fid->node->dev, entry->ino)},
@@ -34,6 +34,30 @@ static bool put_plain(struct fid *fid, int fd, const struct linux_dirent *entry,
 		record.qid.type = P9_QID_DIR;
 	else if (entry->type == DT_LNK)
 		record.qid.type = P9_QID_SYMLINK;
+	return record;
+}
+
+static bool put_plain(struct fid *fid, int fd, const struct linux_dirent *entry, struct p9_writer *out)
+{
+	struct p9_dirent record = dirent_of(fid, entry);
+
+	(void)fd;
+	return p9_put_dirent(out, &record);
+}
+
+/* As put_plain(), of what has a name of its own, and with its type even where the file system does not tell it. */
+static bool put_bare(struct fid *fid, int fd, const struct linux_dirent *entry, struct p9_writer *out)
+{
+	struct p9_dirent record = dirent_of(fid, entry);
+	struct statx stx;
+
+	if (!p9_name_ok(record.name))
+		return true;
+	if (record.type == DT_UNKNOWN) {
+		if (statx(fd, entry->name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_TYPE, &stx))
+			return true;
+		record.type = IFTODT(stx.stx_mode);
+	}
 	return p9_put_dirent(out, &record);
 }
 
@@ -57,7 +81,7 @@ static bool put_attr(struct fid *fid, int fd, const struct linux_dirent *entry, 
 static const struct kind {
 	put_entry *put;
 	unsigned expansion, slack;
-} plain = {put_plain, 1, 0}, with_attr = {put_attr, 5, 280};
+} plain = {put_plain, 1, 0}, bare = {put_bare, 1, 280}, with_attr = {put_attr, 5, 280};
 
 /*
  * Fill `out` with records from `offset` on, as many as fit. 1 at the end of the directory,
@@ -136,7 +160,7 @@ int gofer_treaddir(struct gofer *g, struct p9_reader *in, struct p9_writer *out)
 }
 
 /* eof[1] count[4] records, from `offset` on, of a fid that may be open or not. */
-static int put_with_attr(struct gofer *g, struct fid *fid, uint64_t offset, uint32_t count, struct p9_writer *out)
+static int put_records(struct gofer *g, struct fid *fid, uint64_t offset, uint32_t count, const struct kind *kind, struct p9_writer *out)
 {
 	int fd = fid->open_fd >= 0 ? fid->open_fd : fid->dir_fd;
 	struct p9_writer records;
@@ -153,7 +177,7 @@ static int put_with_attr(struct gofer *g, struct fid *fid, uint64_t offset, uint
 	result = limit_reply(out, &records, count, 5);
 	if (result)
 		return result;
-	result = read_entries(g, fid, fd, offset, &with_attr, &records);
+	result = read_entries(g, fid, fd, offset, kind, &records);
 	if (result < 0)
 		return result;
 	p9_put_u8(out, (uint8_t)result);
@@ -175,7 +199,7 @@ int gofer_treaddirattr(struct gofer *g, struct p9_reader *in, struct p9_writer *
 	if (!p9_get_treaddirattr(in, &t))
 		return -EPROTO;
 	fid = gofer_fid_find(g, t.fid);
-	return fid ? put_with_attr(g, fid, t.offset, t.count, out) : -EBADF;
+	return fid ? put_records(g, fid, t.offset, t.count, t.bare ? &bare : &with_attr, out) : -EBADF;
 }
 
 int gofer_twalkreaddir(struct gofer *g, struct p9_reader *in, struct p9_writer *out)
@@ -195,7 +219,7 @@ int gofer_twalkreaddir(struct gofer *g, struct p9_reader *in, struct p9_writer *
 	error = gofer_node_attr(node, &attr);
 	if (!error) {
 		p9_put_attr(out, &attr);
-		error = put_with_attr(g, fid, 0, t.count, out);
+		error = put_records(g, fid, 0, t.count, &with_attr, out);
 	}
 	if (error)
 		gofer_fid_clunk(g, fid);
@@ -207,6 +231,7 @@ int gofer_twalkreaddir(struct gofer *g, struct p9_reader *in, struct p9_writer *
 struct trees {
 	struct gofer *g;
 	struct p9_writer *out;
+	const struct kind *kind;
 	uint16_t count; /* blocks so far */
 };
 
@@ -214,18 +239,17 @@ struct trees {
 static int put_block(struct trees *trees, struct node *node, struct p9_str name, uint16_t parent, struct p9_reader *entries)
 {
 	struct fid stream = {.node = node, .open_fd = -1, .dir_fd = -1};
-	CLEANUP_FD fd = gofer_node_open(trees->g, node, O_RDONLY | O_DIRECTORY);
 	struct p9_writer *out = trees->out, records;
 	size_t head = P9_BLOCK_OVERHEAD + name.len;
 	struct p9_attr attr;
-	int result = fd < 0 ? fd : gofer_node_attr(node, &attr);
+	int result = gofer_node_attr(node, &attr);
 
 	if (result < 0)
 		return result;
 	if (p9_writer_left(out) < head || trees->count == P9_NO_BLOCK)
 		return -ENOSPC;
 	p9_writer_init(&records, out->at + head, p9_writer_left(out) - head);
-	result = read_entries(trees->g, &stream, fd, 0, &with_attr, &records);
+	result = read_entries(trees->g, &stream, node->fd, 0, trees->kind, &records);
 	if (result != 1)
 		return result == 0 || result == -EINVAL ? -ENOSPC : result;
 	p9_put_u16(out, parent);
@@ -238,22 +262,41 @@ static int put_block(struct trees *trees, struct node *node, struct p9_str name,
 	return 0;
 }
 
+/* The next directory of a block's entries; false: there is none. */
+static bool next_directory(const struct trees *trees, struct p9_reader *entries, struct p9_str *name)
+{
+	struct p9_dirent_attr with;
+	struct p9_dirent record;
+
+	if (trees->kind == &bare) {
+		while (p9_next_dirent(entries, &record)) {
+			*name = record.name;
+			if (record.type == DT_DIR)
+				return true;
+		}
+		return false;
+	}
+	while (p9_next_dirent_attr(entries, &with)) {
+		*name = with.name;
+		if (S_ISDIR(with.attr.mode))
+			return true;
+	}
+	return false;
+}
+
 /* A directory and those below it, whose names are read again from what was written of it. -ENOSPC: the reply is full. */
 static int put_tree(struct trees *trees, struct node *dir, struct p9_str name, uint16_t parent, unsigned depth)
 {
 	uint16_t number = trees->count;
-	struct p9_dirent_attr record;
 	struct p9_reader entries;
+	struct p9_str below;
 	CLEANUP_NODE node = NULL;
-	int error = gofer_node_lookup(dir, name, &node);
+	int error = gofer_node_lookup_dir(dir, name, &node);
 
-	/* Nobody has asked for it yet: no automount is set off, no server that is gone is waited for. */
-	if (!error && node->dev != dir->dev)
-		error = -EXDEV;
 	if (!error)
 		error = put_block(trees, node, name, parent, &entries);
-	while (!error && depth < TREES_DEPTH && p9_next_dirent_attr(&entries, &record)) {
-		if (S_ISDIR(record.attr.mode) && put_tree(trees, node, record.name, number, depth + 1) == -ENOSPC)
+	while (!error && depth < TREES_DEPTH && next_directory(trees, &entries, &below)) {
+		if (put_tree(trees, node, below, number, depth + 1) == -ENOSPC)
 			error = -ENOSPC;
 	}
 	return error;
@@ -264,20 +307,26 @@ int gofer_treadtrees(struct gofer *g, struct p9_reader *in, struct p9_writer *ou
 	struct p9_treadtrees t;
 	struct p9_writer blocks;
 	struct trees trees = {.g = g, .out = &blocks};
+	struct p9_reader names;
 	struct node *dir;
 	int error;
 
 	if (!p9_get_treadtrees(in, &t))
 		return -EPROTO;
+	trees.kind = t.bare ? &bare : &with_attr;
 	error = gofer_dir_find(g, t.fid, false, &dir);
-	for (unsigned i = 0; i < t.names.count && !error; i++)
-		error = p9_name_ok(t.names.name[i]) ? 0 : -EINVAL;
 	if (!error)
 		error = limit_reply(out, &blocks, t.count, 0);
 	if (error)
 		return error;
-	for (unsigned i = 0; i < t.names.count && error != -ENOSPC; i++)
-		error = put_tree(&trees, dir, t.names.name[i], P9_NO_BLOCK, 0);
+	p9_reader_init(&names, t.names.bytes, t.names.len);
+	for (unsigned i = 0; i < P9_MAX_TREES && error != -ENOSPC && p9_reader_left(&names); i++) {
+		struct p9_str name = p9_get_str(&names);
+
+		if (names.failed || !p9_name_ok(name))
+			return -EINVAL;
+		error = put_tree(&trees, dir, name, P9_NO_BLOCK, 0);
+	}
 	out->at = blocks.at;
 	return 0;
 }

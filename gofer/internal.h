@@ -50,7 +50,7 @@ struct tree {
 
 struct node {
 	unsigned refs;
-	int fd; /* O_PATH */
+	int fd; /* O_PATH; of gofer_node_lookup_dir(): open */
 	uint32_t mode; /* type bits only */
 	uint64_t dev, ino;
 	bool sealed; /* on procfs, sysfs and the like: it can be seen, not entered or opened */
@@ -117,6 +117,11 @@ static inline void gofer_close_fd(int *fd)
 
 /* fids.c */
 struct node *gofer_node_new(struct tree *tree, int fd, int *error); /* takes fd, also on error; one reference */
+/*
+ * A directory that nobody has asked for yet, open for reading (node->fd): no automount is set off, no server that is gone is
+ * waited for. -EXDEV: it is on another file system; -EACCES: it cannot be entered.
+ */
+int gofer_node_lookup_dir(struct node *dir, struct p9_str name, struct node **found);
 struct node *gofer_node_get(struct node *node);
 void gofer_node_put(struct node *node);
 static inline void gofer_node_cleanup(struct node **node)

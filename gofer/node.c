@@ -3,8 +3,8 @@
  * open it, describe it.
  *
  * Called by the handlers. Children are found by openat2(2) of one component, beneath
- * the directory, never through a symbolic link. A node is opened by its own descriptor through /proc/self/fd, so
- * no name is looked up twice; since the descriptor pins the inode, its type is the one
+ * the directory, never through a symbolic link. A node is opened by its own descriptor ("." of a directory, else through
+ * /proc/self/fd), so no name is looked up twice; since the descriptor pins the inode, its type is the one
  * seen when the node was made. Only regular files and directories are ever opened.
  */
 #include <linux/magic.h>
@@ -37,11 +37,11 @@ static bool is_root(const struct node *node)
 	return node->ino == node->tree->root_ino && node->dev == node->tree->devices[0];
 }
 
-static int open_child(int dir, const char *name)
+static int open_child(int dir, const char *name, uint64_t flags, uint64_t resolve)
 {
 	struct open_how how = {
-		.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC,
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS,
+		.flags = flags | O_NOFOLLOW | O_CLOEXEC,
+		.resolve = resolve | RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS,
 	};
 	long fd;
 
@@ -115,7 +115,31 @@ int gofer_node_lookup(struct node *dir, struct p9_str name, struct node **found)
 	if (!p9_name_ok(name))
 		return name.len > P9_MAX_NAME ? -ENAMETOOLONG : -EINVAL;
 	gofer_name_copy(&text, name);
-	fd = open_child(dir->fd, text.text);
+	fd = open_child(dir->fd, text.text, O_PATH, 0);
+	if (fd < 0)
+		return fd;
+	*found = gofer_node_new(dir->tree, fd, &error);
+	return error;
+}
+
+int gofer_node_lookup_dir(struct node *dir, struct p9_str name, struct node **found)
+{
+	struct name_buf text;
+	struct statx stx;
+	int fd, error = 0;
+
+	if (dir->sealed)
+		return -EACCES;
+	if (!p9_name_ok(name))
+		return -EINVAL;
+	gofer_name_copy(&text, name);
+	if (statx(dir->fd, text.text, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_TYPE, &stx))
+		return -errno;
+	if (!S_ISDIR(stx.stx_mode))
+		return -ENOTDIR;
+	if (stx.stx_attributes & STATX_ATTR_AUTOMOUNT || ((uint64_t)stx.stx_dev_major << 32 | stx.stx_dev_minor) != dir->dev)
+		return -EXDEV;
+	fd = open_child(dir->fd, text.text, O_RDONLY | O_DIRECTORY, RESOLVE_NO_XDEV);
 	if (fd < 0)
 		return fd;
 	*found = gofer_node_new(dir->tree, fd, &error);
@@ -133,7 +157,11 @@ int gofer_node_open(struct gofer *g, const struct node *node, int flags)
 	if (node->tree->readonly && ((flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC)))
 		return -EROFS;
 	flags &= O_ACCMODE | O_TRUNC | O_APPEND | O_SYNC | O_DSYNC | O_DIRECTORY | O_NOATIME;
-	fd = openat(g->proc_fd, gofer_fd_name(node->fd).text, flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	flags |= O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+	/* A directory has a name for itself, which costs less than the link, but wants the right to search it. */
+	fd = S_ISDIR(node->mode) ? openat(node->fd, ".", flags) : -1;
+	if (fd < 0)
+		fd = openat(g->proc_fd, gofer_fd_name(node->fd).text, flags);
 	return fd < 0 ? -errno : fd;
 }
 

@@ -26,6 +26,7 @@
 #define P9_NOTAG 0xffffu
 #define P9_NOFID 0xffffffffu
 #define P9_MAX_WALK 16u /* elements of one walk */
+#define P9_MAX_TREES 64u /* names of one Treadtrees */
 #define P9_MAX_CLUNK 64u /* fids of one Tclunkmany */
 #define P9_MAX_NAME 255u
 #define P9_MIN_MSIZE 4096u
@@ -159,7 +160,7 @@ struct p9_block {
 	uint16_t parent; /* the number of the block that has its name among the entries; P9_NO_BLOCK: the fid's directory */
 	struct p9_str name;
 	struct p9_attr attr;
-	struct p9_data entries; /* as in Rreaddirattr */
+	struct p9_data entries; /* as in Rreaddirattr; bare: as in Rreaddir, without "." and ".." */
 };
 
 /* One file of Rwalkdonatemany, in the order of the steps. */

@@ -29,7 +29,7 @@ int p9fs_lookup(struct inode *dir, struct dentry *dentry, struct inode **inode)
 	uint64_t asked_at;
 	int rc;
 
-	p9fs_listing_missed(p9fs_i(dir), dentry->parent);
+	p9fs_listing_missed(p9fs_i(dir), dentry);
 	if (p9fs_listing_lacks(p9fs_i(dir), p9fs_name_of(dentry)))
 		return -ENOENT;
 	/* Reading the directory may have found it. */

@@ -47,9 +47,9 @@ int p9fs_hash_init(struct p9fs_super *super)
 	return hash_resize(super, HASH_BITS_MIN);
 }
 
-bool p9fs_attr_ok(const struct p9_attr *attr)
+bool p9fs_mode_ok(uint32_t mode)
 {
-	switch (attr->mode & S_IFMT) {
+	switch (mode & S_IFMT) {
 	case S_IFREG:
 	case S_IFDIR:
 	case S_IFLNK:
@@ -57,12 +57,15 @@ bool p9fs_attr_ok(const struct p9_attr *attr)
 	case S_IFBLK:
 	case S_IFIFO:
 	case S_IFSOCK:
-		break;
-	default:
-		return false;
+		return true;
 	}
-	return attr->size <= INT64_MAX && attr->atime_nsec < 1000000000 && attr->mtime_nsec < 1000000000 &&
-	       attr->ctime_nsec < 1000000000 && attr->btime_nsec < 1000000000;
+	return false;
+}
+
+bool p9fs_attr_ok(const struct p9_attr *attr)
+{
+	return p9fs_mode_ok(attr->mode) && attr->size <= INT64_MAX && attr->atime_nsec < 1000000000 &&
+	       attr->mtime_nsec < 1000000000 && attr->ctime_nsec < 1000000000 && attr->btime_nsec < 1000000000;
 }
 
 struct p9fs_inode *p9fs_inode_alloc(struct superblock *sb)

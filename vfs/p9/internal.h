@@ -143,6 +143,7 @@ struct p9fs_super {
 	unsigned hash_bits, hash_count;
 	struct p9fs_inode_list writers;
 	uint32_t channel; /* the number of its gofer in ring operations */
+	uint8_t whole_sweeps, whole_penalty; /* of sweep.c's next messages, so many ask for attributes (listing.c) */
 	bool readonly;
 	struct kwork flush_work;
 	struct ktimer flush_timer;
@@ -183,6 +184,7 @@ struct p9fs_inode *p9fs_inode_find(struct superblock *sb, const struct p9_attr *
 void p9fs_inode_unhash(struct p9fs_inode *pi);
 int p9fs_hash_init(struct p9fs_super *super); /* 0 or -ENOMEM */
 bool p9fs_attr_ok(const struct p9_attr *attr);
+bool p9fs_mode_ok(uint32_t mode); /* the type is one of those that there are */
 int p9fs_inode_fid(struct inode *inode, uint32_t *fid); /* the inode's fid, asked for if need be; may sleep */
 /*
  * An inode without a fid: its name's dentry, referenced, and the fid of the directory it is in, so that one message
@@ -223,6 +225,7 @@ int p9fs_handle_get(struct p9fs_inode *pi, bool write);
 void p9fs_handle_set(struct p9fs_inode *pi, int donated_fd, bool writable);
 void p9fs_handle_drop(struct p9fs_inode *pi);
 int64_t p9fs_pread(struct p9fs_inode *pi, void *to, size_t n, uint64_t offset);
+int64_t p9fs_fill(struct p9fs_inode *pi, void *to, size_t n, uint64_t offset); /* pread into pages that are PAGE_UNTOUCHED */
 int64_t p9fs_pwrite(struct p9fs_inode *pi, const void *from, size_t n, uint64_t offset);
 int p9fs_host_fsync(struct p9fs_inode *pi, bool data_only);
 int p9fs_host_truncate(struct p9fs_inode *pi, uint64_t size); /* -EAGAIN: no donated descriptor to do it by */
@@ -272,7 +275,10 @@ bool p9fs_listing_lacks(struct p9fs_inode *dir, struct p9_str name);
  * What a gofer's reply says of a whole directory, as its listing and as dentries below `parent`, which is its own and
  * referenced. `changes`: p9fs_changes before the question; -ESTALE: too late. p9fs_fetch_lock is held. May sleep.
  */
-int p9fs_listing_adopt(struct dentry *parent, struct p9_data entries, unsigned changes);
+int p9fs_listing_adopt(struct dentry *parent, struct p9_data entries, bool bare, unsigned changes);
+bool p9fs_listing_is_bare(const struct p9fs_inode *dir); /* it has a listing, which came without attributes */
+/* Put what was learnt about a name into the dentry cache, unless something is there. attr was checked. May sleep. */
+void p9fs_prefill(struct dentry *parent, struct p9_str name, const struct p9_attr *attr);
 extern struct mutex p9fs_fetch_lock; /* while a reply fills the dentry cache */
 /* The next name from place *at on that is of this type (DT_*); *at is moved behind it. False: none up to `end`. */
 bool p9fs_listing_next(const struct p9fs_listing *listing, unsigned type, uint32_t *at, uint32_t end, struct p9_str *name);
@@ -284,10 +290,14 @@ void p9fs_listing_put(struct p9fs_listing *listing);
 
 /* sweep.c: this directory is about to be read; before, if somebody reads one after the other, many at once. May sleep. */
 void p9fs_sweep(struct dentry *dentry);
+/* The directories beside this one are read one after the other. */
+bool p9fs_is_swept(const struct dentry *dentry);
+/* The same at once, from this one on, which may be still looked up. */
+void p9fs_sweep_from(struct dentry *dentry);
 /* ahead.c: opens a file without a fid for reading, and others with it. 0, -errno, or 1: open it by itself. May sleep. */
 int p9fs_open_ahead(struct p9fs_inode *pi);
 /* A lookup is about to ask: after a few of them, read the directory instead. Its lock is held. May sleep. */
-void p9fs_listing_missed(struct p9fs_inode *dir, struct dentry *parent);
+void p9fs_listing_missed(struct p9fs_inode *dir, struct dentry *dentry);
 
 /* file.c */
 int p9fs_open(struct inode *inode, struct file *file);

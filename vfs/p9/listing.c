@@ -6,11 +6,17 @@
  * there, ask nothing. The dentry cache is filled on the way, so that what follows a listing
  * (find, ls -l) asks nothing either. A directory in which several names were looked up is read for that reason.
  *
+ * Many programs want no more of most files than name and type. So what is read ahead (sweep.c) comes *bare*, without
+ * attributes, until somebody looks a file up in such a directory: then that one is read again, and for a
+ * while, longer each time, what is read ahead comes with attributes.
+ *
  * A listing that an open directory holds is never changed: the directory takes a copy.
  */
 #include "vfs/p9/internal.h"
 
 #define PREFILL_MAX 4096u /* names of one directory that go to the dentry cache; and that are searched and kept true */
+#define PENALTY_MIN 8u    /* messages of sweep.c with attributes, once they were missed; twice as many each time */
+#define PENALTY_MAX 128u
 #define MISSES_MAX 4u     /* lookups that make us read the directory's beginning */
 #define ENTRIES_MAX (1u << 22)
 
@@ -29,6 +35,7 @@ struct entry {
 
 struct p9fs_listing {
 	uint32_t refs;
+	bool bare; /* it came without attributes, so the dentry cache does not have what is in it */
 	uint32_t count, room;
 	uint32_t used, names_room;
 	struct entry *entries;
@@ -170,6 +177,8 @@ static struct p9fs_listing *listing_own(struct p9fs_inode *dir)
 	if (old->refs == 1)
 		return old;
 	copy = listing_create();
+	if (copy)
+		copy->bare = old->bare;
 	for (uint32_t i = 0; copy && i < old->count; i++) {
 		const struct entry *entry = &old->entries[i];
 
@@ -215,21 +224,20 @@ bool p9fs_listing_lacks(struct p9fs_inode *dir, struct p9_str name)
 
 /* ---- reading ---- */
 
-/* Put what was learnt about a name into the dentry cache, unless something is there. */
-static void prefill(struct dentry *parent, const struct p9_dirent_attr *record)
+void p9fs_prefill(struct dentry *parent, struct p9_str name, const struct p9_attr *attr)
 {
 	struct p9fs_inode *pi;
 	struct dentry *dentry;
 
 	/* A file with several names needs its fid from the start. */
-	if (!S_ISDIR(record->attr.mode) && record->attr.nlink != 1)
+	if (!S_ISDIR(attr->mode) && attr->nlink != 1)
 		return;
-	dentry = dentry_find(parent, record->name.data, record->name.len);
+	dentry = dentry_find(parent, name.data, name.len);
 	if (dentry) {
 		dentry_put(dentry);
 		return;
 	}
-	pi = p9fs_inode_find(parent->sb, &record->attr);
+	pi = p9fs_inode_find(parent->sb, attr);
 	if (pi) {
 		inode_put(&pi->base);
 		return;
@@ -237,8 +245,8 @@ static void prefill(struct dentry *parent, const struct p9_dirent_attr *record)
 	pi = p9fs_inode_alloc(parent->sb);
 	if (!pi)
 		return;
-	p9fs_inode_fill(pi, &record->attr, P9_NOFID);
-	dentry = dentry_add(parent, record->name.data, record->name.len, &pi->base);
+	p9fs_inode_fill(pi, attr, P9_NOFID);
+	dentry = dentry_add(parent, name.data, name.len, &pi->base);
 	if (!dentry) {
 		inode_put(&pi->base);
 		return;
@@ -266,7 +274,24 @@ static int take_records(struct p9_data entries, struct p9fs_listing *listing, st
 		*offset = record.offset;
 		rc = listing_add(listing, record.name, record.attr.qid.path, record.attr.mode);
 		if (!rc && parent && listing->count <= PREFILL_MAX && changes == p9fs_changes)
-			prefill(parent, &record);
+			p9fs_prefill(parent, record.name, &record.attr);
+	}
+	return !rc && records.failed ? -EIO : rc;
+}
+
+/* The same without attributes. */
+static int take_bare_records(struct p9_data entries, struct p9fs_listing *listing, uint64_t *offset)
+{
+	struct p9_dirent record;
+	struct p9_reader records;
+	int rc = 0;
+
+	p9_reader_init(&records, entries.bytes, entries.len);
+	while (!rc && p9_next_dirent(&records, &record)) {
+		if (!p9_name_ok(record.name) || !p9fs_mode_ok((uint32_t)record.type << 12))
+			return -EIO;
+		*offset = record.offset;
+		rc = listing_add(listing, record.name, record.qid.path, (uint32_t)record.type << 12);
 	}
 	return !rc && records.failed ? -EIO : rc;
 }
@@ -277,12 +302,14 @@ static int fetch_part_locked(uint32_t fid, struct p9fs_listing *listing, struct 
 	struct p9_rreaddirattr r;
 	unsigned changes = p9fs_changes;
 	struct p9fs_call *call;
-	int rc = P9FS_CALL(&call, treaddirattr, fid, *offset, P9FS_DATA_MAX);
+	int rc = P9FS_CALL(&call, treaddirattr, fid, *offset, P9FS_DATA_MAX, listing->bare);
 
 	if (rc)
 		return rc;
 	if (!p9_get_rreaddirattr(&call->in, &r) || (!r.eof && !r.entries.len)) /* or no progress */
 		rc = -EIO;
+	else if (listing->bare)
+		rc = take_bare_records(r.entries, listing, offset);
 	else
 		rc = take_records(r.entries, listing, parent, offset, changes);
 	p9fs_call_end(call);
@@ -326,26 +353,51 @@ static int fetch_first_locked(struct p9fs_inode *dir, struct p9fs_listing *listi
 	return rc ? rc : r.eof != 0;
 }
 
-int p9fs_listing_adopt(struct dentry *parent, struct p9_data entries, unsigned changes)
+/* A whole listing is better than a bare one, and that than none. Takes over the reference. */
+static void keep_listing(struct p9fs_inode *dir, struct p9fs_listing *listing)
+{
+	if (dir->listing && (!dir->listing->bare || listing->bare)) {
+		p9fs_listing_put(listing);
+		return;
+	}
+	p9fs_listing_forget(dir);
+	dir->listing = listing;
+}
+
+bool p9fs_listing_is_bare(const struct p9fs_inode *dir)
+{
+	return dir->listing && dir->listing->bare;
+}
+
+int p9fs_listing_adopt(struct dentry *parent, struct p9_data entries, bool bare, unsigned changes)
 {
 	struct p9fs_inode *dir = p9fs_i(parent->inode);
 	struct p9fs_listing *listing = listing_create();
-	uint64_t offset;
-	int rc = listing ? take_records(entries, listing, parent, &offset, changes) : -ENOMEM;
+	uint64_t offset = 0;
+	int rc = -ENOMEM;
 
+	if (listing)
+		listing->bare = bare;
+	if (listing && bare)
+		rc = take_bare_records(entries, listing, &offset);
+	else if (listing)
+		rc = take_records(entries, listing, parent, &offset, changes);
 	if (!rc && changes != p9fs_changes)
 		rc = -ESTALE;
-	if (rc || dir->listing)
+	if (rc)
 		p9fs_listing_put(listing);
 	else
-		dir->listing = listing;
+		keep_listing(dir, listing);
 	return rc;
 }
 
 static int fetch_part(struct p9fs_inode *dir, struct p9fs_listing *listing, struct dentry *parent, uint64_t *offset)
 {
-	int rc;
+	uint32_t fid;
+	int rc = listing->bare ? p9fs_inode_fid(&dir->base, &fid) : 0;
 
+	if (rc)
+		return rc;
 	mutex_lock(&p9fs_fetch_lock);
 	if (dir->fid == P9_NOFID)
 		rc = fetch_first_locked(dir, listing, parent, offset);
@@ -355,21 +407,75 @@ static int fetch_part(struct p9fs_inode *dir, struct p9fs_listing *listing, stru
 	return rc;
 }
 
-void p9fs_listing_missed(struct p9fs_inode *dir, struct dentry *parent)
+/*
+ * A file is looked up in a directory whose listing is bare. The first time is a hint that attributes are wanted, the next
+ * ones are reason enough.
+ */
+static bool wants_attributes(struct p9fs_super *super)
 {
+	if (super->whole_sweeps)
+		return true;
+	super->whole_penalty = (uint8_t)MIN(PENALTY_MAX, super->whole_penalty ? super->whole_penalty * 2u : PENALTY_MIN);
+	super->whole_sweeps = super->whole_penalty;
+	return false;
+}
+
+/* Is the directory before this one read already, or is it the first of them? */
+static bool is_next_directory(const struct p9fs_listing *listing, uint32_t at, struct dentry *parent)
+{
+	const struct entry *entry;
+	struct dentry *before;
+	bool is_read;
+
+	do {
+		if (!at)
+			return true;
+		entry = &listing->entries[--at];
+	} while (entry->type != S_IFDIR >> 12);
+	before = dentry_find(parent, listing->names + entry->name, entry->len);
+	is_read = before && before->inode && p9fs_i(before->inode)->listing;
+	if (before)
+		dentry_put(before);
+	return is_read;
+}
+
+/* A name of a bare listing, which the dentry cache does not have. True: it may have it now. */
+static bool missed_bare(struct p9fs_inode *dir, struct dentry *dentry)
+{
+	uint32_t at = dir->listing->count > PREFILL_MAX ? UINT32_MAX : p9fs_listing_find(dir->listing, p9fs_name_of(dentry), 0, UINT32_MAX);
+
+	if (at >= dir->listing->count)
+		return true;
+	if (dir->listing->entries[at].type == S_IFDIR >> 12) {
+		if (is_next_directory(dir->listing, at, dentry->parent))
+			p9fs_sweep_from(dentry);
+		return true;
+	}
+	if (!wants_attributes(p9fs_s(&dir->base)))
+		return true;
+	p9fs_sweep(dentry->parent); /* it, with those around it */
+	return !p9fs_listing_is_bare(dir);
+}
+
+void p9fs_listing_missed(struct p9fs_inode *dir, struct dentry *dentry)
+{
+	struct dentry *parent = dentry->parent;
 	struct p9fs_listing *listing;
 	uint64_t offset = 0;
 
-	if (!dir->base.sb->cache_exclusive || dir->listing || parent->inode != &dir->base || dentry_is_dead(parent))
+	if (!dir->base.sb->cache_exclusive || parent->inode != &dir->base || dentry_is_dead(parent))
 		return;
-	if (dir->misses >= MISSES_MAX || ++dir->misses < MISSES_MAX)
+	if (dir->listing && (!dir->listing->bare || missed_bare(dir, dentry)))
 		return;
+	if (dir->misses >= MISSES_MAX || (!dir->listing && ++dir->misses < MISSES_MAX))
+		return;
+	dir->misses = MISSES_MAX;
 	listing = listing_create();
 	if (!listing)
 		return;
 	/* One reply's worth; it is worth having even if that is not all. */
-	if (fetch_part(dir, listing, parent, &offset) == 1 && !dir->listing && dir->base.nlink)
-		dir->listing = listing;
+	if (fetch_part(dir, listing, parent, &offset) == 1 && dir->base.nlink)
+		keep_listing(dir, listing);
 	else
 		p9fs_listing_put(listing);
 }
@@ -387,6 +493,7 @@ static int fetch(struct file *file, struct p9fs_listing **result)
 		return -ENOMEM;
 	if (!dir->sb->cache_exclusive || !parent || parent->inode != dir || dentry_is_dead(parent))
 		parent = NULL;
+	listing->bare = parent && p9fs_is_swept(parent) && !p9fs_s(dir)->whole_sweeps; /* too large to come with others */
 	rwsem_read_lock(&dir->lock);
 	while (!rc)
 		rc = fetch_part(p9fs_i(dir), listing, parent, &offset);

@@ -242,6 +242,56 @@ START_TEST(directory_after_directory)
 }
 END_TEST
 
+/* Who wants names alone gets them without attributes; who then looks at the files gets those, of many at a time too. */
+START_TEST(names_without_attributes)
+{
+	char name[64];
+	unsigned before;
+	struct kstat st;
+
+	host_dir("names");
+	for (unsigned i = 0; i < 40; i++) {
+		snprintf(name, sizeof(name), "names/%02u", i);
+		host_dir(name);
+		snprintf(name, sizeof(name), "names/%02u/in", i);
+		host_dir(name);
+		for (unsigned k = 0; k < 24; k++) {
+			snprintf(name, sizeof(name), "names/%02u/file-%u", i, k);
+			host_file(name, "abc");
+		}
+	}
+	ck_assert_uint_eq(count_entries("/names"), 42);
+	before = messages;
+	for (unsigned i = 0; i < 40; i++) {
+		snprintf(name, sizeof(name), "/names/%02u", i);
+		ck_assert_int_eq(get_stat(name, &st), 0);
+		ck_assert_uint_eq(count_entries(name), 27);
+		snprintf(name, sizeof(name), "/names/%02u/in", i);
+		ck_assert_uint_eq(count_entries(name), 2);
+		snprintf(name, sizeof(name), "/names/%02u/missing", i);
+		ck_assert_int_eq(get_stat(name, &st), -ENOENT);
+	}
+	ck_assert_uint_lt(messages - before, 11);
+	/* What is changed is seen, whether the file itself was looked at or not. */
+	ck_assert_int_eq(vfs_unlink(AT_FDCWD, "/names/05/file-1"), 0);
+	ck_assert_int_eq(get_stat("/names/05/file-1", &st), -ENOENT);
+	ck_assert_int_eq(vfs_rename(AT_FDCWD, "/names/06/file-2", AT_FDCWD, "/names/05/file-1", 0), 0);
+	check_text("/names/05/file-1", "abc");
+	ck_assert_int_eq(get_stat("/names/06/file-2", &st), -ENOENT);
+	ck_assert_uint_eq(count_entries("/names/06"), 26);
+	before = messages;
+	for (unsigned i = 7; i < 40; i++) {
+		for (unsigned k = 0; k < 24; k++) {
+			snprintf(name, sizeof(name), "/names/%02u/file-%u", i, k);
+			ck_assert_int_eq(get_stat(name, &st), 0);
+			ck_assert_uint_eq(st.size, 3);
+		}
+	}
+	ck_assert_uint_lt(messages - before, 20);
+	dentry_check();
+}
+END_TEST
+
 START_TEST(file_after_file)
 {
 	char name[96];
@@ -646,6 +696,7 @@ int main(void)
 	tcase_add_test(exclusive, unlinked_while_open);
 	tcase_add_test(exclusive, directories);
 	tcase_add_test(exclusive, directory_after_directory);
+	tcase_add_test(exclusive, names_without_attributes);
 	tcase_add_test(exclusive, file_after_file);
 	tcase_add_test(exclusive, unlinked_while_asked_for);
 	tcase_add_test(exclusive, absent_names_cost_nothing);
