@@ -47,6 +47,7 @@ enum page_zone { PAGE_KERNEL = 0, PAGE_USER = 1 };
 #define PAGE_SHMEM 512u   /* in the tree of an object of shared memory */
 #define PAGE_ACCESSED 1024u /* used since reclaim last looked */
 #define PAGE_TABLE 2048u  /* a page table */
+#define PAGE_UNTOUCHED 8192u /* zero, and as the host gave it: so told by page_alloc_fill() */
 #define PAGE_HELD 4096u   /* in the cache, by kernel_page_hold(): the machine is told before it is something else */
 
 struct memory_account;
@@ -72,6 +73,8 @@ void page_init(const struct abi_boot *boot);
 struct page *page_alloc(enum page_zone zone, unsigned order);
 struct page *page_alloc_zeroed(enum page_zone zone);
 struct page *page_alloc_zeroed_order(enum page_zone zone, unsigned order);
+/* As page_alloc_zeroed_order(), of the user zone; the head is marked PAGE_UNTOUCHED if it is. */
+struct page *page_alloc_fill(unsigned order);
 void page_split(struct page *page, unsigned order); /* a fresh block becomes 2^order pages with one reference each */
 void page_get(struct page *page);
 void page_put(struct page *page); /* frees the whole block with the last reference */

@@ -24,6 +24,7 @@
 int ioctl(int fd, unsigned long request, ...);
 #define IOCTL_TCGETS 0x5401ul
 #define IOCTL_TCSETS 0x5402ul
+#define FILL_PART 32768u
 #define IOCTL_TIOCGWINSZ 0x5413ul
 #define IOCTL_TIOCSWINSZ 0x5414ul
 
@@ -94,6 +95,36 @@ static int64_t call_transfer(struct vmm *vmm, const uint64_t *arg, bool writing)
 	int fd = fds_get(vmm, (uint32_t)arg[0]);
 	return host_result(writing ? pwrite(fd, memory, arg[2], (off_t)arg[3])
 				   : pread(fd, memory, arg[2], (off_t)arg[3]));
+}
+
+/*
+ * As call_transfer(), into fresh pages. To read into a page of the user zone that was never touched takes the host a fault, in the
+ * middle of it, that makes the page and maps it here, where it is seldom looked at; to write to the zone's file only makes it: 1.4 us
+ * a page instead of 2.5.
+ */
+static int64_t call_fill(struct vmm *vmm, const uint64_t *arg)
+{
+	const struct vmm_memory *memory = &vmm->memory;
+	uint64_t to = arg[1] - memory->user.base, done = 0;
+	uint8_t part[FILL_PART];
+
+	if (memory->user_memfd < 0 || arg[0] > UINT32_MAX || fds_kind(vmm, (uint32_t)arg[0]) != ABI_FILE_REGULAR ||
+	    arg[2] > memory->user.size || to > memory->user.size - arg[2] || (int64_t)arg[3] < 0)
+		return call_transfer(vmm, arg, false);
+	int fd = fds_get(vmm, (uint32_t)arg[0]);
+	while (done < arg[2]) {
+		size_t n = arg[2] - done < sizeof(part) ? arg[2] - done : sizeof(part);
+		ssize_t got = pread(fd, part, n, (off_t)(arg[3] + done));
+
+		if (got > 0)
+			got = pwrite(memory->user_memfd, part, (size_t)got, (off_t)(to + done));
+		if (got < 0)
+			return done ? (int64_t)done : -errno;
+		done += (uint64_t)got;
+		if ((size_t)got < n)
+			break;
+	}
+	return (int64_t)done;
 }
 
 static int64_t call_truncate(struct vmm *vmm, const uint64_t *arg)
@@ -222,6 +253,8 @@ int64_t vmm_call(struct vmm *vmm, unsigned cpu, const struct abi_call *call)
 		return call_cpu_start(vmm, arg);
 	case ABI_CALL_fd_pread:
 		return call_transfer(vmm, arg, false);
+	case ABI_CALL_fd_fill:
+		return call_fill(vmm, arg);
 	case ABI_CALL_fd_pwrite:
 		return call_transfer(vmm, arg, true);
 	case ABI_CALL_fd_truncate:

@@ -163,13 +163,13 @@ static unsigned fill_alloc(struct vm_object *object, uint64_t first, struct page
 			pages[have++] = page;
 			continue;
 		}
-		if (count - have >= BLOCK_PAGES && (page = page_alloc_zeroed_order(PAGE_USER, BLOCK_ORDER)) != NULL) {
+		if (count - have >= BLOCK_PAGES && (page = page_alloc_fill(BLOCK_ORDER)) != NULL) {
 			page_split(page, BLOCK_ORDER);
 			for (unsigned i = 0; i < BLOCK_PAGES; i++)
 				pages[have++] = page + i;
 			continue;
 		}
-		page = page_alloc_zeroed(PAGE_USER);
+		page = page_alloc_fill(0);
 		if (!page)
 			break;
 		pages[have++] = page;
@@ -203,6 +203,7 @@ static int object_fill(struct vm_object *object, uint64_t index)
 	}
 	for (unsigned j = 0; j < added; j++) {
 		struct page *page = pages[j];
+		page->flags &= (uint16_t)~PAGE_UNTOUCHED;
 		bool ours = page->object == object && (page->flags & PAGE_CACHED);
 
 		if (j < i) {

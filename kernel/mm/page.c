@@ -192,7 +192,7 @@ struct page *page_alloc(enum page_zone zone, unsigned order)
 	return page;
 }
 
-struct page *page_alloc_zeroed_order(enum page_zone zone, unsigned order)
+static struct page *alloc_zeroed(enum page_zone zone, unsigned order, uint16_t untouched)
 {
 	struct page *page = zone_alloc(&zones[zone], zone, order);
 
@@ -203,9 +203,20 @@ struct page *page_alloc_zeroed_order(enum page_zone zone, unsigned order)
 
 		for (uint64_t i = 0; i < 1ull << order; i++)
 			page_zero(at + i * PAGE_SIZE);
+		untouched = 0;
 	}
-	page->flags = 0;
+	page->flags = untouched;
 	return page;
+}
+
+struct page *page_alloc_zeroed_order(enum page_zone zone, unsigned order)
+{
+	return alloc_zeroed(zone, order, 0);
+}
+
+struct page *page_alloc_fill(unsigned order)
+{
+	return alloc_zeroed(PAGE_USER, order, PAGE_UNTOUCHED);
 }
 
 struct page *page_alloc_zeroed(enum page_zone zone)
@@ -250,7 +261,7 @@ struct page *page_take_reserved(struct page *page)
 	zone->used++;
 	if (!(page->flags & PAGE_ZEROED))
 		page_zero(page_address(page));
-	page->flags = 0;
+	page->flags = page->flags & PAGE_ZEROED ? PAGE_UNTOUCHED : 0;
 	page->refs = 1;
 	page->zone = PAGE_USER;
 	page->order = 0;

@@ -25,6 +25,7 @@ static int64_t fuzz_host_call(uint32_t op, uint64_t a0, uint64_t a1, uint64_t a2
 {
 	switch (op) {
 	case ABI_CALL_fd_pread:
+	case ABI_CALL_fd_fill:
 	case ABI_CALL_fd_pwrite:
 		return (int64_t)(input_left & 1 ? a2 : a2 / 2);
 	case ABI_CALL_fd_close:

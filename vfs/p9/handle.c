@@ -205,25 +205,25 @@ static int64_t message_write(struct p9fs_inode *pi, const void *from, size_t n, 
 	return rc ? rc : (int64_t)r.count;
 }
 
-static int64_t transfer_part(struct p9fs_inode *pi, void *memory, size_t n, uint64_t offset, bool write)
+static int64_t transfer_part(struct p9fs_inode *pi, void *memory, size_t n, uint64_t offset, uint32_t op)
 {
+	bool write = op == ABI_CALL_fd_pwrite;
 	int rc = p9fs_handle_get(pi, write);
 
 	if (rc)
 		return rc;
 	if (pi->handle.fd >= 0)
-		return machine->host_call(
-			write ? ABI_CALL_fd_pwrite : ABI_CALL_fd_pread, (uint64_t)pi->handle.fd, va_to_pa(memory), n, offset);
+		return machine->host_call(op, (uint64_t)pi->handle.fd, va_to_pa(memory), n, offset);
 	return write ? message_write(pi, memory, n, offset) : message_read(pi, memory, n, offset);
 }
 
-/* Until n bytes, the end of the file, or an error before the first byte. Counts from the host are checked. */
-static int64_t transfer(struct p9fs_inode *pi, void *memory, size_t n, uint64_t offset, bool write)
+/* By a host call, or a message in its place: until n bytes, the end of the file, or an error before the first byte. Counts from the host are checked. */
+static int64_t transfer(struct p9fs_inode *pi, void *memory, size_t n, uint64_t offset, uint32_t op)
 {
 	size_t done = 0;
 
 	while (done < n) {
-		int64_t part = transfer_part(pi, (char *)memory + done, n - done, offset + done, write);
+		int64_t part = transfer_part(pi, (char *)memory + done, n - done, offset + done, op);
 
 		if (part == -EINTR)
 			continue;
@@ -240,12 +240,17 @@ static int64_t transfer(struct p9fs_inode *pi, void *memory, size_t n, uint64_t 
 
 int64_t p9fs_pread(struct p9fs_inode *pi, void *to, size_t n, uint64_t offset)
 {
-	return transfer(pi, to, n, offset, false);
+	return transfer(pi, to, n, offset, ABI_CALL_fd_pread);
+}
+
+int64_t p9fs_fill(struct p9fs_inode *pi, void *to, size_t n, uint64_t offset)
+{
+	return transfer(pi, to, n, offset, ABI_CALL_fd_fill);
 }
 
 int64_t p9fs_pwrite(struct p9fs_inode *pi, const void *from, size_t n, uint64_t offset)
 {
-	int64_t put = transfer(pi, (void *)(uintptr_t)from, n, offset, true);
+	int64_t put = transfer(pi, (void *)(uintptr_t)from, n, offset, ABI_CALL_fd_pwrite);
 
 	p9fs_changes++;
 	return put;

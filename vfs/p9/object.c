@@ -16,12 +16,13 @@ static struct p9fs_inode *owner_of(struct vm_object *object)
 	return container_of(object, struct p9fs_object, base)->inode;
 }
 
-/* How many of these pages lie one after the other in memory. */
+/* How many of these pages lie one after the other in memory, and are as much touched as the first. */
 static unsigned run_length(struct page **pages, unsigned count)
 {
 	unsigned n = 1;
 
-	while (n < count && page_to_pa(pages[n]) == page_to_pa(pages[0]) + n * PAGE_SIZE)
+	while (n < count && page_to_pa(pages[n]) == page_to_pa(pages[0]) + n * PAGE_SIZE &&
+		!((pages[n]->flags ^ pages[0]->flags) & PAGE_UNTOUCHED))
 		n++;
 	return n;
 }
@@ -38,7 +39,9 @@ static int object_fill_from_host(struct vm_object *object, uint64_t index, struc
 	while (done < count) {
 		unsigned run = run_length(pages + done, count - done);
 		size_t bytes = run * PAGE_SIZE;
-		int64_t n = p9fs_pread(pi, page_address(pages[done]), bytes, (index + done) << PAGE_SHIFT);
+		void *to = page_address(pages[done]);
+		uint64_t offset = (index + done) << PAGE_SHIFT;
+		int64_t n = pages[done]->flags & PAGE_UNTOUCHED ? p9fs_fill(pi, to, bytes, offset) : p9fs_pread(pi, to, bytes, offset);
 
 		if (n < 0) {
 			rc = (int)n;

@@ -46,6 +46,7 @@ static void addresses_of_calls(void)
 		WANT(call(ABI_CALL_clock, bad[i], 0, 0, 0), -E_FAULT);
 		WANT(call(ABI_CALL_entropy, bad[i], 16, 0, 0), -E_FAULT);
 		WANT(call(ABI_CALL_fd_pread, 0, bad[i], 16, 0), -E_FAULT);
+		WANT(call(ABI_CALL_fd_fill, 0, bad[i], 16, 0), -E_FAULT);
 		WANT(call(ABI_CALL_fd_pwrite, 0, bad[i], 16, 0), -E_FAULT);
 		WANT(call(ABI_CALL_fd_stat, 0, bad[i], 0, 0), -E_FAULT);
 	}
@@ -65,6 +66,9 @@ static void lengths_that_wrap(void)
 	WANT(call(ABI_CALL_fd_pread, 0, scratch, 0ull - scratch + 16, 0), -E_FAULT);
 	WANT(call(ABI_CALL_fd_pread, 0, scratch, (1ull << 30) + 1, 0), -E_FAULT);
 	WANT(call(ABI_CALL_fd_pread, 0, scratch, 1ull << 63, 0), -E_FAULT);
+	WANT(call(ABI_CALL_fd_fill, 0, boot.user.base, boot.user.size + 1, 0), -E_FAULT);
+	WANT(call(ABI_CALL_fd_fill, 0, boot.user.base + boot.user.size - 16, ~0ull, 0), -E_FAULT);
+	WANT(call(ABI_CALL_fd_fill, 0, boot.user.base + 16, 0ull - 16, 0), -E_FAULT);
 	WANT(call(ABI_CALL_fd_pwrite, 0, boot.kernel.base, boot.kernel.size + 1, 0), -E_FAULT);
 	/* A line is cut, not followed out of memory. */
 	WANT(call(ABI_CALL_log, scratch, ~0ull, 4, 0), 0);
@@ -78,6 +82,7 @@ static void descriptors(void)
 
 	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		WANT(call(ABI_CALL_fd_pread, bad[i], scratch, 16, 0), -E_BADF);
+		WANT(call(ABI_CALL_fd_fill, bad[i], boot.user.base, 16, 0), -E_BADF);
 		WANT(call(ABI_CALL_fd_pwrite, bad[i], scratch, 16, 0), -E_BADF);
 		WANT(call(ABI_CALL_fd_truncate, bad[i], 0, 0, 0), -E_BADF);
 		WANT(call(ABI_CALL_fd_close, bad[i], 0, 0, 0), -E_BADF);
@@ -98,6 +103,7 @@ static void offsets(void)
 {
 	WANT(call(ABI_CALL_fd_pread, 0, scratch, 16, ~0ull), -E_INVAL);
 	WANT(call(ABI_CALL_fd_pread, 0, scratch, 16, 1ull << 63), -E_INVAL);
+	WANT(call(ABI_CALL_fd_fill, 0, boot.user.base, 16, ~0ull), -E_INVAL);
 	WANT(call(ABI_CALL_fd_pread, 0, scratch, 16, (1ull << 62)), 0);
 	WANT(call(ABI_CALL_fd_truncate, 0, 1ull << 63, 0, 0), -E_INVAL);
 	WANT(call(ABI_CALL_fd_pwrite, 0, scratch, 16, 0), -E_BADF); /* standard input is open for reading */

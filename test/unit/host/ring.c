@@ -217,6 +217,9 @@ START_TEST(a_donated_file_can_be_used_and_others_not)
 	ck_assert_int_eq(call(ABI_CALL_fd_pread, index, PAGE(3), ~0ull, 0), -EFAULT);
 	ck_assert_int_eq(call(ABI_CALL_fd_pread, index, PAGE(3), 4, ~0ull), -EINVAL);
 	ck_assert_int_eq(call(ABI_CALL_fd_pread, index | 1ull << 32, PAGE(3), 4, 0), -EBADF);
+	ck_assert_int_eq(call(ABI_CALL_fd_fill, index, vmm.memory.user.base, 8192, 2), 8);
+	ck_assert_int_eq(memcmp(vmm_gpa(&vmm.memory, GPA(vmm.memory.user.base), 9), "23456789", 9), 0);
+	ck_assert_int_eq(call(ABI_CALL_fd_fill, index, vmm.memory.user.base + vmm.memory.user.size - 4, 8, 0), -EFAULT);
 	ck_assert_int_eq(call(ABI_CALL_fd_stat, index, PAGE(3), 0, 0), 0);
 	ck_assert_uint_eq(((struct abi_stat *)at(3))->size, 10);
 	ck_assert_int_eq(call(ABI_CALL_fd_truncate, index, 5, 0, 0), 0);

@@ -51,6 +51,7 @@ static inline int64_t test_host_call(uint32_t op, uint64_t a0, uint64_t a1, uint
 	host_calls++;
 	switch (op) {
 	case ABI_CALL_fd_pread:
+	case ABI_CALL_fd_fill:
 		n = pread(donated[a0], pa_to_va(a1), a2, (off_t)a3);
 		return n < 0 ? -errno : n;
 	case ABI_CALL_fd_pwrite:
