@@ -217,7 +217,10 @@ static int64_t transfer_part(struct p9fs_inode *pi, void *memory, size_t n, uint
 	return write ? message_write(pi, memory, n, offset) : message_read(pi, memory, n, offset);
 }
 
-/* By a host call, or a message in its place: until n bytes, the end of the file, or an error before the first byte. Counts from the host are checked. */
+/*
+ * By a host call, or a message in its place: until n bytes, the end of the file, or an error before the first byte.
+ * Counts from the host are checked.
+ */
 static int64_t transfer(struct p9fs_inode *pi, void *memory, size_t n, uint64_t offset, uint32_t op)
 {
 	size_t done = 0;

@@ -442,9 +442,9 @@ static bool is_next_directory(const struct p9fs_listing *listing, uint32_t at, s
 /* A name of a bare listing, which the dentry cache does not have. True: it may have it now. */
 static bool missed_bare(struct p9fs_inode *dir, struct dentry *dentry)
 {
-	uint32_t at = dir->listing->count > PREFILL_MAX ? UINT32_MAX : p9fs_listing_find(dir->listing, p9fs_name_of(dentry), 0, UINT32_MAX);
+	uint32_t at = p9fs_listing_find(dir->listing, p9fs_name_of(dentry), 0, PREFILL_MAX); /* a huge one takes long */
 
-	if (at >= dir->listing->count)
+	if (at >= MIN(dir->listing->count, PREFILL_MAX))
 		return true;
 	if (dir->listing->entries[at].type == S_IFDIR >> 12) {
 		if (is_next_directory(dir->listing, at, dentry->parent))
