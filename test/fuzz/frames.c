@@ -60,7 +60,7 @@ static int copy_nowhere(struct socket_copy *self, void *buffer, size_t n)
 /* What a server would do: reads what there is, answers, and closes every other connection. */
 static void serve(unsigned choice)
 {
-	struct socket_copy copy = {copy_nowhere};
+	struct socket_copy copy = {.copy = copy_nowhere};
 	struct socket *const sockets[] = {datagram4, datagram6, raw};
 	struct socket *child;
 
