@@ -73,7 +73,7 @@ static int copy_nowhere(struct socket_copy *self, void *buffer, size_t n)
 
 static void read_all(struct socket *sock)
 {
-	struct socket_copy copy = {copy_nowhere};
+	struct socket_copy copy = {.copy = copy_nowhere};
 
 	for (;;) {
 		struct socket_receive receive = {.copy = &copy, .len = 65536};
