@@ -103,7 +103,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		start();
 	while (size > 3) {
 		size_t len = MIN((size_t)(data[0] | (data[1] & 7) << 8), size - 3);
-		struct record record = {{copy_in}, bytes};
+		struct record record = {{.copy = copy_in}, bytes};
 		struct socket_send send = {.copy = &record.copy, .len = len};
 		struct socket *sock = sockets[data[2] & 3];
 
