@@ -216,6 +216,7 @@ static bool take_out_others(const struct space *space, struct hosted_mirror *m, 
 		if (run_has(space, r, at))
 			continue;
 		HOST4(unmap, this_cpu()->cpu, space->id, at, PAGE_SIZE);
+		m->mappings++; /* it may have been taken out of one */
 		mirror_set_shown(m, at, mirror_get_shown(m, at) & ~(1ull << (at >> PAGE_SHIFT) % 64));
 		any = true;
 	}
@@ -248,8 +249,9 @@ void keep_adopt(struct space *space, struct hosted_mirror *m)
 		record_drop(cpu, best);
 		return;
 	}
+	best->space = 0; /* ours: what follows may run short of memory, and drop records */
 	m->generation = best->generation;
-	m->mappings = best->mappings;
+	m->mappings = best->mappings + best->count; /* what lay between was taken out */
 	m->mapped = true;
 	for (unsigned i = 0; i < best->count; i++)
 		others |= take_out_others(space, m, &best->run[i]);
