@@ -45,6 +45,16 @@ static bool is_kept(const struct page *page, bool even_low, struct memory_accoun
 	return false;
 }
 
+/* What the machine keeps, of files that are gone as well: how many pages were free at once. */
+static uint64_t drop_kept(void)
+{
+	uint64_t before = page_user_free();
+
+	if (machine->spaces_trim)
+		machine->spaces_trim();
+	return page_user_free() - before;
+}
+
 /* whose: of those that it and those below pay for; NULL: of all. */
 static uint64_t drop_files(const struct memory_account *whose, uint64_t count)
 {
@@ -52,8 +62,6 @@ static uint64_t drop_files(const struct memory_account *whose, uint64_t count)
 	uint64_t total, freed = 0;
 	struct page *map = page_user_map(&total);
 
-	if (machine->spaces_trim)
-		machine->spaces_trim();
 	for (unsigned round = 0; round < 3 && freed < count; round++) {
 		for (uint64_t i = 0; i < total && freed < count; i++) {
 			struct page *page;
@@ -79,17 +87,22 @@ static uint64_t drop_files(const struct memory_account *whose, uint64_t count)
 
 uint64_t reclaim_pages(uint64_t count)
 {
-	uint64_t total;
+	uint64_t total, freed = drop_kept();
 
 	(void)page_user_map(&total);
-	return cached_pages <= shmem_pages + FLOOR_PAGES + (total >> FLOOR_SHIFT) ? 0 : drop_files(NULL, count);
+	if (freed >= count || cached_pages <= shmem_pages + FLOOR_PAGES + (total >> FLOOR_SHIFT))
+		return freed;
+	return freed + drop_files(NULL, count - freed);
 }
 
 uint64_t reclaim_pages_of(struct memory_account *account, uint64_t count)
 {
 	uint64_t floor = FLOOR_PAGES + (MIN(account->max, account->high) >> FLOOR_SHIFT), files = account->kinds[ACCOUNT_FILE];
 
-	return files <= floor ? 0 : drop_files(account, MIN(count, files - floor));
+	if (files <= floor)
+		return 0;
+	(void)drop_kept(); /* what is kept cannot be dropped */
+	return drop_files(account, MIN(count, files - floor));
 }
 
 /* ---- private pages that are still zero ---- */

@@ -10,6 +10,7 @@
 #include "kernel/sysctl.h"
 #include "platform/abi/regs.h"
 #include "ring0/lib.h"
+#include "ring0/upcall.h"
 #include "ring0/usercopy.h"
 #include "test/unit/fake_machine.h"
 
@@ -310,6 +311,48 @@ START_TEST(files_lie_side_by_side)
 }
 END_TEST
 
+#define KEPT_PAGES 64
+
+static uint64_t kept[KEPT_PAGES]; /* 0: not kept any more */
+
+static void trim_kept(void)
+{
+	for (unsigned i = 0; i < KEPT_PAGES; i++) {
+		if (kept[i])
+			kernel_page_release(kept[i]);
+		kept[i] = 0;
+	}
+}
+
+/* Pages that the machine keeps of a file that is gone are there for others, and nobody is told that there are none. */
+START_TEST(kept_pages_come_back)
+{
+	struct vm_object *object = test_object(KEPT_PAGES * PAGE_SIZE);
+	struct page **all = malloc(65536 * sizeof(*all)), *page;
+	static struct machine keeping;
+	struct mm_counters counters;
+	unsigned count = 0;
+
+	keeping = *machine;
+	keeping.spaces_trim = trim_kept;
+	machine = &keeping;
+	for (unsigned i = 0; i < KEPT_PAGES; i++) {
+		ck_assert_int_eq(object_get_page(object, i, &page), 0);
+		kept[i] = page_to_pa(page);
+		ck_assert(kernel_page_keep(kept[i]));
+		page_put(page);
+	}
+	object_put(object);
+	mm_counters_read(&counters);
+	while ((all[count] = page_alloc(PAGE_USER, 0)) != NULL)
+		count++;
+	ck_assert_uint_eq(count, (counters.free >> PAGE_SHIFT) + KEPT_PAGES);
+	while (count > 0)
+		page_put(all[--count]);
+	free(all);
+}
+END_TEST
+
 #define MODEL_PAGES 256
 #define MODEL_BASE 0x10000000ull
 
@@ -496,6 +539,7 @@ int main(void)
 	tcase_add_test(tcase, file_mapping);
 	tcase_add_test(tcase, reclaim_drops_clean_pages);
 	tcase_add_test(tcase, files_lie_side_by_side);
+	tcase_add_test(tcase, kept_pages_come_back);
 	tcase_add_test(tcase, random_walk);
 	tcase_add_test(tcase, mremap_moves);
 	tcase_add_test(tcase, brk_and_placement);
