@@ -49,20 +49,6 @@ void cpu_group_out(struct task *task)
 	task->cpu_load = 0;
 }
 
-void cpu_group_set(struct task *task, struct cpu_group *group)
-{
-	if (task->cpu_group == group)
-		return;
-	if (task->cpu_load)
-		cpu_group_out(task);
-	task->cpu_group = group;
-	if (!group || (task->state != TASK_RUNNABLE && task->state != TASK_RUNNING))
-		return;
-	cpu_group_in(task);
-	if (task->state == TASK_RUNNING && cpu_group_begin(task))
-		machine->kick(task->cpu);
-}
-
 void cpu_group_set_weight(struct cpu_group *group, uint32_t weight)
 {
 	if (group->load && group->parent)
@@ -203,6 +189,23 @@ void cpu_group_throttle_here(struct task *task)
 {
 	(void)wait_event(&throttled_tasks, !is_throttled(task), DEADLINE_NONE, false);
 	__atomic_fetch_and(&task->work, ~WORK_THROTTLE, __ATOMIC_SEQ_CST);
+}
+
+void cpu_group_set(struct task *task, struct cpu_group *group)
+{
+	if (task->cpu_group == group)
+		return;
+	if (task->cpu_load)
+		cpu_group_out(task);
+	task->cpu_group = group;
+	if (group && (task->state == TASK_RUNNABLE || task->state == TASK_RUNNING)) {
+		cpu_group_in(task);
+		if (task->state == TASK_RUNNING && cpu_group_begin(task))
+			machine->kick(task->cpu);
+	}
+	/* It may sleep for its old group's next period, which never begins once that group is gone. */
+	if (task->work & WORK_THROTTLE && !is_throttled(task))
+		waitq_wake_all(&throttled_tasks);
 }
 
 uint64_t cpu_group_throttled_ns(const struct cpu_group *group)

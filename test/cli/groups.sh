@@ -40,4 +40,9 @@ fi
 inside sh -c "mount -t cgroup2 none /sys/fs/cgroup && cd /sys/fs/cgroup && $prepare"'; exec python3 "$0" /sys/fs/cgroup/test' \
 	"$work/controllers.py" | grep -v "^ringfence: \(Memory\|Its\)" >"$work/ours"
 diff "$here/controllers.linux" "$work/ours" || { echo "the recorded Linux (<) and the sandbox (>) differ"; failed=1; }
+# Who sleeps for its group's next period goes on once it is in another, be the old one gone.
+inside sh -c "mount -t cgroup2 none /sys/fs/cgroup && cd /sys/fs/cgroup && $prepare"'; echo 1000 1000000 >test/cpu.max; (while :; do :; done) &
+	ran() { cut -d" " -f14 /proc/$!/stat; }
+	echo $! >test/cgroup.procs; sleep 0.3; echo $! >init/cgroup.procs; rmdir test; before=$(ran); sleep 0.5; after=$(ran); kill -9 $!; [ $((after - before)) -gt 5 ]' ||
+	{ echo "a process that was taken out of a group without time stands still"; failed=1; }
 exit $failed
