@@ -12,6 +12,7 @@
 #include <sys/ipc.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -69,6 +70,16 @@ static void links(void)
 	CHECK(owner >= 0);
 	CHECK(ioctl(owner, NS_GET_NSTYPE) == CLONE_NEWUSER);
 	close(owner);
+	struct rlimit limit, none = {0, 0};
+	CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+	none.rlim_max = limit.rlim_max;
+	for (unsigned i = 0; i < 100; i++) { /* nothing of what could not be opened is let go twice */
+		CHECK(setrlimit(RLIMIT_NOFILE, &none) == 0);
+		CHECK_ERRNO(ioctl(fd, NS_GET_USERNS), EMFILE);
+		CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+		owner = ioctl(fd, NS_GET_USERNS);
+		CHECK(owner >= 0 && close(owner) == 0);
+	}
 	close(fd);
 	fd = open("/proc/self/ns/pid", O_RDONLY);
 	CHECK_ERRNO(ioctl(fd, NS_GET_PARENT), EPERM);

@@ -46,10 +46,7 @@ static int64_t open_ns(struct ns *ns)
 	path_put(&path);
 	if (rc)
 		return rc;
-	rc = fd_install(file, true, 0);
-	if (rc < 0)
-		file_put(file);
-	return rc;
+	return fd_install(file, true, 0);
 }
 
 /* The user namespace that it belongs to, a user namespace's parent. Only what the caller may see: its own and those below. */
