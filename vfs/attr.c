@@ -100,7 +100,10 @@ int vfs_chown(const struct path *path, uint32_t uid, uint32_t gid)
 	change.mode = mode_after_chown(inode->mode);
 	if (change.mode != inode->mode)
 		change.valid |= ATTR_MODE;
-	return set_attributes(path, &change);
+	rc = set_attributes(path, &change);
+	if (!rc && !S_ISDIR(inode->mode))
+		inode_drop_caps(inode);
+	return rc;
 }
 
 int vfs_utimes(const struct path *path, const struct attr_change *times)
@@ -154,6 +157,8 @@ int inode_set_size(struct inode *inode, uint64_t size)
 		change.valid |= change.mode != inode->mode ? ATTR_MODE : 0;
 	}
 	rc = set_locked(inode, &change);
+	if (!rc)
+		inode_drop_caps(inode);
 	rwsem_write_unlock(&inode->lock);
 	return rc;
 }

@@ -138,9 +138,16 @@ void inode_take_attributes(struct inode *inode, const struct attr_change *change
 		inode->ctime = change->ctime;
 }
 
+void inode_drop_caps(struct inode *inode)
+{
+	if (inode->ops && inode->ops->drop_caps)
+		inode->ops->drop_caps(inode);
+}
+
 void inode_modified(struct inode *inode)
 {
 	inode->mtime = inode->ctime = vfs_now();
+	inode_drop_caps(inode);
 	if (!(inode->mode & (S_ISUID | S_ISGID)) || capable_over(inode, CAP_FSETID))
 		return;
 	inode->mode &= ~(uint32_t)S_ISUID;

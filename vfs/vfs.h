@@ -101,6 +101,7 @@ struct attr_change {
  *	getattr     –     (fields)      brings the cached fields up to date (shared mounts, proc)
  *	permission  –     (mode bits)
  *	*xattr      r/w   -EOPNOTSUPP
+ *	drop_caps   –     (nothing)     security.capability goes: the content or the owner is another. Must not sleep
  *	open        –     (nothing)     prepares file->private; may replace file->ops
  *	tmpfile     w     -EOPNOTSUPP   O_TMPFILE
  *	revalidate  –     (valid)       dentry still right? 1 yes, 0 drop it
@@ -128,6 +129,7 @@ struct inode_ops {
 	int (*setxattr)(struct inode *inode, const char *name, const void *value, size_t size, int flags);
 	int64_t (*listxattr)(struct inode *inode, char *list, size_t size);
 	int (*removexattr)(struct inode *inode, const char *name);
+	void (*drop_caps)(struct inode *inode);
 	int (*open)(struct inode *inode, struct file *file);
 	int (*tmpfile)(struct inode *dir, uint32_t mode, struct inode **inode);
 	int (*revalidate)(struct dentry *dentry);
@@ -509,6 +511,7 @@ void file_accessed(struct file *file);
 void inode_take_attributes(struct inode *inode, const struct attr_change *change);
 /* mtime and ctime now, set-id bits dropped as a write does. Lock held as writer. */
 void inode_modified(struct inode *inode);
+void inode_drop_caps(struct inode *inode); /* inode_modified() has done so; for what changes its size or owner */
 
 /* For readdir: "." and ".." at cookies 1 and 2; false: no more room. */
 bool dir_emit_dots(struct file *file, struct dir_emitter *emitter);

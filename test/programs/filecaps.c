@@ -102,6 +102,21 @@ static void refused(void)
 	CHECK(waitpid(pid, &status, 0) == pid && status == 7 << 8);
 }
 
+/* What is written to or given away has none any more, whoever does it. */
+static void dropped(void)
+{
+	int fd = open(program, O_WRONLY);
+
+	CHECK(set_caps(NET_RAW, 0) == 0 && pwrite(fd, "\177", 1, 0) == 1);
+	CHECK_ERRNO(getxattr(program, NAME, NULL, 0), ENODATA);
+	CHECK(set_caps(NET_RAW, 0) == 0 && ftruncate(fd, lseek(fd, 0, SEEK_END)) == 0);
+	CHECK_ERRNO(getxattr(program, NAME, NULL, 0), ENODATA);
+	CHECK(set_caps(NET_RAW, 0) == 0 && chown(program, 0, 0) == 0);
+	CHECK_ERRNO(getxattr(program, NAME, NULL, 0), ENODATA);
+	CHECK(set_caps(NET_RAW, 0) == 0 && chmod(program, 0755) == 0 && getxattr(program, NAME, NULL, 0) == XATTR_CAPS_SZ_2);
+	CHECK(close(fd) == 0 && removexattr(program, NAME) == 0);
+}
+
 static void write_file(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY);
@@ -154,6 +169,7 @@ int main(int argc, char **argv)
 	if (set_caps(0, 0) == 0) {
 		CHECK(removexattr(program, NAME) == 0);
 		RUN(given);
+		RUN(dropped);
 		RUN(refused);
 		RUN(in_a_user_namespace);
 	}

@@ -219,6 +219,14 @@ static int overlay_removexattr(struct inode *inode, const char *name)
 	return rc ? rc : oi->upper->ops->removexattr(oi->upper, name);
 }
 
+static void overlay_drop_caps(struct inode *inode)
+{
+	struct overlay_inode *oi = overlay_of(inode);
+
+	if (oi->upper)
+		inode_drop_caps(oi->upper);
+}
+
 const struct inode_ops overlay_inode_ops = {
 	.lookup = overlay_lookup,
 	.create = overlay_create,
@@ -236,6 +244,7 @@ const struct inode_ops overlay_inode_ops = {
 	.setxattr = overlay_setxattr,
 	.listxattr = overlay_listxattr,
 	.removexattr = overlay_removexattr,
+	.drop_caps = overlay_drop_caps,
 	.open = overlay_open,
 	.tmpfile = overlay_tmpfile,
 	.destroy = overlay_destroy,

@@ -137,6 +137,7 @@ const struct inode_ops tmpfs_inode_ops = {
 	.setxattr = tmpfs_setxattr,
 	.listxattr = tmpfs_listxattr,
 	.removexattr = tmpfs_removexattr,
+	.drop_caps = tmpfs_drop_caps,
 	.tmpfile = tmpfs_tmpfile,
 	.destroy = tmpfs_destroy,
 };

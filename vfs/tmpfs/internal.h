@@ -92,6 +92,7 @@ int64_t tmpfs_getxattr(struct inode *inode, const char *name, void *value, size_
 int tmpfs_setxattr(struct inode *inode, const char *name, const void *value, size_t size, int flags);
 int64_t tmpfs_listxattr(struct inode *inode, char *list, size_t size);
 int tmpfs_removexattr(struct inode *inode, const char *name);
+void tmpfs_drop_caps(struct inode *inode);
 void tmpfs_xattrs_free(struct tmpfs_inode *node);
 
 #endif

@@ -110,3 +110,8 @@ int tmpfs_removexattr(struct inode *inode, const char *name)
 	drop(node, x);
 	return 0;
 }
+
+void tmpfs_drop_caps(struct inode *inode)
+{
+	(void)tmpfs_removexattr(inode, XATTR_NAME_CAPS);
+}
