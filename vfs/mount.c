@@ -201,6 +201,8 @@ int mount_attach(struct mount *mount, const struct path *at)
 		return -ENOTDIR;
 	if (at && dentry_is_dead(at->dentry))
 		return -ENOENT;
+	if (at && !at->mount->attached)
+		return -EINVAL; /* it was unmounted while its caller slept: nothing would ever take down what hangs on it */
 	mount_hang(mount, at);
 	return 0;
 }

@@ -147,28 +147,23 @@ static void end_detached(struct mnt_ns *detached, struct mnt_ns *to)
 int mount_move(const struct path *from, const struct path *at)
 {
 	struct mount *m = from->mount;
-	struct mnt_ns *detached = m->mnt_ns;
+	struct path old = {m->parent, m->mountpoint};
+	struct mnt_ns *detached = m->parent ? NULL : m->mnt_ns;
 	int rc = check_move(from, at);
 
 	if (rc)
 		return rc;
+	/* From here nothing may fail, nor sleep before the mount is at its new place. */
 	mount_get(m); /* the list's reference goes with detach */
 	mount_detach(m);
-	if (m->parent) {
-		mount_put(m->parent);
-		dentry_put(m->mountpoint);
-		m->parent = NULL;
-		m->mountpoint = NULL;
-		detached = NULL;
-	}
-	rc = mount_attach(m, at);
-	if (rc) { /* the place died while we slept */
-		mount_put(m);
-		return rc;
-	}
+	m->parent = NULL;
+	m->mountpoint = NULL;
+	BUG_ON(mount_attach(m, at));
 	if (detached)
 		end_detached(detached, m->mnt_ns);
-	return mount_propagate(m);
+	rc = mount_propagate(m);
+	path_put(&old);
+	return rc;
 }
 
 int vfs_move_mount(int from_fd, const char *from_name, int to_fd, const char *to_name, unsigned flags)
