@@ -15,6 +15,7 @@
 #include "vfs/cgroup/cgroupfs.h"
 #include "vfs/cgroup/internal.h"
 #include "vfs/fs_init.h"
+#include "vfs/internal.h"
 
 #define TABLE_FILES 40u    /* no table has more */
 #define CHILD_COOKIE 1000u /* + number of the group; the files come before */
@@ -277,6 +278,7 @@ static int cgroupfs_root(struct superblock *sb, struct dentry **root)
 {
 	const struct cgroup *group = cgroup_ns_root();
 	uint64_t up[CGROUP_DEPTH]; /* numbers: a lookup may sleep */
+	char name[NAME_MAX_LEN + 1];
 	unsigned count = 0;
 	int rc = 0;
 
@@ -288,7 +290,8 @@ static int cgroupfs_root(struct superblock *sb, struct dentry **root)
 		struct dentry *parent = *root;
 
 		group = cgroup_find(up[--count]);
-		rc = group ? dentry_lookup(parent, group->name, (unsigned)strlen(group->name), root) : -ENOENT;
+		rf_strlcpy(name, group ? group->name : "", sizeof(name));
+		rc = group ? dentry_lookup(parent, name, (unsigned)strlen(name), root) : -ENOENT;
 		if (!rc && !(*root)->inode) {
 			dentry_put(*root);
 			rc = -ENOENT; /* removed meanwhile */
