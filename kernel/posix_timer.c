@@ -253,7 +253,8 @@ int posix_timer_set(int id, bool absolute, const struct itimer_value *value, str
 	timer->last_overrun = 0;
 	if (!value->value)
 		return 0;
-	timer->expires = value->value - time_ns_offset(timer->clock);
+	if (__builtin_sub_overflow(value->value, time_ns_offset(timer->clock), &timer->expires))
+		timer->expires = INT64_MAX;
 	if (!absolute && __builtin_add_overflow(now_of(timer), value->value, &timer->expires))
 		timer->expires = INT64_MAX;
 	start(timer);

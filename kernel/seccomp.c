@@ -317,7 +317,7 @@ int seccomp_set_filter(const struct sock_filter *program, unsigned count, unsign
 		return -EINVAL;
 	/* Another thread's program must not keep rights that it is about to lose with the filter. */
 	if (flags & SECCOMP_FILTER_FLAG_TSYNC && task_await_exec(task->process))
-		return -EINTR;
+		return -ERESTARTNOINTR;
 	struct seccomp_filter *filter = filter_for(task, program, count, flags, &rc);
 	if (!filter)
 		return rc;
