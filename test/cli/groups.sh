@@ -45,4 +45,8 @@ inside sh -c "mount -t cgroup2 none /sys/fs/cgroup && cd /sys/fs/cgroup && $prep
 	ran() { cut -d" " -f14 /proc/$!/stat; }
 	echo $! >test/cgroup.procs; sleep 0.3; echo $! >init/cgroup.procs; rmdir test; before=$(ran); sleep 0.5; after=$(ran); kill -9 $!; [ $((after - before)) -gt 5 ]' ||
 	{ echo "a process that was taken out of a group without time stands still"; failed=1; }
+# What is refused changes nothing.
+inside sh -c "mount -t cgroup2 none /sys/fs/cgroup && cd /sys/fs/cgroup && $prepare"'; cd test; for file in min low high max; do
+	echo 1M >memory.$file; echo x >memory.$file && exit 1; [ "$(cat memory.$file)" = 1048576 ] || exit 1; done' >/dev/null ||
+	{ echo "a limit of memory is another after a write that failed"; failed=1; }
 exit $failed

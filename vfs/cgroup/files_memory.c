@@ -43,17 +43,15 @@ static bool parse_bytes(char *text, uint64_t *value)
 	return true;
 }
 
-/* "max" or bytes, in pages. */
+/* "max" or bytes, in pages; -EINVAL: something else, and *pages stays. */
 static int parse_pages(char *text, uint64_t *pages)
 {
+	bool max = !strcmp(text, "max");
 	uint64_t value;
 
-	*pages = ACCOUNT_NO_LIMIT;
-	if (!strcmp(text, "max"))
-		return 0;
-	if (!parse_bytes(text, &value))
+	if (!max && !parse_bytes(text, &value))
 		return -EINVAL;
-	*pages = MIN(value / PAGE_SIZE, (uint64_t)ACCOUNT_NO_LIMIT);
+	*pages = max ? ACCOUNT_NO_LIMIT : MIN(value / PAGE_SIZE, (uint64_t)ACCOUNT_NO_LIMIT);
 	return 0;
 }
 
