@@ -360,6 +360,8 @@ int64_t task_clone(struct clone_args *args, struct regs *regs)
 		tid = -EINTR;
 	if (tid > 0 && task->process->pid_ns->dead)
 		tid = -ENOMEM; /* pid_namespaces(7) */
+	if (tid > 0 && !cgroup_may_fork(current->process->cgroup))
+		tid = -EAGAIN; /* other threads' children came first */
 	if (tid > 0) {
 		task->tid = tid;
 		rc = pid_ns_number_task(task);
