@@ -1,6 +1,7 @@
 /*
- * bpf(2): programs of control groups that say which devices may be used, as container runtimes and systemd attach them. No other
- * type of program, and no maps: -EINVAL, as Linux answers for a type that it was built without.
+ * bpf(2): programs of control groups that say which devices may be used, as container runtimes and systemd attach them; of those that look
+ * at packets, what looks at none can be loaded (kernel/ebpf.h). No other type of program, and no maps: -EINVAL, as Linux answers for a
+ * type that it was built without.
  */
 #include <linux/bpf.h>
 #include <linux/capability.h>
