@@ -41,9 +41,11 @@ extern struct global_options global;
 
 /* One line on stderr, after "ringfence: OPERATION: ", and in --log. Returns 1, the exit status of a failure. */
 int cli_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
-void cli_mute(bool muted); /* errors and warnings are not said meanwhile */
 /* The same for something that is not done but does not stop the command. */
 void cli_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void cli_mute(bool muted); /* errors and warnings are not said meanwhile */
+/* Text that comes from a sandbox, or from a file, as one line that does nothing to a terminal or a log; what is too long is cut. */
+void cli_printable(char *to, size_t size, const char *from);
 /* A line that a process of the sandbox wrote: to stderr as it is, and to --log. */
 void cli_pass_on(const char *line);
 /* The debug log as --debug-log, --debug and --strace want it: a descriptor, or -1 for none. 0, or 1 after a message. */

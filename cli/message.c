@@ -84,8 +84,7 @@ static unsigned printable(const char *s)
 	return length;
 }
 
-/* Much of what is said comes from the sandbox, and is read at a terminal. */
-static void make_printable(char *to, size_t size, const char *from)
+void cli_printable(char *to, size_t size, const char *from)
 {
 	size_t n = 0;
 
@@ -114,7 +113,7 @@ static void say(const char *level, const char *format, va_list args)
 	if (mute)
 		return;
 	vsnprintf(text, sizeof(text), format, args);
-	make_printable(line, sizeof(line), text);
+	cli_printable(line, sizeof(line), text);
 	fprintf(stderr, "ringfence: %s: %s%s\n", global.operation, level[0] == 'w' ? "warning: " : "", line);
 	write_log(level, line);
 }
@@ -146,7 +145,7 @@ void cli_pass_on(const char *line)
 
 	if (++passed > LINES_PASSED_ON) /* a sandbox that went wild fills neither the terminal nor the log */
 		return;
-	make_printable(text, sizeof(text), passed == LINES_PASSED_ON ? "ringfence: the sandbox says more than is shown" : line);
+	cli_printable(text, sizeof(text), passed == LINES_PASSED_ON ? "ringfence: the sandbox says more than is shown" : line);
 	fprintf(stderr, "%s\n", text);
 	write_log("error", strncmp(text, prefix, sizeof(prefix) - 1) == 0 ? text + sizeof(prefix) - 1 : text);
 }

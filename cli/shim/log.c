@@ -2,8 +2,10 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
+#include "cli/cli.h"
 #include "cli/shim/log.h"
 
 static int fd = -1;
@@ -16,16 +18,16 @@ void shim_log_open(const char *path)
 
 void shim_log(const char *format, ...)
 {
-	char line[1024];
+	char text[1024], line[sizeof(text) + 64] = "containerd-shim-ringfence-v1: ";
+	size_t n = strlen(line);
 	va_list args;
-	int n = snprintf(line, sizeof(line), "containerd-shim-ringfence-v1: ");
 
 	va_start(args, format);
-	n += vsnprintf(line + n, sizeof(line) - (size_t)n - 1, format, args);
+	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	if (n > (int)sizeof(line) - 2)
-		n = (int)sizeof(line) - 2;
+	cli_printable(line + n, sizeof(line) - n - 1, text);
+	n = strlen(line);
 	line[n++] = '\n';
 	if (fd >= 0)
-		(void)!write(fd, line, (size_t)n);
+		(void)!write(fd, line, n);
 }

@@ -1,4 +1,7 @@
-/* The control channel of a container's sandbox: see sandbox.h. Messages are believed only in their numbers. */
+/*
+ * The control channel of a container's sandbox: see sandbox.h. Messages are believed only in their numbers, and in one
+ * line for the log.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -17,6 +20,8 @@
 
 #define MESSAGES_MAX 64u /* in one turn */
 
+/* Open at once: for more than 8 requests the VMM drops the connection, and one that was taken over answers none. */
+#define QUESTIONS_MAX 6u
 #define EVENTS 1u        /* the request's number; those for figures follow */
 
 struct question {
@@ -31,6 +36,8 @@ struct sandbox {
 	struct container *container;
 	uint32_t number;  /* the container's, in its sandbox */
 	uint32_t request; /* the last one sent */
+	bool failed;      /* it has said why, once */
+	unsigned open;    /* questions */
 	LIST_HEAD(, question) questions;
 };
 
@@ -43,9 +50,10 @@ struct message {
 	};
 };
 
-static void answer(struct question *question, const struct control_stats *stats)
+static void answer(struct sandbox *sandbox, struct question *question, const struct control_stats *stats)
 {
 	LIST_REMOVE(question, link);
+	sandbox->open--;
 	question->done(question->call, stats);
 	free(question);
 }
@@ -69,7 +77,7 @@ static void take_answer(struct sandbox *sandbox, const struct message *message, 
 			break;
 	}
 	if (question)
-		answer(question, !message->head.error && length >= sizeof(message->stats) ? &message->stats : NULL);
+		answer(sandbox, question, !message->head.error && length >= sizeof(message->stats) ? &message->stats : NULL);
 }
 
 /* Takes what has come, or as much as is taken in one turn: the shim has other work too. False: the sandbox has gone. */
@@ -88,8 +96,10 @@ static bool take_some(struct sandbox *sandbox)
 			take_answer(sandbox, &message, length);
 		else if (!message.head.error)
 			take_event(sandbox, &message, length);
-		else if (message.head.error == -EIO)
+		else if (message.head.error == -EIO && !sandbox->failed) {
+			sandbox->failed = true;
 			shim_log("%s: its sandbox failed: %.*s", sandbox->container->id, (int)length, message.text);
+		}
 	}
 	return true;
 }
@@ -99,7 +109,7 @@ static void answer_nothing(struct sandbox *sandbox)
 	struct question *question;
 
 	while ((question = LIST_FIRST(&sandbox->questions)))
-		answer(question, NULL);
+		answer(sandbox, question, NULL);
 }
 
 static void ready(struct watch *watch, uint32_t events)
@@ -182,7 +192,7 @@ bool sandbox_ask_stats(struct container *container, struct call *call,
 	void (*done)(struct call *call, const struct control_stats *stats))
 {
 	struct sandbox *sandbox = container->sandbox;
-	struct question *question = sandbox ? malloc(sizeof(*question)) : NULL;
+	struct question *question = sandbox && sandbox->open < QUESTIONS_MAX ? malloc(sizeof(*question)) : NULL;
 
 	if (!question || !ask(sandbox, CONTROL_STATS)) {
 		free(question);
@@ -190,5 +200,6 @@ bool sandbox_ask_stats(struct container *container, struct call *call,
 	}
 	*question = (struct question){.request = sandbox->request, .call = call, .done = done};
 	LIST_INSERT_HEAD(&sandbox->questions, question, link);
+	sandbox->open++;
 	return true;
 }
