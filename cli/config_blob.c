@@ -168,7 +168,7 @@ void *config_blob(const struct container *c, size_t *length)
 	struct strings group_files = {0};
 
 	/* The host's group holds a sandbox to its quota; it knows nothing of the containers that join. */
-	if (c->number || global.no_cgroups)
+	if (c->number || c->cpu_inside)
 		id.flags |= CONFIG_CPU_INSIDE;
 	if (id.id || id.flags)
 		put(&blob, CONFIG_CONTAINER, &id, sizeof(id));

@@ -230,6 +230,7 @@ int lifecycle_create(const char *id, const struct create_options *options, int s
 	if (cgroup_plan(container, state, &cgroup) || check_pod(state, container) ||
 	    fill_state(state, container, bundle) || cgroup_make(&cgroup, container))
 		goto undo;
+	container->cpu_inside = cgroup.count == 0;
 	tell_inner_hooks(container, state);
 	if (state->sandbox ? start_in_pod(state, container, options, &cgroup, sandbox) :
 		start_sandbox(state, container, options, signals, &cgroup, sandbox))

@@ -95,14 +95,17 @@ static int update(const struct state *state, struct container *wanted)
 	static struct container made;
 	struct cgroup cgroup;
 	char path[4200];
-	bool only_inside = !wanted->limits.cpus && !wanted->limits.mems && !wanted->limits.unified.count;
+	bool alone = !state->sandbox; /* in its sandbox: its share is one among the host's processes */
+	bool only_inside = !wanted->limits.cpus && !wanted->limits.mems && !wanted->limits.unified.count &&
+		!(alone && (wanted->limits.shares || wanted->limits.idle));
 
 	state_path(state, "config.json", path, sizeof(path));
 	if (oci_load_limits_file(path, &made) || (!state->sandbox && check_memory(&made, &wanted->limits)) ||
 	    cgroup_find(&made, state, &cgroup))
 		return 1;
 	if (cgroup.count == 0 && !only_inside)
-		return cli_error("container %s has no control group: its CPUs, memory nodes and unified files cannot be changed", state->id);
+		return cli_error("container %s has no control group: its CPUs, %smemory nodes and unified files cannot be changed", state->id,
+			alone ? "share of them, " : "");
 	/* Inside first: what a lower limit frees there is given back to the host. */
 	return set_inside(state, &wanted->limits) || cgroup_set(&cgroup, &wanted->limits);
 }

@@ -4,7 +4,7 @@
 set -u
 . "$(dirname "$0")/../begin.sh" "$1"
 rf="$rf --network=none --cgroup-manager=disabled"
-trap '$rf delete --force one 2>/dev/null; rm -rf "$work"' EXIT
+trap '$rf delete --force one 2>/dev/null; $rf delete --force two 2>/dev/null; rm -rf "$work"' EXIT
 sh "$here/suite/bundle.sh" "$work/b" / "$work" sleep 1000
 jq '.process.rlimits = [] | .linux.resources = {memory: {limit: 536870912, reservation: 104857600, swap: 536870912},
 		cpu: {shares: 512, quota: 150000, period: 100000}, pids: {limit: 100}} |
@@ -35,4 +35,15 @@ check "counted" 1 "$(inside awk '$1 == "oom_kill" { print $2 }' /sys/fs/cgroup/m
 # Once the top gives a controller to a group for its processes, what `exec` starts is where the first process is, as with runc.
 inside sh -c 'cd /sys/fs/cgroup && mkdir init && for p in $(cat cgroup.procs); do echo $p >init/cgroup.procs; done; echo +memory >cgroup.subtree_control'
 check "beside the first process" "0::/init" "$(inside cat /proc/self/cgroup)"
+# A container that needs no group on the host has none there: a quota that it is given later is the sentry's to keep as well, and a share
+# of the host's CPUs is nobody's.
+plain=${rf/ --cgroup-manager=disabled/}
+jq 'del(.linux.resources)' "$work/b/config.json" >"$work/c" && mv "$work/c" "$work/b/config.json"
+$plain create -b "$work/b" two </dev/null >"$work/out" 2>&1 && $plain start two || { cat "$work/out"; exit 1; }
+$plain update --cpu-quota 20000 --cpu-period 100000 two || failed=1
+check "a quota without a group" True "$($plain exec two python3 -c 'import time
+before = time.process_time(); end = time.monotonic() + 1
+while time.monotonic() < end: pass
+print(time.process_time() - before < 0.45)' 2>&1)"
+$plain update --cpu-share 100 two 2>"$work/err"; check "a share without a group" 1 $?
 exit $failed
