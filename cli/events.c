@@ -84,6 +84,18 @@ static int take_reply(int fd, const char *id, int patience_ms)
 	return result;
 }
 
+/* 0; 1: the sandbox has ended; or -1 after a message. */
+static int ask(int fd, uint32_t number, uint32_t op)
+{
+	const struct control_request request = {.op = op};
+	const struct control_reply none = {0};
+	int error = control_put(fd, number, &request);
+
+	if (error == -ETIMEDOUT)
+		return cli_error("%s", control_reason(error, &none)), -1;
+	return error < 0;
+}
+
 static long long now_ms(void)
 {
 	struct timespec now;
@@ -95,19 +107,15 @@ static long long now_ms(void)
 /* Until the container ends. */
 static int stream(int fd, const char *id, int interval)
 {
-	static const struct control_request stats = {.op = CONTROL_STATS}, events = {.op = CONTROL_EVENTS};
 	struct pollfd ready = {fd, POLLIN, 0};
 	long long next = now_ms() + interval;
-	int result = 0;
+	int result = ask(fd, REQUEST_EVENTS, CONTROL_EVENTS);
 
-	if (control_put(fd, REQUEST_EVENTS, &events) < 0)
-		return 0;
 	while (result == 0) {
 		long long left = next - now_ms();
 		if (left <= 0) {
 			next += interval;
-			if (control_put(fd, REQUEST_STATS, &stats) < 0)
-				return 0;
+			result = ask(fd, REQUEST_STATS, CONTROL_STATS);
 		} else if (poll(&ready, 1, (int)left) > 0) {
 			result = take_reply(fd, id, CONTROL_FOREVER);
 		}
@@ -117,7 +125,6 @@ static int stream(int fd, const char *id, int interval)
 
 int command_events(int argc, char **argv)
 {
-	static const struct control_request request = {.op = CONTROL_STATS};
 	static struct state state;
 	const char *interval = "5s";
 	bool once = false;
@@ -139,8 +146,8 @@ int command_events(int argc, char **argv)
 		return 1;
 	if (!once)
 		return stream(fd, words[0], parse_interval(interval));
-	if (control_put(fd, REQUEST_STATS, &request) < 0)
-		return cli_error("the sandbox has ended");
-	int result = take_reply(fd, words[0], CONTROL_PATIENCE_MS);
+	int result = ask(fd, REQUEST_STATS, CONTROL_STATS);
+	if (result == 0)
+		result = take_reply(fd, words[0], CONTROL_PATIENCE_MS);
 	return result > 0 ? cli_error("the sandbox has ended") : result < 0;
 }
