@@ -69,7 +69,7 @@ static int check_namespaces(struct oci *oci, yajl_val linux_part)
 	}
 	if (!(seen & namespace_bit("uts")) && !oci->container->hostname) { /* the host's name, as it is now */
 		char name[HOST_NAME_MAX + 1] = "";
-		if (gethostname(name, sizeof(name) - 1) == 0)
+		if (gethostname(name, sizeof(name)) == 0)
 			oci->container->hostname = container_copy(name);
 	}
 	return 0;

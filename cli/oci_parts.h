@@ -14,9 +14,9 @@ struct oci {
 /* The first of these members that is present is refused by name. `keys` ends with NULL. */
 int oci_refuse(struct oci *oci, yajl_val parent, const char *const *keys, const char *prefix);
 /* Opens a tree of the host for the gofer. */
+int oci_open_tree(struct oci *oci, const char *path, bool readonly, const char *property, uint32_t *tree);
 /* The host's overlay that the mount's options describe, as a tree. 0, or 1 after a message. */
 int oci_open_overlay(struct oci *oci, struct container_mount *mount, const char *property);
-int oci_open_tree(struct oci *oci, const char *path, bool readonly, const char *property, uint32_t *tree);
 /* `process`: that object, or NULL. */
 int oci_load_process(struct oci *oci, yajl_val process);
 int oci_load_hooks(struct oci *oci);
