@@ -18,7 +18,12 @@ refused() { # NAME PATTERN COMMAND…: status 1, a line that matches, and the fi
 json=$work/daemon.json toml=$work/config.toml
 docker="--docker-config=$json docker" containerd="--containerd-config=$toml containerd"
 
-# Docker
+# Docker, of whatever version this test says
+mkdir "$work/bin" && export PATH=$work/bin:$PATH
+dockerd() {
+	printf '#!/bin/sh\necho Docker version %s, build afdd53b\n' "$1" >"$work/bin/dockerd" && chmod +x "$work/bin/dockerd"
+}
+dockerd 20.10.24
 cat >"$json" <<'END'
 {"debug": true, "n": 12345678901234567890123, "f": 1.50, "runtimes": {"other": {"path": "/x", "runtimeArgs": ["a\"b", null]}}, "hosts": []}
 END
@@ -43,9 +48,10 @@ jq 'del(."default-runtime")' "$json" >"$work/new" && cat "$work/new" >"$json"
 $rf uninstall $docker >/dev/null; check "uninstall" 0 $?
 check "as before" "$(jq -S . "$work/original")" "$(jq -S . "$json")"
 check "again" "$json: nothing to do" "$($rf uninstall $docker)"
-mkdir "$work/bin" && printf '#!/bin/sh\necho Docker version 24.0.7, build afdd53b\n' >"$work/bin/dockerd" && chmod +x "$work/bin/dockerd"
-PATH=$work/bin:$PATH $rf install $docker >/dev/null
+dockerd 24.0.7
+$rf install $docker >/dev/null
 check "a Docker that takes shims" '{"runtimeType":"io.containerd.ringfence.v1"}' "$(jq -c .runtimes.ringfence "$json")"
+dockerd 20.10.24
 $rf install $docker >/dev/null; check "and one that does not" '["path"]' "$(jq -c '.runtimes.ringfence | keys' "$json")"
 echo '{"runtimes": []}' >"$json"
 refused "runtimes of another type" 'runtimes: not an object' $rf install $docker
