@@ -18,10 +18,15 @@ inside() { timeout -k 5 30 $rf exec one "$@" 2>&1 </dev/null; }
 until_ok 30 inside systemctl is-active basic.target || { echo "systemd did not come up"; inside systemctl --failed; exit 1; }
 inside systemd-run --unit=big -p MemoryMax=40M python3 -S -c 'b = b"x" * (100 << 20)' >"$work/out"
 inside systemd-run --unit=slow -p CPUQuota=20% -p TasksMax=7 sh -c 'while :; do :; done' >>"$work/out"
-sleep 1.5
+until_ok 30 inside sh -c '[ "$(systemctl show big -p Result)" != Result=success ]'
 check "MemoryMax=" "Result=oom-kill" "$(inside systemctl show big -p Result)"
 check "CPUQuota=, TasksMax=" "20000 100000 7" "$(inside sh -c 'cd /sys/fs/cgroup/system.slice/slow.service && cat cpu.max pids.max' | paste -s -d' ')"
 check "throttled" True "$(inside python3 -c '
-stat = dict(line.split() for line in open("/sys/fs/cgroup/system.slice/slow.service/cpu.stat"))
-print(int(stat["nr_throttled"]) > 5 and 50000 < int(stat["usage_usec"]) < 900000)')"
+import time
+def stat():
+    return {key: int(value) for key, value in (line.split() for line in open("/sys/fs/cgroup/system.slice/slow.service/cpu.stat"))}
+before, begin = stat(), time.monotonic()
+time.sleep(1)
+after, took = stat(), time.monotonic() - begin
+print(after["nr_throttled"] > before["nr_throttled"] and 50000 < after["usage_usec"] - before["usage_usec"] < took * 500000)')"
 exit $failed
