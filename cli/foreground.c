@@ -44,8 +44,7 @@ static int exit_status(int status)
 {
 	if (WIFEXITED(status))
 		return WEXITSTATUS(status);
-	cli_error("the sandbox's process was killed by signal %d%s", WTERMSIG(status),
-		WTERMSIG(status) == SIGSYS ? " (a host system call that its filter does not allow)" : "");
+	sandbox_say_killed(WTERMSIG(status));
 	return 128 + WTERMSIG(status);
 }
 

@@ -239,6 +239,8 @@ static int await_network(struct sandbox *sandbox, const struct launch_options *o
 
 	while (options->own_network && (n = recv(sandbox->lifeline, &done, 1, 0)) < 0 && errno == EINTR)
 		;
+	if (n != 1)
+		sandbox_say_fate(sandbox);
 	return n != 1;
 }
 
@@ -377,6 +379,12 @@ bool sandbox_child_ended(pid_t pid, int *status)
 	return pidfd >= 0 && poll(&ended, 1, FATE_PATIENCE_MS) > 0 && waitpid(pid, status, WNOHANG) == pid;
 }
 
+void sandbox_say_killed(int number)
+{
+	cli_error("the sandbox's process was killed by signal %d%s", number,
+		number == SIGSYS ? " (a host system call that its filter does not allow)" : "");
+}
+
 bool sandbox_say_fate(struct sandbox *sandbox)
 {
 	int status;
@@ -386,8 +394,7 @@ bool sandbox_say_fate(struct sandbox *sandbox)
 	sandbox->boot = 0;
 	if (!WIFSIGNALED(status))
 		return false;
-	cli_error("the sandbox's process was killed by signal %d%s", WTERMSIG(status),
-		WTERMSIG(status) == SIGSYS ? " (a host system call that its filter does not allow)" : "");
+	sandbox_say_killed(WTERMSIG(status));
 	return true;
 }
 

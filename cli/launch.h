@@ -46,6 +46,7 @@ void sandbox_hush(struct sandbox *sandbox);
  * It has closed its end, so it ends: waits for that and says how it died, if it cannot have said so itself. True: a line was said.
  */
 bool sandbox_say_fate(struct sandbox *sandbox);
+void sandbox_say_killed(int number); /* by that signal */
 /* A child of this command that is ending, as far as is known: waits a second at most. True: reaped, with its wait status. */
 bool sandbox_child_ended(pid_t pid, int *status);
 /* A held sandbox begins. */
