@@ -44,7 +44,7 @@ static void interrupted(struct hosted_context *context)
 /* No stub any more: it was killed, from outside or because the container's code broke it. */
 static int stub_died(struct st_cpu *c, struct stub *s, struct hosted_context *context, const char *why)
 {
-	vmm_log(VMM_LOG_DEBUG, "systrap: stub %d of CPU %u: %s", s->pid, c->cpu, why);
+	vmm_log(VMM_LOG_DEBUG, "systrap: stub %d of CPU %u: %s, wait status %#x", s->pid, c->cpu, why, s->dead ? (unsigned)s->status : 0);
 	pthread_mutex_lock(&c->lock);
 	strap_kill(s);
 	strap_forget(c, s);

@@ -550,10 +550,11 @@ static void tell(int fd)
 	(void)n;
 }
 
-static void reaped(struct stub *s)
+static void reaped(struct stub *s, int status)
 {
 	uint32_t state = STUB_LIVE, waiter;
 
+	s->status = status;
 	__atomic_store_n(&s->dead, 1, __ATOMIC_SEQ_CST);
 	waiter = __atomic_load_n(&s->waiter, __ATOMIC_SEQ_CST);
 	if (waiter)
@@ -576,7 +577,7 @@ void strap_reap(int signal)
 		struct stub *s = slot_of(pid);
 
 		if (s)
-			reaped(s);
+			reaped(s, status);
 		else
 			boot_child_ended(pid, status); /* the gofer, or one that was never used: whoever waits for that gives up */
 	}

@@ -484,7 +484,11 @@ hand_over:
 	movl $SYS_SIGRETURN, %eax
 	syscall
 	ud2
-3:	movl $0, AREA_LIVE(%rbp)
+3:	cmpq $0, ORD_PARK(%rbx)
+	jne runner_park
+	movl ORD_RUN_GO(%rbx), %eax	/* handed back once: it may not have come to say that it has seen it */
+	movl %eax, AREA_SEEN(%rbp)
+	movl $0, AREA_LIVE(%rbp)
 	movq %rsp, AREA_FRAME(%rbp)
 	movl $ST_KIND_TURNED, AREA_KIND(%rbp)
 	testl $(ST_BEGIN_LIVE | ST_BEGIN_SAME), ORD_FLAGS(%rbx)
