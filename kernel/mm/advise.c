@@ -208,8 +208,6 @@ static int lock_limit(struct mm *mm, uint64_t start, uint64_t end)
 			pages += (MIN(end, vma->end) - MAX(start, vma->start)) >> PAGE_SHIFT;
 	if (capable(CAP_IPC_LOCK))
 		return 0;
-	if (mm_rlimit(RLIMIT_MEMLOCK) == 0)
-		return -EPERM;
 	return pages > mm_rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT ? -ENOMEM : 0;
 }
 
@@ -234,6 +232,12 @@ int mm_mlock(struct mm *mm, uint64_t address, uint64_t length, bool lock)
 	uint64_t start = address & PAGE_MASK, end = start + PAGE_ALIGN(length + (address & ~PAGE_MASK));
 	int rc;
 
+	if (lock && !capable(CAP_IPC_LOCK)) {
+		if (mm_rlimit(RLIMIT_MEMLOCK) == 0)
+			return -EPERM;
+		if (end < start && (end - start) >> PAGE_SHIFT > mm_rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT)
+			return -ENOMEM; /* the limit is looked at before the range */
+	}
 	if (end == start) /* so it is, too, for a length that comes round to nothing */
 		return 0;
 	if (end < start)
