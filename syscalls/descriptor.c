@@ -104,19 +104,24 @@ static struct fd_entry *entry_of(int fd)
 	return (unsigned)fd < files->size && files->entries[fd].file ? &files->entries[fd] : NULL;
 }
 
-static int set_status_flags(struct file *file, unsigned flags)
+static int set_status_flags(struct file *file, int fd, unsigned flags)
 {
-	unsigned changed = (file->flags ^ flags) & SETFL_MASK, old = file->flags;
+	unsigned changed = (file->flags ^ flags) & (file->ops->async ? SETFL_MASK : SETFL_MASK & ~FASYNC), old = file->flags;
 	int rc;
 
 	if (changed & flags & O_NOATIME && file->inode && !inode_owner_or_capable(file->inode))
 		return -EPERM;
+	rc = changed & FASYNC ? file_async_set(file, fd, flags & FASYNC) : 0;
+	if (rc)
+		return rc;
 	file->flags ^= changed;
 	if (!file->ops->set_flags)
 		return 0;
 	rc = file->ops->set_flags(file, file->flags);
-	if (rc)
+	if (rc) {
 		file->flags = old;
+		(void)file_async_set(file, fd, old & FASYNC);
+	}
 	return rc;
 }
 
@@ -233,7 +238,7 @@ static int64_t fcntl_file(struct file *file, int fd, unsigned cmd, uint64_t arg)
 {
 	switch (cmd) {
 	case F_SETFL:
-		return set_status_flags(file, (unsigned)arg);
+		return set_status_flags(file, fd, (unsigned)arg);
 	case F_GETLK:
 	case F_SETLK:
 	case F_SETLKW:
@@ -302,22 +307,24 @@ int64_t sys_fcntl(struct regs *regs)
 
 /* ---- ioctl ---- */
 
-static int64_t ioctl_nonblock(struct file *file, uaddr_t arg)
+static int64_t ioctl_nonblock(struct file *file, int fd, uaddr_t arg)
 {
 	int on;
 
 	if (get_user(on, arg))
 		return -EFAULT;
-	return set_status_flags(file, on ? file->flags | O_NONBLOCK : file->flags & ~(unsigned)O_NONBLOCK);
+	return set_status_flags(file, fd, on ? file->flags | O_NONBLOCK : file->flags & ~(unsigned)O_NONBLOCK);
 }
 
-static int64_t ioctl_async(struct file *file, uaddr_t arg)
+static int64_t ioctl_async(struct file *file, int fd, uaddr_t arg)
 {
 	int on;
 
 	if (get_user(on, arg))
 		return -EFAULT;
-	return set_status_flags(file, on ? file->flags | FASYNC : file->flags & ~(unsigned)FASYNC);
+	if (!on != !(file->flags & FASYNC) && !file->ops->async)
+		return -ENOTTY;
+	return set_status_flags(file, fd, on ? file->flags | FASYNC : file->flags & ~(unsigned)FASYNC);
 }
 
 static int64_t ioctl_regular(struct file *file, unsigned cmd, uaddr_t arg)
@@ -346,9 +353,9 @@ static int64_t ioctl_file(struct file *file, int fd, unsigned cmd, uint64_t arg)
 			entry->cloexec = cmd == FIOCLEX;
 		return 0;
 	case FIONBIO:
-		return ioctl_nonblock(file, UADDR(arg));
+		return ioctl_nonblock(file, fd, UADDR(arg));
 	case FIOASYNC:
-		return ioctl_async(file, UADDR(arg));
+		return ioctl_async(file, fd, UADDR(arg));
 	case FIOQSIZE: {
 		int64_t size = (int64_t)file_size(file);
 

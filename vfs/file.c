@@ -10,6 +10,7 @@
 #include "vfs/anon/dnotify.h"
 #include "vfs/anon/epoll.h"
 #include "vfs/internal.h"
+#include "vfs/sigio.h"
 
 struct file *file_create(const struct file_ops *ops, struct inode *inode, unsigned flags, void *private)
 {
@@ -122,6 +123,8 @@ void file_put(struct file *file)
 	}
 	if (file->epoll_items)
 		epoll_forget(file);
+	if (file->async)
+		file_async_set(file, -1, false);
 	if (file->ops)
 		notify_file(file, file->mode & FILE_WRITE ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE);
 	if (file->mode & FILE_DNOTIFY)

@@ -1,5 +1,5 @@
 /*
- * Signals to the owner of a file. See vfs/sigio.h.
+ * Signals to the owner of a file. See vfs/sigio.h. For O_ASYNC waiters stand on the queues that poll() names, as epoll's do.
  *
  * SIGIO without details, or the signal of F_SETSIG with descriptor and reason; where its queue is full, SIGIO. It reaches only whom
  * the one that set the owner might have signalled, by the user ids that it had then.
@@ -10,7 +10,9 @@
 #include <linux/eventpoll.h>
 
 #include "kernel/cred.h"
+#include "kernel/mm.h"
 #include "kernel/task.h"
+#include "ring0/lib.h"
 #include "vfs/sigio.h"
 
 void file_set_owner(struct file *file, int owner)
@@ -44,10 +46,23 @@ static bool may_signal(const struct file *file, const struct process *process)
 			     file->owner_uid == to->suid || file->owner_uid == to->uid);
 }
 
-static void signal_one(const struct file *file, struct process *process, int fd)
+static long band_of(int code)
 {
-	struct ksiginfo info = {
-		.signo = file->owner_signal, .code = POLL_MSG, .band = EPOLLIN | EPOLLRDNORM | EPOLLMSG, .fd = fd};
+	switch (code) {
+	case POLL_IN:
+		return EPOLLIN | EPOLLRDNORM;
+	case POLL_OUT:
+		return EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND;
+	case POLL_HUP:
+		return EPOLLHUP | EPOLLERR;
+	default:
+		return EPOLLIN | EPOLLRDNORM | EPOLLMSG;
+	}
+}
+
+static void signal_one(const struct file *file, struct process *process, int fd, int code)
+{
+	struct ksiginfo info = {.signo = file->owner_signal, .code = code, .band = band_of(code), .fd = fd};
 
 	if (!may_signal(file, process))
 		return;
@@ -64,13 +79,13 @@ static bool owns(const struct file *file, const struct process *process)
 	return file->owner < 0 ? process->pgid == -file->owner : process->pid == file->owner;
 }
 
-void file_signal_owner(const struct file *file, int fd)
+void file_signal_owner(const struct file *file, int fd, int code)
 {
 	struct process *process;
 
 	TAILQ_FOREACH(process, &all_processes, all)
 		if (owns(file, process))
-			signal_one(file, process, fd);
+			signal_one(file, process, fd, code);
 }
 
 void file_signal_urgent(const struct file *file)
@@ -80,4 +95,82 @@ void file_signal_urgent(const struct file *file)
 	TAILQ_FOREACH(process, &all_processes, all)
 		if (owns(file, process) && may_signal(file, process))
 			signal_send_kernel(process->leader, SIGURG);
+}
+
+/* ---- O_ASYNC ---- */
+
+#define QUEUES_MAX 4u /* that a file's poll() names */
+
+struct file_async {
+	struct file *file; /* whose it is */
+	int fd;
+	bool full; /* a socket's owner hears of room only after there was none */
+	unsigned count;
+	struct poll_waiter poll; /* only while it is set up */
+	struct async_wait {
+		struct waiter waiter;
+		struct file_async *async;
+	} waits[QUEUES_MAX];
+};
+
+static void async_wake(struct waiter *waiter, uint32_t events)
+{
+	struct file_async *async = container_of(waiter, struct async_wait, waiter)->async;
+	struct file *file = async->file;
+
+	if (!file->owner)
+		return;
+	if (events != ~0u && events & EPOLLHUP) {
+		file_signal_owner(file, async->fd, POLL_HUP);
+	} else if (file->mode & FILE_READ && events & (EPOLLIN | EPOLLRDNORM | EPOLLHUP | EPOLLRDHUP | EPOLLERR)) {
+		file_signal_owner(file, async->fd, POLL_IN);
+	} else if (file->mode & FILE_WRITE && events & (EPOLLOUT | EPOLLWRNORM | EPOLLHUP | EPOLLERR) &&
+		   (async->full || !(file->mode & FILE_READ))) {
+		async->full = false;
+		file_signal_owner(file, async->fd, POLL_OUT);
+	}
+}
+
+static void async_add(struct poll_waiter *self, struct waitq *queue)
+{
+	struct file_async *async = container_of(self, struct file_async, poll);
+	struct async_wait *wait = &async->waits[async->count];
+
+	if (async->count == QUEUES_MAX)
+		return;
+	async->count++;
+	waiter_init(&wait->waiter);
+	wait->waiter.wake = async_wake;
+	wait->async = async;
+	waitq_add(queue, &wait->waiter);
+}
+
+int file_async_set(struct file *file, int fd, bool on)
+{
+	struct file_async *async = file->async;
+
+	if (on == (async != NULL) || !file->ops || !file->ops->async)
+		return 0;
+	if (on) {
+		async = kzalloc(sizeof(*async));
+		if (!async)
+			return -ENOMEM;
+		async->file = file;
+		async->fd = fd;
+		async->poll.add = async_add;
+		(void)file->ops->poll(file, &async->poll);
+	} else {
+		for (unsigned i = 0; i < async->count; i++)
+			waitq_remove(&async->waits[i].waiter);
+		kfree(async);
+		async = NULL;
+	}
+	file->async = async;
+	return 0;
+}
+
+void file_async_full(struct file *file)
+{
+	if (file->async)
+		file->async->full = true;
 }

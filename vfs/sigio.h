@@ -10,10 +10,18 @@ void file_set_owner(struct file *file, int owner);
 int file_choose_owner(struct file *file, int who);
 /* Current's process, unless the file has an owner. */
 void file_own_if_free(struct file *file);
-/* There is a message (POLL_MSG of siginfo). Does not sleep. */
-void file_signal_owner(const struct file *file, int fd);
+/* code: POLL_IN, POLL_OUT, POLL_MSG or POLL_HUP of siginfo, what happened. Does not sleep. */
+void file_signal_owner(const struct file *file, int fd, int code);
 
 /* SIGURG: urgent data came. Does not sleep. */
 void file_signal_urgent(const struct file *file);
+
+/*
+ * O_ASYNC goes on or off: from then on the owner is told of each wake-up of those who would wait for the file. fd is what it is told.
+ * 0; -ENOMEM. For files whose operations say `async`. Does not sleep.
+ */
+int file_async_set(struct file *file, int fd, bool on);
+/* A write found no room: the owner is told when there is some. */
+void file_async_full(struct file *file);
 
 #endif

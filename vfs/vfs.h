@@ -402,6 +402,7 @@ int mount_want_write(const struct mount *mount);          /* 0 or -EROFS */
  */
 struct poll_waiter; /* vfs/poll.c */
 struct dir_emitter;
+struct file_async; /* vfs/sigio.c */
 struct file_ops {
 	int64_t (*read)(struct file *file, uaddr_t to, size_t n, uint64_t *pos);
 	int64_t (*write)(struct file *file, uaddr_t from, size_t n, uint64_t *pos);
@@ -418,6 +419,7 @@ struct file_ops {
 	int (*fallocate)(struct file *file, int mode, uint64_t offset, uint64_t length);
 	void (*show_fdinfo)(struct file *file, char *buf, size_t size);
 	int (*set_flags)(struct file *file, unsigned flags); /* fcntl F_SETFL changed them */
+	bool async; /* O_ASYNC has an effect (vfs/sigio.h): poll() is needed */
 };
 
 #define FILE_STREAM 1u /* no position: ESPIPE */
@@ -447,6 +449,7 @@ struct file {
 	int owner_signal;      /* F_SETSIG; 0: SIGIO */
 	uint32_t owner_uid, owner_euid; /* of whoever set the owner */
 	void *epoll_items;     /* vfs/anon/epoll.c */
+	struct file_async *async; /* vfs/sigio.c */
 	struct cred *cred;     /* of the opener */
 };
 

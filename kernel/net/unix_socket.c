@@ -112,7 +112,8 @@ static void peer_gone(struct unix_socket *peer, bool unread)
 	peer->shutdown = UNIX_SHUT_RECEIVE | UNIX_SHUT_SEND;
 	if (unread)
 		peer->error = ECONNRESET;
-	wake(peer);
+	waitq_wake(&peer->wait, UINT32_MAX,
+		EPOLLIN | EPOLLRDNORM | EPOLLOUT | EPOLLWRNORM | EPOLLRDHUP | EPOLLHUP | EPOLLERR);
 }
 
 void unix_for_all(void (*fn)(struct unix_socket *sock, void *arg), void *arg)

@@ -39,7 +39,7 @@ static void dnotify_event(struct inode_watch *watch, uint32_t event, uint32_t co
 {
 	struct dnotify *dnotify = dnotify_of(watch);
 
-	file_signal_owner(dnotify->file, dnotify->fd);
+	file_signal_owner(dnotify->file, dnotify->fd, POLL_MSG);
 	if (!dnotify->multishot)
 		dnotify_remove(watch);
 }

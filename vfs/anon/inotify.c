@@ -207,6 +207,7 @@ static void inotify_show_fdinfo(struct file *file, char *buf, size_t size)
 static const struct file_ops inotify_file_ops = {
 	.read = inotify_read,
 	.poll = inotify_poll,
+	.async = true,
 	.ioctl = inotify_ioctl,
 	.release = inotify_release,
 	.show_fdinfo = inotify_show_fdinfo,

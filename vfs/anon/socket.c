@@ -230,6 +230,8 @@ int64_t socket_send(struct file *file, struct socket_send *send, bool has_cred)
 		send->cred = (struct socket_cred){current->process->pid, current->cred->uid, current->cred->gid};
 	send->deadline = deadline_of(file, send->flags, sock->send_timeout);
 	rc = sock->ops->send(sock, send);
+	if (rc == -EAGAIN)
+		file_async_full(file);
 	if (rc == -EPIPE && sock->type == SOCK_STREAM && !(send->flags & MSG_NOSIGNAL)) {
 		struct ksiginfo info;
 
@@ -362,6 +364,7 @@ static const struct file_ops socket_file_ops = {
 	.read_kernel = socket_read_kernel,
 	.write_kernel = socket_write_kernel,
 	.poll = socket_poll,
+	.async = true,
 	.ioctl = socket_ioctl,
 	.mmap_object = socket_mapping,
 	.release = socket_release,

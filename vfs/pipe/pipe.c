@@ -372,6 +372,7 @@ static const struct file_ops pipe_file_ops = {
 	.read_kernel = pipe_read_kernel,
 	.write_kernel = pipe_write_kernel,
 	.poll = pipe_poll,
+	.async = true,
 	.ioctl = pipe_ioctl,
 	.release = pipe_release,
 };

@@ -343,6 +343,7 @@ static const struct file_ops hostfd_file_ops = {
 	.read_kernel = hostfd_read_kernel,
 	.write_kernel = hostfd_write_kernel,
 	.poll = hostfd_poll,
+	.async = true,
 	.ioctl = hostfd_ioctl,
 	.release = hostfd_release,
 };

@@ -304,6 +304,7 @@ static const struct file_ops master_file_ops = {
 	.read_kernel = master_read_kernel,
 	.write_kernel = master_write_kernel,
 	.poll = master_poll,
+	.async = true,
 	.ioctl = master_ioctl,
 	.release = master_release,
 };

@@ -283,6 +283,7 @@ const struct file_ops tty_file_ops = {
 	.read_kernel = tty_read_kernel,
 	.write_kernel = tty_write_kernel,
 	.poll = tty_poll,
+	.async = true,
 	.ioctl = tty_file_ioctl,
 	.release = tty_release,
 };
