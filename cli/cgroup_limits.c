@@ -99,13 +99,6 @@ static int set_memory(const struct cgroup *g, const struct container_limits *l)
 	return set_number(g, "memory", "memory.swap", "memory.swap.max", swap < 0 ? -1 : swap - l->memory);
 }
 
-/* Shares, 2 to 262144, on the scale of weights, 1 to 10000. */
-int64_t cgroup_weight(int64_t shares)
-{
-	shares = shares < 2 ? 2 : shares > 262144 ? 262144 : shares;
-	return 1 + (shares - 2) * 9999 / 262142;
-}
-
 static int set_bandwidth(const struct cgroup *g, const struct container_limits *l)
 {
 	char text[64], quota[24];

@@ -45,6 +45,13 @@ static void add_bandwidth(struct strings *files, const struct container_limits *
 	add_text(files, "cpu.max", text);
 }
 
+/* Shares, 2 to 262144, on the scale of weights, 1 to 10000. */
+int64_t cgroup_weight(int64_t shares)
+{
+	shares = shares < 2 ? 2 : shares > 262144 ? 262144 : shares;
+	return 1 + (shares - 2) * 9999 / 262142;
+}
+
 void cgroup_shown(const struct container_limits *l, struct strings *files)
 {
 	add_number(files, "memory.max", l->memory);
