@@ -172,6 +172,21 @@ static void leaving(int family)
 	end();
 }
 
+/* As long as a packet can be: with the header that the note shows it is longer. */
+static void longest(int family)
+{
+	static char bytes[65507];
+	size_t len = family == AF_INET ? sizeof(bytes) : sizeof(bytes) - 20;
+
+	printf("-- longest %d\n", family);
+	memset(bytes, 'x', sizeof(bytes));
+	udp_pair(family);
+	set(pair[0], SO_TIMESTAMPING, RECORD);
+	CHECK(send(pair[0], bytes, len, 0) == (ssize_t)len);
+	notes(3);
+	end();
+}
+
 static void by_message(void)
 {
 	char control[CMSG_SPACE(sizeof(int))] = {0};
@@ -254,6 +269,8 @@ int main(void)
 	coming(AF_INET6);
 	leaving(AF_INET);
 	leaving(AF_INET6);
+	longest(AF_INET);
+	longest(AF_INET6);
 	by_message();
 	streams();
 	refused();

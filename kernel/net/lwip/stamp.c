@@ -21,18 +21,21 @@ void stamp_number(struct inet_socket *sock, struct outgoing *out)
 		out->stamp_key = sock->stamp_next++;
 }
 
-/* Packets that went no further than the loopback are bare: they have no Ethernet header, which Linux's have. */
+/*
+ * Packets that went no further than the loopback are bare: they have no Ethernet header, which Linux's have. The last bytes of
+ * one that fills an IP packet have no room behind it.
+ */
 static struct pbuf *with_header(const struct pbuf *p, bool bare)
 {
 	const uint8_t *bytes = p->payload;
 	struct ethhdr header = {.h_proto = __builtin_bswap16(bytes[0] >> 4 == 6 ? ETH_P_IPV6 : ETH_P_IP)};
-	struct pbuf *out = pbuf_alloc(PBUF_RAW, (u16_t)(p->tot_len + (bare ? ETH_HLEN : 0)), PBUF_RAM);
+	unsigned front = bare ? ETH_HLEN : 0, len = MIN((unsigned)p->tot_len, UINT16_MAX - front);
+	struct pbuf *out = pbuf_alloc(PBUF_RAW, (u16_t)(front + len), PBUF_RAM);
 
 	if (!out)
 		return NULL;
-	if (bare)
-		memcpy(out->payload, &header, ETH_HLEN);
-	(void)pbuf_copy_partial(p, (char *)out->payload + (bare ? ETH_HLEN : 0), p->tot_len, 0);
+	memcpy(out->payload, &header, front);
+	(void)pbuf_copy_partial(p, (char *)out->payload + front, (u16_t)len, 0);
 	return out;
 }
 
