@@ -233,6 +233,14 @@ static void streams(void)
 	sleep_ms(100);
 	hear(pair[1], 0, 5);
 	end();
+	/* The peer is gone, and answers with a reset while the call is under way. */
+	tcp_pair();
+	set(pair[0], SO_TIMESTAMPING, RECORD | SOF_TIMESTAMPING_OPT_TSONLY);
+	close(pair[1]);
+	CHECK(send(pair[0], "j", 1, 0) == 1);
+	sleep_ms(20);
+	CHECK_ERRNO(send(pair[0], "k", 1, MSG_NOSIGNAL), EPIPE);
+	close(pair[0]);
 }
 
 static void refused(void)

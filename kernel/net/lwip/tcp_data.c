@@ -375,7 +375,7 @@ int64_t tcp_socket_send(struct socket *base, struct socket_send *send)
 		(void)tcp_output(sock->tcp->pcb);
 		stack_leave();
 	}
-	if (done == send->len && sock->tcp && stamps)
+	if (done == send->len && sock->tcp && sock->tcp->pcb && stamps) /* else the peer has reset it meanwhile */
 		stamp_written(sock->tcp, stamps);
 	if (done && send->flags & MSG_ZEROCOPY && sock->options.zerocopy)
 		error_zerocopy_done(sock);
@@ -520,7 +520,7 @@ int64_t tcp_socket_receive(struct socket *base, struct socket_receive *receive)
 		size_t wanted = receive->flags & MSG_PEEK ? done + passed + 1 : 1;
 
 		if (!done && sock->options.receive_low > 1)
-			wanted = MIN((size_t)sock->options.receive_low, receive->len);
+			wanted = MIN((size_t)sock->options.receive_low, receive->len) + passed;
 		rc = wait_to_receive(sock, receive->deadline, wanted, passed);
 		if (rc <= 0 || !receive->len)
 			break;
