@@ -49,11 +49,11 @@ size_t unix_direct_end(struct unix_socket *sock, struct unix_receive *receive, s
 	return window->done;
 }
 
-/* It has got all that it has room for, and waits for this CPU. */
+/* It has got all that it has room for, and waits for this CPU. (With less than it wants it would go on sleeping.) */
 static bool is_due(const struct unix_window *window)
 {
-	return window && window->len - window->done < DIRECT_MIN && window->task->state == TASK_RUNNABLE &&
-	       window->task->cpu == current->cpu;
+	return window && window->len - window->done < DIRECT_MIN && window->done >= window->wanted &&
+	       window->task->state == TASK_RUNNABLE && window->task->cpu == current->cpu;
 }
 
 /*

@@ -2,6 +2,7 @@
  * Much data over a unix stream to a receiver that already waits for it, whose memory may be anything: nothing is lost,
  * repeated or out of order, and only the receiver's own memory changes.
  */
+#include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -123,6 +124,40 @@ static void interrupted(void)
 	ended(s[0], pid);
 }
 
+/*
+ * Both on one CPU: a receiver that has less than it wants, though hardly room for more, is woken for another reason (what it
+ * sent was read) just before more comes. Neither waits for the other for ever.
+ */
+static void woken_by_something_else(void)
+{
+	cpu_set_t all, one;
+	int s[2], status;
+	pid_t pid;
+	char c;
+
+	CHECK(sched_getaffinity(0, sizeof(all), &all) == 0);
+	CPU_ZERO(&one);
+	for (int i = 0; i < CPU_SETSIZE && !CPU_COUNT(&one); i++)
+		if (CPU_ISSET(i, &all))
+			CPU_SET(i, &one);
+	CHECK(sched_setaffinity(0, sizeof(one), &one) == 0);
+	CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, s) == 0 && send(s[0], "a", 1, 0) == 1);
+	pid = fork();
+	if (!pid) {
+		usleep(20000);
+		_exit(send(s[1], block, 8192, 0) != 8192 || recv(s[1], &c, 1, 0) != 1 || send(s[1], block + 8192, 8192, 0) != 8192);
+	}
+	alarm(10);
+	CHECK(recv(s[0], into, 10000, MSG_WAITALL) == 10000);
+	CHECK(recv(s[0], into + 10000, 6384, MSG_WAITALL) == 6384);
+	alarm(0);
+	CHECK(memcmp(into, block, 16384) == 0);
+	CHECK(waitpid(pid, &status, 0) == pid && status == 0);
+	close(s[0]);
+	close(s[1]);
+	sched_setaffinity(0, sizeof(all), &all);
+}
+
 /* A copy of the receiver's memory that another process has stays as it is; memory that was never touched is had. */
 static void memory_of_all_kinds(void)
 {
@@ -187,6 +222,7 @@ int main(void)
 	fill();
 	RUN(in_order);
 	RUN(all_of_it);
+	RUN(woken_by_something_else);
 	RUN(interrupted);
 	RUN(memory_of_all_kinds);
 	RUN(holes);
