@@ -317,21 +317,30 @@ static void due(struct ktimer *t)
 
 /* ---- changes ---- */
 
-/* What a change from m->told to `now` is called, and its sources into m->differs. Whether there is any. */
+static bool lacks(const struct membership_state *state, const struct membership_state *of)
+{
+	for (unsigned i = 0; i < of->count; i++)
+		if (!has(state, &of->sources[i]))
+			return true;
+	return false;
+}
+
+/*
+ * What a change from m->told to `now` is called, and its sources into m->differs. Whether there is any. Where some have come
+ * and others gone it is the whole state, since a report has one record.
+ */
 static bool compare(struct member *m, const struct membership_state *now)
 {
-	if (m->told.include != now->include) {
+	bool come = lacks(&m->told, now), gone = lacks(now, &m->told);
+
+	if (m->told.include != now->include || (come && gone)) {
 		m->change = now->include ? TO_INCLUDE : TO_EXCLUDE;
 		m->differs = *now;
 		return true;
 	}
-	pick(now, &m->told, false, &m->differs); /* new ones */
-	m->change = now->include ? ALLOW : BLOCK;
-	if (m->differs.count)
-		return true;
-	pick(&m->told, now, false, &m->differs); /* that are gone */
-	m->change = now->include ? BLOCK : ALLOW;
-	return m->differs.count;
+	pick(come ? now : &m->told, come ? &m->told : now, false, &m->differs);
+	m->change = come == now->include ? ALLOW : BLOCK;
+	return come || gone;
 }
 
 /* The group's members want this now. */
@@ -339,8 +348,11 @@ static void change(struct member *m, const struct membership_state *now)
 {
 	bool was_pending = m->again, silent = is_older(m) && !is_left(m) && (!now->include || now->count);
 
-	if (!compare(m, now))
+	if (!compare(m, now)) {
+		if (was_pending) /* what differed is overwritten: the whole state is told again */
+			repeat_whole(m);
 		return;
+	}
 	m->told = *now;
 	if (is_told(&m->address) && netif_is_up(m->netif) && !silent) {
 		tell_change(m);

@@ -114,6 +114,17 @@ def case_igmp3(wire):
     told(wire, 6, [more])
 
 
+def case_igmp3_second(wire):
+    """A second member changes nothing: what the first one's joining says is said again all the same."""
+    member(wire, 'm')
+    told(wire, 4)
+    member(wire, 'n')
+    told(wire, 4, seconds=1.5)
+    wire.agent('n.close()')
+    wire.agent('m.close()')
+    told(wire, 3)
+
+
 def case_mld2(wire):
     some = 'fd77::8'
     wire.agent('m = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM); link = socket.if_nametoindex("eth0")')
