@@ -47,12 +47,16 @@ void tcp_urgent_mark(struct tcp_hdr *header, const struct tcp_pcb *pcb)
 /* The urgent byte before the next one, which was neither read nor passed: out of the stream, unless it is being read. */
 static void drop_passed(struct inet_socket *sock)
 {
+	struct tcp_pcb *pcb = sock->tcp->pcb;
+
 	if (sock->urgent == URGENT_NONE || sock->urgent_at != sock->rx_read || sock->options.oob_inline || !sock->rx_bytes)
 		return;
 	if (!mutex_trylock(&sock->read_lock))
 		return;
 	tcp_skip_byte(sock);
 	mutex_unlock(&sock->read_lock);
+	if (pcb->rcv_wnd + sock->rx_bytes < tcp_window_limit(sock))
+		tcp_recved(pcb, 1);
 }
 
 /* A segment that begins at position `at` marks a byte. */
