@@ -55,31 +55,6 @@ static void tcp_listen(int *listener, struct sockaddr_in *address)
 	CHECK(getsockname(*listener, (void *)address, &len) == 0);
 }
 
-static void tcp_pair(int s[2])
-{
-	struct sockaddr_in address;
-	int listener;
-
-	tcp_listen(&listener, &address);
-	s[0] = socket(AF_INET, SOCK_STREAM, 0);
-	CHECK(connect(s[0], (void *)&address, sizeof(address)) == 0);
-	s[1] = accept(listener, NULL, NULL);
-	CHECK(s[1] >= 0);
-	close(listener);
-}
-
-/* s[1] is bound, s[0] connected to it. */
-static void udp_pair(int s[2])
-{
-	struct sockaddr_in address = at4("127.0.0.1", 0);
-	socklen_t len = sizeof(address);
-
-	s[0] = socket(AF_INET, SOCK_DGRAM, 0);
-	s[1] = socket(AF_INET, SOCK_DGRAM, 0);
-	CHECK(bind(s[1], (void *)&address, len) == 0 && getsockname(s[1], (void *)&address, &len) == 0);
-	CHECK(connect(s[0], (void *)&address, len) == 0);
-}
-
 static long ms_since(long long start)
 {
 	return (now_ns(CLOCK_MONOTONIC) - start) / 1000000;
@@ -114,7 +89,7 @@ static void timeouts(void)
 	char c, *block = calloc(1, 1 << 20);
 	int s[2];
 
-	tcp_pair(s);
+	CHECK(tcp_pair(s));
 	CHECK(setsockopt(s[0], SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)) == 0);
 	CHECK(getsockopt(s[0], SOL_SOCKET, SO_RCVTIMEO, &got, &len) == 0 && got.tv_sec == 0 && got.tv_usec >= 60000 && got.tv_usec < 70000);
 	start = now_ns(CLOCK_MONOTONIC);
@@ -162,11 +137,11 @@ static void low_water(void)
 	struct pollfd p;
 	int s[2];
 
-	tcp_pair(s);
+	CHECK(tcp_pair(s));
 	low_water_of(s);
 	CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, s) == 0);
 	low_water_of(s);
-	tcp_pair(s);
+	CHECK(tcp_pair(s));
 	p = (struct pollfd){s[1], POLLIN, 0};
 	set(s[1], SOL_SOCKET, SO_RCVLOWAT, 4);
 	CHECK(write(s[0], "abc", 3) == 3 && poll(&p, 1, 60) == 0);
@@ -183,7 +158,7 @@ static void linger_resets(void)
 	int s[2];
 	char c;
 
-	tcp_pair(s);
+	CHECK(tcp_pair(s));
 	CHECK(setsockopt(s[0], SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)) == 0);
 	close(s[0]);
 	CHECK_ERRNO(read(s[1], &c, 1), ECONNRESET);
@@ -223,7 +198,7 @@ static void user_timeout(void)
 	int s[2];
 	long n;
 
-	tcp_pair(s);
+	CHECK(tcp_pair(s));
 	set(s[0], IPPROTO_TCP, TCP_USER_TIMEOUT, 300);
 	CHECK(get(s[0], IPPROTO_TCP, TCP_USER_TIMEOUT) == 300);
 	CHECK(fcntl(s[0], F_SETFL, O_NONBLOCK) == 0);
@@ -247,7 +222,7 @@ static void tcp_others(void)
 	size_t n = 3;
 	int s[2];
 
-	tcp_pair(s);
+	CHECK(tcp_pair(s));
 	CHECK(getsockopt(s[0], IPPROTO_TCP, TCP_CONGESTION, name, &len) == 0 && name[0]);
 	CHECK(setsockopt(s[0], IPPROTO_TCP, TCP_CONGESTION, name, strlen(name)) == 0);
 	set(s[1], IPPROTO_TCP, TCP_INQ, 1);
@@ -287,7 +262,7 @@ static void times(void)
 	time_t now = time(NULL);
 	int s[2];
 
-	udp_pair(s);
+	CHECK(udp_pair(AF_INET, s));
 	set(s[1], SOL_SOCKET, SO_TIMESTAMPNS, 1);
 	CHECK(!get(s[1], SOL_SOCKET, SO_TIMESTAMP) && get(s[1], SOL_SOCKET, SO_TIMESTAMPNS));
 	CHECK(send(s[0], "x", 1, 0) == 1);
@@ -323,7 +298,7 @@ static void where_to(void)
 	size_t n = sizeof(buf);
 	int s[2];
 
-	udp_pair(s);
+	CHECK(udp_pair(AF_INET, s));
 	set(s[1], IPPROTO_IP, IP_PKTINFO, 1);
 	CHECK(send(s[0], "x", 1, 0) == 1);
 	info = receive_control(s[1], IPPROTO_IP, IP_PKTINFO, buf, &n);
@@ -344,7 +319,7 @@ static void drops(void)
 	size_t n;
 	int s[2];
 
-	udp_pair(s);
+	CHECK(udp_pair(AF_INET, s));
 	set(s[1], SOL_SOCKET, SO_RXQ_OVFL, 1);
 	set(s[1], SOL_SOCKET, SO_RCVBUF, 8192);
 	for (int i = 0; i < 100; i++)
@@ -364,7 +339,7 @@ static void corked(void)
 	char buf[32];
 	int s[2];
 
-	udp_pair(s);
+	CHECK(udp_pair(AF_INET, s));
 	CHECK(send(s[0], "one ", 4, MSG_MORE) == 4);
 	CHECK_ERRNO(recv(s[1], buf, sizeof(buf), MSG_DONTWAIT), EAGAIN);
 	CHECK(send(s[0], "two", 3, 0) == 3);
@@ -385,7 +360,7 @@ static void bound_to_device(void)
 	socklen_t len = sizeof(name);
 	int s[2];
 
-	udp_pair(s);
+	CHECK(udp_pair(AF_INET, s));
 	CHECK(setsockopt(s[1], SOL_SOCKET, SO_BINDTODEVICE, "lo", 3) == 0);
 	CHECK(getsockopt(s[1], SOL_SOCKET, SO_BINDTODEVICE, name, &len) == 0 && len == 3 && !strcmp(name, "lo"));
 	CHECK(get(s[1], SOL_SOCKET, SO_BINDTOIFINDEX) == 1);
@@ -423,7 +398,7 @@ static void filters(void)
 	char buf[16];
 	int s[2];
 
-	udp_pair(s);
+	CHECK(udp_pair(AF_INET, s));
 	attach(s[1], udp, 4);
 	CHECK(send(s[0], "no", 2, 0) == 2 && send(s[0], "yes indeed", 10, 0) == 10);
 	CHECK(recv(s[1], buf, sizeof(buf), MSG_DONTWAIT) == 3 && !memcmp(buf, "yes", 3));
@@ -610,7 +585,7 @@ static void zerocopy(void)
 	struct sockaddr_in self;
 	socklen_t len = sizeof(self);
 
-	tcp_pair(s);
+	CHECK(tcp_pair(s));
 	CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, u) == 0);
 	CHECK_ERRNO(setsockopt(u[0], SOL_SOCKET, SO_ZEROCOPY, &(int){1}, sizeof(int)), EOPNOTSUPP);
 	CHECK_ERRNO(setsockopt(s[0], SOL_SOCKET, SO_ZEROCOPY, &(int){2}, sizeof(int)), EINVAL);

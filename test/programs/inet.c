@@ -28,18 +28,6 @@ static int listener(int family, const char *ip, int backlog)
 }
 
 /* A connected pair over 127.0.0.1. */
-static void tcp_pair(int s[2])
-{
-	int l = listener(AF_INET, "127.0.0.1", 1);
-	struct sockaddr_in a = at4("127.0.0.1", port_of(l));
-
-	s[0] = socket(AF_INET, SOCK_STREAM, 0);
-	CHECK(connect(s[0], (void *)&a, sizeof(a)) == 0);
-	s[1] = accept(l, NULL, NULL);
-	CHECK(s[1] >= 0);
-	close(l);
-}
-
 static int option(int s, int level, int name)
 {
 	int value = -1;
@@ -266,7 +254,7 @@ static void streaming(void)
 	int s[2], one = 1, there;
 	char buf[4096], big[65536];
 
-	tcp_pair(s);
+	CHECK(tcp_pair(s));
 	CHECK(write(s[0], "hello ", 6) == 6 && write(s[0], "world", 5) == 5);
 	CHECK(recv(s[1], buf, 11, MSG_WAITALL | MSG_PEEK) == 11 && !memcmp(buf, "hello world", 11));
 	CHECK(ioctl(s[1], FIONREAD, &there) == 0 && there == 11);
@@ -345,7 +333,7 @@ static void bulk(void)
 	int s[2];
 
 	memset(data, 5, SIZE);
-	tcp_pair(s);
+	CHECK(tcp_pair(s));
 	pthread_create(&thread, NULL, reader, &s[1]);
 	CHECK(write(s[0], data, SIZE) == SIZE);
 	for (int i = 0; i < 1000; i++)
@@ -363,7 +351,7 @@ static void half_closed(void)
 	int s[2];
 	char c;
 
-	tcp_pair(s);
+	CHECK(tcp_pair(s));
 	CHECK(write(s[0], "x", 1) == 1 && shutdown(s[0], SHUT_WR) == 0);
 	CHECK_ERRNO(send(s[0], "y", 1, MSG_NOSIGNAL), EPIPE);
 	CHECK((ready(s[1], POLLIN | POLLRDHUP, 1000)) & POLLIN);
@@ -374,13 +362,13 @@ static void half_closed(void)
 	CHECK(read(s[0], &c, 1) == 1 && read(s[0], &c, 1) == 1 && read(s[0], &c, 1) == 1 && read(s[0], &c, 1) == 0);
 	close(s[0]);
 	/* receiving ended here */
-	tcp_pair(s);
+	CHECK(tcp_pair(s));
 	CHECK(shutdown(s[0], SHUT_RD) == 0 && read(s[0], &c, 1) == 0);
 	CHECK(write(s[0], "x", 1) == 1 && read(s[1], &c, 1) == 1);
 	close(s[0]);
 	close(s[1]);
 	/* SIGPIPE */
-	tcp_pair(s);
+	CHECK(tcp_pair(s));
 	shutdown(s[0], SHUT_WR);
 	pid_t pid = fork();
 	if (!pid) {
@@ -400,7 +388,7 @@ static void resets(void)
 	char c;
 	struct linger now = {1, 0};
 
-	tcp_pair(s);
+	CHECK(tcp_pair(s));
 	CHECK(setsockopt(s[0], SOL_SOCKET, SO_LINGER, &now, sizeof(now)) == 0);
 	close(s[0]);
 	CHECK(ready(s[1], POLLIN, 1000) & POLLERR);
@@ -409,7 +397,7 @@ static void resets(void)
 	CHECK_ERRNO(send(s[1], "x", 1, MSG_NOSIGNAL), EPIPE);
 	close(s[1]);
 	/* closed with data that nobody read */
-	tcp_pair(s);
+	CHECK(tcp_pair(s));
 	CHECK(write(s[1], "unread", 6) == 6 && ready(s[0], POLLIN, 1000) == POLLIN);
 	close(s[0]);
 	CHECK(ready(s[1], POLLIN, 1000) & POLLERR);
@@ -424,7 +412,7 @@ static void resets(void)
 	CHECK_ERRNO(read(t, &c, 1), ECONNRESET);
 	close(t);
 	/* the peer has closed: the first write is answered by a reset, the second fails */
-	tcp_pair(s);
+	CHECK(tcp_pair(s));
 	close(s[1]);
 	CHECK(read(s[0], &c, 1) == 0 && write(s[0], "x", 1) == 1);
 	CHECK(ready(s[0], POLLIN, 1000) & POLLHUP);
@@ -438,7 +426,7 @@ static void waiting(void)
 	char c;
 	struct timeval t = {0, 50000};
 
-	tcp_pair(s);
+	CHECK(tcp_pair(s));
 	CHECK(setsockopt(s[0], SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t)) == 0);
 	long long before = now_ns(CLOCK_MONOTONIC);
 	CHECK_ERRNO(read(s[0], &c, 1), EAGAIN);
@@ -479,7 +467,7 @@ static void options(void)
 {
 	int s[2], one = 1, zero = 0, value;
 
-	tcp_pair(s);
+	CHECK(tcp_pair(s));
 	CHECK(option(s[0], IPPROTO_TCP, TCP_NODELAY) == 0);
 	CHECK(setsockopt(s[0], IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) == 0 && option(s[0], IPPROTO_TCP, TCP_NODELAY) == 1);
 	CHECK(setsockopt(s[0], SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one)) == 0 && option(s[0], SOL_SOCKET, SO_KEEPALIVE) == 1);
@@ -559,7 +547,7 @@ static void files(void)
 	int s[2], f = open("/proc/self/exe", O_RDONLY), p[2];
 	char sent[5000], got[5000];
 
-	tcp_pair(s);
+	CHECK(tcp_pair(s));
 	CHECK(pread(f, sent, sizeof(sent), 0) == sizeof(sent));
 	CHECK(sendfile(s[0], f, NULL, sizeof(sent)) == sizeof(sent));
 	CHECK(recv(s[1], got, sizeof(got), MSG_WAITALL) == sizeof(got) && !memcmp(sent, got, sizeof(got)));

@@ -19,32 +19,6 @@
 
 static int pair[2]; /* [0] sends, [1] receives */
 
-static void udp_pair(int family)
-{
-	struct sockaddr_in a4 = at4("127.0.0.1", 0);
-	struct sockaddr_in6 a6 = at6("::1", 0);
-	struct sockaddr *a = family == AF_INET ? (void *)&a4 : (void *)&a6;
-	socklen_t len = family == AF_INET ? sizeof(a4) : sizeof(a6);
-
-	pair[0] = socket(family, SOCK_DGRAM, 0);
-	pair[1] = socket(family, SOCK_DGRAM, 0);
-	CHECK(bind(pair[1], a, len) == 0 && getsockname(pair[1], a, &len) == 0 && connect(pair[0], a, len) == 0);
-}
-
-static void tcp_pair(void)
-{
-	struct sockaddr_in address = at4("127.0.0.1", 0);
-	socklen_t len = sizeof(address);
-	int listener = socket(AF_INET, SOCK_STREAM, 0);
-
-	CHECK(bind(listener, (void *)&address, len) == 0 && listen(listener, 1) == 0);
-	CHECK(getsockname(listener, (void *)&address, &len) == 0);
-	pair[0] = socket(AF_INET, SOCK_STREAM, 0);
-	CHECK(connect(pair[0], (void *)&address, len) == 0);
-	pair[1] = accept(listener, NULL, NULL);
-	close(listener);
-}
-
 static void end(void)
 {
 	close(pair[0]);
@@ -123,7 +97,7 @@ static void coming(int family)
 	int one = 1;
 
 	printf("-- coming %d\n", family);
-	udp_pair(family);
+	CHECK(udp_pair(family, pair));
 	set(pair[1], SO_TIMESTAMPING, SOF_TIMESTAMPING_RX_SOFTWARE);
 	CHECK(send(pair[0], "a", 1, 0) == 1);
 	hear(pair[1], 0, 1);
@@ -139,7 +113,7 @@ static void coming(int family)
 	set(pair[1], 65, 0);
 	end();
 	for (int option = 63; option <= 64; option++) { /* SO_TIMESTAMP_NEW, SO_TIMESTAMPNS_NEW */
-		udp_pair(family);
+		CHECK(udp_pair(family, pair));
 		CHECK(setsockopt(pair[1], SOL_SOCKET, option, &one, sizeof(one)) == 0);
 		CHECK(send(pair[0], "e", 1, 0) == 1);
 		hear(pair[1], 0, 1);
@@ -150,7 +124,7 @@ static void coming(int family)
 static void leaving(int family)
 {
 	printf("-- leaving %d\n", family);
-	udp_pair(family);
+	CHECK(udp_pair(family, pair));
 	set(pair[0], SO_TIMESTAMPING, RECORD);
 	CHECK(send(pair[0], "abc", 3, 0) == 3);
 	notes(3);
@@ -180,7 +154,7 @@ static void longest(int family)
 
 	printf("-- longest %d\n", family);
 	memset(bytes, 'x', sizeof(bytes));
-	udp_pair(family);
+	CHECK(udp_pair(family, pair));
 	set(pair[0], SO_TIMESTAMPING, RECORD);
 	CHECK(send(pair[0], bytes, len, 0) == (ssize_t)len);
 	notes(3);
@@ -196,7 +170,7 @@ static void by_message(void)
 	int flags[] = {SOF_TIMESTAMPING_TX_SOFTWARE, SOF_TIMESTAMPING_TX_SCHED, 0, SOF_TIMESTAMPING_RX_SOFTWARE};
 
 	printf("-- by message\n");
-	udp_pair(AF_INET);
+	CHECK(udp_pair(AF_INET, pair));
 	set(pair[0], SO_TIMESTAMPING, SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_OPT_TSONLY);
 	for (unsigned i = 0; i < 4; i++) {
 		*c = (struct cmsghdr){.cmsg_level = SOL_SOCKET, .cmsg_type = SO_TIMESTAMPING, .cmsg_len = CMSG_LEN(sizeof(int))};
@@ -214,7 +188,7 @@ static void streams(void)
 	int one = 1;
 
 	printf("-- streams\n");
-	tcp_pair();
+	CHECK(tcp_pair(pair));
 	set(pair[0], SO_TIMESTAMPING, RECORD | SOF_TIMESTAMPING_TX_SCHED | SOF_TIMESTAMPING_TX_ACK | SOF_TIMESTAMPING_OPT_ID | SOF_TIMESTAMPING_OPT_TSONLY);
 	set(pair[1], SO_TIMESTAMPING, SOF_TIMESTAMPING_RX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE);
 	CHECK(send(pair[0], "abc", 3, 0) == 3);
@@ -234,7 +208,7 @@ static void streams(void)
 	hear(pair[1], 0, 5);
 	end();
 	/* The peer is gone, and answers with a reset while the call is under way. */
-	tcp_pair();
+	CHECK(tcp_pair(pair));
 	set(pair[0], SO_TIMESTAMPING, RECORD | SOF_TIMESTAMPING_OPT_TSONLY);
 	close(pair[1]);
 	CHECK(send(pair[0], "j", 1, 0) == 1);

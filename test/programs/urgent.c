@@ -21,21 +21,6 @@ static void on_urgent(int signo)
 	urgent_signals++;
 }
 
-static void tcp_pair(void)
-{
-	struct sockaddr_in address = at4("127.0.0.1", 0);
-	socklen_t len = sizeof(address);
-	int listener = socket(AF_INET, SOCK_STREAM, 0);
-
-	CHECK(bind(listener, (void *)&address, len) == 0 && listen(listener, 1) == 0);
-	CHECK(getsockname(listener, (void *)&address, &len) == 0);
-	pair[0] = socket(AF_INET, SOCK_STREAM, 0);
-	CHECK(connect(pair[0], (void *)&address, len) == 0);
-	pair[1] = accept(listener, NULL, NULL);
-	CHECK(pair[1] >= 0);
-	close(listener);
-}
-
 static void unix_pair(void)
 {
 	CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
@@ -48,7 +33,7 @@ static void part(int kind, const char *name)
 	if (kind)
 		unix_pair();
 	else
-		tcp_pair();
+		CHECK(tcp_pair(pair));
 }
 
 static void end(void)
