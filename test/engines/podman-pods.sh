@@ -3,48 +3,9 @@
 # a pod share a sandbox and its loopback, generate kube and play kube, names on a network (netavark with aardvark-dns),
 # a published port. Usage: podman-pods.sh BUILD. Exit status 77: there is no podman.
 set -u
-command -v podman >/dev/null && command -v conmon >/dev/null || { echo "podman or conmon: not installed"; exit 77; }
-build=$(cd "$1" && pwd)
-work=$(mktemp -d /var/tmp/rf-podman.XXXXXX)
-net=rf-podman-$$
-. "$(dirname "$0")/../check.sh"
-exec </dev/null
-cat >"$work/crun" <<END
-#!/bin/sh
-exec $build/ringfence --platform=${PLATFORM:-systrap} --root=$work/state "\$@"
-END
-chmod +x "$work/crun"
-cat >"$work/containers.conf" <<END
-[containers]
-default_sysctls = []
-[engine]
-cgroup_manager = "cgroupfs"
-events_logger = "file"
-infra_image = "localhost/rf-test"
-[network]
-network_backend = "netavark"
-network_config_dir = "$work/networks"
-default_subnet = "10.90.0.0/24"
-END
-export CONTAINERS_CONF=$work/containers.conf
-ip netns add "$net" && ip -n "$net" link set lo up || exit 1
+. "$(dirname "$0")/podman-lib.sh"
+podman_start "$1" crun vfs 10.90.0.0/24
 inside() { nsenter --net="/run/netns/$net" "$@"; }
-p() {
-	timeout --foreground -k 5 60 nsenter --net="/run/netns/$net" podman --root "$work/store" --runroot "$work/run" --tmpdir "$work/tmp" \
-		--storage-driver vfs --runtime "$work/crun" --log-level=error "$@"
-}
-finish() {
-	p pod rm -fa >/dev/null 2>&1
-	p rm -fa >/dev/null 2>&1
-	sleep 0.3
-	pgrep -f -- "--state=$work" && { echo "processes are left"; failed=1; }
-	[ -z "$(ls "$work/state" 2>/dev/null)" ] || { echo "left in the state directory:"; ls "$work/state"; failed=1; }
-	awk -v w="$work" 'index($2, w) == 1 { print $2 }' /proc/mounts | sort -r | while read -r mount; do umount -l "$mount"; done
-	ip netns del "$net"
-	rm -rf "$work"
-	exit $failed
-}
-trap finish EXIT
 
 mkdir -p "$work/root"/{bin,etc,proc,sys,dev,tmp,run}
 cp /bin/busybox "$work/root/bin/"

@@ -4,48 +4,12 @@
 # mount namespace of a container's process (cp and top by columns, of one that runs) finds nothing there: see cli/README.md.
 # Usage: podman-same.sh BUILD [PATTERN]. Exit status 77: there is no podman.
 set -u
-command -v podman >/dev/null && command -v conmon >/dev/null || { echo "podman or conmon: not installed"; exit 77; }
-build=$(cd "$1" && pwd)
+. "$(dirname "$0")/podman-lib.sh"
+podman_start "$1" ringfence overlay 10.91.0.0/24 'default_ulimits = ["nofile=1024:4096", "nproc=4096:4096"]'
 pattern=${2:-}
-work=$(mktemp -d /var/tmp/rf-podman.XXXXXX)
-net=rf-podman-$$
-. "$(dirname "$0")/../check.sh"
-exec </dev/null
-mkdir -p "$work/bin" "$work/data/sub"
-printf '#!/bin/sh\nexec %s/ringfence --platform=%s --root=%s/state "$@"\n' "$build" "${PLATFORM:-systrap}" "$work" >"$work/bin/ringfence"
+mkdir -p "$work/data/sub"
 printf '#!/bin/sh\nexec %s --root=%s/runc "$@"\n' "$(command -v runc)" "$work" >"$work/bin/runc"
-chmod +x "$work/bin"/*
-cat >"$work/containers.conf" <<END
-[containers]
-default_sysctls = []
-default_ulimits = ["nofile=1024:4096", "nproc=4096:4096"]
-[engine]
-cgroup_manager = "cgroupfs"
-events_logger = "file"
-infra_image = "localhost/rf-test"
-[network]
-network_backend = "netavark"
-network_config_dir = "$work/networks"
-default_subnet = "10.91.0.0/24"
-END
-export CONTAINERS_CONF=$work/containers.conf
-ip netns add "$net" && ip -n "$net" link set lo up || exit 1
-runtime=ringfence
-p() {
-	timeout --foreground -k 5 60 nsenter --net="/run/netns/$net" podman --root "$work/store" --runroot "$work/run" --tmpdir "$work/tmp" \
-		--storage-driver overlay --runtime "$work/bin/$runtime" --log-level=error "$@"
-}
-finish() {
-	p rm -fat 0 >/dev/null 2>&1
-	sleep 0.3
-	pgrep -f -- "--state=$work" && { echo "processes are left"; failed=1; }
-	[ -z "$(ls "$work/state" 2>/dev/null)" ] || { echo "left in the state directory:"; ls "$work/state"; failed=1; }
-	awk -v w="$work" 'index($2, w) == 1 { print $2 }' /proc/mounts | sort -r | while read -r mount; do umount -l "$mount"; done
-	ip netns del "$net"
-	rm -rf "$work"
-	exit $failed
-}
-trap finish EXIT
+chmod +x "$work/bin/runc"
 
 # each NAME COMMAND…: under each runtime in turn
 each() {
