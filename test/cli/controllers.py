@@ -2,14 +2,15 @@
 
 Prints the same on Linux and in a sandbox: controllers.linux is what Linux 6.1 printed. Usage: controllers.py DIRECTORY
 """
-import errno
 import os
 import signal
 import subprocess
 import sys
 import time
 
-top = sys.argv[1]
+import group_files
+from group_files import made, removed, top, tried, write, write_at_once
+
 MIB = 1 << 20
 
 
@@ -25,41 +26,8 @@ def value(name, key):
 	return int(dict(line.split() for line in read(name).splitlines())[key])
 
 
-def tried(call, *args):
-	"""0 or the name of the error."""
-	try:
-		call(*args)
-	except OSError as e:
-		return errno.errorcode[e.errno]
-	return 0
-
-
-def write_at_once(path, text):
-	fd = os.open(path, os.O_WRONLY)
-	try:
-		os.write(fd, text.encode())
-	finally:
-		os.close(fd)
-
-
-def write(name, text):
-	return tried(write_at_once, f"{top}/{name}", text)
-
-
-def made(name):
-	return tried(os.mkdir, f"{top}/{name}")
-
-
-def removed(name):
-	return tried(os.rmdir, f"{top}/{name}")
-
-
 def until(condition):
-	for _ in range(1000):
-		if condition():
-			return True
-		time.sleep(0.01)
-	return False
+	return group_files.until(condition, 10)
 
 
 def inside(group, code):

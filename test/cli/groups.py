@@ -11,49 +11,13 @@ import subprocess
 import sys
 import time
 
-top = sys.argv[1]
+from group_files import made, removed, top, tried, until, write, write_at_once
+
 libc = ctypes.CDLL(None, use_errno=True)
 
 
 def read(name):
 	return open(f"{top}/{name}").read().split()
-
-
-def tried(call, *args):
-	"""0 or the name of the error."""
-	try:
-		call(*args)
-	except OSError as e:
-		return errno.errorcode[e.errno]
-	return 0
-
-
-def write_at_once(path, text):
-	fd = os.open(path, os.O_WRONLY)
-	try:
-		os.write(fd, text.encode())
-	finally:
-		os.close(fd)
-
-
-def write(name, text):
-	return tried(write_at_once, f"{top}/{name}", text)
-
-
-def made(name):
-	return tried(os.mkdir, f"{top}/{name}")
-
-
-def removed(name):
-	return tried(os.rmdir, f"{top}/{name}")
-
-
-def until(condition):
-	for _ in range(500):
-		if condition():
-			return True
-		time.sleep(0.01)
-	return False
 
 
 def busy():

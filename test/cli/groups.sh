@@ -6,7 +6,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d /var/tmp/rf-groups.XXXXXX)
 . "$here/../check.sh"
 trap 'rm -rf "$work"' EXIT
-cp "$here/groups.py" "$work"
+cp "$here/groups.py" "$here/group_files.py" "$work"
 
 # On Linux in a group of its own, below what is version 2 on this host.
 unshare -m sh -c 'mount -t cgroup2 none /mnt && mkdir /mnt/rf-groups-$$ && python3 "$0" /mnt/rf-groups-$$; status=$?; rmdir /mnt/rf-groups-$$; exit $status' \
