@@ -94,7 +94,6 @@ void wake_idle(unsigned cpu, uint64_t deadline);
 void wake_pause(uint64_t ns);
 void wake_kick(unsigned cpu);
 void wake_timer(unsigned cpu, uint64_t deadline);
-uint64_t wake_now(void); /* monotonic, ns */
 void wake_arm_timer(struct host_cpu *h); /* before user code runs */
 void wake_wait(volatile uint32_t *word); /* until it is not 0 */
 void wake_set(volatile uint32_t *word);

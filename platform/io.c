@@ -173,13 +173,6 @@ void io_event(struct vmm *vmm, enum abi_event event, uint64_t extra)
 	io_poke(io);
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
 bool io_wait(struct vmm *vmm, int wake_fd, uint64_t deadline, const sigset_t *mask)
 {
 	struct io_service *io = vmm->io;
@@ -197,7 +190,7 @@ bool io_wait(struct vmm *vmm, int wake_fd, uint64_t deadline, const sigset_t *ma
 	if (watch)
 		fds[1].fd = io->gofers[0].fd;
 	if (deadline != UINT64_MAX) {
-		uint64_t now = now_ns();
+		uint64_t now = monotonic_ns();
 		if (deadline > now) {
 			timeout.tv_sec = (time_t)((deadline - now) / 1000000000u);
 			timeout.tv_nsec = (long)((deadline - now) % 1000000000u);

@@ -14,9 +14,18 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "platform/abi/abi.h"
 #include "platform/platform.h"
+
+static inline uint64_t monotonic_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
 
 /* The sentry's virtual addresses in the guest: gpa 0, and the image. Hosted: host addresses. */
 #define VMM_GUEST_DIRECT_BASE 0xffff888000000000ull

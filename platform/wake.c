@@ -26,14 +26,6 @@ static struct timespec to_timespec(uint64_t ns)
 	return (struct timespec){.tv_sec = (time_t)(ns / 1000000000u), .tv_nsec = (long)(ns % 1000000000u)};
 }
 
-uint64_t wake_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 void wake_wait(volatile uint32_t *word)
 {
 	while (!__atomic_load_n(word, __ATOMIC_SEQ_CST))
@@ -123,7 +115,7 @@ static void timer_fired(int signal)
 	if (h) {
 		wanted = __atomic_load_n(&h->timer_wanted, __ATOMIC_SEQ_CST);
 		h->timer_armed = NEVER;
-		if (wanted != NEVER && wanted > wake_now()) {
+		if (wanted != NEVER && wanted > monotonic_ns()) {
 			timer_arm(h, wanted);
 		} else if (wanted != NEVER) {
 			__atomic_store_n(&h->timer_wanted, NEVER, __ATOMIC_SEQ_CST);

@@ -86,7 +86,7 @@ static int user_begin(struct st_cpu *c, struct stub *s)
 /* Both threads stand on one core: one that was late itself cannot hold it against the other. */
 static unsigned lateness(uint64_t begin)
 {
-	return wake_now() - begin > LATE_NS + LATE_NS / 8 ? 1 : LATE_MOST / LATE_LIMIT;
+	return monotonic_ns() - begin > LATE_NS + LATE_NS / 8 ? 1 : LATE_MOST / LATE_LIMIT;
 }
 
 /* 0: it handed over; -ESRCH: it is dead; -ETIME: it does not react to a kick. */
@@ -106,7 +106,7 @@ static int user_wait(struct st_cpu *c, struct stub *s)
 		__atomic_store_n(&s->orders->sleeps, 1, __ATOMIC_SEQ_CST);
 		kicked = __atomic_load_n(&c->host->pending, __ATOMIC_SEQ_CST);
 		if (kicked)
-			asleep = wake_now();
+			asleep = monotonic_ns();
 		ret = st_futex(&s->area->state, FUTEX_WAIT, 0, kicked ? &late : &longest);
 		s->orders->sleeps = 0;
 		if (kicked && ret == -ETIMEDOUT && (count += lateness(asleep)) >= LATE_MOST)
