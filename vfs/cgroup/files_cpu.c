@@ -95,17 +95,13 @@ static int show_idle(struct seq *seq, struct pseudo_inode *p)
 
 static int set_idle(struct cgroup *group, char *text)
 {
-	int64_t value;
-	int rc = cgroup_parse_signed(text, &value);
+	bool idle;
+	int rc = cgroup_parse_switch(text, &idle);
 
-	if (rc)
+	if (rc || group->cpu.idle == idle)
 		return rc;
-	if (value != 0 && value != 1)
-		return -EINVAL;
-	if (group->cpu.idle == value)
-		return 0;
-	group->cpu.idle = value;
-	cpu_group_set_weight(&group->cpu, value ? CPU_WEIGHT_IDLE : CPU_WEIGHT_DEFAULT);
+	group->cpu.idle = idle;
+	cpu_group_set_weight(&group->cpu, idle ? CPU_WEIGHT_IDLE : CPU_WEIGHT_DEFAULT);
 	return 0;
 }
 

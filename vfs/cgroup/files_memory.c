@@ -128,15 +128,7 @@ static int show_oom_group(struct seq *seq, struct pseudo_inode *p)
 
 static int set_oom_group(struct cgroup *group, char *text)
 {
-	int64_t value;
-	int rc = cgroup_parse_signed(text, &value);
-
-	if (rc)
-		return rc;
-	if (value != 0 && value != 1)
-		return -EINVAL;
-	group->memory->oom_group = value;
-	return 0;
+	return cgroup_parse_switch(text, &group->memory->oom_group);
 }
 
 static int set_reclaim(struct cgroup *group, char *text)

@@ -52,6 +52,8 @@ char *cgroup_trim(const char *text, size_t n, char *buf, size_t size);
 /* A number as Linux' kstrtoull takes it, base 0: 0 or -EINVAL, -ERANGE. */
 int cgroup_parse_number(const char *text, uint64_t *value);
 int cgroup_parse_signed(const char *text, int64_t *value);
+/* 0 or 1: 0; else -EINVAL or -ERANGE, and *value stays. */
+int cgroup_parse_switch(const char *text, bool *value);
 void cgroup_show_limit(struct seq *seq, uint64_t value, uint64_t max); /* max: "max" */
 
 #endif

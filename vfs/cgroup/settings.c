@@ -71,6 +71,19 @@ int cgroup_parse_signed(const char *text, int64_t *value)
 	return 0;
 }
 
+int cgroup_parse_switch(const char *text, bool *value)
+{
+	int64_t number;
+	int rc = cgroup_parse_signed(text, &number);
+
+	if (rc)
+		return rc;
+	if (number != 0 && number != 1)
+		return -EINVAL;
+	*value = number;
+	return 0;
+}
+
 void cgroup_show_limit(struct seq *seq, uint64_t value, uint64_t max)
 {
 	if (value == max)
