@@ -163,156 +163,159 @@ static void read_entry(const char *group, const char *prefix, Shim__MemoryEntry 
 	}
 }
 
+/* A message with its parts, which begin_v1() and begin_v2() put together. */
+struct metrics1 {
+	Shim__Metrics1 all;
+	Shim__PidsStat pids;
+	Shim__CpuStat1 cpu;
+	Shim__CpuUsage usage;
+	Shim__Throttle throttle;
+	Shim__MemoryStat1 memory;
+	Shim__MemoryEntry entry, kernel;
+	Shim__MemoryOomControl oom;
+};
+
+struct metrics2 {
+	Shim__Metrics2 all;
+	Shim__PidsStat pids;
+	Shim__CpuStat2 cpu;
+	Shim__MemoryStat2 memory;
+	Shim__MemoryEvents events;
+};
+
+static void begin_v1(struct metrics1 *m)
+{
+	*m = (struct metrics1){SHIM__METRICS1__INIT, SHIM__PIDS_STAT__INIT, SHIM__CPU_STAT1__INIT, SHIM__CPU_USAGE__INIT,
+		SHIM__THROTTLE__INIT, SHIM__MEMORY_STAT1__INIT, SHIM__MEMORY_ENTRY__INIT, SHIM__MEMORY_ENTRY__INIT,
+		SHIM__MEMORY_OOM_CONTROL__INIT};
+	m->memory.usage = &m->entry;
+	m->memory.kernel = &m->kernel;
+	m->cpu.usage = &m->usage;
+	m->cpu.throttling = &m->throttle;
+	m->all.pids = &m->pids;
+	m->all.cpu = &m->cpu;
+	m->all.memory = &m->memory;
+	m->all.memory_oom_control = &m->oom;
+}
+
+static void begin_v2(struct metrics2 *m)
+{
+	*m = (struct metrics2){SHIM__METRICS2__INIT, SHIM__PIDS_STAT__INIT, SHIM__CPU_STAT2__INIT, SHIM__MEMORY_STAT2__INIT,
+		SHIM__MEMORY_EVENTS__INIT};
+	m->all.pids = &m->pids;
+	m->all.cpu = &m->cpu;
+	m->all.memory = &m->memory;
+	m->all.memory_events = &m->events;
+}
+
 static void stats_v1(struct call *call, const struct groups *g)
 {
-	Shim__Metrics1 metrics = SHIM__METRICS1__INIT;
-	Shim__PidsStat pids = SHIM__PIDS_STAT__INIT;
-	Shim__CpuStat1 cpu = SHIM__CPU_STAT1__INIT;
-	Shim__CpuUsage usage = SHIM__CPU_USAGE__INIT;
-	Shim__Throttle throttle = SHIM__THROTTLE__INIT;
-	Shim__MemoryStat1 memory = SHIM__MEMORY_STAT1__INIT;
-	Shim__MemoryEntry entry = SHIM__MEMORY_ENTRY__INIT;
-	const struct field throttled[] = {{"nr_periods", &throttle.periods},
-		{"nr_throttled", &throttle.throttled_periods}, {"throttled_time", &throttle.throttled_time}};
-	Shim__MemoryEntry swap = SHIM__MEMORY_ENTRY__INIT, kernel = SHIM__MEMORY_ENTRY__INIT;
-	Shim__MemoryOomControl oom = SHIM__MEMORY_OOM_CONTROL__INIT;
+	struct metrics1 m;
+	const struct field throttled[] = {{"nr_periods", &m.throttle.periods},
+		{"nr_throttled", &m.throttle.throttled_periods}, {"throttled_time", &m.throttle.throttled_time}};
+	Shim__MemoryEntry swap = SHIM__MEMORY_ENTRY__INIT;
 	/* A group's own and, with those below it, "total_" */
-#define BOTH(key, name) {key, &memory.name}, {"total_" key, &memory.total_##name}
+#define BOTH(key, name) {key, &m.memory.name}, {"total_" key, &m.memory.total_##name}
 	const struct field parts[] = {BOTH("cache", cache), BOTH("rss", rss), BOTH("rss_huge", rss_huge),
 		BOTH("mapped_file", mapped_file), BOTH("dirty", dirty), BOTH("writeback", writeback), BOTH("pgpgin", pg_pg_in),
 		BOTH("pgpgout", pg_pg_out), BOTH("pgfault", pg_fault), BOTH("pgmajfault", pg_maj_fault),
 		BOTH("inactive_anon", inactive_anon), BOTH("active_anon", active_anon), BOTH("inactive_file", inactive_file),
 		BOTH("active_file", active_file), BOTH("unevictable", unevictable),
-		{"hierarchical_memory_limit", &memory.hierarchical_memory_limit},
-		{"hierarchical_memsw_limit", &memory.hierarchical_swap_limit}};
+		{"hierarchical_memory_limit", &m.memory.hierarchical_memory_limit},
+		{"hierarchical_memsw_limit", &m.memory.hierarchical_swap_limit}};
 #undef BOTH
-	const struct field control[] = {{"oom_kill_disable", &oom.oom_kill_disable}, {"under_oom", &oom.under_oom},
-		{"oom_kill", &oom.oom_kill}};
+	const struct field control[] = {{"oom_kill_disable", &m.oom.oom_kill_disable}, {"under_oom", &m.oom.under_oom},
+		{"oom_kill", &m.oom.oom_kill}};
 
-	read_pids(g->pids, &pids);
-	usage.total = read_number(g->cpuacct, "cpuacct.usage");
-	usage.user = read_number(g->cpuacct, "cpuacct.usage_user");
-	usage.kernel = read_number(g->cpuacct, "cpuacct.usage_sys");
+	begin_v1(&m);
+	read_pids(g->pids, &m.pids);
+	m.usage.total = read_number(g->cpuacct, "cpuacct.usage");
+	m.usage.user = read_number(g->cpuacct, "cpuacct.usage_user");
+	m.usage.kernel = read_number(g->cpuacct, "cpuacct.usage_sys");
 	PARSE(g->cpu, "cpu.stat", throttled);
 	PARSE(g->memory, "memory.stat", parts);
 	PARSE(g->memory, "memory.oom_control", control);
-	read_entry(g->memory, "memory.", &entry);
+	read_entry(g->memory, "memory.", &m.entry);
 	read_entry(g->memory, "memory.memsw.", &swap);
-	read_entry(g->memory, "memory.kmem.", &kernel);
-	memory.usage = &entry;
-	memory.swap = &swap;
-	memory.kernel = &kernel;
-	cpu.usage = &usage;
-	cpu.throttling = &throttle;
-	metrics.pids = &pids;
-	metrics.cpu = &cpu;
-	metrics.memory = &memory;
-	metrics.memory_oom_control = &oom;
-	reply(call, VERSION1, &metrics.base);
+	read_entry(g->memory, "memory.kmem.", &m.kernel);
+	m.memory.swap = &swap;
+	reply(call, VERSION1, &m.all.base);
 }
 
 static void stats_v2(struct call *call, const struct groups *g)
 {
-	Shim__Metrics2 metrics = SHIM__METRICS2__INIT;
-	Shim__PidsStat pids = SHIM__PIDS_STAT__INIT;
-	Shim__CpuStat2 cpu = SHIM__CPU_STAT2__INIT;
-	Shim__MemoryStat2 memory = SHIM__MEMORY_STAT2__INIT;
-	Shim__MemoryEvents events = SHIM__MEMORY_EVENTS__INIT;
-	const struct field times[] = {{"usage_usec", &cpu.usage_usec}, {"user_usec", &cpu.user_usec},
-		{"system_usec", &cpu.system_usec}, {"nr_periods", &cpu.nr_periods}, {"nr_throttled", &cpu.nr_throttled},
-		{"throttled_usec", &cpu.throttled_usec}};
-	const struct field parts[] = {{"anon", &memory.anon}, {"file", &memory.file},
-		{"kernel_stack", &memory.kernel_stack}, {"slab", &memory.slab}, {"sock", &memory.sock},
-		{"shmem", &memory.shmem}, {"file_mapped", &memory.file_mapped}, {"file_dirty", &memory.file_dirty},
-		{"file_writeback", &memory.file_writeback}, {"inactive_anon", &memory.inactive_anon},
-		{"active_anon", &memory.active_anon}, {"inactive_file", &memory.inactive_file},
-		{"active_file", &memory.active_file}, {"unevictable", &memory.unevictable},
-		{"pgfault", &memory.pgfault}, {"pgmajfault", &memory.pgmajfault}};
-	const struct field counts[] = {{"low", &events.low}, {"high", &events.high}, {"max", &events.max},
-		{"oom", &events.oom}, {"oom_kill", &events.oom_kill}};
+	struct metrics2 m;
+	const struct field times[] = {{"usage_usec", &m.cpu.usage_usec}, {"user_usec", &m.cpu.user_usec},
+		{"system_usec", &m.cpu.system_usec}, {"nr_periods", &m.cpu.nr_periods}, {"nr_throttled", &m.cpu.nr_throttled},
+		{"throttled_usec", &m.cpu.throttled_usec}};
+	const struct field parts[] = {{"anon", &m.memory.anon}, {"file", &m.memory.file},
+		{"kernel_stack", &m.memory.kernel_stack}, {"slab", &m.memory.slab}, {"sock", &m.memory.sock},
+		{"shmem", &m.memory.shmem}, {"file_mapped", &m.memory.file_mapped}, {"file_dirty", &m.memory.file_dirty},
+		{"file_writeback", &m.memory.file_writeback}, {"inactive_anon", &m.memory.inactive_anon},
+		{"active_anon", &m.memory.active_anon}, {"inactive_file", &m.memory.inactive_file},
+		{"active_file", &m.memory.active_file}, {"unevictable", &m.memory.unevictable},
+		{"pgfault", &m.memory.pgfault}, {"pgmajfault", &m.memory.pgmajfault}};
+	const struct field counts[] = {{"low", &m.events.low}, {"high", &m.events.high}, {"max", &m.events.max},
+		{"oom", &m.events.oom}, {"oom_kill", &m.events.oom_kill}};
 
-	read_pids(g->unified, &pids);
+	begin_v2(&m);
+	read_pids(g->unified, &m.pids);
 	PARSE(g->unified, "cpu.stat", times);
 	PARSE(g->unified, "memory.stat", parts);
 	PARSE(g->unified, "memory.events", counts);
-	memory.usage = read_number(g->unified, "memory.current");
-	memory.usage_limit = read_number(g->unified, "memory.max");
-	memory.swap_usage = read_number(g->unified, "memory.swap.current");
-	memory.swap_limit = read_number(g->unified, "memory.swap.max");
-	metrics.pids = &pids;
-	metrics.cpu = &cpu;
-	metrics.memory = &memory;
-	metrics.memory_events = &events;
-	reply(call, VERSION2, &metrics.base);
+	m.memory.usage = read_number(g->unified, "memory.current");
+	m.memory.usage_limit = read_number(g->unified, "memory.max");
+	m.memory.swap_usage = read_number(g->unified, "memory.swap.current");
+	m.memory.swap_limit = read_number(g->unified, "memory.swap.max");
+	reply(call, VERSION2, &m.all.base);
 }
 
 /* ---- of a container in a pod: what its sandbox's kernel has counted ---- */
 
 static void own_stats_v1(struct call *call, const struct control_stats *s)
 {
-	Shim__Metrics1 metrics = SHIM__METRICS1__INIT;
-	Shim__PidsStat pids = SHIM__PIDS_STAT__INIT;
-	Shim__CpuStat1 cpu = SHIM__CPU_STAT1__INIT;
-	Shim__CpuUsage usage = SHIM__CPU_USAGE__INIT;
-	Shim__Throttle throttle = SHIM__THROTTLE__INIT;
-	Shim__MemoryStat1 memory = SHIM__MEMORY_STAT1__INIT;
-	Shim__MemoryEntry entry = SHIM__MEMORY_ENTRY__INIT, kernel = SHIM__MEMORY_ENTRY__INIT;
-	Shim__MemoryOomControl oom = SHIM__MEMORY_OOM_CONTROL__INIT;
+	struct metrics1 m;
 
-	pids.current = s->tasks;
-	pids.limit = s->tasks_limit;
-	usage.user = s->user_ns;
-	usage.kernel = s->system_ns;
-	usage.total = s->user_ns + s->system_ns;
-	memory.cache = memory.total_cache = s->memory_file;
-	memory.rss = memory.total_rss = s->memory_anon;
-	memory.pg_fault = memory.total_pg_fault = s->page_faults;
-	memory.pg_maj_fault = memory.total_pg_maj_fault = s->major_faults;
-	entry.usage = s->memory;
-	entry.max = s->memory_peak;
-	entry.limit = memory.hierarchical_memory_limit = s->memory_limit ? s->memory_limit : UNLIMITED1;
-	kernel.usage = s->memory_kernel;
-	kernel.limit = UNLIMITED1;
-	oom.oom_kill = s->oom_kills;
-	memory.usage = &entry;
-	memory.kernel = &kernel;
-	cpu.usage = &usage;
-	cpu.throttling = &throttle;
-	metrics.pids = &pids;
-	metrics.cpu = &cpu;
-	metrics.memory = &memory;
-	metrics.memory_oom_control = &oom;
-	reply(call, VERSION1, &metrics.base);
+	begin_v1(&m);
+	m.pids.current = s->tasks;
+	m.pids.limit = s->tasks_limit;
+	m.usage.user = s->user_ns;
+	m.usage.kernel = s->system_ns;
+	m.usage.total = s->user_ns + s->system_ns;
+	m.memory.cache = m.memory.total_cache = s->memory_file;
+	m.memory.rss = m.memory.total_rss = s->memory_anon;
+	m.memory.pg_fault = m.memory.total_pg_fault = s->page_faults;
+	m.memory.pg_maj_fault = m.memory.total_pg_maj_fault = s->major_faults;
+	m.entry.usage = s->memory;
+	m.entry.max = s->memory_peak;
+	m.entry.limit = m.memory.hierarchical_memory_limit = s->memory_limit ? s->memory_limit : UNLIMITED1;
+	m.kernel.usage = s->memory_kernel;
+	m.kernel.limit = UNLIMITED1;
+	m.oom.oom_kill = s->oom_kills;
+	reply(call, VERSION1, &m.all.base);
 }
 
 static void own_stats_v2(struct call *call, const struct control_stats *s)
 {
-	Shim__Metrics2 metrics = SHIM__METRICS2__INIT;
-	Shim__PidsStat pids = SHIM__PIDS_STAT__INIT;
-	Shim__CpuStat2 cpu = SHIM__CPU_STAT2__INIT;
-	Shim__MemoryStat2 memory = SHIM__MEMORY_STAT2__INIT;
-	Shim__MemoryEvents events = SHIM__MEMORY_EVENTS__INIT;
+	struct metrics2 m;
 
-	pids.current = s->tasks;
-	pids.limit = s->tasks_limit;
-	cpu.user_usec = s->user_ns / 1000;
-	cpu.system_usec = s->system_ns / 1000;
-	cpu.usage_usec = (s->user_ns + s->system_ns) / 1000;
-	memory.anon = s->memory_anon;
-	memory.file = s->memory_file;
-	memory.shmem = s->memory_shared;
-	memory.slab = s->memory_kernel;
-	memory.pgfault = s->page_faults;
-	memory.pgmajfault = s->major_faults;
-	memory.usage = s->memory;
-	memory.usage_limit = s->memory_limit ? s->memory_limit : UINT64_MAX;
-	memory.swap_limit = UINT64_MAX;
-	events.oom = events.oom_kill = s->oom_kills;
-	metrics.pids = &pids;
-	metrics.cpu = &cpu;
-	metrics.memory = &memory;
-	metrics.memory_events = &events;
-	reply(call, VERSION2, &metrics.base);
+	begin_v2(&m);
+	m.pids.current = s->tasks;
+	m.pids.limit = s->tasks_limit;
+	m.cpu.user_usec = s->user_ns / 1000;
+	m.cpu.system_usec = s->system_ns / 1000;
+	m.cpu.usage_usec = (s->user_ns + s->system_ns) / 1000;
+	m.memory.anon = s->memory_anon;
+	m.memory.file = s->memory_file;
+	m.memory.shmem = s->memory_shared;
+	m.memory.slab = s->memory_kernel;
+	m.memory.pgfault = s->page_faults;
+	m.memory.pgmajfault = s->major_faults;
+	m.memory.usage = s->memory;
+	m.memory.usage_limit = s->memory_limit ? s->memory_limit : UINT64_MAX;
+	m.memory.swap_limit = UINT64_MAX;
+	m.events.oom = m.events.oom_kill = s->oom_kills;
+	reply(call, VERSION2, &m.all.base);
 }
 
 static void own_stats(struct call *call, const struct control_stats *stats)
