@@ -70,6 +70,11 @@ static int vcpu_set_state(struct kvm_vcpu *vcpu, const struct kvm_cpuid_table *c
 	xcrs.xcrs[0].value = vmm->boot->xcr0;
 	if (ioctl(vcpu->fd, KVM_SET_XCRS, &xcrs) < 0 || ioctl(vcpu->fd, KVM_SET_MP_STATE, &runnable) < 0)
 		return -errno;
+	/*
+	 * 0: the rate that the host's kernel has measured by now. A new vCPU has what it knew when KVM was loaded; where that
+	 * was more by 250 ppm and the CPU cannot scale, KVM (6.1) takes the guest's TSC for 0 and its timer fires far too late.
+	 */
+	ioctl(vcpu->fd, KVM_SET_TSC_KHZ, 0ul);
 	/* The guest's TSC is then the host's; where the kernel (before 5.16) cannot, the sentry works the offset out. */
 	ioctl(vcpu->fd, KVM_SET_DEVICE_ATTR, &tsc);
 	return 0;
