@@ -41,6 +41,7 @@ struct state {
 	bool shows_network;    /* at start, that is told to the sandbox, which uses the host's sockets */
 	char *sandbox;         /* the ID of the container in whose sandbox this one runs; NULL: its own */
 	uint32_t container;    /* its number there */
+	int64_t cpu_quota, cpu_period; /* as `update` left them; 0: as the configuration has them */
 };
 
 /* The state directory itself (not created). 0, or 1 after a message. */

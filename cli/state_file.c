@@ -121,6 +121,10 @@ static void put_private(yajl_gen gen, const struct state *state)
 		put_string(gen, "sandbox", state->sandbox);
 		put_integer(gen, "container", state->container);
 	}
+	if (state->cpu_quota || state->cpu_period) {
+		put_integer(gen, "cpuQuota", state->cpu_quota);
+		put_integer(gen, "cpuPeriod", state->cpu_period);
+	}
 	yajl_gen_map_close(gen);
 }
 
@@ -231,7 +235,9 @@ static int load(struct state *state, const struct json *json)
 	    json_strings(json, mine, "cgroups", "ringfence.cgroups", &state->cgroups) ||
 	    json_string(json, mine, "unit", "ringfence.unit", &state->unit) ||
 	    json_string(json, mine, "sandbox", "ringfence.sandbox", &state->sandbox) ||
-	    json_u32(json, mine, "container", "ringfence.container", &state->container) || load_status(state, json) ||
+	    json_u32(json, mine, "container", "ringfence.container", &state->container) ||
+	    json_integer(json, mine, "cpuQuota", "ringfence.cpuQuota", &state->cpu_quota) ||
+	    json_integer(json, mine, "cpuPeriod", "ringfence.cpuPeriod", &state->cpu_period) || load_status(state, json) ||
 	    load_annotations(state, json))
 		return 1;
 	if (state->sandbox && state_check_id(state->sandbox))

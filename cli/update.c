@@ -90,7 +90,22 @@ static int set_inside(const struct state *state, const struct container_limits *
 	return 0;
 }
 
-static int update(const struct state *state, struct container *wanted)
+/*
+ * Quota and period are one file of version 2 and one property of systemd: where only one is to change, the other is what it was. As
+ * runc does, that is what the configuration or an earlier `update` said. False: neither changes.
+ */
+static bool complete_bandwidth(const struct state *state, const struct container_limits *made, struct container_limits *l)
+{
+	if (!l->quota && !l->period)
+		return false;
+	if (!l->quota)
+		l->quota = state->cpu_quota ? state->cpu_quota : made->quota;
+	if (!l->period)
+		l->period = state->cpu_period ? state->cpu_period : made->period;
+	return true;
+}
+
+static int update(struct state *state, struct container *wanted)
 {
 	static struct container made;
 	struct cgroup cgroup;
@@ -106,8 +121,13 @@ static int update(const struct state *state, struct container *wanted)
 	if (cgroup.count == 0 && !only_inside)
 		return cli_error("container %s has no control group: its CPUs, %smemory nodes and unified files cannot be changed", state->id,
 			alone ? "share of them, " : "");
+	bool bandwidth = complete_bandwidth(state, &made.limits, &wanted->limits);
 	/* Inside first: what a lower limit frees there is given back to the host. */
-	return set_inside(state, &wanted->limits) || cgroup_set(&cgroup, &wanted->limits);
+	if (set_inside(state, &wanted->limits) || cgroup_set(&cgroup, &wanted->limits))
+		return 1;
+	state->cpu_quota = bandwidth ? wanted->limits.quota : state->cpu_quota;
+	state->cpu_period = bandwidth ? wanted->limits.period : state->cpu_period;
+	return bandwidth ? state_save(state) : 0;
 }
 
 int command_update(int argc, char **argv)

@@ -52,6 +52,10 @@ value cgroup.procs cgroup.procs | grep -q -x "$(cat "$work/pid")" || bad "the sa
 "$rf" --root "$work/state" update --cpu-quota 20000 --cpu-period 100000 --pids-limit 10 --memory 50m one || bad update
 is "updated quota" "$(value cpu.cfs_quota_us cpu.max)" 20000 "20000 100000"
 is "updated memory" "$(value memory.limit_in_bytes memory.max)" 85983232 85983232
+"$rf" --root "$work/state" update --cpu-period 200000 one || bad "update of the period"
+is "quota beside a new period" "$(value cpu.cfs_quota_us cpu.max)" 20000 "20000 200000"
+"$rf" --root "$work/state" update --cpu-quota 40000 one || bad "update of the quota"
+is "period beside a new quota" "$(value cpu.cfs_period_us cpu.max)" 200000 "40000 200000"
 echo '{"cpu": {"shares": 256}}' | "$rf" --root "$work/state" update --resources - one || bad "update by a file"
 is "updated shares" "$(value cpu.shares cpu.weight)" 256 10
 "$rf" --root "$work/state" update --memory 1g one 2>"$work/out" && bad "update: more memory than the sandbox has"

@@ -30,6 +30,11 @@ used=$(inside sh -c 'for i in 1 2 3; do timeout 1 sh -c "while :; do :; done" & 
 check "throttled" 1 "${used##* }"
 $rf update --memory 200M --cpu-quota 50000 --cpu-period 100000 --pids-limit 50 one || failed=1
 check "updated" "209715200 50000 100000 50" "$(shown memory.max cpu.max pids.max)"
+# One of quota and period alone leaves the other as it is, like runc; so do other limits both.
+$rf update --cpu-period 200000 one; check "a period alone" "50000 200000" "$(shown cpu.max)"
+$rf update --cpu-quota 150000 one; check "a quota alone" "150000 200000" "$(shown cpu.max)"
+$rf update --pids-limit 60 one; check "neither" "150000 200000" "$(shown cpu.max)"
+$rf update --cpu-quota -1 one; $rf update --cpu-period 50000 one; check "a period without a quota" "max 50000" "$(shown cpu.max)"
 inside python3 -c 'b = b"x" * (300 << 20)'; check "above the new limit" 137 $?
 check "counted" 1 "$(inside awk '$1 == "oom_kill" { print $2 }' /sys/fs/cgroup/memory.events)"
 # Once the top gives a controller to a group for its processes, what `exec` starts is where the first process is, as with runc.

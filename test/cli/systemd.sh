@@ -78,6 +78,9 @@ run start one || bad "start"
 "$rf" --root "$work/state" update --cpu-quota 20000 --cpu-period 100000 --pids-limit 10 one || bad "update"
 grep '^SetUnitProperties docker-one.scope' "$work/log" | grep -q 'CPUQuotaPerSecUSec=200000 .*TasksMax=' ||
 	bad "update: $(grep SetUnit "$work/log")"
+"$rf" --root "$work/state" update --cpu-period 200000 one || bad "update of the period alone"
+grep '^SetUnitProperties' "$work/log" | tail -1 | grep -q 'CPUQuotaPerSecUSec=100000 CPUQuotaPeriodUSec=200000' ||
+	bad "the period alone: $(grep SetUnit "$work/log" | tail -1)"
 [ -f "$group/memory.limit_in_bytes" ] && [ "$(cat "$group/memory.limit_in_bytes")" != 138412032 ] && bad "the group's own limit"
 kill -KILL "$pid"
 "$rf" --root "$work/state" delete --force one || bad "delete"
