@@ -192,6 +192,8 @@ void *config_blob(const struct container *c, size_t *length)
 		put_device(&blob, &c->devices[i]);
 	for (size_t i = 0; i < c->id_map_count; i++)
 		put(&blob, CONFIG_ID_MAP, &c->id_maps[i], sizeof(c->id_maps[i]));
+	for (size_t i = 0; i < c->time_offset_count; i++)
+		put(&blob, CONFIG_TIME_OFFSET, &c->time_offsets[i], sizeof(c->time_offsets[i]));
 	if (c->personality)
 		put(&blob, CONFIG_PERSONALITY, &c->personality, sizeof(c->personality));
 	for (size_t i = 0; i < c->hooks[HOOK_START_CONTAINER].count; i++)

@@ -99,6 +99,8 @@ struct container {
 	struct config_id_map id_maps[2 * CONTAINER_MAX_ID_MAPS];
 	uint32_t id_here[2 * CONTAINER_MAX_ID_MAPS]; /* the host's id of each mapping, as this process's namespace calls it */
 	size_t id_map_count;
+	struct config_time_offset time_offsets[CONFIG_TIME_OFFSETS];
+	size_t time_offset_count;
 	struct container_device *devices;
 	size_t device_count;
 	uint32_t personality, io_priority; /* 0: the default */

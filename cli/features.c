@@ -42,7 +42,7 @@ int command_features(int argc, char **argv)
 	fputs(head, stdout);
 	for (int i = 0; (name = oci_mount_option(i)); i++)
 		printf("%s\"%s\"", i ? ", " : "", name);
-	fputs("],\n  \"linux\": {\n    \"namespaces\": [\"cgroup\", \"ipc\", \"mount\", \"network\", \"pid\", \"uts\"],\n"
+	fputs("],\n  \"linux\": {\n    \"namespaces\": [\"cgroup\", \"ipc\", \"mount\", \"network\", \"pid\", \"time\", \"user\", \"uts\"],\n"
 	      "    \"capabilities\": [",
 		stdout);
 	for (int i = 0; (name = oci_capability_name(i)); i++)

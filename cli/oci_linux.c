@@ -4,6 +4,7 @@
  */
 #include <limits.h>
 #include <string.h>
+#include <time.h>
 
 #include "cli/cli.h"
 #include "cli/oci_parts.h"
@@ -64,6 +65,8 @@ static int check_namespaces(struct oci *oci, yajl_val linux_part)
 		}
 		if (path && path[0] && !join(oci->container, type, path))
 			return json_error(&oci->json, "linux.namespaces.path", "%s: not supported yet", path);
+		if (strcmp(type, "time") == 0)
+			oci->time_namespace = true;
 		if (strcmp(type, "user") == 0)
 			oci->container->user_namespace = true;
 	}
@@ -71,6 +74,42 @@ static int check_namespaces(struct oci *oci, yajl_val linux_part)
 		char name[HOST_NAME_MAX + 1] = "";
 		if (gethostname(name, sizeof(name)) == 0)
 			oci->container->hostname = container_copy(name);
+	}
+	return 0;
+}
+
+/* Of the container's own time namespace, which it must be given. */
+static int load_time_offsets(struct oci *oci, yajl_val linux_part)
+{
+	static const struct {
+		const char *name, *property;
+		uint32_t clock;
+	} clocks[CONFIG_TIME_OFFSETS] = {{"monotonic", "linux.timeOffsets.monotonic", CLOCK_MONOTONIC},
+		{"boottime", "linux.timeOffsets.boottime", CLOCK_BOOTTIME}};
+	struct container *c = oci->container;
+	yajl_val map, v;
+
+	if (json_object(&oci->json, linux_part, "timeOffsets", "linux.timeOffsets", &map))
+		return 1;
+	if (!map || !map->u.object.len)
+		return 0;
+	if (!oci->time_namespace)
+		return json_error(&oci->json, "linux.timeOffsets", "time namespace isn't enabled in linux.namespaces");
+	for (size_t i = 0; i < CONFIG_TIME_OFFSETS; i++) {
+		struct config_time_offset *offset = &c->time_offsets[c->time_offset_count];
+		if (json_object(&oci->json, map, clocks[i].name, clocks[i].property, &v) ||
+		    json_integer(&oci->json, v, "secs", clocks[i].property, &offset->secs) ||
+		    json_u32(&oci->json, v, "nanosecs", clocks[i].property, &offset->nanosecs))
+			return 1;
+		if (offset->nanosecs >= 1000000000)
+			return json_error(&oci->json, clocks[i].property, "nanosecs: %u: not below a second", offset->nanosecs);
+		offset->clock = clocks[i].clock;
+		c->time_offset_count += v != NULL;
+	}
+	for (size_t i = 0; i < map->u.object.len; i++) {
+		const char *name = map->u.object.keys[i];
+		if (strcmp(name, clocks[0].name) != 0 && strcmp(name, clocks[1].name) != 0)
+			return json_error(&oci->json, "linux.timeOffsets", "%.60s: not a clock that has one", name);
 	}
 	return 0;
 }
@@ -96,7 +135,7 @@ static int load_sysctls(struct oci *oci, yajl_val linux_part)
 int oci_load_linux(struct oci *oci)
 {
 	static const char *const refused[] = {"mountLabel", "intelRdt",
-		"timeOffsets", "netDevices", "memoryPolicy", NULL};
+		"netDevices", "memoryPolicy", NULL};
 	struct container *c = oci->container;
 	char *propagation = NULL;
 	yajl_val v;
@@ -106,7 +145,7 @@ int oci_load_linux(struct oci *oci)
 	if (!v)
 		return json_error(&oci->json, "linux", "missing");
 	if (oci_refuse(oci, v, refused, "linux.") || check_namespaces(oci, v) || oci_load_ids(oci, v) || oci_check_user(oci) ||
-	    oci_load_devices(oci, v) || oci_load_personality(oci, v) ||
+	    oci_load_devices(oci, v) || oci_load_personality(oci, v) || load_time_offsets(oci, v) ||
 	    oci_load_resources(oci, v) || oci_load_seccomp(oci, v) || load_sysctls(oci, v) ||
 	    json_strings(&oci->json, v, "maskedPaths", "linux.maskedPaths", &c->masked_paths) ||
 	    json_strings(&oci->json, v, "readonlyPaths", "linux.readonlyPaths", &c->readonly_paths) ||

@@ -9,6 +9,7 @@ struct oci {
 	struct json json;
 	const char *bundle; /* absolute */
 	struct container *container;
+	bool time_namespace; /* linux.namespaces has one */
 };
 
 /* The first of these members that is present is refused by name. `keys` ends with NULL. */

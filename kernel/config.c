@@ -205,6 +205,13 @@ static int string(const struct config_record *record, const uint8_t *payload, co
 	return *to ? 0 : -ENOMEM;
 }
 
+static int decode_time_offset(const struct config_record *record, const uint8_t *payload, struct container_config *config)
+{
+	if (config->time_offset_count == CONFIG_TIME_OFFSETS)
+		return refuse(record, "more than there are clocks");
+	return fixed(record, payload, &config->time_offsets[config->time_offset_count++], sizeof(struct config_time_offset));
+}
+
 static int flag(const struct config_record *record, bool *to)
 {
 	*to = true;
@@ -276,6 +283,8 @@ static int decode_record(const struct config_record *record, const uint8_t *payl
 		return decode_device(record, payload, &config->devices[config->device_count++]);
 	case CONFIG_ID_MAP:
 		return fixed(record, payload, &config->id_maps[config->id_map_count++], sizeof(struct config_id_map));
+	case CONFIG_TIME_OFFSET:
+		return decode_time_offset(record, payload, config);
 	case CONFIG_HOOK:
 		return decode_hook(record, payload, &config->hooks[config->hook_count++]);
 	case CONFIG_HOOK_STATE:

@@ -70,6 +70,8 @@ struct container_config {
 	unsigned device_count;
 	struct config_id_map *id_maps;
 	unsigned id_map_count;
+	struct config_time_offset time_offsets[CONFIG_TIME_OFFSETS];
+	unsigned time_offset_count;
 	struct container_hook *hooks;
 	unsigned hook_count;
 	const char *hook_state; /* or NULL */

@@ -20,6 +20,7 @@
 #include "kernel/namespaces.h"
 #include "kernel/process.h"
 #include "kernel/task.h"
+#include "kernel/time_ns.h"
 #include "kernel/uts.h"
 #include "ring0/context.h"
 #include "ring0/lib.h"
@@ -206,6 +207,10 @@ static int prepare(struct launch *launch, const struct container_config *config,
 		launch_explain("namespaces", name, "an unknown flag is not supported");
 		return -EOPNOTSUPP;
 	}
+	/* Nobody else has the set yet. */
+	rc = launch->first ? time_ns_configure(task->ns, launch->container->user_ns, config) : 0;
+	if (rc)
+		return failed("time namespace", "linux.timeOffsets", rc);
 	rc = launch->first ? vfs_boot(launch->container, task) : vfs_enter(launch, task);
 	if (rc)
 		return rc; /* it has said why */

@@ -5,6 +5,7 @@
 #include <linux/errno.h>
 #include <linux/time.h>
 
+#include "kernel/config.h"
 #include "kernel/ktime.h"
 #include "kernel/process.h"
 #include "kernel/time_ns.h"
@@ -158,6 +159,11 @@ static bool is_in_range(const struct offset_line *line)
 	return sec >= 0 && sec <= SECONDS_MAX / 2;
 }
 
+static void set_offset(struct time_ns *time, const struct offset_line *line)
+{
+	*(line->clock == CLOCK_MONOTONIC ? &time->monotonic : &time->boottime) = line->sec * (int64_t)NS_PER_S + line->nsec;
+}
+
 int64_t time_ns_write(struct time_ns *time, const struct cred *opener, const char *text, size_t n)
 {
 	struct offset_line lines[LINES_MAX];
@@ -179,6 +185,38 @@ int64_t time_ns_write(struct time_ns *time, const struct cred *opener, const cha
 	if (time->entered)
 		return -EACCES;
 	for (unsigned i = 0; i < count; i++)
-		*(lines[i].clock == CLOCK_MONOTONIC ? &time->monotonic : &time->boottime) = lines[i].sec * (int64_t)NS_PER_S + lines[i].nsec;
+		set_offset(time, &lines[i]);
 	return (int64_t)n;
+}
+
+/* ---- config.json ---- */
+
+int time_ns_configure(struct ns_set *set, struct user_ns *owner, const struct container_config *config)
+{
+	struct time_ns *time;
+
+	for (unsigned i = 0; i < config->time_offset_count; i++) {
+		const struct config_time_offset *o = &config->time_offsets[i];
+
+		if ((o->clock != CLOCK_MONOTONIC && o->clock != CLOCK_BOOTTIME) || o->nanosecs >= NS_PER_S)
+			return -EINVAL;
+		if (!is_in_range(&(struct offset_line){(int)o->clock, o->secs, o->nanosecs}))
+			return -ERANGE;
+	}
+	if (!config->time_offset_count)
+		return 0;
+	time = time_ns_create(set->time, owner);
+	if (!time)
+		return -ENOMEM;
+	for (unsigned i = 0; i < config->time_offset_count; i++) {
+		const struct config_time_offset *o = &config->time_offsets[i];
+
+		set_offset(time, &(struct offset_line){(int)o->clock, o->secs, o->nanosecs});
+	}
+	time->entered = true;
+	ns_put(&set->time->ns);
+	ns_put(&set->time_for_children->ns);
+	set->time = set->time_for_children = time;
+	ns_get(&time->ns);
+	return 0;
 }

@@ -9,6 +9,7 @@
 #include "kernel/namespaces.h"
 
 struct cred;
+struct container_config;
 
 struct time_ns {
 	struct ns ns;
@@ -22,6 +23,11 @@ struct time_ns *time_ns_create(const struct time_ns *like, struct user_ns *owner
 int64_t time_ns_offset(int clock);
 /* The new task's set and memory go into the namespace that its parent has for children. 0 or -ENOMEM; may sleep. */
 int time_ns_begin(struct task *task);
+/*
+ * A container's set, before its first program: a namespace of its own if the configuration has offsets. 0 or -ENOMEM, -EINVAL,
+ * -ERANGE: a clock would begin before zero, or near its end.
+ */
+int time_ns_configure(struct ns_set *set, struct user_ns *owner, const struct container_config *config);
 /* A line of /proc/PID/timens_offsets for each clock into text, and what is written there. n, or -EINVAL, -EPERM, -ERANGE, -EACCES. */
 void time_ns_show(const struct time_ns *time, char *text, size_t size);
 int64_t time_ns_write(struct time_ns *time, const struct cred *opener, const char *text, size_t n);

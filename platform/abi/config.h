@@ -52,6 +52,7 @@ enum config_type {
 	CONFIG_HOOK = 55,          /* struct config_hook, then its strings, each with its end: run before execve, in order */
 	CONFIG_HOOK_STATE = 56,    /* string: what hooks read on standard input */
 	CONFIG_PASSED_FDS = 57,    /* u32: descriptors 3 and up of the first process are as many donated ones, see below */
+	CONFIG_TIME_OFFSET = 58,   /* struct config_time_offset; repeated, once a clock: the container is in a time namespace of its own */
 };
 
 struct config_user {
@@ -90,6 +91,15 @@ struct config_scheduler {
 struct config_id_map {
 	uint32_t kind; /* CONFIG_ID_MAP_* */
 	uint32_t inside, host, size;
+};
+
+/* What the container's clock has more than the sandbox's: secs and nanosecs, the latter below a second. */
+#define CONFIG_TIME_OFFSETS 2u
+
+struct config_time_offset {
+	uint32_t clock; /* CLOCK_MONOTONIC or CLOCK_BOOTTIME */
+	uint32_t nanosecs;
+	int64_t secs;
 };
 
 /* The path, then the arguments, then the environment follow. */
