@@ -251,7 +251,7 @@ int cgroup_adopt(struct cgroup *cgroup, const struct container *container, struc
 
 	if (!cgroup->unit)
 		return 0;
-	if (cgroup_systemd_start(cgroup, state->id, &container->limits, pid))
+	if (cgroup_systemd_start(cgroup, state->id, container, pid))
 		return 1;
 	state->unit = container_copy(cgroup->unit); /* not before: a unit of that name may be somebody else's */
 	for (unsigned i = 0; i < cgroup->count; i++)

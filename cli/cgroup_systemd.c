@@ -18,6 +18,7 @@
 #include "cli/cli.h"
 #include "cli/launch.h"
 #include "cli/rootless.h"
+#include "cli/scope_properties.h"
 
 #define PROGRAM "ringfence-systemd"
 #define RUNNING "/run/systemd/system" /* sd_booted(3) */
@@ -238,7 +239,7 @@ static void add_devices(struct strings *words)
 	}
 }
 
-int cgroup_systemd_start(struct cgroup *cgroup, const char *id, const struct container_limits *limits, pid_t pid)
+int cgroup_systemd_start(struct cgroup *cgroup, const char *id, const struct container *container, pid_t pid)
 {
 	struct strings words = {0};
 	char group[PATH_MAX];
@@ -253,8 +254,9 @@ int cgroup_systemd_start(struct cgroup *cgroup, const char *id, const struct con
 	add(&words, "b:%s=true", cgroup->unified ? "IOAccounting" : "BlockIOAccounting");
 	add(&words, "b:TasksAccounting=true");
 	add(&words, "b:DefaultDependencies=false");
+	scope_properties_add(&words, &container->annotations);
 	add_devices(&words);
-	add_limits(&words, cgroup, limits);
+	add_limits(&words, cgroup, &container->limits);
 	return run(&words, group, sizeof(group)) || set_paths(cgroup, group);
 }
 

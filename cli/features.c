@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 #include "cli/oci.h"
 #include "cli/options.h"
+#include "cli/scope_properties.h"
 
 static const char head[] =
 	"{\n"
@@ -29,6 +30,7 @@ static const char tail[] =
 	"    \"intelRdt\": {\"enabled\": false},\n"
 	"    \"mountExtensions\": {\"idmap\": {\"enabled\": false}}\n"
 	"  },\n"
+	"  \"potentiallyUnsafeConfigAnnotations\": [\"dev.ringfence.flag.\", \"" SCOPE_PROPERTY_PREFIX "\"],\n"
 	"  \"annotations\": {\"io.ringfence.version\": \"" RF_VERSION "\"}\n"
 	"}\n";
 

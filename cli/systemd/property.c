@@ -94,6 +94,51 @@ static unsigned append_devices(DBusMessageIter *entry, char **words)
 	return dbus_message_iter_close_container(&variant, &list) && dbus_message_iter_close_container(entry, &variant) ? count : 0;
 }
 
+static bool append_item(DBusMessageIter *to, char type, const char *text)
+{
+	/* The low bytes come first: each of D-Bus's whole numbers is read from `number`. */
+	union {
+		dbus_uint64_t number;
+		double real;
+		const char *string;
+	} value = {0};
+
+	if (type == 's' && !dbus_validate_utf8(text, NULL))
+		return false;
+	if (type == 's')
+		value.string = text;
+	else if (type == 'd')
+		value.real = strtod(text, NULL);
+	else if (type == 'b')
+		value.number = strcmp(text, "true") == 0;
+	else
+		value.number = text[0] == '-' ? (dbus_uint64_t)strtoll(text, NULL, 10) : strtoull(text, NULL, 10);
+	return dbus_message_iter_append_basic(to, type, &value);
+}
+
+/* Of type v: see property.h. How many words it took; 0: wrong. */
+static unsigned append_any(DBusMessageIter *entry, const char *signature, char **words)
+{
+	bool list = signature[0] == 'a';
+	char type = signature[list], text[3] = {signature[0], list ? type : '\0', '\0'};
+	unsigned count = 0, wanted;
+	DBusMessageIter variant, array;
+
+	if (!type || !strchr("bynqiuxtds", type) || signature[list + 1] != ' ')
+		return 0;
+	wanted = (unsigned)strtoul(signature + list + 2, NULL, 10);
+	if ((!list && wanted != 1) || !dbus_message_iter_open_container(entry, DBUS_TYPE_VARIANT, text, &variant) ||
+	    (list && !dbus_message_iter_open_container(&variant, DBUS_TYPE_ARRAY, text + 1, &array)))
+		return 0;
+	for (; count < wanted && words[1 + count]; count++) {
+		if (!append_item(list ? &array : &variant, type, words[1 + count]))
+			return 0;
+	}
+	if (count < wanted || (list && !dbus_message_iter_close_container(&variant, &array)))
+		return 0;
+	return dbus_message_iter_close_container(entry, &variant) ? 1 + count : 0;
+}
+
 /* How many words it took; 0: wrong. */
 static unsigned append_value(DBusMessageIter *entry, const struct word *word, char **words)
 {
@@ -114,6 +159,8 @@ static unsigned append_value(DBusMessageIter *entry, const struct word *word, ch
 		return append_bytes(entry, word->value);
 	case 'd':
 		return append_devices(entry, words);
+	case 'v':
+		return append_any(entry, word->value, words);
 	}
 	return 0;
 }

@@ -4,6 +4,7 @@
  *	s  a string           b  true or false       t  an unsigned 64-bit number
  *	u  a list of one process number               y  bytes in hexadecimal
  *	d  a device: PATH ACCESS; words of one name that follow each other make one list
+ *	v  any other: D-Bus's signature of a basic type or of a list of one, a blank, and how many words follow that are its values
  */
 #ifndef CLI_SYSTEMD_PROPERTY_H
 #define CLI_SYSTEMD_PROPERTY_H

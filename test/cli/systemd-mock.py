@@ -4,7 +4,7 @@
     systemd-mock.py LOG HIERARCHY...
 
 StartTransientUnit makes the unit's group in each control group hierarchy given and moves the PIDs there, as systemd
-does; each call is a line of LOG: its name, the unit, and what it was given, sorted. Jobs end by JobRemoved a moment
+does; each call is a line of LOG: its name, the unit, and what it was given, sorted; after it a line with the types of these. Jobs end by JobRemoved a moment
 after their call was answered. A unit named fail-… ends "failed"; with GROUPLESS set, no group is made.
 """
 import os
@@ -29,6 +29,8 @@ def plain(value):
         return tuple(plain(v) for v in value)
     if isinstance(value, dbus.Boolean):
         return bool(value)
+    if isinstance(value, dbus.Double):
+        return float(value)
     return str(value) if isinstance(value, str) else int(value)
 
 
@@ -59,6 +61,10 @@ class Manager(dbus.service.Object):
         words = sorted(f"{name}={plain(value)}" for name, value in properties)
         log.write(" ".join([call, str(unit)] + words) + "\n")
 
+    def say_types(self, unit, properties):
+        words = sorted(f"{name}:{type(value).__name__}{getattr(value, 'signature', None) or ''}" for name, value in properties)
+        log.write(" ".join(["Types", str(unit)] + words) + "\n")
+
     def job(self, unit, result="done"):
         self.jobs += 1
         path = f"/org/freedesktop/systemd1/job/{self.jobs}"
@@ -76,6 +82,7 @@ class Manager(dbus.service.Object):
     @dbus.service.method(MANAGER, "ssa(sv)a(sa(sv))", "o")
     def StartTransientUnit(self, unit, mode, properties, others):
         self.say("StartTransientUnit", unit, properties)
+        self.say_types(unit, properties)
         if unit in self.units:
             raise dbus.DBusException(f"Unit {unit} already exists.", name="org.freedesktop.systemd1.UnitExists")
         if unit.startswith("fail-"):

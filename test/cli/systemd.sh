@@ -21,7 +21,7 @@ run() { "$rf" --platform=ptrace --root "$work/state" --systemd-cgroup "$@"; }
 # logged WORDS…: the last start of a unit was given each of them
 logged() {
 	local word line
-	line=" $(grep '^StartTransientUnit' "$work/log" | tail -1) "
+	line=" $(grep '^StartTransientUnit' "$work/log" | tail -1) $(grep '^Types' "$work/log" | tail -1) "
 	for word; do
 		case $line in *" $word "*) ;; *) bad "the unit was started without $word:$line" ;; esac
 	done
@@ -87,15 +87,43 @@ kill -KILL "$pid"
 grep -q '^StopUnit docker-one.scope$' "$work/log" || bad "the unit was not stopped"
 [ -d "$group" ] && bad "the group was left"
 
-config 'del(.linux.resources) | .linux.cgroupsPath = "::two"'
+config 'del(.linux.resources) | .linux.cgroupsPath = "::two" | .annotations = ({TimeoutStopSec: "uint64 12", RuntimeMaxSec: "1.5",
+	CollectMode: "\u0027inactive-or-failed\u0027", SendSIGHUP: "true", After: "[\u0027network.target\u0027, \"a b.service\"]", Conflicts: "@as []",
+	OOMScoreAdjust: "-5", AllowedCPUs: "[byte 0x03]", IOWeight: "uint64 18446744073709551615", Documentation: "@as [\u0027a=b\u0027]",
+	Factor: "2.5"} | with_entries(.key |= "org.systemd.property." + .))'
 run run -d -b "$work/b" one </dev/null >"$work/out" 2>&1 || bad "run: $(cat "$work/out")"
-logged -two.scope Slice=system.slice
+logged -two.scope Slice=system.slice TimeoutStopUSec=12000000 TimeoutStopUSec:UInt64 RuntimeMaxUSec=1500000 CollectMode=inactive-or-failed \
+	CollectMode:String SendSIGHUP=True SendSIGHUP:Boolean "After=['network.target', 'a b.service']" After:Arrays 'Conflicts=[]' Conflicts:Arrays \
+	OOMScoreAdjust=-5 OOMScoreAdjust:Int32 AllowedCPUs=03 IOWeight=18446744073709551615 "Documentation=['a=b']" Factor=2.5 Factor:Double
 "$rf" --root "$work/state" delete --force one || bad "delete"
 
 config 'del(.linux.cgroupsPath)'
 run run -d -b "$work/b" one </dev/null >"$work/out" 2>&1 || bad "run without a path: $(cat "$work/out")"
 logged ringfence-one.scope Slice=system.slice
 "$rf" --root "$work/state" delete --force one || bad "delete"
+
+# annotation NAME VALUE PATTERN: refused before anything starts, and nobody's business without --systemd-cgroup
+annotation() {
+	local before
+	before=$(wc -l <"$work/log")
+	jq --arg name "org.systemd.property.$1" --arg value "$2" '.annotations = {($name): $value}' "$work/b/config.json" >"$work/c" && cp "$work/c" "$work/b/config.json"
+	run create -b "$work/b" one </dev/null >"$work/out" 2>&1 && bad "$1=$2: accepted"
+	grep -q -F -e "annotations: org.systemd.property.$1: $2: $3" "$work/out" || bad "$1=$2: $(cat "$work/out")"
+	[ "$(wc -l <"$work/log")" = "$before" ] || bad "$1=$2: systemd was asked"
+	[ -e "$work/state/one" ] && bad "$1=$2: its state was left"
+}
+annotation TimeoutStopUSec 'uint64 -1' "out of its type's range"
+annotation TimeoutStopSec "'5'" 'not a number of seconds'
+annotation TimeoutStopSec -5 'not a number of seconds'
+annotation TimeoutStopSec 'uint64 18446744073709551615' 'too many seconds'
+annotation After '[]' 'an empty list without its type'
+annotation CollectMode inactive 'not a value'
+annotation Ab true "not a property's name"
+annotation A.b true "not a property's name"
+"$rf" --platform=ptrace --root "$work/state" --cgroup-manager=disabled run -d -b "$work/b" one </dev/null >"$work/out" 2>&1 ||
+	bad "without --systemd-cgroup: $(cat "$work/out")"
+"$rf" --root "$work/state" delete --force one || bad "delete"
+config 'del(.annotations)'
 
 # refuse PATH PATTERN: no container, no unit left
 refuse() {
