@@ -96,6 +96,16 @@ static int load_annotations(struct oci *oci)
 	return 0;
 }
 
+/* sethostname(2) and setdomainname(2) would not take it. */
+static int check_name(const struct json *json, const char *key)
+{
+	char *name = NULL;
+
+	if (json_string(json, json->root, key, key, &name))
+		return 1;
+	return name && strlen(name) > HOST_NAME_MAX ? json_error(json, key, "longer than %d characters", HOST_NAME_MAX) : 0;
+}
+
 static int load_top(struct oci *oci)
 {
 	static const char *const refused[] = {"vm", "windows", "solaris", "zos", "freebsd", NULL};
@@ -108,6 +118,8 @@ static int load_top(struct oci *oci)
 		return json_error(json, "ociVersion", "missing");
 	if (strncmp(version, "1.", 2) != 0)
 		return json_error(json, "ociVersion", "%s: not supported: 1.x is", version);
+	if (check_name(json, "hostname") || check_name(json, "domainname"))
+		return 1;
 	return oci_refuse(oci, json->root, refused, "") || load_annotations(oci) ||
 		(global.systemd_cgroup && scope_properties_check(json, &oci->container->annotations)) ||
 		annotations_apply(json, oci->container) || oci_load_hooks(oci) ||

@@ -27,6 +27,8 @@ static int load_cpu(struct oci *oci, yajl_val resources)
 		return 1;
 	if (l->period < 0)
 		return json_error(&oci->json, "linux.resources.cpu.period", "negative");
+	if (l->shares < 0)
+		return json_error(&oci->json, "linux.resources.cpu.shares", "negative");
 	if (l->cpus && !l->cpus[0])
 		l->cpus = NULL;
 	if (l->mems && !l->mems[0])

@@ -163,6 +163,8 @@ int command_update(int argc, char **argv)
 	if (options_parse(argc, argv, options, 1, 1, &words) || (file && load_file(file, &wanted)) ||
 	    parse_all(texts, names, values))
 		return 1;
+	if (l->period < 0 || l->shares < 0)
+		return cli_error("--%s: negative", l->period < 0 ? "cpu-period" : "cpu-share");
 	if (cpus)
 		l->cpus = container_copy(cpus);
 	if (mems)

@@ -163,6 +163,8 @@ static int open_program(const struct container_config *config, char *buf, size_t
 	const char *name = config->argv[0];
 	int error = -ENOENT;
 
+	if (!name[0])
+		return error;
 	if (strchr(name, '/')) {
 		rf_strlcpy(buf, name, size);
 		return file_open_exec(AT_FDCWD, buf, 0, file);
