@@ -191,11 +191,12 @@ int global_parse(int argc, char **argv, bool *help, bool *version)
 			FIRST + (int)i};
 	options[COUNT] = (struct option){"help", no_argument, NULL, 'h'};
 	options[COUNT + 1] = (struct option){"version", no_argument, NULL, 'v'};
-	while ((option = getopt_long(argc, argv, "+hv", options, NULL)) != -1) {
+	opterr = 0;
+	while ((option = getopt_long(argc, argv, "+:hv", options, NULL)) != -1) {
 		*help |= option == 'h';
 		*version |= option == 'v';
-		if (option == '?')
-			return 1; /* getopt has said which */
+		if (option == '?' || option == ':')
+			return options_wrong(option, argv);
 		if (option < FIRST)
 			continue;
 		const struct global_option *entry = &table[option - FIRST];

@@ -114,7 +114,8 @@ static void say(const char *level, const char *format, va_list args)
 		return;
 	vsnprintf(text, sizeof(text), format, args);
 	cli_printable(line, sizeof(line), text);
-	fprintf(stderr, "ringfence: %s: %s%s\n", global.operation, level[0] == 'w' ? "warning: " : "", line);
+	const char *operation = strcmp(global.operation, "ringfence") == 0 ? "" : global.operation; /* none is known yet */
+	fprintf(stderr, "ringfence: %s%s%s%s\n", operation, operation[0] ? ": " : "", level[0] == 'w' ? "warning: " : "", line);
 	write_log(level, line);
 }
 

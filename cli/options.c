@@ -59,12 +59,25 @@ static int set(const struct option_entry *entry, const char *value)
 	return 0;
 }
 
+int options_wrong(int option, char *const *argv)
+{
+	const char *word = argv[optind - 1];
+	char letter[3] = {'-', (char)optopt, '\0'};
+
+	if (optopt > 0 && optopt < FIRST && strncmp(word, "--", 2) != 0)
+		word = letter; /* one of several in a word */
+	if (option == ':')
+		return cli_error("%.100s: its value is missing", word);
+	return cli_error("%.100s: %s", word, optopt >= FIRST ? "takes no value" : "no such option");
+}
+
 /* The table as getopt wants it; `h` is its last entry. */
 static void prepare(const struct option_entry *table, struct option *options, char *letters)
 {
 	size_t count = 0;
 
 	*letters++ = '+';
+	*letters++ = ':';
 	for (; table && table[count].name; count++) {
 		const struct option_entry *entry = &table[count];
 		options[count] = (struct option){entry->name, entry->argument ? required_argument : no_argument, NULL,
@@ -81,14 +94,15 @@ static void prepare(const struct option_entry *table, struct option *options, ch
 int options_parse(int argc, char **argv, const struct option_entry *table, int min, int max, char ***words)
 {
 	struct option options[OPTIONS_MAX + 2] = {{0}};
-	char letters[OPTIONS_MAX * 2 + 3] = "";
+	char letters[OPTIONS_MAX * 2 + 4] = "";
 	int option;
 
 	prepare(table, options, letters);
+	opterr = 0; /* what is wrong is said as anything is, in the log too */
 	while ((option = getopt_long(argc, argv, letters, options, NULL)) != -1) {
 		int i = option - FIRST;
-		if (option == '?')
-			return 1; /* getopt has said which */
+		if (option == '?' || option == ':')
+			return options_wrong(option, argv);
 		if (option == 'h') {
 			print_help(table);
 			return 1;

@@ -28,6 +28,8 @@ struct option_entry {
  * checked as an ID if min is not 0. 0 with *words at the first of them (a NULL after the last), or 1 after a message.
  */
 int options_parse(int argc, char **argv, const struct option_entry *options, int min, int max, char ***words);
+/* What getopt_long(3) returned, '?' or ':', as a message. Returns 1. */
+int options_wrong(int option, char *const *argv);
 /* The help was asked for and printed instead: options_parse() said 1, but nothing is wrong. */
 bool options_helped(void);
 /* One line of a help text: an option, or with `letter` and `argument` 0 any word. */

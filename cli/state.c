@@ -62,6 +62,8 @@ int state_check_id(const char *id)
 		global.id = id;
 		return 0;
 	}
+	if (length == 0)
+		return cli_error("container id cannot be empty");
 	return cli_error("%.60s%s: invalid container id format: up to 200 letters, digits and _+-. only", id,
 		length > 60 ? "..." : "");
 }

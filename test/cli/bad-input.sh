@@ -86,6 +86,24 @@ expect "unsupported network" 'network' "$rf" --network=bogus do -- /bin/true
 expect "no command for do" 'do' "$rf" do
 expect "bad container name" 'name|id|ID' "$rf" run -b "$work/noroot" 'a/b'
 
+expect "a global option without its value" '^ringfence: --root: its value is missing$' "$rf" --root
+expect "a bad value of a global option" '^ringfence: --debug: maybe: not true or false' "$rf" --debug=maybe list
+# Of subcommands, in the words and the places of any message: engines read the log.
+expect "a command's unknown option" '^ringfence: state: --bogus: no such option$' "$rf" --log="$work/log" state --bogus x
+grep -q 'msg=".*--bogus: no such option' "$work/log" || { echo "not in the log: $(cat "$work/log")"; failed=1; }
+expect "an unknown letter" '^ringfence: kill: -x: no such option$' "$rf" kill -ax one
+expect "a missing value" '^ringfence: list: -f: its value is missing$' "$rf" list -f
+expect "a flag's value" '^ringfence: kill: --all=x: takes no value$' "$rf" kill --all=x one
+expect "an empty id" '^ringfence: state: container id cannot be empty$' "$rf" state ""
+expect "a negative period" '^ringfence: update: --cpu-period: negative$' "$rf" update --cpu-period=-1 one
+expect "negative shares" '^ringfence: update: --cpu-share: negative$' "$rf" update --cpu-share -1 one
+bundle shares '.linux.resources.cpu.shares = -1' /bin/true
+expect "negative shares in config.json" 'linux.resources.cpu.shares: negative' $(run shares)
+bundle hostname '.hostname = "a" * 65' /bin/true
+expect "a long hostname" 'hostname: longer than 64 characters' $(run hostname)
+bundle emptyprogram '.process.args = [""]' /bin/true
+expect "an empty program" 'exec: "": executable file not found in .PATH' $(run emptyprogram)
+
 [ "$(wc -l </proc/self/mountinfo)" = "$mounts" ] || { echo "mounts were left behind"; failed=1; }
 left=$(pgrep -f "bad-$$" || true)
 [ -z "$left" ] || { echo "processes were left behind: $left"; failed=1; }
