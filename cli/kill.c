@@ -1,6 +1,7 @@
 /* `ringfence kill ID [SIGNAL]`: a signal for the container's first process, or for all of them. */
 #include <errno.h>
 #include <signal.h>
+#include <string.h>
 
 #include "cli/cli.h"
 #include "cli/control.h"
@@ -42,12 +43,12 @@ int command_kill(int argc, char **argv)
 	if (options_parse(argc, argv, options, 1, 2, &words))
 		return 1;
 	const char *name = words[1] ? words[1] : "SIGTERM";
-	int number = signal_parse(name);
+	int number = strcmp(name, "0") == 0 ? 0 : signal_parse(name);
 	if (number < 0)
 		return cli_error("unknown signal %s", name);
 	if (state_open(&state, words[0], STATE_LOOK))
 		return 1;
 	if (state_status(&state) == STATE_STOPPED)
 		return all ? 0 : cli_error("container not running");
-	return send_signal(&state, number, all);
+	return number ? send_signal(&state, number, all) : 0; /* 0 asks only whether it is there, as kill(2) has it */
 }

@@ -9,9 +9,10 @@
 #include "cli/control.h"
 #include "cli/options.h"
 
-static void print_process(const struct control_process *p, const char *args, uint64_t uptime_ns, uint64_t total_ns)
+/* total_ns: how long it has been there. */
+static void print_process(const struct control_process *p, const char *args, uint64_t total_ns)
 {
-	time_t start = time(NULL) - (time_t)((uptime_ns - p->start_ns) / 1000000000u);
+	time_t start = time(NULL) - (time_t)(total_ns / 1000000000u);
 	char uid[64], stime[16], tty[16] = "?", line[300];
 	uint64_t seconds = p->cpu_ns / 1000000000u;
 	struct tm tm;
@@ -52,7 +53,7 @@ static int print_part(const struct control_reply *reply, uint64_t uptime_ns)
 		size_t padded = ((size_t)p.args_len + 7) & ~(size_t)7;
 		if (padded > reply->length - at)
 			return 1;
-		print_process(&p, reply->payload + at, uptime_ns, uptime_ns > p.start_ns ? uptime_ns - p.start_ns : 0);
+		print_process(&p, reply->payload + at, uptime_ns > p.start_ns ? uptime_ns - p.start_ns : 0);
 		at += padded;
 	}
 	return 0;
@@ -122,7 +123,7 @@ int command_ps(int argc, char **argv)
 	if (state_status(&state) == STATE_STOPPED)
 		return cli_error("container not running");
 	if (strcmp(format, "json") == 0)
-		printf("[%d]", (int)state.pid);
+		printf("[%d]\n", (int)state.pid);
 	else if (print_table(&state))
 		return 1;
 	return ferror(stdout) || fflush(stdout) ? 1 : 0;

@@ -36,6 +36,7 @@ check "pid file" "$(cat "$work/pid")" "$($rf state one | jq .pid)"
 check "annotations" 'c"d' "$($rf state one | jq -r '.annotations["a.b"]')"
 check "bundle and rootfs" "$work/loop $debian" "$($rf state one | jq -r '.bundle + " " + .rootfs')"
 check "nothing ran yet" "" "$(cat "$work/out")"
+check "ps of a created one: since now" 1 "$($rf ps one | awk -v a="$(date -d '1 minute ago' +%H:%M)" -v b="$(date +%H:%M)" 'NR == 2 { print $5 == a || $5 == b }')"
 fails "create twice" "container with given ID already exists" $rf create -b "$work/loop" one
 $rf start one; check "start" 0 $?
 check "running" running "$(status one)"
