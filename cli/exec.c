@@ -23,8 +23,10 @@
 #include "cli/preserve_fds.h"
 #include "cli/state.h"
 
+#define NOT_STARTED 255 /* as runc has it: a program's own 1 is something else */
+
 struct exec_options {
-	const char *console_socket, *cwd, *user, *process, *pid_file;
+	const char *console_socket, *cwd, *user, *process, *pid_file, *preserve;
 	bool tty, detach, no_new_privs, ignore_paused;
 	struct passed_fds passed;
 	struct strings env, gids, caps;
@@ -33,7 +35,6 @@ struct exec_options {
 /* 0 with what follows the options, or 1 after a message. */
 static int parse(int argc, char **argv, struct exec_options *o, char ***words)
 {
-	const char *preserve = "0";
 	const struct option_entry options[] = {
 		{"console-socket", .argument = "SOCKET", .help = "gets the master end of the process's terminal", .value = &o->console_socket},
 		{"cwd", .argument = "DIR", .help = "working directory", .value = &o->cwd},
@@ -46,18 +47,22 @@ static int parse(int argc, char **argv, struct exec_options *o, char ***words)
 		{"pid-file", .argument = "FILE", .help = "gets the number of the process's face on the host", .value = &o->pid_file},
 		{"no-new-privs", .help = "execve(2) gives it no privileges", .flag = &o->no_new_privs},
 		{"cap", 'c', "CAPABILITY", "a further capability", .list = &o->caps},
-		{"preserve-fds", .argument = "N", .help = "the program gets N further descriptors, from 3 on", .value = &preserve},
+		{"preserve-fds", .argument = "N", .help = "the program gets N further descriptors, from 3 on", .value = &o->preserve},
 		{"ignore-paused", .help = "in a paused container too: it begins when that is resumed", .flag = &o->ignore_paused},
 		{"process-label", .argument = "LABEL", .refused = "labels are not supported"},
 		{"apparmor", .argument = "PROFILE", .refused = "profiles are not supported"},
 		{"cgroup", .argument = "GROUP", .refused = "not supported: the container is one cgroup"},
 		{0}};
 
-	if (options_parse(argc, argv, options, 1, -1, words))
-		return 1;
-	if (!o->process && !(*words)[1])
+	o->preserve = "0";
+	return options_parse(argc, argv, options, 1, -1, words);
+}
+
+static int check(struct exec_options *o, char **words)
+{
+	if (!o->process && !words[1])
 		return cli_error("process args cannot be empty");
-	if (preserve_fds_take(preserve, false, ATTACH_MAX_PASSED, &o->passed))
+	if (preserve_fds_take(o->preserve, false, ATTACH_MAX_PASSED, &o->passed))
 		return 1;
 	if (o->cwd && o->cwd[0] != '/')
 		return cli_error("--cwd: %s: not an absolute path", o->cwd);
@@ -217,7 +222,8 @@ static int run_detached(const struct state *state, const struct container *c, co
 	return 0;
 }
 
-static int run_attached(const struct state *state, const struct container *c, const struct exec_options *o)
+/* 0 with its exit status, or 1 after a message. */
+static int run_attached(const struct state *state, const struct container *c, const struct exec_options *o, int *status)
 {
 	struct attach attach = {.terminal = c->terminal ? 0 : -1, .fds = {0, 1, 2}};
 
@@ -231,17 +237,17 @@ static int run_attached(const struct state *state, const struct container *c, co
 		return 1;
 	if (o->pid_file && file_write_pid(o->pid_file, getpid()))
 		return 1;
-	return attach_wait(&attach);
+	*status = attach_wait(&attach);
+	return 0;
 }
 
-int command_exec(int argc, char **argv)
+/* 0 with the process's exit status, or 1 after a message: it did not start. */
+static int run(struct exec_options *o, char **words, int *status)
 {
-	static struct exec_options o;
 	static struct container container;
 	static struct state state;
-	char **words;
 
-	if (parse(argc, argv, &o, &words) || state_open(&state, words[0], STATE_LOOK))
+	if (check(o, words) || state_open(&state, words[0], STATE_LOOK))
 		return 1;
 	switch (state_status(&state)) {
 	case STATE_STOPPED:
@@ -249,13 +255,24 @@ int command_exec(int argc, char **argv)
 	case STATE_CREATING:
 		return cli_error("cannot exec in a container that is not created yet");
 	case STATE_PAUSED:
-		if (!o.ignore_paused)
+		if (!o->ignore_paused)
 			return cli_error("cannot exec in a paused container (use --ignore-paused to override)");
 		break;
 	default:
 		break;
 	}
-	if (describe(&container, &state, &o, words + 1))
+	if (describe(&container, &state, o, words + 1))
 		return 1;
-	return o.detach ? run_detached(&state, &container, &o) : run_attached(&state, &container, &o);
+	return o->detach ? run_detached(&state, &container, o) : run_attached(&state, &container, o, status);
+}
+
+int command_exec(int argc, char **argv)
+{
+	static struct exec_options o;
+	char **words;
+	int status = 0;
+
+	if (parse(argc, argv, &o, &words))
+		return 1;
+	return run(&o, words, &status) ? NOT_STARTED : status;
 }
