@@ -243,8 +243,8 @@ static void show_neighbour(void *seq, const struct inet_neighbour *n)
 	if (n->family != AF_INET)
 		return;
 	snprintf(address, sizeof(address), "%u.%u.%u.%u", n->address[0], n->address[1], n->address[2], n->address[3]);
-	seq_printf(seq, "%-16s 0x1         0x2         %02x:%02x:%02x:%02x:%02x:%02x     *        %s\n", address, n->mac[0], n->mac[1],
-		n->mac[2], n->mac[3], n->mac[4], n->mac[5], device_of(n->index).name);
+	seq_printf(seq, "%-16s 0x1         0x%x         %02x:%02x:%02x:%02x:%02x:%02x     *        %s\n", address,
+		n->permanent ? 6u : 2u, n->mac[0], n->mac[1], n->mac[2], n->mac[3], n->mac[4], n->mac[5], device_of(n->index).name);
 }
 
 static int show_arp(struct seq *seq, struct pseudo_inode *p)
