@@ -378,7 +378,7 @@ int inet_delete_address(const struct inet_address *a)
 		rc = delete_address4(device, a);
 	for (unsigned i = 0; a->family == AF_INET6 && i < LWIP_IPV6_NUM_ADDRESSES; i++) {
 		if (!ip6_addr_isvalid(netif_ip6_addr_state(&device->netif, i)) ||
-		    memcmp(netif_ip6_addr(&device->netif, i)->addr, a->address, 16))
+		    memcmp(netif_ip6_addr(&device->netif, i)->addr, a->address, 16) || (a->prefix && a->prefix != device->prefix6[i]))
 			continue;
 		forget_address6(device, i);
 		rc = 0;
