@@ -1,55 +1,48 @@
 /*
- * The ioctls of netdevice(7): what they ask is answered from kernel/net/inet.h's tables;
- * what they set (flags, MTU, address, mask) is done by its changes. Routes are netlink's alone.
+ * The ioctls of netdevice(7) on a socket of any family, and which family has more of them: what is asked is answered from
+ * kernel/net/inet.h's tables; what is set is done by its changes, or refused with EOPNOTSUPP where it would differ from what is.
+ *
+ * The order of the questions is Linux's: memory, permission, device, value. A number of these that nobody knows still wants
+ * memory (EFAULT before ENOTTY). There are no bridges, no VLANs and no wireless devices: they answer as Linux without them.
  */
 #include <linux/capability.h>
 #include <linux/errno.h>
-#include <linux/ethtool.h>
-#include <linux/in.h>
+#include <linux/ioctl.h>
 #include <linux/net_tstamp.h>
 #include <linux/sockios.h>
 
 #include "kernel/mm.h"
+#include "kernel/namespaces.h"
 #include "kernel/net/ifreq.h"
-#include "kernel/net/inet.h"
-#include "kernel/net/socket_types.h"
+#include "kernel/net/ifreq_internal.h"
 #include "kernel/task.h"
 #include "kernel/user_ns.h"
 #include "ring0/lib.h"
 #include "ring0/usercopy.h"
 
-#define NAME_SIZE 16
-
-struct ifreq {
-	char name[NAME_SIZE];
-	union {
-		struct sockaddr_in address;
-		struct {
-			uint16_t family;
-			uint8_t bytes[14];
-		} hardware;
-		short flags;
-		int number;
-		uint64_t data;
-		char pad[24];
-	};
-};
-_Static_assert(sizeof(struct ifreq) == 40, "as <linux/if.h> has it");
-
-struct wanted {
-	struct inet_device device;
-	struct inet_address address; /* the first of AF_INET; family 0: none */
-};
-
-static void match_address(void *arg, const struct inet_address *address)
+bool ifreq_find_device(char name[NAME_SIZE], struct inet_device *device)
 {
-	struct wanted *w = arg;
+	char *colon;
+	bool found;
 
-	if (!w->address.family && address->family == AF_INET && address->index == w->device.index)
-		w->address = *address;
+	name[NAME_SIZE - 1] = '\0';
+	colon = strchr(name, ':');
+	if (colon)
+		*colon = '\0';
+	found = inet_find_device(0, name, device);
+	if (colon)
+		*colon = ':';
+	return found;
+}
+
+uint16_t ifreq_hardware(const struct inet_device *device)
+{
+	return device->loopback ? ARPHRD_LOOPBACK : ARPHRD_ETHER;
 }
 
 /* ---- SIOCGIFCONF ---- */
+
+#define LISTED_MAX 128u
 
 struct listing {
 	struct ifreq *entries;
@@ -78,224 +71,294 @@ static int64_t list_all(uint64_t arg)
 		int32_t len, pad;
 		uint64_t buffer;
 	} conf;
-	struct listing listing = {.room = 128};
+	struct listing listing = {.room = LISTED_MAX};
 	int rc;
 
 	if (get_user(conf, UADDR(arg)))
 		return -EFAULT;
-	if (conf.buffer && conf.len >= 0)
-		listing.room = MIN(listing.room, (unsigned)conf.len / (unsigned)sizeof(struct ifreq));
-	listing.entries = kmalloc(128 * sizeof(struct ifreq));
+	if (conf.buffer)
+		listing.room = conf.len < 0 ? 0 : MIN(listing.room, (unsigned)conf.len / (unsigned)sizeof(struct ifreq));
+	listing.entries = kmalloc(LISTED_MAX * sizeof(struct ifreq));
 	if (!listing.entries)
 		return -ENOMEM;
 	inet_for_each_address(list_address, &listing);
 	conf.len = (int32_t)(listing.count * sizeof(struct ifreq));
 	rc = conf.buffer ? copy_to_user(UADDR(conf.buffer), listing.entries, (size_t)conf.len) : 0;
 	kfree(listing.entries);
-	return rc ? rc : copy_to_user(UADDR(arg), &conf, sizeof(conf));
+	return rc ? rc : put_user(conf.len, UADDR(arg));
 }
 
-/* ---- one device ---- */
+/* ---- what is asked ---- */
 
-static void put_address(struct ifreq *request, uint32_t word)
+static int64_t tell(uint64_t arg, const struct ifreq *request)
 {
-	memset(&request->address, 0, sizeof(request->address));
-	request->address.sin_family = AF_INET;
-	request->address.sin_addr.s_addr = word;
+	return copy_to_user(UADDR(arg), request, sizeof(*request));
 }
 
-static int ask_address(struct wanted *w, unsigned cmd, struct ifreq *request)
+static int64_t tell_name(struct ifreq *request, uint64_t arg)
 {
-	uint32_t word, mask;
+	struct inet_device device;
 
-	inet_for_each_address(match_address, w);
-	if (!w->address.family)
-		return -EADDRNOTAVAIL;
-	memcpy(&word, w->address.address, 4);
-	mask = w->address.prefix ? __builtin_bswap32(~0u << (32 - w->address.prefix)) : 0;
-	if (cmd == SIOCGIFNETMASK)
-		word = mask;
-	else if (cmd == SIOCGIFBRDADDR)
-		word = w->device.loopback ? 0 : word | ~mask;
-	put_address(request, word);
-	return 0;
+	if (request->number <= 0 || !inet_find_device(request->number, NULL, &device))
+		return -ENODEV;
+	memcpy(request->name, device.name, NAME_SIZE);
+	return tell(arg, request);
 }
 
-static int ask(struct wanted *w, unsigned cmd, struct ifreq *request)
+static void ask(const struct inet_device *device, unsigned cmd, struct ifreq *request)
 {
 	switch (cmd) {
 	case SIOCGIFFLAGS:
-		request->flags = (short)(inet_device_flags(&w->device) | (w->device.up ? IFF_RUNNING : 0));
-		return 0;
+		request->flags = (short)(inet_device_flags(device) | (device->up ? IFF_RUNNING : 0));
+		break;
 	case SIOCGIFMTU:
-		request->number = (int)w->device.mtu;
-		return 0;
+		request->number = (int)device->mtu;
+		break;
 	case SIOCGIFINDEX:
-		request->number = w->device.index;
-		return 0;
+		request->number = device->index;
+		break;
 	case SIOCGIFMETRIC:
 		request->number = 0;
-		return 0;
+		break;
 	case SIOCGIFTXQLEN:
-		request->number = 1000;
-		return 0;
-	case SIOCGIFHWADDR:
+		request->number = TX_QUEUE_LENGTH;
+		break;
+	case SIOCGIFMAP: /* two words of memory, a short, three bytes: no device has any */
+		memset(request->pad, 0, 2 * sizeof(uint64_t) + sizeof(short) + 3);
+		break;
+	default: /* SIOCGIFHWADDR */
 		memset(&request->hardware, 0, sizeof(request->hardware));
-		request->hardware.family = w->device.loopback ? ARPHRD_LOOPBACK : ARPHRD_ETHER;
-		memcpy(request->hardware.bytes, w->device.mac, sizeof(w->device.mac));
-		return 0;
-	default: /* SIOCGIFADDR, DSTADDR, BRDADDR, NETMASK */
-		return ask_address(w, cmd, request);
+		request->hardware.family = ifreq_hardware(device);
+		memcpy(request->hardware.bytes, device->mac, sizeof(device->mac));
 	}
 }
 
-static int64_t ask_by_name(unsigned cmd, uint64_t arg)
+/* ---- what is set: what it is already may be said again ---- */
+
+int ifreq_set_flags(const struct inet_device *device, short flags)
 {
-	struct ifreq request;
-	struct wanted w = {.address.family = 0};
-	int rc;
-
-	if (get_user(request, UADDR(arg)))
-		return -EFAULT;
-	request.name[NAME_SIZE - 1] = '\0';
-	if (!(cmd == SIOCGIFNAME ? inet_find_device(request.number, NULL, &w.device) : inet_find_device(0, request.name, &w.device)))
-		return -ENODEV;
-	if (cmd == SIOCGIFNAME)
-		memcpy(request.name, w.device.name, NAME_SIZE);
-	rc = cmd == SIOCGIFNAME ? 0 : ask(&w, cmd, &request);
-	return rc ? rc : copy_to_user(UADDR(arg), &request, sizeof(request));
-}
-
-/* SIOCETHTOOL knows which times software notes, and whether there is a carrier; there is no hardware that notes any. */
-static int64_t ask_hardware(unsigned cmd, uint64_t arg)
-{
-	struct ethtool_ts_info info = {.cmd = ETHTOOL_GET_TS_INFO, .phc_index = -1,
-		.so_timestamping = SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_RX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE};
-	struct inet_device device;
-	struct ethtool_value value;
-	struct ifreq request;
-	uaddr_t data;
-
-	if (get_user(request, UADDR(arg)))
-		return -EFAULT;
-	if (cmd == SIOCSHWTSTAMP && !net_capable(CAP_NET_ADMIN))
-		return -EPERM;
-	request.name[NAME_SIZE - 1] = '\0';
-	if (!inet_find_device(0, request.name, &device))
-		return -ENODEV;
-	data = UADDR(request.data);
-	if (cmd != SIOCETHTOOL)
+	if (inet_is_shown() ||
+	    ((uint16_t)flags ^ inet_device_flags(device)) & ~(IFF_UP | IFF_RUNNING | IFF_LOOPBACK | IFF_BROADCAST))
 		return -EOPNOTSUPP;
-	if (get_user(value.cmd, data))
-		return -EFAULT;
-	value.data = device.up;
-	switch (value.cmd) {
-	case ETHTOOL_GET_TS_INFO:
-		return copy_to_user(data, &info, sizeof(info));
-	case ETHTOOL_GLINK:
-		return copy_to_user(data, &value, sizeof(value));
-	default:
-		return -EOPNOTSUPP;
-	}
+	return inet_set_link(device->index, flags & (short)IFF_UP);
 }
 
-/* ---- changes ---- */
-
-/* As Linux has it for an address that comes without a mask. */
-static uint8_t class_prefix(uint32_t word)
+static int set_mtu(const struct inet_device *device, int mtu)
 {
-	uint8_t first = (uint8_t)word;
-
-	return first < 128 ? 8 : first < 192 ? 16 : first < 224 ? 24 : 32;
-}
-
-static int set_address(struct wanted *w, const struct ifreq *request, bool mask)
-{
-	struct inet_address address = {.index = w->device.index, .family = AF_INET};
-	uint32_t word = request->address.sin_addr.s_addr, host = ~__builtin_bswap32(word);
-	int rc = 0;
-
-	if (request->address.sin_family != AF_INET || (mask && host & (host + 1)))
+	if (mtu < 0)
 		return -EINVAL;
-	inet_for_each_address(match_address, w);
-	if (mask && !w->address.family)
-		return -EADDRNOTAVAIL;
-	if (w->address.family)
-		rc = inet_delete_address(&w->address);
-	if (mask) {
-		memcpy(address.address, w->address.address, sizeof(address.address));
-		address.prefix = (uint8_t)__builtin_popcount(word);
-	} else {
-		memcpy(address.address, &word, sizeof(word));
-		address.prefix = class_prefix(word);
-	}
-	if (rc || (!mask && !word)) /* 0.0.0.0 takes it away */
-		return rc;
-	rc = inet_add_address(&address);
-	if (rc && w->address.family)
-		(void)inet_add_address(&w->address); /* the one before stays */
-	return rc || mask ? rc : inet_set_link(w->device.index, true);
+	if ((uint32_t)mtu == device->mtu)
+		return 0;
+	return inet_is_shown() ? -EOPNOTSUPP : inet_set_mtu(device->index, (uint32_t)mtu);
 }
 
-static int64_t change_by_name(unsigned cmd, uint64_t arg)
+static bool is_device_name(const char *name)
 {
-	struct ifreq request;
-	struct wanted w = {.address.family = 0};
+	if (!*name || !strcmp(name, ".") || !strcmp(name, ".."))
+		return false;
+	for (; *name; name++)
+		if (*name == '/' || *name == ':' || *name == ' ' || (*name >= '\t' && *name <= '\r') || *name == (char)0xa0 ||
+		    (*name == '%' && name[1] != 'd'))
+			return false;
+	return true;
+}
 
-	if (get_user(request, UADDR(arg)))
+static int set_name(const struct inet_device *device, struct ifreq *request)
+{
+	struct inet_device other;
+
+	request->new_name[NAME_SIZE - 1] = '\0';
+	if (!strcmp(request->new_name, device->name))
+		return 0;
+	if (!is_device_name(request->new_name))
+		return -EINVAL;
+	return inet_find_device(0, request->new_name, &other) ? -EEXIST : -EOPNOTSUPP;
+}
+
+static int set_hardware(const struct inet_device *device, const struct ifreq *request)
+{
+	static const uint8_t none[6];
+
+	if (request->hardware.family != ifreq_hardware(device))
+		return -EINVAL;
+	if (!memcmp(request->hardware.bytes, device->mac, sizeof(device->mac)))
+		return 0;
+	return request->hardware.bytes[0] & 1 || !memcmp(request->hardware.bytes, none, sizeof(none)) ? -EADDRNOTAVAIL : -EOPNOTSUPP;
+}
+
+/* No device notes times, but the question is looked at first. */
+static int set_hardware_stamps(const struct ifreq *request)
+{
+	struct hwtstamp_config config;
+
+	if (get_user(config, UADDR(request->data)))
 		return -EFAULT;
-	request.name[NAME_SIZE - 1] = '\0';
-	if (!net_capable(CAP_NET_ADMIN))
-		return -EPERM;
-	if (!inet_find_device(0, request.name, &w.device))
-		return -ENODEV;
-	if (inet_is_shown())
-		return -EOPNOTSUPP;
+	if (config.flags & ~HWTSTAMP_FLAG_MASK)
+		return -EINVAL;
+	if ((unsigned)config.tx_type >= __HWTSTAMP_TX_CNT || (unsigned)config.rx_filter >= __HWTSTAMP_FILTER_CNT)
+		return -ERANGE;
+	return -EOPNOTSUPP;
+}
+
+static int set(const struct inet_device *device, unsigned cmd, struct ifreq *request)
+{
 	switch (cmd) {
 	case SIOCSIFFLAGS:
-		if (((uint16_t)request.flags ^ inet_device_flags(&w.device)) & ~(IFF_UP | IFF_RUNNING | IFF_LOOPBACK | IFF_BROADCAST))
-			return -EOPNOTSUPP;
-		return inet_set_link(w.device.index, request.flags & (short)IFF_UP);
+		return ifreq_set_flags(device, request->flags);
 	case SIOCSIFMTU:
-		return request.number < 0 ? -EINVAL : inet_set_mtu(w.device.index, (uint32_t)request.number);
-	default: /* SIOCSIFADDR, SIOCSIFNETMASK */
-		return set_address(&w, &request, cmd == SIOCSIFNETMASK);
+		return set_mtu(device, request->number);
+	case SIOCSIFTXQLEN:
+		return request->number < 0 ? -EINVAL : request->number == TX_QUEUE_LENGTH ? 0 : -EOPNOTSUPP;
+	case SIOCSIFNAME:
+		return set_name(device, request);
+	case SIOCSIFHWADDR:
+		return set_hardware(device, request);
+	case SIOCSIFHWBROADCAST:
+		return request->hardware.family == ifreq_hardware(device) ? -EOPNOTSUPP : -EINVAL;
+	case SIOCADDMULTI:
+	case SIOCDELMULTI:
+		return device->loopback || request->hardware.family != AF_UNSPEC ? -EINVAL : -EOPNOTSUPP;
+	case SIOCSHWTSTAMP:
+		return set_hardware_stamps(request);
+	case SIOCGIFSLAVE:
+	case SIOCSIFSLAVE:
+		return -EINVAL;
+	default: /* metrics, memory, transceivers, bonds, and what is a driver's own */
+		return -EOPNOTSUPP;
 	}
 }
 
-int64_t ifreq_ioctl(unsigned cmd, uint64_t arg)
+/* ---- who may ---- */
+
+enum who {
+	NOBODY,  /* there is no such ioctl */
+	ASKS,    /* anybody: it is answered */
+	ANYBODY, /* with an outcome of its own */
+	ADMIN,   /* of the network */
+	MACHINE, /* of the container's own network, whichever is meant */
+};
+
+static enum who who_may(unsigned cmd)
 {
 	switch (cmd) {
+	case SIOCGIFFLAGS:
+	case SIOCGIFMETRIC:
+	case SIOCGIFMTU:
+	case SIOCGIFMAP:
+	case SIOCGIFINDEX:
+	case SIOCGIFTXQLEN:
+	case SIOCGIFHWADDR:
+		return ASKS;
+	case SIOCETHTOOL: /* some of it */
+	case SIOCGIFSLAVE:
+	case SIOCWANDEV:
+	case SIOCGHWTSTAMP:
+	case SIOCBONDSLAVEINFOQUERY:
+	case SIOCBONDINFOQUERY:
+	case SIOCDEVPRIVATE ... SIOCDEVPRIVATE + 15:
+		return ANYBODY;
+	case SIOCGMIIPHY:
+	case SIOCGMIIREG:
+	case SIOCSMIIREG:
+	case SIOCSIFNAME:
+	case SIOCSIFFLAGS:
+	case SIOCSIFMETRIC:
+	case SIOCSIFMTU:
+	case SIOCSIFHWADDR:
+	case SIOCSIFHWBROADCAST:
+	case SIOCSIFSLAVE:
+	case SIOCADDMULTI:
+	case SIOCDELMULTI:
+	case SIOCBONDENSLAVE:
+	case SIOCBONDRELEASE:
+	case SIOCBONDSETHWADDR:
+	case SIOCBONDCHANGEACTIVE:
+	case SIOCSHWTSTAMP:
+		return ADMIN;
+	case SIOCSIFMAP:
+	case SIOCSIFTXQLEN:
+		return MACHINE;
+	default:
+		return NOBODY;
+	}
+}
+
+static int64_t device_ioctl(unsigned cmd, uint64_t arg)
+{
+	struct inet_device device;
+	struct ifreq request;
+	enum who who = who_may(cmd);
+
+	if (get_user(request, UADDR(arg)))
+		return -EFAULT;
+	if (cmd == SIOCGIFNAME)
+		return tell_name(&request, arg);
+	if (who == NOBODY)
+		return -ENOTTY;
+	if (cmd == SIOCETHTOOL)
+		return ethtool_ioctl(&request);
+	if ((who == ADMIN && !net_capable(CAP_NET_ADMIN)) || (who == MACHINE && !owner_capable(&first_net_ns.ns, CAP_NET_ADMIN)))
+		return -EPERM;
+	if (!ifreq_find_device(request.name, &device))
+		return -ENODEV;
+	if (who != ASKS)
+		return set(&device, cmd, &request);
+	ask(&device, cmd, &request);
+	return tell(arg, &request);
+}
+
+/* ---- by family ---- */
+
+static int64_t family_ioctl(struct socket *sock, unsigned cmd, uint64_t arg)
+{
+	int family = sock->ops->family;
+	int64_t rc;
+
+	if (family != AF_INET && family != AF_INET6 && family != AF_PACKET)
+		return -ENOTTY;
+	switch (cmd) {
+	case SIOCRTMSG:
+	case SIOCGIFPFLAGS:
+	case SIOCSIFPFLAGS:
+		if (family == AF_PACKET)
+			return -ENOTTY;
+	}
+	if (family == AF_INET6)
+		return ifaddr6_ioctl(cmd, arg);
+	rc = ifaddr_ioctl(cmd, arg);
+	return rc == -ENOTTY ? ifroute_ioctl(cmd, arg) : rc;
+}
+
+static bool is_of_sockets(unsigned cmd)
+{
+	return _IOC_TYPE(cmd) == SOCK_IOC_TYPE;
+}
+
+int64_t ifreq_ioctl(struct socket *sock, unsigned cmd, uint64_t arg)
+{
+	int64_t rc;
+
+	switch (cmd) {
+	case SIOCBRADDBR:
+	case SIOCBRDELBR:
+	case SIOCBRADDIF:
+	case SIOCBRDELIF:
+		return net_capable(CAP_NET_ADMIN) ? -ENOPKG : -EPERM;
+	case SIOCGIFBR:
+	case SIOCSIFBR:
+	case SIOCGIFVLAN:
+	case SIOCSIFVLAN:
+		return -ENOPKG;
 	case SIOCGIFCONF:
 		return list_all(arg);
-	case SIOCGIFNAME:
-	case SIOCGIFFLAGS:
-	case SIOCGIFADDR:
-	case SIOCGIFDSTADDR:
-	case SIOCGIFBRDADDR:
-	case SIOCGIFNETMASK:
-	case SIOCGIFMTU:
-	case SIOCGIFINDEX:
-	case SIOCGIFMETRIC:
-	case SIOCGIFTXQLEN:
-	case SIOCGIFHWADDR:
-		return ask_by_name(cmd, arg);
-	case SIOCETHTOOL:
-	case SIOCSHWTSTAMP:
-	case SIOCGHWTSTAMP:
-		return ask_hardware(cmd, arg);
-	case SIOCSIFFLAGS:
-	case SIOCSIFADDR:
-	case SIOCSIFNETMASK:
-	case SIOCSIFMTU:
-		return change_by_name(cmd, arg);
-	case SIOCSIFBRDADDR:
-	case SIOCSIFHWADDR:
-	case SIOCSIFNAME:
-	case SIOCADDRT:
-	case SIOCDELRT:
-		return net_capable(CAP_NET_ADMIN) ? -EOPNOTSUPP : -EPERM;
-	default:
+	case SIOCGSTAMP_OLD: /* of families that know of no time */
+	case SIOCGSTAMPNS_OLD:
+	case SIOCGSTAMP_NEW:
+	case SIOCGSTAMPNS_NEW:
 		return -ENOTTY;
 	}
+	rc = family_ioctl(sock, cmd, arg);
+	if (rc != -ENOTTY || !is_of_sockets(cmd))
+		return rc;
+	return device_ioctl(cmd, arg);
 }

@@ -1,12 +1,15 @@
 /*
- * The ioctls of netdevice(7) that ask (SIOCGIF…): on a socket of any family.
+ * The ioctls of sockets that are no family's own: netdevice(7) on any of them, addresses, routes and neighbours on those of the
+ * internet families and of AF_PACKET, SIOCGSTAMP.
  */
 #ifndef KERNEL_NET_IFREQ_H
 #define KERNEL_NET_IFREQ_H
 
 #include <stdint.h>
 
-/* 0, -ENODEV, -EADDRNOTAVAIL, -EFAULT; -EPERM for those that would change something; -ENOTTY: no such ioctl. May sleep. */
-int64_t ifreq_ioctl(unsigned cmd, uint64_t arg);
+struct socket;
+
+/* 0 or -errno as netdevice(7) and its kin; -ENOTTY: no such ioctl. May sleep. */
+int64_t ifreq_ioctl(struct socket *sock, unsigned cmd, uint64_t arg);
 
 #endif

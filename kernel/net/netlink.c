@@ -554,6 +554,11 @@ static int netlink_get_option(struct socket *base, int level, int option, void *
 	return 0;
 }
 
+static struct net_ns *netlink_net(struct socket *base)
+{
+	return netlink_of(base)->net;
+}
+
 static const struct socket_ops netlink_ops = {
 	.family = AF_NETLINK,
 	.bind = netlink_bind,
@@ -564,5 +569,6 @@ static const struct socket_ops netlink_ops = {
 	.events = netlink_events,
 	.set_option = netlink_set_option,
 	.get_option = netlink_get_option,
+	.net = netlink_net,
 	.close = netlink_close,
 };

@@ -10,6 +10,8 @@
 #include <linux/capability.h>
 #include <linux/errno.h>
 #include <linux/in.h>
+#include <linux/ioctl.h>
+#include <linux/sockios.h>
 
 #include "kernel/net/filter.h"
 #include "kernel/net/inet.h"
@@ -18,6 +20,7 @@
 #include "kernel/user_ns.h"
 #include "ring0/clock.h"
 #include "ring0/lib.h"
+#include "ring0/usercopy.h"
 
 #define SEND_BUFFER_MIN 4608u
 #define RECEIVE_BUFFER_MIN 2304u
@@ -521,4 +524,33 @@ void socket_report(const struct socket_options *options, struct socket_receive *
 		receive->control(receive, SOL_SOCKET, SO_MARK, &(uint32_t){0}, sizeof(uint32_t));
 	if (options->report_drops && drops)
 		receive->control(receive, SOL_SOCKET, SO_RXQ_OVFL, &drops, sizeof(drops));
+}
+
+/* ---- SIOCGSTAMP ---- */
+
+#define STAMP_NOT_NOTED 1 /* the first nanosecond of 1970 */
+
+void socket_note_stamp(const struct socket_options *options, int64_t *last, int64_t time)
+{
+	if (options->timestamp || options->stamping & SOF_TIMESTAMPING_RX_SOFTWARE)
+		return; /* who is told with the message does not ask */
+	if (options->notes_stamp)
+		*last = time;
+	else if (!*last)
+		*last = STAMP_NOT_NOTED;
+}
+
+int64_t socket_tell_stamp(struct socket_options *options, int64_t *last, unsigned cmd, uint64_t arg)
+{
+	bool micro = cmd == SIOCGSTAMP_OLD || cmd == SIOCGSTAMP_NEW;
+	int64_t parts[2];
+
+	options->notes_stamp = true;
+	if (!*last)
+		return -ENOENT;
+	if (*last == STAMP_NOT_NOTED)
+		*last = clock_realtime();
+	parts[0] = *last / 1000000000;
+	parts[1] = *last % 1000000000 / (micro ? 1000 : 1);
+	return copy_to_user(UADDR(arg), parts, sizeof(parts));
 }

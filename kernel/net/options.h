@@ -30,6 +30,13 @@ void socket_report(const struct socket_options *options, struct socket_receive *
 /* SCM_TIMESTAMPING: a time of the software's, ns since 1970. */
 void socket_report_stamp(const struct socket_options *options, struct socket_receive *receive, int64_t time);
 
+/*
+ * SIOCGSTAMP and its kin: a message was given to the receiver (when it came, ns since 1970), and when the last one came. *last
+ * is zero before the first. 0, -ENOENT: none has come; -EFAULT. May sleep.
+ */
+void socket_note_stamp(const struct socket_options *options, int64_t *last, int64_t time);
+int64_t socket_tell_stamp(struct socket_options *options, int64_t *last, unsigned cmd, uint64_t arg);
+
 /* What is in no header that must do. */
 #define STAMPING_OPT_ID_TCP (1u << 16)
 #define STAMPING_ALL ((1u << 19) - 1)

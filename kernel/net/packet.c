@@ -9,6 +9,7 @@
 #include <linux/errno.h>
 #include <linux/eventpoll.h>
 #include <linux/if_ether.h>
+#include <linux/ioctl.h>
 #include <linux/sockios.h>
 
 #include "kernel/mm.h"
@@ -39,6 +40,7 @@ struct queued_frame {
 struct packet_socket {
 	struct socket base;
 	struct socket_options options;
+	int64_t last_stamp; /* SIOCGSTAMP's */
 	struct waitq wait;
 	TAILQ_ENTRY(packet_socket) all;
 	uint16_t protocol; /* Ethernet type, host order; 0: nothing is received */
@@ -231,7 +233,7 @@ static int wait_for_frame(struct packet_socket *sock, uint64_t deadline)
 	return rc == -ETIMEDOUT ? -EAGAIN : rc;
 }
 
-static void report(const struct packet_socket *sock, const struct queued_frame *frame, size_t given, struct socket_receive *receive)
+static void report(struct packet_socket *sock, const struct queued_frame *frame, size_t given, struct socket_receive *receive)
 {
 	struct tpacket_auxdata aux = {.tp_status = TP_STATUS_USER | frame->status, .tp_len = (uint32_t)frame->full,
 		.tp_snaplen = (uint32_t)given, .tp_net = frame->mac_len};
@@ -240,6 +242,7 @@ static void report(const struct packet_socket *sock, const struct queued_frame *
 		memcpy(receive->address, &frame->from, sizeof(frame->from));
 		receive->address->len = sizeof(frame->from);
 	}
+	socket_note_stamp(&sock->options, &sock->last_stamp, frame->time);
 	socket_report(&sock->options, receive, frame->time, frame->drops);
 	if (sock->auxiliary && receive->control)
 		(void)receive->control(receive, SOL_PACKET, PACKET_AUXDATA, &aux, sizeof(aux));
@@ -477,11 +480,22 @@ static int packet_get_option(struct socket *base, int level, int option, void *v
 
 static int64_t packet_ioctl(struct socket *base, unsigned cmd, uint64_t arg)
 {
-	const struct queued_frame *first = TAILQ_FIRST(&packet_of(base)->rx);
+	struct packet_socket *sock = packet_of(base);
+	const struct queued_frame *first = TAILQ_FIRST(&sock->rx);
 
-	if (cmd == FIONREAD)
+	switch (cmd) {
+	case FIONREAD:
 		return put_user((int)(first ? first->len : 0), UADDR(arg));
-	return cmd == SIOCOUTQ ? put_user(0, UADDR(arg)) : -ENOTTY;
+	case SIOCOUTQ:
+		return put_user(0, UADDR(arg));
+	case SIOCGSTAMP_OLD:
+	case SIOCGSTAMPNS_OLD:
+	case SIOCGSTAMP_NEW:
+	case SIOCGSTAMPNS_NEW:
+		return socket_tell_stamp(&sock->options, &sock->last_stamp, cmd, arg);
+	default:
+		return -ENOTTY;
+	}
 }
 
 static struct vm_object *packet_mapping(struct socket *base)

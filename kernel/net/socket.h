@@ -22,6 +22,7 @@
  *	ioctl       yes        yes          -ENOTTY
  *	mapping     no         no           -ENODEV
  *	pair        no         no           -EOPNOTSUPP
+ *	net         no         no           the first namespace's
  *	close       yes        no           required: the file is closed; frees the object or lets it go
  */
 #ifndef KERNEL_NET_SOCKET_H
@@ -39,6 +40,7 @@
 #define SOCKET_OPTION_MAX 264u  /* bytes of an option's value, in or out */
 
 struct file;
+struct net_ns;
 struct socket;
 struct socket_filter;
 struct vm_object;
@@ -111,6 +113,7 @@ struct socket_ops {
 	int64_t (*ioctl)(struct socket *sock, unsigned cmd, uint64_t arg);
 	struct vm_object *(*mapping)(struct socket *sock); /* mmap(2): no reference taken; NULL: nothing to map now */
 	void (*pair)(struct socket *a, struct socket *b);
+	struct net_ns *(*net)(struct socket *sock);    /* the namespace that it is of: no reference taken */
 	void (*opened)(struct socket *sock); /* sock->ino is known now; may be NULL */
 	void (*close)(struct socket *sock);
 };
@@ -123,6 +126,7 @@ struct socket_options {
 	bool reuse_address, reuse_port, keepalive, broadcast, dont_route, oob_inline, no_check, debug, pass_security;
 	bool wifi_status, no_fcs, report_mark, prefer_busy_poll;
 	bool pass_cred, pass_pidfd, report_drops, select_errors, zerocopy, send_buffer_set, receive_buffer_set, linger;
+	bool notes_stamp;    /* SIOCGSTAMP was asked for */
 	uint8_t timestamp; /* SO_TIMESTAMP_OLD and its kin: which form; 0: none */
 	uint32_t stamping; /* SOF_TIMESTAMPING_* */
 	int linger_seconds, priority, bound_if; /* bound_if: an interface's index; 0: any */

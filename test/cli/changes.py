@@ -1,5 +1,6 @@
 # Changes the network by rtnetlink(7) and the SIOCSIF ioctls, and prints how each ends, what the tables hold then and
 # what a listener hears: the same lines on Linux and in the sandbox. Run where eth0 has 10.77.0.2/24 and fd77::2/64.
+import ctypes
 import errno
 import fcntl
 import socket
@@ -131,12 +132,42 @@ def heard(title):
 
 
 def ioctl(what, number, value):
-    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    print(what, call(socket.AF_INET, number, struct.pack('16s24s', b'eth0', value))[0])
+
+
+def call(family, number, request):
+    s = socket.socket(family, socket.SOCK_DGRAM)
     try:
-        fcntl.ioctl(s, number, struct.pack('16s24s', b'eth0', value))
-        print(what, 0)
+        return 0, fcntl.ioctl(s, number, request)
     except OSError as e:
-        print(what, errno.errorcode[e.errno])
+        return errno.errorcode[e.errno], request
+
+
+def told(what, number):
+    rc, answer = call(socket.AF_INET, number, struct.pack('16s24x', b'eth0'))
+    print(what, rc, socket.inet_ntoa(answer[20:24]))
+
+
+def route4(what, add, to, mask, via=None, metric=0, dev=None, flags=0):
+    name = ctypes.create_string_buffer(dev or b'')
+    packed = [struct.pack('HH4s8x', socket.AF_INET if a else 0, 0, raw(a or '0.0.0.0')) for a in (to, via, mask)]
+    request = struct.pack('Q16s16s16sHxxxxxxQQhxxxxxxQQQHxxxxxx', 0, *packed, flags | (2 if via else 0), 0, 0, metric, ctypes.addressof(name) if dev else 0, 0, 0, 0)
+    print(what, to, call(socket.AF_INET, 0x890b if add else 0x890c, request)[0])
+
+
+def route6(what, add, to, prefix, via=None, metric=0, index=0):
+    request = struct.pack('16s16s16sIHHIQIi', raw(to), bytes(16), raw(via or '::'), 0, prefix, 0, metric, 0, 2 if via else 0, index)
+    print(what, to, call(socket.AF_INET6, 0x890b if add else 0x890c, request)[0])
+
+
+def address6(what, add, text, prefix, index=eth0):
+    print(what, text, call(socket.AF_INET6, 0x8916 if add else 0x8936, struct.pack('16sIi', raw(text), prefix, index))[0])
+
+
+def arp(what, number, to, mac=None, flags=0, dev=b'eth0', kind=1):
+    request = struct.pack('HH4s8xH14si16x16s', socket.AF_INET, 0, raw(to), kind if mac else 0, mac or b'', flags, dev)
+    rc, answer = call(socket.AF_INET, number, request)
+    print(what, to, rc, *([answer[16:24].hex(), answer[32:36].hex(), answer[52:56].decode()] if number == GARP and not rc else []))
 
 
 def inet(text):
@@ -197,3 +228,69 @@ ioctl('mtu', 0x8922, struct.pack('i20x', 1300))
 ioctl('large mtu', 0x8922, struct.pack('i20x', 70000))
 print([line.split()[:2] for line in open('/proc/net/route') if line.startswith('eth0')])
 show('by ioctl')
+
+# ---- more by ioctl ----
+GARP, SARP, DARP, PERM = 0x8954, 0x8955, 0x8953, 6
+told('address', 0x8915)
+told('broadcast', 0x8919)
+told('peer', 0x8917)
+told('mask', 0x891b)
+ioctl('the same address', 0x8916, inet('192.168.7.1'))
+ioctl('the same broadcast', 0x891a, inet('192.168.7.255'))
+ioctl('the same peer', 0x8918, inet('192.168.7.1'))
+ioctl('group', 0x8916, inet('224.1.1.1'))
+ioctl('down', 0x8914, struct.pack('H22x', 0x1002))
+ioctl('address while down', 0x8916, inet('10.4.4.4'))
+print(open('/sys/class/net/eth0/operstate').read().strip())
+told('class mask', 0x891b)
+told('broadcast', 0x8919)
+route4('by a link that is down', True, '172.20.0.0', '255.255.0.0', dev=b'eth0')
+ioctl('up', 0x8914, struct.pack('H22x', 0x1003))
+time.sleep(0.2)
+ioctl('mask', 0x891c, inet('255.255.0.0'))
+told('broadcast', 0x8919)
+route4('add', True, '172.20.0.0', '255.255.0.0', dev=b'eth0')
+route4('add again', True, '172.20.0.0', '255.255.0.0', dev=b'eth0')
+route4('add', True, '172.21.0.0', '255.255.0.0', '10.4.0.9', metric=4)
+route4('host', True, '172.22.0.7', None, '10.4.0.9', flags=4)
+route4('default', True, '0.0.0.0', '0.0.0.0', '10.4.0.9', dev=b'eth0')
+route4('far gateway', True, '172.23.0.0', '255.255.0.0', '9.9.9.9')
+route4('other metric', False, '172.21.0.0', '255.255.0.0', metric=9)
+show('routes by ioctl')
+route4('delete', False, '172.21.0.0', '255.255.0.0')
+route4('delete again', False, '172.21.0.0', '255.255.0.0')
+route4('other gateway', False, '0.0.0.0', '0.0.0.0', '10.4.0.8')
+route4('default', False, '0.0.0.0', '0.0.0.0')
+address6('add', True, 'fd66::1', 64)
+address6('add again', True, 'fd66::1', 64)
+address6('other prefix', False, 'fd66::1', 48)
+route6('add', True, 'fd67::', 32, 'fd66::5')
+route6('add', True, 'fd68::', 32, index=eth0, metric=9)
+route6('add again', True, 'fd68::', 32, index=eth0, metric=9)
+route6('far gateway', True, 'fd69::', 32, 'fd55::5')
+show('of both')
+route6('delete', False, 'fd67::', 32)
+route6('delete again', False, 'fd67::', 32)
+address6('delete', False, 'fd66::1', 64)
+address6('delete again', False, 'fd66::1', 64)
+ioctl('the same queue', 0x8943, struct.pack('i20x', 1000))
+ioctl('no queue', 0x8943, struct.pack('i20x', -1))
+ioctl('other hardware', 0x8924, struct.pack('H22x', 772))
+ioctl('group as hardware', 0x8924, struct.pack('H6s16x', 1, b'\1\2\3\4\5\6'))
+ioctl('group of other hardware', 0x8931, struct.pack('H6s16x', 1, b'\1\2\3\4\5\6'))
+ioctl('broadcast of other hardware', 0x8937, struct.pack('H22x', 772))
+arp('neighbour', GARP, '10.4.0.50')
+arp('set', SARP, '10.4.0.50', b'\2\1\1\1\1\1', PERM)
+arp('neighbour', GARP, '10.4.0.50')
+arp('set by route', SARP, '10.4.0.51', b'\2\1\1\1\1\2', PERM, dev=b'')
+arp('set again', SARP, '10.4.0.50', b'\2\1\1\1\1\3', PERM)
+arp('other hardware', SARP, '10.4.0.50', b'\2\1\1\1\1\3', PERM, kind=772)
+arp('nothing known', SARP, '10.4.0.52')
+arp('far', SARP, '9.9.9.9', b'\2\1\1\1\1\4', PERM, dev=b'')
+arp('neighbour', GARP, '10.4.0.50')
+print(sorted(line.split()[:4] for line in open('/proc/net/arp') if line.startswith('10.4.0.5')))
+arp('delete', DARP, '10.4.0.50')
+arp('delete again', DARP, '10.4.0.50')
+arp('delete by route', DARP, '10.4.0.51', dev=b'')
+arp('neighbour', GARP, '10.4.0.51')
+show('at the end')

@@ -58,6 +58,7 @@ struct ebpf_program *bpf_program_of(const struct file *file); /* no reference; N
 
 /* nsfs.c: namespaces as files. */
 struct ns;
+int64_t nsfs_install(struct ns *ns); /* a descriptor for it, or -errno; takes over the reference. May sleep */
 int nsfs_path(struct ns *ns, struct path *path); /* takes over the reference, also when it fails */
 struct ns *nsfs_namespace(const struct file *file); /* no reference; NULL: not one of these */
 bool nsfs_holds(const struct dentry *dentry);      /* it is one of these */

@@ -33,8 +33,7 @@ static void nsfs_destroy(struct inode *inode)
 	kfree(n);
 }
 
-/* A descriptor for a namespace; takes over the reference. */
-static int64_t open_ns(struct ns *ns)
+int64_t nsfs_install(struct ns *ns)
 {
 	struct path path;
 	struct file *file;
@@ -57,7 +56,7 @@ static int64_t open_owner(const struct ns *ns)
 	if (!owner || !user_ns_contains(user_ns_current(), owner))
 		return -EPERM;
 	ns_get(&owner->ns);
-	return open_ns(&owner->ns);
+	return nsfs_install(&owner->ns);
 }
 
 static int64_t open_parent(const struct ns *ns)
@@ -70,7 +69,7 @@ static int64_t open_parent(const struct ns *ns)
 	if (!parent || !pid_ns_contains(current->process->pid_ns, parent))
 		return -EPERM;
 	ns_get(&parent->ns);
-	return open_ns(&parent->ns);
+	return nsfs_install(&parent->ns);
 }
 
 static int64_t nsfs_ioctl(struct file *file, unsigned cmd, uint64_t arg)

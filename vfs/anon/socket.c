@@ -8,6 +8,7 @@
 #include <linux/capability.h>
 #include <linux/errno.h>
 #include <linux/fcntl.h>
+#include <linux/fs.h>
 #include <linux/in.h>
 #include <linux/limits.h>
 #include <linux/netlink.h>
@@ -28,6 +29,7 @@
 #include "kernel/user_ns.h"
 #include "ring0/clock.h"
 #include "ring0/lib.h"
+#include "vfs/anon/anon.h"
 #include "vfs/anon/socket.h"
 #include "vfs/calls.h"
 #include "vfs/sigio.h"
@@ -334,6 +336,16 @@ static int64_t set_owner(struct file *file, uaddr_t arg)
 	return get_user(who, arg) ? -EFAULT : file_choose_owner(file, who);
 }
 
+static int64_t open_namespace(struct socket *sock)
+{
+	struct net_ns *net = sock->ops->net ? sock->ops->net(sock) : &first_net_ns;
+
+	if (!owner_capable(&net->ns, CAP_NET_ADMIN))
+		return -EPERM;
+	ns_get(&net->ns);
+	return nsfs_install(&net->ns);
+}
+
 static int64_t socket_ioctl(struct file *file, unsigned cmd, uint64_t arg)
 {
 	struct socket *sock = file->private;
@@ -346,9 +358,13 @@ static int64_t socket_ioctl(struct file *file, unsigned cmd, uint64_t arg)
 	case FIOGETOWN:
 	case SIOCGPGRP:
 		return put_user(file->owner, UADDR(arg));
+	case FIGETBSZ:
+		return put_user((int)file->inode->blksize, UADDR(arg));
+	case SIOCGSKNS:
+		return open_namespace(sock);
 	}
 	rc = sock->ops->ioctl ? sock->ops->ioctl(sock, cmd, arg) : -ENOTTY;
-	return rc == -ENOTTY ? ifreq_ioctl(cmd, arg) : rc;
+	return rc == -ENOTTY ? ifreq_ioctl(sock, cmd, arg) : rc;
 }
 
 static struct vm_object *socket_mapping(struct file *file)

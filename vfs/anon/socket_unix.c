@@ -10,6 +10,7 @@
 #include <linux/errno.h>
 #include <linux/fcntl.h>
 #include <linux/sockios.h>
+#include <linux/un.h>
 
 #include "kernel/namespaces.h"
 #include "kernel/net/options.h"
@@ -351,6 +352,11 @@ static int64_t family_receive(struct socket *base, struct socket_receive *receiv
 	return rc;
 }
 
+static struct net_ns *family_net(struct socket *base)
+{
+	return unix_of(base)->sock->net;
+}
+
 static int64_t family_ioctl(struct socket *base, unsigned cmd, uint64_t arg)
 {
 	struct unix_socket *sock = unix_of(base)->sock;
@@ -364,6 +370,10 @@ static int64_t family_ioctl(struct socket *base, unsigned cmd, uint64_t arg)
 		return sock->type == SOCK_STREAM ? put_user((int)unix_is_at_mark(sock), UADDR(arg)) : -EOPNOTSUPP;
 	case SIOCOUTQ:
 		return put_user((int)sock->tx_charge, UADDR(arg));
+	case SIOCUNIXFILE: /* the file that it is bound to: not to be had */
+		if (!owner_capable(&sock->net->ns, CAP_NET_ADMIN))
+			return -EPERM;
+		return sock->name && sock->name->bytes[0] ? -EOPNOTSUPP : -ENOENT;
 	default:
 		return -ENOTTY;
 	}
@@ -453,6 +463,7 @@ static const struct socket_ops unix_family = {
 	.set_option = family_set_option,
 	.get_option = family_get_option,
 	.ioctl = family_ioctl,
+	.net = family_net,
 	.pair = family_pair,
 	.opened = family_opened,
 	.close = family_close,

@@ -236,6 +236,7 @@ static int64_t datagram_receive(struct socket *base, struct socket_receive *rece
 		receive->out_flags = full > len ? MSG_TRUNC : 0;
 		if (receive->address)
 			address_encode(sock->family, &packet->from, packet->port, receive->address);
+		socket_note_stamp(&sock->options, &sock->rx_time, packet->time);
 		control_report(sock, packet, receive);
 		if (!(receive->flags & MSG_PEEK) && base->protocol == IPPROTO_UDP)
 			counters_udp(IP_IS_V6(&packet->to) ? AF_INET6 : AF_INET)->in++;
@@ -299,6 +300,7 @@ static void datagram_close(struct socket *base)
 		.get_option = inet_get_option, \
 		.changed = inet_options_changed,\
 		.ioctl = inet_ioctl,           \
+		.net = inet_net,               \
 		.close = datagram_close,       \
 	}
 

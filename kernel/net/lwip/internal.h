@@ -140,7 +140,7 @@ struct inet_socket {
 	struct pbuf *rx, *rx_tail; /* single pbufs linked by next; tot_len means nothing */
 	size_t rx_bytes;
 	uint64_t rx_read; /* bytes that were taken from the queue */
-	int64_t rx_time; /* ns since 1970: when bytes came last; 0: nobody wanted to know */
+	int64_t rx_time; /* ns since 1970: when bytes came last; 0: nobody wanted to know. Datagrams: SIOCGSTAMP's */
 	uint64_t urgent_at; /* its place in the stream, where rx_read begins at 0 */
 	TAILQ_HEAD(inet_pending, inet_socket) pending; /* listening: established, not accepted */
 	TAILQ_ENTRY(inet_socket) pending_link;
@@ -256,6 +256,7 @@ extern unsigned inet_raw_sockets; /* how many of them are raw or ping sockets */
 int inet_set_option(struct socket *base, int level, int option, const void *value, unsigned len);
 int inet_get_option(struct socket *base, int level, int option, void *value, unsigned *len);
 int64_t inet_ioctl(struct socket *base, unsigned cmd, uint64_t arg);
+struct net_ns *inet_net(struct socket *base);
 void inet_options_changed(struct socket *base, int option);
 
 /* ---- option_tcp.c ---- */

@@ -7,6 +7,7 @@
 #include <linux/capability.h>
 #include <linux/in.h>
 #include <linux/in6.h>
+#include <linux/ioctl.h>
 #include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <linux/udp.h>
@@ -381,6 +382,14 @@ void inet_options_changed(struct socket *base, int option)
 
 /* ---- ioctl(2) ---- */
 
+/* Bytes that wait for the window. */
+static uint32_t not_sent(const struct inet_socket *sock)
+{
+	const struct tcp_pcb *pcb = sock->tcp ? sock->tcp->pcb : NULL;
+
+	return pcb && pcb->state > SYN_RCVD ? pcb->snd_lbb - pcb->snd_nxt : 0;
+}
+
 int64_t inet_ioctl(struct socket *base, unsigned cmd, uint64_t arg)
 {
 	struct inet_socket *sock = inet_of(base);
@@ -398,7 +407,21 @@ int64_t inet_ioctl(struct socket *base, unsigned cmd, uint64_t arg)
 		if (stream && sock->state == INET_LISTENING)
 			return -EINVAL;
 		return put_user((int)(stream && sock->tcp ? sock->tcp->written - sock->tcp->acked : 0), UADDR(arg));
+	case SIOCGSTAMP_OLD:
+	case SIOCGSTAMPNS_OLD:
+	case SIOCGSTAMP_NEW:
+	case SIOCGSTAMPNS_NEW:
+		return stream ? -ENOENT : socket_tell_stamp(&sock->options, &sock->rx_time, cmd, arg); /* streams note none */
+	case SIOCOUTQNSD:
+		if (stream && sock->state == INET_LISTENING)
+			return -EINVAL;
+		return stream ? put_user((int)not_sent(sock), UADDR(arg)) : -ENOTTY;
 	default:
 		return -ENOTTY;
 	}
+}
+
+struct net_ns *inet_net(struct socket *base)
+{
+	return inet_of(base)->net;
 }

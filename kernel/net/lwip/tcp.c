@@ -602,6 +602,7 @@ static void tcp_socket_close(struct socket *base)
 		.get_option = inet_get_option,             \
 		.changed = inet_options_changed,           \
 		.ioctl = inet_ioctl,                       \
+		.net = inet_net,                           \
 		.close = tcp_socket_close,                 \
 	}
 
