@@ -444,7 +444,7 @@ struct file {
 	uint64_t pos;
 	struct mutex pos_lock; /* held over read/write/lseek/getdents of seekable files */
 	void *private;
-	uint64_t version;      /* directories */
+	uint64_t version;      /* of what it showed last, as its kind counts; cgroup.procs: the root of the opener's namespace */
 	int owner;             /* F_SETOWN: pid or -pgid (vfs/sigio.h) */
 	int owner_signal;      /* F_SETSIG; 0: SIGIO */
 	uint32_t owner_uid, owner_euid; /* of whoever set the owner */

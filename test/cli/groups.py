@@ -65,6 +65,33 @@ def members():
 	print("gone", tried(file.read))
 
 
+def as_user(call, *args):
+	os.seteuid(1000)
+	done = call(*args)
+	os.seteuid(0)
+	return done
+
+
+def openers():
+	"""Who opened cgroup.procs is asked whether a process may be moved, not who writes."""
+	for name in ["a", "b"]:
+		made(name)
+		os.chown(f"{top}/{name}/cgroup.procs", 1000, 1000)
+	child = subprocess.Popen(["sleep", "100"])
+	pid = str(child.pid).encode()
+	print("begin", write("a/cgroup.procs", str(child.pid)))
+	theirs = as_user(os.open, f"{top}/b/cgroup.procs", os.O_RDWR)
+	print("opened by another", tried(lambda: os.write(theirs, pid) and None), len(read("b/cgroup.procs")))
+	own = os.open(f"{top}/b/cgroup.procs", os.O_RDWR)
+	print("opened by root", as_user(tried, lambda: os.write(own, pid) and None), len(read("b/cgroup.procs")))
+	print("and written to again", tried(lambda: os.write(own, pid) and None), tried(lambda: os.write(own, b"999999") and None))
+	child.kill()
+	child.wait()
+	os.close(theirs)
+	os.close(own)
+	print("remove", until(lambda: removed("b") == 0), removed("a"))
+
+
 def freezer():
 	made("a")
 	made("a/b")
@@ -111,9 +138,32 @@ def pids():
 	print("taken back", write("cgroup.subtree_control", "-pids"), os.path.exists(f"{top}/a/pids.max"))
 
 
+def move_from(group, to, opened_in):
+	"""A child in `group` with a namespace that begins there writes itself to `to`, opened before it has that or afterwards."""
+	pid = os.fork()
+	if not pid:
+		write(f"{group}/cgroup.procs", "0")
+		before = os.open(f"{top}/{to}/cgroup.procs", os.O_WRONLY)
+		libc.unshare(0x02000000)
+		after = os.open(f"{top}/{to}/cgroup.procs", os.O_WRONLY)
+		rc = tried(os.write, before if opened_in == "before" else after, b"0")
+		os._exit(getattr(errno, rc) if rc else 0)
+	code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+	return errno.errorcode[code] if code else 0
+
+
+def namespaces():
+	"""With the option nsdelegate: processes cross no namespace's root but by what was opened outside."""
+	for name in ["c", "c/d", "e"]:
+		made(name)
+	print("namespace", move_from("c", "e", "after"), move_from("c", "e", "before"), move_from("c", "c/d", "after"))
+
+
 signal.alarm(60)
 tree()
 members()
+openers()
 freezer()
 if len(sys.argv) > 2:
 	pids()
+	namespaces()

@@ -27,6 +27,7 @@ top EPERM EPERM EPERM
 owner 1000 1000 0
 as another 1
 taken back 0 False
+namespace ENOENT 0 0
 END
 # The controllers: controllers.linux is what Linux 6.1 printed, and prints where it has them in version 2 (the test machine).
 cp "$here/controllers.py" "$work"

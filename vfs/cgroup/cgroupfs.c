@@ -193,7 +193,16 @@ static int dir_readdir(struct file *file, struct dir_emitter *emitter)
 	return 0;
 }
 
+/* What asks who opened it also asks for the root of the opener's namespace: its number, 0 for the container's first. */
+static int open_group(struct inode *inode, struct file *file)
+{
+	if (pseudo_of(inode)->entry->write_as)
+		file->version = current->ns->cgroup->root;
+	return 0;
+}
+
 const struct inode_ops cgroup_inode_ops = {
+	.open = open_group,
 	.lookup = dir_lookup,
 	.mkdir = dir_mkdir,
 	.rmdir = dir_rmdir,

@@ -67,30 +67,40 @@ static int show_threads(struct seq *seq, struct pseudo_inode *p)
 	return 0;
 }
 
-static bool owns_procs(const struct cgroup *group)
+static bool owns_procs(const struct cgroup *group, const struct cred *cred)
 {
 	const uint32_t *owner = group->owner[CGROUP_OWNED_PROCS];
 
-	return owner[0] == current->cred->fsuid ||
-		(capable_here(CAP_DAC_OVERRIDE) && id_seen_from(user_ns_current(), ID_UID, owner[0]) != ID_NONE &&
-			id_seen_from(user_ns_current(), ID_GID, owner[1]) != ID_NONE);
+	return owner[0] == cred->fsuid ||
+		(cred_capable(cred, CAP_DAC_OVERRIDE) && id_seen_from(cred->user_ns, ID_UID, owner[0]) != ID_NONE &&
+			id_seen_from(cred->user_ns, ID_GID, owner[1]) != ID_NONE);
 }
 
-/* cgroup-v2, "Delegation Containment": who moves a process may also write to where both groups hang together. */
-static bool may_move(const struct cgroup *from, const struct cgroup *to)
+static bool is_within(const struct cgroup *group, const struct cgroup *top)
 {
-	const struct cgroup *common;
-
-	for (; to; to = to->parent) {
-		for (common = from; common && common != to; common = common->parent)
-			;
-		if (common)
-			return owns_procs(common);
-	}
-	return false;
+	while (group && group != top)
+		group = group->parent;
+	return group;
 }
 
-static int64_t write_procs(struct pseudo_inode *p, const char *text, size_t n)
+/*
+ * cgroup-v2, "Delegation Containment": who moves a process may also write to where both groups hang together, and has both
+ * in its namespace. That is the one who opened the file, whoever was brought to write to it. 0, -EACCES, -ENOENT.
+ */
+static int may_move(const struct cgroup *from, const struct cgroup *to, const struct file *opened)
+{
+	const struct cgroup *common = to, *root = cgroup_find(opened->version);
+
+	while (common && !is_within(from, common))
+		common = common->parent;
+	if (!common || !owns_procs(common, opened->cred))
+		return -EACCES;
+	if (!opened->version || (root && root->container != to->container))
+		return 0;
+	return root && is_within(from, root) && is_within(to, root) ? 0 : -ENOENT;
+}
+
+static int64_t write_procs(struct pseudo_inode *p, const struct file *file, const char *text, size_t n)
 {
 	struct cgroup *group = cgroup_of(p);
 	struct task *task = current;
@@ -107,9 +117,9 @@ static int64_t write_procs(struct pseudo_inode *p, const char *text, size_t n)
 		task = task_find((int)nr);
 	if (!task || !task->process)
 		return -ESRCH;
-	if (!may_move(task->process->cgroup, group))
-		return -EACCES;
-	rc = cgroup_move(group, task->process);
+	rc = may_move(task->process->cgroup, group, file);
+	if (!rc)
+		rc = cgroup_move(group, task->process);
 	return rc ? rc : (int64_t)n;
 }
 
@@ -382,7 +392,7 @@ static int64_t write_kill(struct pseudo_inode *p, const char *text, size_t n)
 /* ---- tables ---- */
 
 const struct pseudo_entry cgroup_core_table[] = {
-	CGROUP_FILE_W("cgroup.procs", show_procs, write_procs),
+	{.name = "cgroup.procs", .mode = S_IFREG | 0644, .show = show_procs, .write_as = write_procs, .iops = &cgroup_inode_ops},
 	CGROUP_FILE_W("cgroup.subtree_control", show_subtree_control, write_subtree_control),
 	CGROUP_FILE_W("cgroup.threads", show_threads, refuse_threads),
 	CGROUP_FILE_R("cgroup.controllers", show_controllers),

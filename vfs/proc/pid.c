@@ -568,7 +568,7 @@ static const struct pseudo_entry ns_table[] = {
 	LINK("cwd", link_cwd), \
 	FILE_R("environ", 0400, show_environ), \
 	LINK("exe", link_exe), \
-	{.name = "gid_map", .mode = S_IFREG | 0644, .show = show_gid_map, .write_as = write_gid_map}, \
+	{.name = "gid_map", .mode = S_IFREG | 0644, .show = show_gid_map, .write_as = write_gid_map, .from_start = true}, \
 	FILE_R("io", 0400, proc_show_io), \
 	FILE_R("limits", 0444, proc_show_limits), \
 	TEXT("loginuid", "4294967295"), \
@@ -587,14 +587,14 @@ static const struct pseudo_entry ns_table[] = {
 	FILE_R("sched", 0444, proc_show_sched), \
 	FILE_R("schedstat", 0444, show_schedstat), \
 	TEXT("sessionid", "4294967295"), \
-	{.name = "setgroups", .mode = S_IFREG | 0644, .show = show_setgroups, .write_as = write_setgroups}, \
+	{.name = "setgroups", .mode = S_IFREG | 0644, .show = show_setgroups, .write_as = write_setgroups, .from_start = true}, \
 	FILE_R("smaps", 0444, proc_show_smaps), \
 	FILE_R("smaps_rollup", 0444, proc_show_smaps_rollup), \
 	FILE_R("stat", 0444, proc_show_stat), \
 	FILE_R("statm", 0444, proc_show_statm), \
 	FILE_R("status", 0444, proc_show_status), \
 	FILE_R("syscall", 0400, proc_show_syscall), \
-	{.name = "uid_map", .mode = S_IFREG | 0644, .show = show_uid_map, .write_as = write_uid_map}, \
+	{.name = "uid_map", .mode = S_IFREG | 0644, .show = show_uid_map, .write_as = write_uid_map, .from_start = true}, \
 	FILE_R("wchan", 0444, show_wchan), \
 	{.name = "fd", .mode = S_IFDIR | 0500, .iops = &proc_fd_inode_ops, .fops = &proc_fd_file_ops}, \
 	{.name = "fdinfo", .mode = S_IFDIR | 0555, .iops = &proc_fd_inode_ops, .fops = &proc_fd_file_ops}
@@ -602,7 +602,7 @@ static const struct pseudo_entry ns_table[] = {
 const struct pseudo_entry proc_pid_table[] = {
 	COMMON_ENTRIES,
 	FILE_R("mountstats", 0400, proc_show_mountstats),
-	{.name = "timens_offsets", .mode = S_IFREG | 0644, .show = show_time_offsets, .write_as = write_time_offsets},
+	{.name = "timens_offsets", .mode = S_IFREG | 0644, .show = show_time_offsets, .write_as = write_time_offsets, .from_start = true},
 	FILE_R("timerslack_ns", 0444, show_timerslack),
 	{.name = "task", .mode = S_IFDIR | 0555, .iops = &proc_task_inode_ops, .fops = &proc_task_file_ops},
 	{.name = NULL},

@@ -300,7 +300,7 @@ int64_t pseudo_write(struct file *file, uaddr_t from, size_t n, uint64_t *pos)
 
 	if (!p->entry->write && !p->entry->write_as)
 		return -EPERM;
-	if (n > WRITE_LIMIT || (p->entry->write_as && *pos))
+	if (n > WRITE_LIMIT || (p->entry->from_start && *pos))
 		return -EINVAL;
 	text = kmalloc(n + 1);
 	if (!text)

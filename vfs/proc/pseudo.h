@@ -47,8 +47,9 @@ struct pseudo_entry {
 	uint32_t mode;
 	int (*show)(struct seq *seq, struct pseudo_inode *p);
 	int64_t (*write)(struct pseudo_inode *p, const char *text, size_t n);
-	/* instead of write, for what asks who opened it: once from the start, whole */
+	/* instead of write, for what asks who opened it */
 	int64_t (*write_as)(struct pseudo_inode *p, const struct file *file, const char *text, size_t n);
+	bool from_start; /* is written to at position 0 alone; else -EINVAL */
 	int64_t (*readlink)(struct pseudo_inode *p, char *buf, size_t size);
 	int (*getlink)(struct pseudo_inode *p, struct path *path);
 	const struct pseudo_entry *children;
