@@ -302,7 +302,7 @@ int ns_set_clone(struct ns_set *from, uint64_t flags, struct user_ns *owner, str
 
 static int check_enter(const struct ns *ns)
 {
-	if (ns->kind == NS_TIME && current->process->threads > 1)
+	if (ns->kind == NS_TIME && !task_is_single(current))
 		return -EUSERS;
 	if (!capable_here(CAP_SYS_ADMIN) || !(ns->owner ? owner_capable(ns, CAP_SYS_ADMIN) : capable(CAP_SYS_ADMIN)))
 		return -EPERM;

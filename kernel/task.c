@@ -243,6 +243,24 @@ bool pgrp_exists_in_session(int pgid, const struct session *session)
 	return false;
 }
 
+bool task_is_single(const struct task *task)
+{
+	const struct process *process;
+	const struct task *other;
+
+	if (task->process->threads > 1)
+		return false;
+	if (!task->mm || task->mm->refs == 1)
+		return true;
+	TAILQ_FOREACH(process, &all_processes, all) {
+		TAILQ_FOREACH(other, &process->tasks, sibling) {
+			if (other != task && other->mm == task->mm)
+				return false;
+		}
+	}
+	return true;
+}
+
 /* Numbers live on as group and session ids after their task has gone; that matters only once they are reused. */
 bool tid_in_use(int tid)
 {

@@ -226,6 +226,7 @@ struct task *task_find_global(int tid); /* by the sandbox' own numbers; likewise
 struct process *process_find_global(int pid);
 void process_get(struct process *process);
 void process_put(struct process *process);
+bool task_is_single(const struct task *task); /* no other task, of its process or not, has its memory */
 extern struct process_list all_processes;
 extern struct process *init_process;
 /* What kernel_answers() says of some task has changed: its ids, its parent, or who watches its calls. */

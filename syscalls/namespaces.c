@@ -33,6 +33,10 @@ static int check_flags(const struct task *task, uint64_t flags)
 	/* These are only "unshared" while there is nothing shared. */
 	if ((flags & (CLONE_THREAD | CLONE_SIGHAND | CLONE_VM)) && task->process->threads > 1)
 		return -EINVAL;
+	if ((flags & (CLONE_SIGHAND | CLONE_VM)) && task->process->sighand->refs > 1)
+		return -EINVAL;
+	if ((flags & CLONE_VM) && !task_is_single(task))
+		return -EINVAL;
 	return flags & CLONE_NEWUSER ? 0 : ns_check_flags(flags, task->cred);
 }
 

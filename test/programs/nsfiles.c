@@ -314,9 +314,81 @@ static void part_time(void)
 	CHECK(umount("time") == 0);
 }
 
+static char sharer_stack[65536] __attribute__((aligned(16)));
+static int sharer_time, sharer_user;
+
+/* A task whose memory, or whose signal actions too, another process has; Linux looks at both. */
+static int sharer(void *flags)
+{
+	if ((intptr_t)flags & CLONE_SIGHAND)
+		CHECK_ERRNO(unshare(CLONE_SIGHAND), EINVAL);
+	else
+		CHECK(unshare(CLONE_SIGHAND) == 0);
+	CHECK(unshare(CLONE_THREAD) == 0);
+	CHECK_ERRNO(unshare(CLONE_VM), EINVAL);
+	CHECK_ERRNO(setns(sharer_time, CLONE_NEWTIME), EUSERS);
+	CHECK(unshare(CLONE_NEWTIME) == 0);
+	CHECK(setns(sharer_user, CLONE_NEWUSER) == 0); /* which only threads keep it from */
+	return 0;
+}
+
+static int sharer_pause(void *arg)
+{
+	pause();
+	return 0;
+}
+
+static void run_sharer(int flags)
+{
+	int status = -1;
+	pid_t pid = clone(sharer, sharer_stack + sizeof(sharer_stack), flags | CLONE_VFORK | SIGCHLD, (void *)(intptr_t)flags);
+
+	CHECK(pid > 0 && waitpid(pid, &status, 0) == pid && status == 0);
+}
+
+/* A file of a namespace that a child makes; the child waits in it. */
+static int other_namespace(int flag, const char *name, pid_t *pid)
+{
+	char path[64], byte;
+	int ready[2], fd;
+
+	CHECK(pipe(ready) == 0);
+	*pid = fork();
+	if (*pid == 0) {
+		if (unshare(flag) == 0 && write(ready[1], "", 1) == 1)
+			pause();
+		_exit(1);
+	}
+	close(ready[1]);
+	CHECK(read(ready[0], &byte, 1) == 1);
+	close(ready[0]);
+	snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int)*pid, name);
+	fd = open(path, O_RDONLY);
+	CHECK(fd >= 0);
+	return fd;
+}
+
+static void part_sharers(void)
+{
+	pid_t pids[3];
+
+	sharer_time = other_namespace(CLONE_NEWTIME, "time_for_children", &pids[0]);
+	sharer_user = other_namespace(CLONE_NEWUSER, "user", &pids[1]);
+	run_sharer(CLONE_VM);
+	run_sharer(CLONE_VM | CLONE_SIGHAND);
+	/* And whose child has it. */
+	pids[2] = clone(sharer_pause, sharer_stack + sizeof(sharer_stack), CLONE_VM | SIGCHLD, NULL);
+	CHECK_ERRNO(unshare(CLONE_VM), EINVAL);
+	CHECK_ERRNO(setns(sharer_time, CLONE_NEWTIME), EUSERS);
+	for (int i = 0; i < 3; i++)
+		CHECK(kill(pids[i], SIGKILL) == 0 && waitpid(pids[i], NULL, 0) == pids[i]);
+	CHECK(unshare(CLONE_VM | CLONE_SIGHAND) == 0 && setns(sharer_time, CLONE_NEWTIME) == 0);
+}
+
 static void test_time(void)
 {
 	ISOLATED(part_time);
+	ISOLATED(part_sharers);
 }
 
 int main(void)
