@@ -213,7 +213,7 @@ static void fill_memory(struct container *c, struct control_stats *stats)
 		stats->memory_anon = kinds[ACCOUNT_ANON] * PAGE_SIZE;
 		stats->memory_file = (kinds[ACCOUNT_FILE] + kinds[ACCOUNT_SHMEM]) * PAGE_SIZE;
 		stats->memory_shared = kinds[ACCOUNT_SHMEM] * PAGE_SIZE;
-		stats->memory_kernel = (kinds[ACCOUNT_TABLES] + kinds[ACCOUNT_STACKS]) * PAGE_SIZE;
+		stats->memory_kernel = account_kernel_pages(account) * PAGE_SIZE;
 		stats->memory_limit = account->max == ACCOUNT_NO_LIMIT ? 0 : account->max * PAGE_SIZE;
 	}
 	stats->memory = stats->memory_anon + stats->memory_file + stats->memory_kernel;

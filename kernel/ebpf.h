@@ -1,7 +1,8 @@
 /*
  * Programs of bpf(2). kernel/ebpf.c. A program is a pure function of three numbers: it has no memory, maps or helpers, and
  * jumps forwards only, so that it ends. One of BPF_PROG_TYPE_CGROUP_DEVICE can be attached; of BPF_PROG_TYPE_CGROUP_SKB, which libraries
- * load to find out whether there is bpf(2) at all, only what looks at no packet can be loaded, and nothing attached.
+ * load to find out whether there is bpf(2) at all, only what looks at no packet can be loaded, and nothing attached. The control group of
+ * whoever loads a program pays for its memory, as long as there is a descriptor of it or it is attached.
  */
 #ifndef KERNEL_EBPF_H
 #define KERNEL_EBPF_H

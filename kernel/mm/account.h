@@ -20,7 +20,7 @@
 
 struct cgroup;
 
-enum account_kind { ACCOUNT_ANON, ACCOUNT_FILE, ACCOUNT_SHMEM, ACCOUNT_TABLES, ACCOUNT_STACKS, ACCOUNT_KINDS };
+enum account_kind { ACCOUNT_ANON, ACCOUNT_FILE, ACCOUNT_SHMEM, ACCOUNT_TABLES, ACCOUNT_STACKS, ACCOUNT_PROGRAMS, ACCOUNT_KINDS };
 /* In the order of memory.events. */
 enum account_event { ACCOUNT_LOW, ACCOUNT_HIGH, ACCOUNT_MAX, ACCOUNT_OOM, ACCOUNT_OOM_KILL, ACCOUNT_GROUP_KILL, ACCOUNT_EVENTS };
 
@@ -72,6 +72,11 @@ static inline void account_drop(struct page *page, enum account_kind kind)
 		return;
 	page->account = NULL;
 	account_uncharge(account, kind, 1ull << page->order);
+}
+/* Of those kinds that are the kernel's. */
+static inline uint64_t account_kernel_pages(const struct memory_account *account)
+{
+	return account->kinds[ACCOUNT_TABLES] + account->kinds[ACCOUNT_STACKS] + account->kinds[ACCOUNT_PROGRAMS];
 }
 /* Pages that the current task may take before some group is over a limit; UINT64_MAX: as many as there are. */
 uint64_t account_left(void);

@@ -129,6 +129,32 @@ def memory_limits():
 	print("lower", write("a/memory.max", "20M"), read("a/memory.max").strip(), "gone", until(lambda: removed("a") == 0))
 
 
+# Programs of bpf(2) that say which devices may be used, 4096 times "r0 = 1" but for the exit: 32 KiB each.
+LOAD = """
+import ctypes, resource, struct
+resource.setrlimit(resource.RLIMIT_NOFILE, (8192, 8192))
+libc = ctypes.CDLL(None)
+code = ctypes.create_string_buffer(struct.pack("<BBhi", 0xb7, 0, 0, 1) * 4095 + struct.pack("<BBhi", 0x95, 0, 0, 0))
+license = ctypes.create_string_buffer(b"GPL")
+attr = ctypes.create_string_buffer(struct.pack("<IIQQ", 15, 4096, ctypes.addressof(code), ctypes.addressof(license)), 128)
+loaded = 0
+while loaded < MOST and libc.syscall(321, 5, attr, 128) >= 0:
+	loaded += 1
+"""
+
+
+def programs():
+	made("a")
+	child = inside("a", LOAD.replace("MOST", "200") + "print(loaded, flush=True)\n" + STAY)
+	print("loaded", child.stdout.readline().strip(), value("a/memory.stat", "kernel") >= 200 * 32768)
+	child.kill()
+	child.wait()
+	print("freed", until(lambda: value("a/memory.stat", "kernel") < MIB))
+	write("a/memory.max", str(40 * MIB))
+	print("above", inside("a", LOAD.replace("MOST", "8000")).wait(), value("a/memory.events", "oom_kill"))
+	print("gone", until(lambda: removed("a") == 0))
+
+
 def oom_group():
 	made("a")
 	write("a/memory.max", str(40 * MIB))
@@ -185,6 +211,6 @@ def cpu_limits():
 
 
 signal.alarm(120)
-for part in (rules, cpu_files, cpuset_files, memory_files, memory_limits, oom_group, nested, cpu_limits):
+for part in (rules, cpu_files, cpuset_files, memory_files, memory_limits, programs, oom_group, nested, cpu_limits):
 	print(f"-- {part.__name__}", flush=True)
 	part()

@@ -181,7 +181,7 @@ static int show_stat(struct seq *seq, struct pseudo_inode *p)
 	uint64_t anon = m->kinds[ACCOUNT_ANON], file = m->kinds[ACCOUNT_FILE], shmem = m->kinds[ACCOUNT_SHMEM];
 	uint64_t tables = m->kinds[ACCOUNT_TABLES], stacks = m->kinds[ACCOUNT_STACKS];
 	seq_printf(seq, "anon %lu\nfile %lu\nkernel %lu\nkernel_stack %lu\npagetables %lu\nshmem %lu\n", bytes(anon), bytes(file + shmem),
-		bytes(tables + stacks), bytes(stacks), bytes(tables), bytes(shmem));
+		bytes(account_kernel_pages(m)), bytes(stacks), bytes(tables), bytes(shmem));
 	seq_printf(seq, "inactive_anon 0\nactive_anon %lu\ninactive_file %lu\nactive_file 0\nunevictable 0\n", bytes(anon + shmem), bytes(file));
 	seq_printf(seq, "pgfault %lu\npgmajfault %lu\n", (unsigned long)m->faults, (unsigned long)m->major_faults);
 	return 0;
