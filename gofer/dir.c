@@ -45,7 +45,13 @@ static bool put_plain(struct fid *fid, int fd, const struct linux_dirent *entry,
 	return p9_put_dirent(out, &record);
 }
 
-/* As put_plain(), of what has a name of its own, and with its type even where the file system does not tell it. */
+/* A type that there is: file systems in user space tell what they like. */
+static bool is_type(uint8_t type)
+{
+	return type == DT_REG || type == DT_DIR || type == DT_LNK || type == DT_CHR || type == DT_BLK || type == DT_FIFO || type == DT_SOCK;
+}
+
+/* As put_plain(), of what has a name of its own, and with its type even where the file system does not tell a right one. */
 static bool put_bare(struct fid *fid, int fd, const struct linux_dirent *entry, struct p9_writer *out)
 {
 	struct p9_dirent record = dirent_of(fid, entry);
@@ -53,7 +59,7 @@ static bool put_bare(struct fid *fid, int fd, const struct linux_dirent *entry, 
 
 	if (!p9_name_ok(record.name))
 		return true;
-	if (record.type == DT_UNKNOWN) {
+	if (!is_type(record.type)) {
 		if (statx(fd, entry->name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_TYPE, &stx))
 			return true;
 		record.type = IFTODT(stx.stx_mode);

@@ -279,7 +279,7 @@ static int take_records(struct p9_data entries, struct p9fs_listing *listing, st
 	return !rc && records.failed ? -EIO : rc;
 }
 
-/* The same without attributes. */
+/* The same without attributes. A type that there is not is none told (DT_UNKNOWN): programs then ask for the file's attributes. */
 static int take_bare_records(struct p9_data entries, struct p9fs_listing *listing, uint64_t *offset)
 {
 	struct p9_dirent record;
@@ -288,10 +288,12 @@ static int take_bare_records(struct p9_data entries, struct p9fs_listing *listin
 
 	p9_reader_init(&records, entries.bytes, entries.len);
 	while (!rc && p9_next_dirent(&records, &record)) {
-		if (!p9_name_ok(record.name) || !p9fs_mode_ok((uint32_t)record.type << 12))
+		uint32_t type = record.type <= S_IFMT >> 12 ? (uint32_t)record.type << 12 : 0;
+
+		if (!p9_name_ok(record.name))
 			return -EIO;
 		*offset = record.offset;
-		rc = listing_add(listing, record.name, record.qid.path, (uint32_t)record.type << 12);
+		rc = listing_add(listing, record.name, record.qid.path, p9fs_mode_ok(type) ? type : 0);
 	}
 	return !rc && records.failed ? -EIO : rc;
 }

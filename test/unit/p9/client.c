@@ -292,6 +292,43 @@ START_TEST(names_without_attributes)
 }
 END_TEST
 
+/* Types that there are not in records without attributes, which are a type, the name's length and the name. */
+static void spoil_types(uint8_t *reply, size_t n)
+{
+	for (size_t i = 0; i + 7 <= n; i++) {
+		if (reply[i] == S_IFREG >> 12 && !memcmp(reply + i + 1, "\4\0odd", 5))
+			reply[i] = i % 2 ? 200 : 15;
+	}
+}
+
+START_TEST(types_that_there_are_not)
+{
+	unsigned before;
+	char name[64];
+
+	host_dir("types");
+	for (unsigned i = 0; i < 20; i++) {
+		snprintf(name, sizeof(name), "types/%02u", i);
+		host_dir(name);
+		for (unsigned k = 0; k < 8; k++) {
+			snprintf(name, sizeof(name), "types/%02u/odd%u", i, k);
+			host_file(name, "abc");
+		}
+	}
+	spoil = spoil_types;
+	ck_assert_uint_eq(count_entries("/types"), 22);
+	before = messages;
+	for (unsigned i = 0; i < 20; i++) {
+		snprintf(name, sizeof(name), "/types/%02u", i);
+		ck_assert_uint_eq(count_entries(name), 10);
+	}
+	ck_assert_uint_lt(messages - before, 8); /* what came of many at a time was taken */
+	spoil = NULL;
+	check_text("/types/07/odd3", "abc");
+	dentry_check();
+}
+END_TEST
+
 START_TEST(file_after_file)
 {
 	char name[96];
@@ -697,6 +734,7 @@ int main(void)
 	tcase_add_test(exclusive, directories);
 	tcase_add_test(exclusive, directory_after_directory);
 	tcase_add_test(exclusive, names_without_attributes);
+	tcase_add_test(exclusive, types_that_there_are_not);
 	tcase_add_test(exclusive, file_after_file);
 	tcase_add_test(exclusive, unlinked_while_asked_for);
 	tcase_add_test(exclusive, absent_names_cost_nothing);

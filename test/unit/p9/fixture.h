@@ -35,6 +35,7 @@ static unsigned messages, host_calls;
 static bool donate __attribute__((unused)) = true;
 static void (*meanwhile)(void); /* once, before the next message of that type goes: what another task does while one waits */
 static void (*afterwards)(void); /* likewise, once its reply is there and nobody has looked at it */
+static void (*spoil)(uint8_t *reply, size_t n) __attribute__((unused)); /* every reply, before anybody has looked at it */
 static uint8_t meanwhile_type;
 static bool stream; /* a server that is not ours: diod, over a stream socket */
 static int donated[ABI_MAX_FDS];
@@ -137,6 +138,8 @@ static inline int64_t carry_message(const struct abi_sqe *sqe, uint64_t *extra)
 			close(fd);
 		}
 	}
+	if (spoil)
+		spoil(pa_to_va(sqe->gpa2), (size_t)n);
 	if (type == meanwhile_type)
 		let_others(&afterwards);
 	return n;
