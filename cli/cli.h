@@ -52,6 +52,7 @@ void cli_pass_on(const char *line);
 int cli_open_debug_log(int *fd);
 /* Now, as RFC 3339 with nanoseconds. */
 void cli_timestamp(char text[40]);
+long long cli_now_ms(void); /* for durations: since some moment */
 /* A wait status as a shell has it: 128 and the signal, or the exit status. */
 static inline int cli_shell_status(int status)
 {

@@ -60,21 +60,13 @@ int control_put(int fd, uint32_t number, const struct control_request *request)
 	return 0;
 }
 
-static long long now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000ll + now.tv_nsec / 1000000;
-}
-
 static int wait_readable(int fd, int timeout_ms)
 {
-	long long end = now_ms() + timeout_ms;
+	long long end = cli_now_ms() + timeout_ms;
 	struct pollfd ready = {fd, POLLIN, 0};
 
 	for (;;) {
-		long long left = end - now_ms();
+		long long left = end - cli_now_ms();
 		int n = poll(&ready, 1, timeout_ms < 0 ? -1 : left > 0 ? (int)left : 0);
 		if (n > 0)
 			return 0;

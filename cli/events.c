@@ -96,23 +96,15 @@ static int ask(int fd, uint32_t number, uint32_t op)
 	return error < 0;
 }
 
-static long long now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000ll + now.tv_nsec / 1000000;
-}
-
 /* Until the container ends. */
 static int stream(int fd, const char *id, int interval)
 {
 	struct pollfd ready = {fd, POLLIN, 0};
-	long long next = now_ms() + interval;
+	long long next = cli_now_ms() + interval;
 	int result = ask(fd, REQUEST_EVENTS, CONTROL_EVENTS);
 
 	while (result == 0) {
-		long long left = next - now_ms();
+		long long left = next - cli_now_ms();
 		if (left <= 0) {
 			next += interval;
 			result = ask(fd, REQUEST_STATS, CONTROL_STATS);

@@ -26,6 +26,7 @@
 #define SELF "/proc/self/exe"
 #define FIRST_FD 3
 #define FATE_PATIENCE_MS 1000
+#define SAID_AT_ONCE 65536u /* bytes: what a pipe holds */
 #define DESCRIPTORS_MIN 256u
 #define GOFER_DESCRIPTORS 132096u /* the gofer keeps one or two for each file that the sentry remembers */
 #define MAX_FDS (CONTAINER_MAX_TREES + CONFIG_MAX_PASSED + 8u) /* of one process */
@@ -336,7 +337,7 @@ int sandbox_launch(struct sandbox *sandbox, const struct container *container, c
 	preserve_fds_close(&container->passed);
 	close(lifeline[1]);
 	close(errors[1]);
-	*sandbox = (struct sandbox){pid, lifeline[0], errors[0]};
+	*sandbox = (struct sandbox){.boot = pid, .lifeline = lifeline[0], .errors = errors[0]};
 	if (pid < 0) {
 		sandbox->boot = 0;
 		sandbox_end(sandbox);
@@ -351,18 +352,21 @@ int sandbox_launch(struct sandbox *sandbox, const struct container *container, c
 
 bool sandbox_errors(struct sandbox *sandbox)
 {
+	size_t end = sandbox->said + SAID_AT_ONCE;
 	char text[4096];
 
-	for (;;) {
+	while (sandbox->said < end) {
 		ssize_t n = read(sandbox->errors, text, sizeof(text) - 1);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
 			return n < 0 && errno == EAGAIN;
+		sandbox->said += (size_t)n;
 		text[n] = '\0';
 		for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
 			cli_pass_on(line);
 	}
+	return true;
 }
 
 void sandbox_hush(struct sandbox *sandbox)

@@ -32,13 +32,17 @@ struct sandbox {
 	pid_t boot;   /* 0: none, or it was reaped */
 	int lifeline; /* struct vmm_control messages */
 	int errors;   /* lines that say what is wrong */
+	size_t said;  /* bytes of them so far */
 };
 
-#define SANDBOX_NONE {0, -1, -1}
+#define SANDBOX_NONE {0, -1, -1, 0}
 
 /* 0, or 1 after a message; then nothing was started. The trees of the container stay open. */
 int sandbox_launch(struct sandbox *sandbox, const struct container *container, const struct launch_options *options);
-/* Passes on what the sandbox said: to stderr and the log. False: the other end is closed. Never waits. */
+/*
+ * Passes on what the sandbox said, to stderr and the log: what a pipe holds, not more, since one that was taken over may write without
+ * end. False: the other end is closed. Never waits.
+ */
 bool sandbox_errors(struct sandbox *sandbox);
 /* What it said is known already: its lines are not passed on any more. */
 void sandbox_hush(struct sandbox *sandbox);

@@ -22,6 +22,8 @@
 #define KILL_PATIENCE_MS 10000
 #define ENDING_MS 2000 /* for the answer of one that is to be killed anyway */
 #define LOCK_PATIENCE_MS 10000
+#define REASON_PATIENCE_MS 2000
+#define SAID_MAX (256u << 10) /* bytes: more is no reason why a container is not created */
 #define KILL_TRIES 1000
 #define KILL_PAUSE_US 10000
 
@@ -79,6 +81,30 @@ static int asked_to_end(int signals)
 	return 0;
 }
 
+/* It writes more than there can be to say, and is heard no more: 1 after a message. */
+static int says_too_much(struct sandbox *sandbox)
+{
+	if (sandbox->said <= SAID_MAX)
+		return 0;
+	sandbox_hush(sandbox);
+	return cli_error("the sandbox sends messages without end: the container is not created");
+}
+
+/* Why it was not created comes by the pipe, perhaps a moment after the answer. True: a line was said. */
+static bool pass_on_reason(struct sandbox *sandbox)
+{
+	long long left = REASON_PATIENCE_MS, end = cli_now_ms() + left;
+	struct pollfd more = {sandbox->errors, POLLIN, 0};
+	bool said = false;
+
+	for (; left > 0 && poll(&more, 1, (int)left) > 0 && more.revents & POLLIN; left = end - cli_now_ms()) {
+		said = true;
+		if (!sandbox_errors(sandbox) || says_too_much(sandbox))
+			break;
+	}
+	return said;
+}
+
 /* Until the sandbox answers on `fd`, ends, or this command is asked to end. 0, or 1 after a message. */
 static int wait_created(struct sandbox *sandbox, int fd, int signals)
 {
@@ -96,19 +122,16 @@ static int wait_created(struct sandbox *sandbox, int fd, int signals)
 			said = true;
 		if (fds[1].revents && !sandbox_errors(sandbox))
 			fds[1].fd = -1;
+		if (says_too_much(sandbox))
+			return 1;
 		if (fds[0].revents)
 			break;
 	}
 	error = control_get(fd, 0, &reply);
 	if (!error)
 		error = reply.error;
-	if (error) { /* why comes by the other pipe, perhaps a moment later */
-		struct pollfd more = {sandbox->errors, POLLIN, 0};
-		while (poll(&more, 1, 2000) > 0 && more.revents & POLLIN) {
-			said = true;
-			if (!sandbox_errors(sandbox))
-				break;
-		}
+	if (error) {
+		said |= pass_on_reason(sandbox);
 		if (error == -EPIPE && sandbox_say_fate(sandbox))
 			said = true;
 		if (!said)

@@ -28,6 +28,14 @@ void cli_timestamp(char text[40])
 	snprintf(text + n, 40 - n, ".%09ldZ", now.tv_nsec);
 }
 
+long long cli_now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000ll + now.tv_nsec / 1000000;
+}
+
 /* The text in double quotes, escaped: valid in JSON and in logrus' text. */
 static void quote(char *to, size_t size, const char *from)
 {

@@ -233,7 +233,7 @@ int pod_launch(struct sandbox *proxy, struct state *state, struct container *con
 		be_proxy(state, container, options, lifeline[1]);
 	}
 	close(lifeline[1]);
-	*proxy = (struct sandbox){pid > 0 ? pid : 0, lifeline[0], -1};
+	*proxy = (struct sandbox){.boot = pid > 0 ? pid : 0, .lifeline = lifeline[0], .errors = -1};
 	if (pid < 0)
 		return cli_error("fork: %s", strerror(errno));
 	state->container = container->number = (uint32_t)pid;

@@ -8,14 +8,14 @@
 
 static const char words[] = "\x1b]0;title\x07\x1b[2J\x1b[5i\nringfence: all is well\r\n\x9b\xff%s%n%s";
 
-static uint32_t ask_control(struct control_header *head)
+uint32_t ask_control(struct control_header *head)
 {
 	WANT(ask((struct abi_sqe){.op = ABI_RING_control, .gpa = scratch, .len = CONTROL_MAX}) >= (int64_t)sizeof(*head), true);
 	copy(head, at(scratch), sizeof(*head));
 	return head->request;
 }
 
-static int64_t answer(struct control_header head, const void *payload, uint32_t len)
+int64_t answer(struct control_header head, const void *payload, uint32_t len)
 {
 	head.len = len;
 	copy(at(scratch), &head, sizeof(head));

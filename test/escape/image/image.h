@@ -56,6 +56,10 @@ static inline void *at(uint64_t gpa)
 	return (void *)(boot.direct_base + gpa);
 }
 
+/* control.c. The command's request, as it came: its number. An answer: 0 or -errno. */
+uint32_t ask_control(struct control_header *head);
+int64_t answer(struct control_header head, const void *payload, uint32_t len);
+
 /* main.c. One host call from CPU 0; from `cpu`. */
 int64_t call(uint32_t op, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3);
 int64_t call_on(unsigned cpu, uint32_t op, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3);

@@ -24,6 +24,7 @@
 #define HOST_fallocate 285
 #define HOST_preadv2 327
 
+#define ERRORS 6 /* the pipe for lines that say what is wrong: ERROR_FD of cli/boot.c */
 #define E_PERM 1
 #define E_SRCH 3
 
@@ -257,6 +258,24 @@ static void words_of_the_process(void)
 			host(HOST_write, fd, (long)words, sizeof(words) - 1, 0, 0, 0);
 }
 
+/* A line for the command by its own pipe, without end, while it waits for an answer that does not come. */
+static void words_without_end(void)
+{
+	fill(at(scratch), 'x', 4096);
+	for (;;)
+		WANT(host(HOST_write, ERRORS, (long)at(scratch), 4096, 0, 0, 0) > 0, true);
+}
+
+/* The same after it was told that the container cannot be created: the reason is said to follow. */
+static void reasons_without_end(void)
+{
+	struct control_header head;
+	uint32_t request = ask_control(&head);
+
+	WANT(answer((struct control_header){.request = request, .error = -5}, "", 0), 0);
+	words_without_end();
+}
+
 /* The memory file cannot shrink below the stubs' mappings, nor grow over the container's limit. */
 static void size_of_memory(void)
 {
@@ -367,6 +386,8 @@ const struct escape_case process_cases[] = {
 	{"traces-of-others", traces_of_others, NULL, false},
 	{"descriptors-of-the-process", descriptors_of_the_process, NULL, false},
 	{"words-of-the-process", words_of_the_process, NULL, false},
+	{"words-without-end", words_without_end, NULL, true},
+	{"reasons-without-end", reasons_without_end, NULL, true},
 	{"size-of-memory", size_of_memory, NULL, false},
 	{"advice", advice, NULL, false},
 	{"stubs-without-end", stubs_without_end, NULL, false},
