@@ -29,6 +29,9 @@
 #define SCM_PIDFD 4
 #endif
 #define UDP_CORK 1
+#ifndef MSG_PROBE
+#define MSG_PROBE 0x10
+#endif
 #define TCP_CM_INQ_TYPE TCP_INQ
 
 static void set(int s, int level, int option, int value)
@@ -353,6 +356,61 @@ static void corked(void)
 	close(s[1]);
 }
 
+static void nothing_more(int s)
+{
+	char buf[8];
+
+	CHECK_ERRNO(recv(s, buf, sizeof(buf), MSG_DONTWAIT), EAGAIN);
+}
+
+static void receives(int s, const char *text)
+{
+	char buf[32];
+
+	CHECK(recv(s, buf, sizeof(buf), MSG_DONTWAIT) == (ssize_t)strlen(text) && !memcmp(buf, text, strlen(text)));
+}
+
+/* MSG_PROBE sends nothing and looks at no data, but what waits to be sent goes unless more is to come. */
+static void probe(int family)
+{
+	struct sockaddr_storage own;
+	socklen_t len = sizeof(own);
+	const void *nowhere = (const void *)8;
+	int s[2];
+
+	CHECK(udp_pair(family, s));
+	CHECK(send(s[0], nowhere, 5, MSG_PROBE) == 5 && send(s[0], nowhere, 5, MSG_PROBE | MSG_MORE) == 5);
+	CHECK(send(s[0], "x", 1, 0) == 1);
+	receives(s[1], "x");
+	CHECK(send(s[0], "ab", 2, MSG_MORE) == 2 && send(s[0], "cd", 2, MSG_PROBE | MSG_MORE) == 2 && send(s[0], "ef", 2, 0) == 2);
+	receives(s[1], "abef");
+	CHECK(send(s[0], "gh", 2, MSG_MORE) == 2 && send(s[0], "ij", 2, MSG_PROBE) == 2);
+	receives(s[1], "gh");
+	set(s[0], IPPROTO_UDP, UDP_CORK, 1);
+	CHECK(send(s[0], "kl", 2, MSG_PROBE) == 2);
+	set(s[0], IPPROTO_UDP, UDP_CORK, 0);
+	nothing_more(s[1]);
+	CHECK(send(s[0], nowhere, 65530, MSG_PROBE) == 65530);
+	if (family == AF_INET)
+		CHECK_ERRNO(send(s[0], nowhere, 66000, MSG_PROBE), EMSGSIZE);
+	else
+		CHECK(send(s[0], nowhere, 66000, MSG_PROBE) == 66000);
+	nothing_more(s[1]);
+	close(s[0]);
+	close(s[1]);
+	/* Without an address it has a port by then. */
+	s[0] = socket(family, SOCK_DGRAM, 0);
+	CHECK_ERRNO(send(s[0], "p", 1, MSG_PROBE), EDESTADDRREQ);
+	CHECK(getsockname(s[0], (void *)&own, &len) == 0 && ((struct sockaddr_in *)&own)->sin_port != 0);
+	close(s[0]);
+}
+
+static void probes(void)
+{
+	probe(AF_INET);
+	probe(AF_INET6);
+}
+
 static void bound_to_device(void)
 {
 	struct sockaddr_in address = at4("127.0.0.1", 9);
@@ -635,6 +693,7 @@ int main(void)
 	RUN(where_to);
 	RUN(drops);
 	RUN(corked);
+	RUN(probes);
 	RUN(bound_to_device);
 	RUN(filters);
 	RUN(netlink_filter);

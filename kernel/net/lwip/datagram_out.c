@@ -124,6 +124,12 @@ static size_t udp_max(const struct inet_socket *sock)
 	return sock->family == AF_INET6 ? UDP6_MAX : UDP4_MAX;
 }
 
+/* Only whether it could be sent: the data is not looked at, so most of its length is not either. */
+static bool is_probe(const struct inet_socket *sock, const struct socket_send *send)
+{
+	return send->flags & MSG_PROBE && sock->base.protocol == IPPROTO_UDP && datagram_has_ports(sock);
+}
+
 static int check_send(struct inet_socket *sock, const struct socket_send *send)
 {
 	if (sock->error)
@@ -132,6 +138,8 @@ static int check_send(struct inet_socket *sock, const struct socket_send *send)
 		return -EOPNOTSUPP;
 	if (sock->shutdown & INET_SHUT_SEND)
 		return -EPIPE;
+	if (is_probe(sock, send))
+		return sock->family == AF_INET && send->len > UINT16_MAX ? -EMSGSIZE : 0;
 	return send->len > udp_max(sock) ? -EMSGSIZE : 0;
 }
 
@@ -327,7 +335,7 @@ static int begin_gathering(struct inet_socket *sock, struct socket_send *send)
 	how->out = outgoing_of(sock, &how->to);
 	source_of(sock, &how->to, &how->from);
 	rc = control_decode(sock, send, &how->from, &how->out);
-	if (!rc)
+	if (!rc && !is_probe(sock, send))
 		stamp_number(sock, &how->out);
 	return rc;
 }
@@ -360,10 +368,10 @@ static int64_t send_gathered(struct inet_socket *sock, struct socket_send *send)
 
 	mutex_lock(&sock->read_lock); /* over the copy: what is corked stays, and nobody else sends it */
 	stack_select(sock->net);
-	rc = sock->corked ? 0 : begin_gathering(sock, send);
-	if (!rc)
-		rc = datagram_autobind(sock);
-	if (!rc)
+	rc = datagram_autobind(sock);
+	if (!rc && !sock->corked)
+		rc = begin_gathering(sock, send);
+	if (!rc && !is_probe(sock, send))
 		rc = gather(sock, send);
 	if (!rc && !sock->cork && !(send->flags & MSG_MORE))
 		rc = push(sock);
@@ -383,22 +391,22 @@ int64_t datagram_send(struct socket *base, struct socket_send *send)
 	if (!rc && udp && (sock->corked || sock->cork || send->flags & MSG_MORE))
 		return send_gathered(sock, send);
 	if (!rc)
-		rc = destination(sock, send, &to, &port);
-	if (!rc)
 		rc = datagram_autobind(sock);
+	if (!rc)
+		rc = destination(sock, send, &to, &port);
 	if (rc)
 		return rc;
 	source_of(sock, &to, &from);
 	struct outgoing out = outgoing_of(sock, &to);
 	rc = control_decode(sock, send, &from, &out);
-	if (rc)
-		return rc;
+	if (rc || is_probe(sock, send))
+		return rc ? rc : (int64_t)send->len;
 	stamp_number(sock, &out);
 	p = pbuf_alloc(PBUF_IP, (u16_t)(header + send->len), PBUF_RAM);
 	if (!p)
 		return -ENOBUFS;
 	rc = send->len ? send->copy->copy(send->copy, (char *)p->payload + header, send->len) : 0;
-	if (rc || send->flags & MSG_PROBE) /* the latter: only whether it could be sent */
+	if (rc || send->flags & MSG_PROBE)
 		pbuf_free(p);
 	else
 		rc = send_packet(sock, p, &to, port, &from, &out, send->flags);
