@@ -136,6 +136,7 @@ void file_put(struct file *file)
 	if (file->mode & FILE_COUNTED) {
 		inode->writers--;
 		file->path.mount->writers--;
+		file->path.mount->sb->writers--;
 	}
 	if (file->mode & FILE_DENIES_WRITE)
 		inode->deny_write--;

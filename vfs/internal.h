@@ -90,7 +90,6 @@ int mount_get_tree(const struct fs_type *type, const struct mount_args *args, st
 bool mount_type_allowed(const struct fs_type *type); /* the current task may mount one */
 /* The mount of `from`, recursive: and what is below, is copied to `at`; NULL: as the tree of `ns`, which has none yet. 0 or -errno. */
 int mount_copy(const struct path *from, const struct path *at, struct mnt_ns *ns, bool recursive);
-bool superblock_has_writers(const struct superblock *sb); /* files of it are open for writing */
 int mount_set_group(const struct path *from, const struct path *to); /* MOVE_MOUNT_SET_GROUP of move_mount(2) */
 void mounts_changed(struct mnt_ns *mnt); /* who watches them is told; NULL: nobody does */
 

@@ -396,7 +396,7 @@ int vfs_remount(const struct path *at, unsigned long flags, const char *data)
 	if (!(flags & MS_BIND) && !(sb->user_ns ? ns_capable(sb->user_ns, CAP_SYS_ADMIN) : capable(CAP_SYS_ADMIN)))
 		return -EPERM;
 	if (flags & ~(flags & MS_BIND ? at->mount->flags : sb->flags) & MS_RDONLY &&
-		(flags & MS_BIND ? at->mount->writers != 0 : superblock_has_writers(sb)))
+		(flags & MS_BIND ? at->mount->writers != 0 : sb->writers != 0))
 		return -EBUSY;
 	mounts_changed(at->mount->mnt_ns);
 	if (flags & MS_BIND) {
@@ -436,17 +436,6 @@ static int mount_bind_path(const char *source, const struct path *at, unsigned l
 bool vfs_may_mount(void)
 {
 	return owner_capable(mnt_ns_base(current->ns->mnt), CAP_SYS_ADMIN);
-}
-
-bool superblock_has_writers(const struct superblock *sb)
-{
-	struct mount *m;
-
-	TAILQ_FOREACH(m, &all_mounts, link) {
-		if (m->sb == sb && m->writers)
-			return true;
-	}
-	return false;
 }
 
 bool mount_type_allowed(const struct fs_type *type)

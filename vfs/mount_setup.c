@@ -237,7 +237,7 @@ static int change(struct mount_setup *setup)
 		return -EBUSY;
 	if (!(sb->user_ns ? ns_capable(sb->user_ns, CAP_SYS_ADMIN) : capable(CAP_SYS_ADMIN)))
 		rc = -EPERM;
-	else if (setup->flags & ~sb->flags & MS_RDONLY && superblock_has_writers(sb))
+	else if (setup->flags & ~sb->flags & MS_RDONLY && sb->writers)
 		rc = -EBUSY;
 	else if (*setup->options && sb->ops && sb->ops->reconfigure)
 		rc = sb->ops->reconfigure(sb, setup->options);

@@ -97,6 +97,7 @@ static int open_count_writer(struct inode *inode, struct file *file)
 		return -ETXTBSY;
 	inode->writers++;
 	file->path.mount->writers++;
+	file->path.mount->sb->writers++;
 	file->mode |= FILE_COUNTED;
 	return 0;
 }

@@ -244,6 +244,7 @@ struct superblock {
 	uint64_t dev;   /* st_dev */
 	uint64_t magic; /* statfs */
 	unsigned flags; /* MS_* */
+	uint32_t writers; /* the sum of its mounts', those in no tree too */
 	bool cache_exclusive; /* dentries and attributes need no revalidation */
 	bool create_finds;    /* create() of a name that was not looked for says itself when it is there */
 	void *private;

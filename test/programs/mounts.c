@@ -44,6 +44,34 @@ static void test_tmpfs(void)
 	CHECK_ERRNO(mount("none", "none", "tmpfs", 0, ""), ENOENT);
 }
 
+/* A file system becomes read-only when nobody has a file of it open for writing, by whatever mount, be that in no tree any more. */
+static void test_writers(void)
+{
+	int fd, file, tree;
+
+	CHECK(mkdir("fs", 0755) == 0 && mkdir("again", 0755) == 0 && mount("none", "fs", "tmpfs", 0, "") == 0);
+	CHECK(mount("fs", "again", NULL, MS_BIND, NULL) == 0 && put("fs/f", "") == 0);
+	fd = open("again/f", O_WRONLY);
+	CHECK_ERRNO(mount(NULL, "fs", NULL, MS_REMOUNT | MS_RDONLY, NULL), EBUSY);
+	CHECK(umount2("again", MNT_DETACH) == 0);
+	CHECK_ERRNO(mount(NULL, "fs", NULL, MS_REMOUNT | MS_RDONLY, NULL), EBUSY);
+	CHECK(write(fd, "x", 1) == 1 && close(fd) == 0);
+	CHECK(mount(NULL, "fs", NULL, MS_REMOUNT | MS_RDONLY, NULL) == 0 && mount(NULL, "fs", NULL, MS_REMOUNT, NULL) == 0);
+	/* A detached copy of the tree, which goes before the file. */
+	tree = open_tree(AT_FDCWD, "fs", OPEN_TREE_CLONE);
+	file = openat(tree, "f", O_WRONLY);
+	CHECK(file >= 0 && close(tree) == 0);
+	CHECK_ERRNO(mount(NULL, "fs", NULL, MS_REMOUNT | MS_RDONLY, NULL), EBUSY);
+	CHECK(close(file) == 0);
+	/* Through what is detached it is read-only, too. */
+	CHECK(mount("fs", "again", NULL, MS_BIND, NULL) == 0);
+	fd = open("again", O_RDONLY | O_DIRECTORY);
+	CHECK(umount2("again", MNT_DETACH) == 0 && mount(NULL, "fs", NULL, MS_REMOUNT | MS_RDONLY, NULL) == 0);
+	CHECK_ERRNO(openat(fd, "f", O_WRONLY), EROFS);
+	close(fd);
+	CHECK(umount("fs") == 0 && rmdir("fs") == 0 && rmdir("again") == 0);
+}
+
 static void test_bind(void)
 {
 	struct stat a, b;
@@ -173,6 +201,7 @@ int main(void)
 	if (workdir_enter())
 		return 1;
 	RUN(test_tmpfs);
+	RUN(test_writers);
 	RUN(test_bind);
 	RUN(test_flags);
 	RUN(test_recursive);
