@@ -5,6 +5,7 @@
 
 #include "kernel/cgroup_parts.h"
 #include "kernel/container.h"
+#include "kernel/device_filter.h"
 #include "kernel/files.h"
 #include "kernel/mm/account.h"
 #include "kernel/namespaces.h"
@@ -108,6 +109,7 @@ int cgroup_create(struct cgroup *parent, const char *name, unsigned len, struct 
 /* What stands outside of it goes with it. */
 static void group_close(struct cgroup *group)
 {
+	device_filter_forget(group);
 	if (!group->parent || group->memory != group->parent->memory)
 		account_close(group->memory);
 	cpu_group_close(&group->cpu);

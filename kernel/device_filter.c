@@ -1,6 +1,6 @@
 /*
  * The device programs of control groups: see kernel/device_filter.h. What is attached stands in one list, oldest first, by the group's
- * number; a group that has gone takes its programs along when the list is next changed.
+ * number; a group that goes takes its programs along.
  */
 #include <bsd/sys/queue.h>
 #include <linux/errno.h>
@@ -30,13 +30,13 @@ static void end(struct attached *a)
 	kfree(a);
 }
 
-static void drop_gone(void)
+void device_filter_forget(const struct cgroup *group)
 {
 	struct attached *a, *next;
 
 	for (a = TAILQ_FIRST(&all); a; a = next) {
 		next = TAILQ_NEXT(a, link);
-		if (!cgroup_find(a->group))
+		if (a->group == group->number)
 			end(a);
 	}
 }
@@ -90,7 +90,6 @@ int device_filter_attach(struct cgroup *group, struct ebpf_program *program, uin
 	uint32_t kept = flags & (BPF_F_ALLOW_MULTI | BPF_F_ALLOW_OVERRIDE);
 	struct attached *old;
 
-	drop_gone();
 	old = first_of(group);
 	if (kept == (BPF_F_ALLOW_MULTI | BPF_F_ALLOW_OVERRIDE) || (flags & BPF_F_REPLACE && !(flags & BPF_F_ALLOW_MULTI)))
 		return -EINVAL;
