@@ -141,6 +141,8 @@ void object_put(struct vm_object *object);
 int object_get_page(struct vm_object *object, uint64_t index, struct page **page);
 /* The page if it is present and up to date, with a reference; else NULL. Does not sleep. */
 struct page *object_find_page(struct vm_object *object, uint64_t index);
+/* The first of the pages from `index` up to `end` that the object holds, or `end`; the others are gone past together. Does not sleep. */
+uint64_t object_next_page(const struct vm_object *object, uint64_t index, uint64_t end);
 void object_set_dirty(struct vm_object *object, struct page *page);
 /* Copy between object and memory. Bytes copied or -errno. May sleep. Grows nothing: the caller handles size. */
 int64_t object_read(struct vm_object *object, uint64_t offset, void *to, size_t n);
@@ -258,6 +260,8 @@ int mm_get_user_page(struct mm *mm, uint64_t address, bool write, bool force, st
 void mm_check(struct mm *mm);
 /* Physical address of a present page, for hosted user copies and mirrors; 0 if absent. */
 uint64_t mm_translate(struct mm *mm, uint64_t address, uint64_t *pte);
+/* The first address from `address` up to `end` where a page may be present, or `end`: what has no page tables is gone past at once. */
+uint64_t mm_next_present(struct mm *mm, uint64_t address, uint64_t end);
 
 int vma_compare(struct vma *a, struct vma *b);
 RB_PROTOTYPE(vma_tree, vma, node, vma_compare)

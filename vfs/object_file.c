@@ -130,17 +130,11 @@ int64_t object_file_write_kernel(struct file *file, const void *from, size_t n, 
 	return put;
 }
 
-/* The next page at or after `index` that is there (data) or is not, below `end`. */
-static uint64_t scan_pages(struct vm_object *object, uint64_t index, uint64_t end, bool data)
+/* The next page at or after `index` that is not there, below `end`. */
+static uint64_t next_hole(const struct vm_object *object, uint64_t index, uint64_t end)
 {
-	for (; index < end; index++) {
-		struct page *page = object_find_page(object, index);
-
-		if (page)
-			page_put(page);
-		if (!!page == data)
-			break;
-	}
+	while (index < end && object_next_page(object, index, end) == index)
+		index++;
 	return index;
 }
 
@@ -149,7 +143,7 @@ static int64_t seek_sparse(struct file *file, uint64_t offset, bool data)
 {
 	struct vm_object *object = file->inode->object;
 	uint64_t end = PAGE_ALIGN(object->size) >> PAGE_SHIFT;
-	uint64_t index = scan_pages(object, offset >> PAGE_SHIFT, end, data);
+	uint64_t first = offset >> PAGE_SHIFT, index = data ? object_next_page(object, first, end) : next_hole(object, first, end);
 	uint64_t at = index << PAGE_SHIFT;
 
 	if (index >= end) {

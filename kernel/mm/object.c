@@ -114,6 +114,11 @@ struct page *object_find_page(struct vm_object *object, uint64_t index)
 	return page;
 }
 
+uint64_t object_next_page(const struct vm_object *object, uint64_t index, uint64_t end)
+{
+	return tree_next(object, &index) ? MIN(index, end) : end;
+}
+
 struct page *object_add_zero_page(struct vm_object *object, uint64_t index)
 {
 	struct page *page = object->shmem ? NULL : extent_take(object, index);

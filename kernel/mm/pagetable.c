@@ -296,3 +296,8 @@ uint64_t mm_translate(struct mm *mm, uint64_t address, uint64_t *pte)
 		*pte = *found;
 	return (*found & PTE_ADDR) | (address & ~PAGE_MASK);
 }
+
+uint64_t mm_next_present(struct mm *mm, uint64_t address, uint64_t end)
+{
+	return pt_next(mm, &address, end) ? address : end;
+}

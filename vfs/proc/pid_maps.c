@@ -41,7 +41,9 @@ static void show_vma(struct seq *seq, const struct vma *vma, char *path)
 
 static void count_pages(struct mm *mm, const struct vma *vma, struct page_counts *counts)
 {
-	for (uint64_t at = vma->start; at < vma->end; at += PAGE_SIZE) {
+	uint64_t at = vma->start;
+
+	for (; (at = mm_next_present(mm, at, vma->end)) < vma->end; at += PAGE_SIZE) {
 		uint64_t pte, pa = mm_translate(mm, at, &pte);
 		const struct page *page;
 		bool dirty;
