@@ -11,6 +11,9 @@
 #include "ring0/clock.h"
 #include "ring0/lib.h"
 
+#define BREATH_EVERY_NS 5000000ull
+#define BREATH_NS 50000ull /* timers and other CPUs get their turn, too: nobody comes in while this CPU only switches tasks */
+
 void waitq_init(struct waitq *queue)
 {
 	TAILQ_INIT(&queue->waiters);
@@ -96,6 +99,15 @@ int task_block(uint64_t deadline, bool interruptible)
 			return -ETIMEDOUT;
 	}
 	return 0;
+}
+
+bool task_breathe(void)
+{
+	uint64_t in_kernel = clock_ticks_ns(clock_ticks() - current->kernel_since); /* 0: there is no such clock */
+
+	if (in_kernel ? in_kernel >= BREATH_EVERY_NS : clock_monotonic() - current->slice_start >= BREATH_EVERY_NS)
+		(void)task_block(clock_monotonic() + BREATH_NS, false);
+	return current->killed;
 }
 
 void task_wake(struct task *task)

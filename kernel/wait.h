@@ -69,6 +69,12 @@ static inline bool waitq_empty(const struct waitq *queue)
  * (also when not interruptible: "killable").
  */
 int task_block(uint64_t deadline, bool interruptible);
+/*
+ * In a call that may last long, at a place where it may sleep, every BREATH_BYTES or so: lets the others run if it has kept them
+ * waiting for some milliseconds. Whether it is to end with what it has, because the task is being killed.
+ */
+#define BREATH_BYTES (256u << 10)
+bool task_breathe(void);
 /* Make a blocked task runnable; nothing if it is not blocked. */
 void task_wake(struct task *task);
 /* The same for a task that may as well wait until the current one is done: it does not preempt. */

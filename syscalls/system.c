@@ -103,7 +103,7 @@ int64_t sys_getrandom(struct regs *regs)
 		done += part - left;
 		if (left)
 			return done ? (int64_t)done : -EFAULT;
-		if (done < n && signal_pending(current))
+		if (done < n && (signal_pending(current) || (!(done % BREATH_BYTES) && task_breathe())))
 			break;
 	}
 	memset(buf, 0, sizeof(buf));

@@ -218,6 +218,8 @@ static int populate(struct vm_object *object, uint64_t start, uint64_t end)
 			return rc == -ENOMEM ? -ENOSPC : rc;
 		object_set_dirty(object, page);
 		page_put(page);
+		if (!(index % (BREATH_BYTES >> PAGE_SHIFT)) && task_breathe())
+			return -EINTR;
 	}
 	return 0;
 }

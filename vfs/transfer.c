@@ -83,7 +83,7 @@ static int64_t copy_loop(struct file *in, uint64_t *in_pos, struct file *out, ui
 		done += (uint64_t)rc;
 		if ((size_t)rc < part && !is_stream(in) && is_stream(out))
 			break;
-		if (done < n && signal_pending(current))
+		if (done < n && (signal_pending(current) || task_breathe()))
 			break;
 	}
 	return (int64_t)done;

@@ -103,6 +103,8 @@ static int advise_populate(struct mm *mm, uint64_t start, uint64_t end, bool wri
 		if (rc < 0)
 			return rc == -EFAULT ? -ENOMEM : rc == -EACCES ? -EINVAL : rc == -EIO ? -EFAULT : rc;
 		page_put(page);
+		if (!(at % BREATH_BYTES) && task_breathe())
+			return -EINTR;
 	}
 	return 0;
 }

@@ -292,6 +292,8 @@ int mm_populate(struct mm *mm, uint64_t start, uint64_t end, bool write_private)
 		rc = account_is_pressed() ? account_enforce_in_call() : 0;
 		if (rc < 0)
 			return rc;
+		if (!(at % BREATH_BYTES) && task_breathe())
+			return -EINTR;
 	}
 	return 0;
 }

@@ -295,6 +295,12 @@ int64_t object_read(struct vm_object *object, uint64_t offset, void *to, size_t 
 	return (int64_t)done;
 }
 
+/* A copy that goes on page by page has come past another BREATH_BYTES. */
+static bool is_breath_due(size_t done)
+{
+	return done % BREATH_BYTES < PAGE_SIZE && done >= BREATH_BYTES;
+}
+
 int64_t object_read_user(struct vm_object *object, uint64_t offset, uaddr_t to, size_t n)
 {
 	size_t done = 0;
@@ -312,6 +318,8 @@ int64_t object_read_user(struct vm_object *object, uint64_t offset, uaddr_t to, 
 		done += part - left;
 		if (left)
 			return done ? (int64_t)done : -EFAULT;
+		if (is_breath_due(done) && task_breathe())
+			break;
 	}
 	return (int64_t)done;
 }
@@ -387,6 +395,8 @@ int64_t object_write_user(struct vm_object *object, uint64_t offset, uaddr_t fro
 
 		if (rc > 0) {
 			done += part;
+			if (is_breath_due(done) && task_breathe())
+				break;
 			continue;
 		}
 		if (rc == 0)
@@ -402,6 +412,8 @@ int64_t object_write_user(struct vm_object *object, uint64_t offset, uaddr_t fro
 		done += part - left;
 		if (left)
 			return done ? (int64_t)done : -EFAULT;
+		if (is_breath_due(done) && task_breathe())
+			break;
 	}
 	return (int64_t)done;
 }

@@ -89,6 +89,7 @@ size_t unix_direct_send(struct unix_socket *to, struct unix_send *send, size_t l
 		return 0;
 	n = MIN(copy->peek(copy, &from), left);
 	n = MIN(n, window->len - window->done);
+	n = MIN(n, (size_t)BREATH_BYTES); /* the sender breathes in between */
 	n = mm_copy_from_current(window->task->mm, window->at.v + window->done, from, n);
 	copy->skip(copy, n);
 	window->done += n;

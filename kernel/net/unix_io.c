@@ -231,6 +231,8 @@ static int64_t send_stream(struct unix_socket *sock, struct unix_send *send)
 		direct = unix_direct_send(sock->peer, send, plain - MIN(done, plain));
 		done += direct;
 		room = has_room(sock);
+		if (direct && task_breathe())
+			break;
 		rc = direct || room ? 0 : wait_for_room(sock, send->base->deadline);
 		if (!rc)
 			rc = send_refused(sock);

@@ -52,12 +52,12 @@ static int64_t zero_read(struct file *file, uaddr_t to, size_t n, uint64_t *pos)
 	size_t done = 0;
 
 	while (done < n) {
-		size_t part = n - done < (1u << 20) ? n - done : (1u << 20);
+		size_t part = MIN(n - done, BREATH_BYTES);
 
 		if (clear_user(uaddr_add(to, done), part))
 			return done ? (int64_t)done : -EFAULT;
 		done += part;
-		if (done < n && signal_pending(current))
+		if (done < n && (signal_pending(current) || task_breathe()))
 			break;
 	}
 	return (int64_t)done;
@@ -124,7 +124,7 @@ static int64_t random_read(struct file *file, uaddr_t to, size_t n, uint64_t *po
 			kfree(chunk);
 			return done ? (int64_t)done : -EFAULT;
 		}
-		if (done < n && signal_pending(current))
+		if (done < n && (signal_pending(current) || (!(done % BREATH_BYTES) && task_breathe())))
 			break;
 	}
 	memset(chunk, 0, CHUNK);

@@ -387,6 +387,8 @@ static int64_t mem_access(struct file *file, uaddr_t user, size_t n, uint64_t *p
 		}
 		done += (size_t)got;
 		*pos += (uint64_t)got;
+		if (!(done % BREATH_BYTES) && task_breathe())
+			break;
 	}
 	kfree(chunk);
 	if (mm)
