@@ -20,6 +20,7 @@
 #include "vfs/vector.h"
 
 #define IOV_MAX_COUNT 1024u
+#define VM_COPY_MAX 0x7ffff000 /* bytes of one call */
 
 /* ---- process_vm_readv(2) ---- */
 
@@ -52,12 +53,14 @@ static int iov_next(struct iov_walk *walk)
 static int64_t vm_copy(struct mm *mm, struct iov_walk *local, struct iov_walk *remote, bool write, char *buffer)
 {
 	int64_t done = 0;
+	unsigned parts = 0;
 	int rc;
 
 	while ((rc = iov_next(local)) > 0 && (rc = iov_next(remote)) > 0) {
 		uint64_t part = MIN(local->now.len, remote->now.len);
 		int64_t got;
 
+		part = MIN(part, (uint64_t)(VM_COPY_MAX - done));
 		part = MIN(part, PAGE_SIZE - (remote->now.base & ~PAGE_MASK));
 		if (write && copy_from_user(buffer, UADDR(local->now.base), part) < 0)
 			return done ? done : -EFAULT;
@@ -67,7 +70,7 @@ static int64_t vm_copy(struct mm *mm, struct iov_walk *local, struct iov_walk *r
 		if (!write && copy_to_user(UADDR(local->now.base), buffer, (size_t)got) < 0)
 			return done ? done : -EFAULT;
 		done += got;
-		if ((uint64_t)got < part)
+		if ((uint64_t)got < part || done == VM_COPY_MAX || (!(++parts % (BREATH_BYTES / PAGE_SIZE)) && task_breathe()))
 			return done;
 		local->now.base += part;
 		local->now.len -= part;
