@@ -324,7 +324,7 @@ static void wait_for_vfork(struct task *child)
 	child->vfork_parent = NULL;
 }
 
-/* A pidfd for the process to be, and the number stored for the caller. Last step that may fail. */
+/* A pidfd for the process to be, and the number stored for the caller. */
 static int give_pidfd(const struct clone_args *args, struct process *process)
 {
 	int fd = files_install_pidfd(process);
@@ -333,7 +333,7 @@ static int give_pidfd(const struct clone_args *args, struct process *process)
 		files_close_fd(fd);
 		return -EFAULT;
 	}
-	return fd < 0 ? fd : 0;
+	return fd;
 }
 
 int64_t task_clone(struct clone_args *args, struct regs *regs)
@@ -349,9 +349,10 @@ int64_t task_clone(struct clone_args *args, struct regs *regs)
 	struct task *task = build(args, regs, &rc);
 	if (!task)
 		return rc;
+	int pidfd = -1;
 	if (!(args->flags & CLONE_THREAD) && (args->flags & CLONE_PIDFD))
-		rc = give_pidfd(args, task->process);
-	int tid = rc ? rc : tid_alloc();
+		rc = pidfd = give_pidfd(args, task->process);
+	int tid = rc < 0 ? rc : tid_alloc();
 	/*
 	 * The sleeps above may have let another thread end the group, or the container's first process end and kill
 	 * everybody: a child that is not there yet would escape.
@@ -369,6 +370,8 @@ int64_t task_clone(struct clone_args *args, struct regs *regs)
 			tid = rc;
 	}
 	if (tid < 0) {
+		if (pidfd >= 0)
+			files_close_fd(pidfd);
 		discard(task);
 		return tid;
 	}

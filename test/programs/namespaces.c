@@ -287,6 +287,10 @@ static void unshared_numbers(void)
 	CHECK(kill(first, SIGKILL) == 0);
 	CHECK(status_of(first) == SIGKILL);
 	CHECK_ERRNO(fork(), ENOMEM); /* its first process has ended */
+	int pidfd = -1, next = dup(0); /* what is not begun leaves no descriptor either */
+	close(next);
+	CHECK_ERRNO(syscall(SYS_clone, CLONE_PIDFD | SIGCHLD, 0, &pidfd, 0, 0), ENOMEM);
+	CHECK(dup(0) == next);
 }
 
 static volatile sig_atomic_t sender = -1;
