@@ -68,6 +68,9 @@ void mount_leave_groups(struct mount *mount);
 void mount_follow(struct mount *copy); /* receives from those whose peer it was, and sends nothing back */
 /* A tree was attached: it appears where its place is seen. 0 or -ENOMEM. */
 int mount_propagate(struct mount *top);
+/* Asked before a tree of `count` mounts is mounted at a place: whether there is room for the copies on all who receive it (else -ENOSPC). */
+bool mount_propagation_fits(const struct path *at, unsigned count);
+unsigned mounts_left(void); /* how many more there may be */
 /* Before a mount goes: its copies go, those with something on them only with `whole` (MNT_DETACH). 0 or -ENOMEM. May sleep. */
 int mount_propagate_detach(struct mount *mount, bool whole);
 

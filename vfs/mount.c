@@ -50,6 +50,11 @@ struct mount *mount_create(struct superblock *sb, struct dentry *root, const cha
 	return mount;
 }
 
+unsigned mounts_left(void)
+{
+	return MOUNTS_MAX - mounts_count;
+}
+
 void mount_get(struct mount *mount)
 {
 	mount->refs++;
@@ -273,7 +278,7 @@ int mount_get_tree(const struct fs_type *type, const struct mount_args *args, st
 /* The mount of a tree just made goes to its place; its references are taken over. */
 static int mount_place_tree(struct path *tree, const struct path *at)
 {
-	int rc = mount_attach(tree->mount, at);
+	int rc = mount_propagation_fits(at, 1) ? mount_attach(tree->mount, at) : -ENOSPC;
 
 	dentry_put(tree->dentry);
 	if (rc)
@@ -305,8 +310,8 @@ struct mount *mount_clone(const struct mount *from, struct dentry *root)
 	return mount;
 }
 
-/* Copies (m->copy) of what is mounted below a place. Before the new mount is in the tree: it is not below itself. */
-static int clone_below(const struct path *from)
+/* Copies (m->copy) of what is mounted below a place, counted. Before the new mount is in the tree: it is not below itself. */
+static int clone_below(const struct path *from, unsigned *count)
 {
 	struct mount *m;
 
@@ -322,6 +327,7 @@ static int clone_below(const struct path *from)
 		m->copy = mount_clone(m, m->root);
 		if (!m->copy)
 			return -ENOMEM;
+		++*count;
 	}
 	return 0;
 }
@@ -355,6 +361,7 @@ void mount_forget_copies(void)
 int mount_copy(const struct path *from, const struct path *at, struct mnt_ns *ns, bool recursive)
 {
 	struct mount *top;
+	unsigned count = 1;
 	int rc;
 
 	if (from->mount->unbindable || (!recursive && mount_hides_below(from)))
@@ -363,7 +370,9 @@ int mount_copy(const struct path *from, const struct path *at, struct mnt_ns *ns
 	if (!top)
 		return -ENOMEM;
 	top->locked = false;
-	rc = recursive ? clone_below(from) : 0;
+	rc = recursive ? clone_below(from, &count) : 0;
+	if (!rc && at && !mount_propagation_fits(at, count))
+		rc = -ENOSPC;
 	if (!rc) {
 		top->mnt_ns = ns;
 		rc = mount_attach(top, at);

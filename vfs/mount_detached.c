@@ -113,6 +113,16 @@ static bool has_namespace_around(const struct mount *top)
 	return false;
 }
 
+static unsigned count_below(const struct mount *top)
+{
+	const struct mount *m;
+	unsigned count = 0;
+
+	TAILQ_FOREACH(m, &all_mounts, link)
+		count += mount_is_below(m, top);
+	return count;
+}
+
 static int check_move(const struct path *from, const struct path *at)
 {
 	const struct mount *m = from->mount, *parent = m->parent;
@@ -129,6 +139,8 @@ static int check_move(const struct path *from, const struct path *at)
 		return -EINVAL;
 	if (has_namespace_around(m) || mount_is_below(at->mount, m))
 		return -ELOOP;
+	if (!mount_propagation_fits(at, count_below(m)))
+		return -ENOSPC;
 	return dentry_is_dead(at->dentry) ? -ENOENT : 0;
 }
 

@@ -204,6 +204,19 @@ static void send_to(struct mount *top, struct mount *receiver)
 	mount_forget_copies();
 }
 
+bool mount_propagation_fits(const struct path *at, unsigned count)
+{
+	uint64_t copies = 0;
+	const struct mount *m;
+
+	if (!at->mount->group)
+		return true;
+	mark_reached(at->mount->group);
+	TAILQ_FOREACH(m, &all_mounts, link)
+		copies += receives(m, at->mount, at->dentry) ? count : 0;
+	return copies <= mounts_left();
+}
+
 int mount_propagate(struct mount *top)
 {
 	struct mount *parent = top->parent, *last, *m, *next;
