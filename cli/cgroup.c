@@ -16,11 +16,8 @@
 #define REMOVE_TRIES 200
 #define REMOVE_PAUSE_NS 10000000
 
-/* Version 1: the hierarchies that a container takes part in; cpuset only if it is asked for. */
-static const struct {
-	const char *name;
-	bool always;
-} controllers[] = {{"memory", true}, {"cpu", true}, {"cpuacct", true}, {"pids", true}, {"cpuset", false}};
+/* Version 1: the hierarchies that a container takes part in, the first four always, the others for a limit of theirs. */
+static const char *const controllers[] = {"memory", "cpu", "cpuacct", "pids", "cpuset", "blkio", "hugetlb"};
 
 bool cgroup_has(const char *list, const char *word)
 {
@@ -33,16 +30,25 @@ bool cgroup_has(const char *list, const char *word)
 	return false;
 }
 
+static bool is_wanted(const struct container_limits *limits, const char *controller)
+{
+	if (strcmp(controller, "cpuset") == 0)
+		return limits->cpus || limits->mems;
+	if (strcmp(controller, "blkio") == 0)
+		return limits->block_io.count > 0;
+	return strcmp(controller, "hugetlb") != 0 || limits->huge_pages.count > 0;
+}
+
 static void add_mount(const struct container_limits *limits, struct cgroup *cgroup, const struct mntent *mount)
 {
 	char used[64] = "";
 
 	for (size_t i = 0; i < sizeof(controllers) / sizeof(controllers[0]); i++) {
-		if (!hasmntopt(mount, controllers[i].name) || (!controllers[i].always && !limits->cpus && !limits->mems))
+		if (!hasmntopt(mount, controllers[i]) || !is_wanted(limits, controllers[i]))
 			continue;
 		if (used[0])
 			strcat(used, ",");
-		strcat(used, controllers[i].name);
+		strcat(used, controllers[i]);
 	}
 	if (!used[0] || cgroup->count >= CGROUP_CONTROLLERS)
 		return;
@@ -188,7 +194,7 @@ static int make_one(const char *directory, void *arg)
 /* Version 2: what the group is to have, its parents must hand on. One that fails shows when its limit is set. */
 static int hand_on(const char *directory, void *arg)
 {
-	static const char *const words[] = {"+cpu", "+memory", "+pids", "+cpuset"};
+	static const char *const words[] = {"+cpu", "+memory", "+pids", "+cpuset", "+io", "+hugetlb"};
 
 	if (strcmp(directory, arg) == 0)
 		return 0;

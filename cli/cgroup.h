@@ -19,7 +19,7 @@
 
 #define CGROUP_MEMORY_OVERHEAD (32ull << 20)
 #define CGROUP_TASKS_OVERHEAD 128
-#define CGROUP_CONTROLLERS 6u
+#define CGROUP_CONTROLLERS 7u
 
 struct cgroup {
 	bool unified;

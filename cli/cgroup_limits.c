@@ -44,8 +44,7 @@ static const char *place(const struct cgroup *cgroup, const char *controller, co
 	return NULL;
 }
 
-static int set_text(const struct cgroup *cgroup, const char *controller, const char *property, const char *name,
-	const char *text)
+int cgroup_set_text(const struct cgroup *cgroup, const char *controller, const char *property, const char *name, const char *text)
 {
 	const char *directory = place(cgroup, controller, property);
 	int error;
@@ -66,7 +65,7 @@ static int set_number(const struct cgroup *cgroup, const char *controller, const
 		strcpy(text, "max");
 	else
 		snprintf(text, sizeof(text), "%" PRId64, value < 0 ? -1 : value);
-	return set_text(cgroup, controller, property, name, text);
+	return cgroup_set_text(cgroup, controller, property, name, text);
 }
 
 int64_t cgroup_memory(int64_t bytes)
@@ -106,7 +105,7 @@ static int set_bandwidth(const struct cgroup *g, const struct container_limits *
 	if (g->unified) {
 		snprintf(quota, sizeof(quota), "%" PRId64, l->quota);
 		snprintf(text, sizeof(text), "%s %" PRId64, l->quota > 0 ? quota : "max", l->period ? l->period : 100000);
-		return l->quota || l->period ? set_text(g, "cpu", "cpu.quota", "cpu.max", text) : 0;
+		return l->quota || l->period ? cgroup_set_text(g, "cpu", "cpu.quota", "cpu.max", text) : 0;
 	}
 	return (l->period && set_number(g, "cpu", "cpu.period", "cpu.cfs_period_us", l->period)) ||
 		(l->quota && set_number(g, "cpu", "cpu.quota", "cpu.cfs_quota_us", l->quota));
@@ -123,9 +122,9 @@ static int set_cpu(const struct cgroup *g, const struct container_limits *l)
 		return 1;
 	if (l->idle && set_number(g, "cpu", "cpu.idle", "cpu.idle", l->idle))
 		return 1;
-	if (l->mems && set_text(g, "cpuset", "cpu.mems", "cpuset.mems", l->mems))
+	if (l->mems && cgroup_set_text(g, "cpuset", "cpu.mems", "cpuset.mems", l->mems))
 		return 1;
-	return l->cpus && set_text(g, "cpuset", "cpu.cpus", "cpuset.cpus", l->cpus);
+	return l->cpus && cgroup_set_text(g, "cpuset", "cpu.cpus", "cpuset.cpus", l->cpus);
 }
 
 int64_t cgroup_tasks(int64_t wanted)
@@ -151,7 +150,7 @@ static int set_unified(const struct cgroup *g, const struct container_limits *l)
 			return cli_error("linux.resources.unified.%s: this host has control groups of version 1", name);
 		if (strchr(name, '/') || strncmp(name, "cgroup.", 7) == 0)
 			return cli_error("linux.resources.unified.%s: not a controller's file", name);
-		if (set_text(g, "", "unified", name, l->unified.items[i + 1]))
+		if (cgroup_set_text(g, "", "unified", name, l->unified.items[i + 1]))
 			return 1;
 	}
 	return 0;
@@ -162,7 +161,7 @@ int cgroup_set_group(const struct cgroup *cgroup, const struct container_limits 
 	if (cgroup->count == 0)
 		return 0;
 	return set_memory(cgroup, limits) || set_cpu(cgroup, limits) || set_pids(cgroup, limits) ||
-		set_unified(cgroup, limits);
+		cgroup_set_block_io(cgroup, limits) || cgroup_set_huge_pages(cgroup, limits) || set_unified(cgroup, limits);
 }
 
 int cgroup_set(const struct cgroup *cgroup, const struct container_limits *limits)

@@ -1,4 +1,4 @@
-/* Inside cgroup.c, cgroup_limits.c and cgroup_systemd.c. */
+/* Inside cgroup.c, cgroup_limits.c, cgroup_block_io.c and cgroup_systemd.c. */
 #ifndef CLI_CGROUP_PARTS_H
 #define CLI_CGROUP_PARTS_H
 
@@ -18,6 +18,13 @@ int cgroup_read(const char *directory, const char *name, char *text, size_t size
 int64_t cgroup_memory(int64_t bytes);
 int64_t cgroup_tasks(int64_t limit);
 int64_t cgroup_weight(int64_t shares); /* on the scale of version 2 */
+
+/* A controller's file of the group; `property` is linux.resources' for the message. 0, or 1 after it. */
+int cgroup_set_text(const struct cgroup *cgroup, const char *controller, const char *property, const char *name, const char *text);
+
+/* cgroup_block_io.c: 0, or 1 after a message. */
+int cgroup_set_block_io(const struct cgroup *cgroup, const struct container_limits *limits);
+int cgroup_set_huge_pages(const struct cgroup *cgroup, const struct container_limits *limits);
 
 /* Without telling systemd. */
 int cgroup_set_group(const struct cgroup *cgroup, const struct container_limits *limits);

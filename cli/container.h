@@ -50,6 +50,8 @@ struct container_limits {
 	int64_t shares, idle, pids;
 	char *cpus, *mems;
 	struct strings unified; /* file, text, file, text... */
+	struct strings block_io; /* a member of linux.resources.blockIO, "WEIGHT" or "MAJOR:MINOR NUMBER", and so on */
+	struct strings huge_pages; /* a size ("2MB"), bytes, a size, bytes... */
 };
 
 /* A program of the host to run at some point of the container's life; args and env end with a NULL. */
@@ -125,6 +127,9 @@ struct container {
 	struct container_tree trees[CONTAINER_MAX_TREES];
 	size_t tree_count;
 };
+
+/* oci_block_io.c: the weight of all reads and writes, 10 to 1000. 1: it is not. */
+int limits_set_weight(struct container_limits *limits, int64_t weight);
 
 /* Append a copy; ends the command if memory runs out. */
 void strings_add(struct strings *strings, const char *text);

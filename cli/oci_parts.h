@@ -30,5 +30,7 @@ int oci_load_schedule(struct oci *oci, yajl_val process);
 int oci_load_personality(struct oci *oci, yajl_val linux_part);
 int oci_load_linux(struct oci *oci);
 int oci_load_resources(struct oci *oci, yajl_val linux_part);
+int oci_load_block_io(struct oci *oci, yajl_val resources);   /* oci_block_io.c */
+int oci_load_huge_pages(struct oci *oci, yajl_val resources);
 
 #endif

@@ -86,42 +86,21 @@ static int load_unified(struct oci *oci, yajl_val resources)
 	return 0;
 }
 
-/* Docker always writes {"weight": 0}, which asks for nothing. */
-static int check_block_io(struct oci *oci, yajl_val resources)
-{
-	static const char *const weights[] = {"weight", "leafWeight", NULL};
-	static const char *const refused[] = {"weightDevice", "throttleReadBpsDevice", "throttleWriteBpsDevice",
-		"throttleReadIOPSDevice", "throttleWriteIOPSDevice", NULL};
-	yajl_val block;
-
-	if (json_object(&oci->json, resources, "blockIO", "linux.resources.blockIO", &block) ||
-	    oci_refuse(oci, block, refused, "linux.resources.blockIO."))
-		return 1;
-	for (size_t i = 0; weights[i]; i++) {
-		int64_t weight = 0;
-		if (json_integer(&oci->json, block, weights[i], "linux.resources.blockIO", &weight))
-			return 1;
-		if (weight)
-			return json_error(&oci->json, "linux.resources.blockIO", "%s: not supported yet", weights[i]);
-	}
-	return 0;
-}
-
 static int load_limits(struct oci *oci, yajl_val resources)
 {
-	static const char *const refused[] = {"hugepageLimits", "network", "rdma", NULL};
+	static const char *const refused[] = {"network", "rdma", NULL};
 	struct container_limits *l = &oci->container->limits;
 	yajl_val pids;
 
-	if (oci_refuse(oci, resources, refused, "linux.resources.") || load_memory(oci, resources) || check_block_io(oci, resources) ||
-	    load_cpu(oci, resources) ||
+	if (oci_refuse(oci, resources, refused, "linux.resources.") || load_memory(oci, resources) || oci_load_block_io(oci, resources) ||
+	    oci_load_huge_pages(oci, resources) || load_cpu(oci, resources) ||
 	    json_object(&oci->json, resources, "pids", "linux.resources.pids", &pids) ||
 	    json_integer(&oci->json, pids, "limit", "linux.resources.pids.limit", &l->pids) ||
 	    load_unified(oci, resources))
 		return 1;
 	/* resources.devices says which devices may be reached: the sentry has its own, and none of the host's. */
 	l->any = l->reservation || l->swap || l->quota > 0 || l->burst || l->shares || l->idle || l->cpus || l->mems ||
-		l->pids || l->unified.count > 0;
+		l->pids || l->unified.count > 0 || l->block_io.count > 0;
 	return 0;
 }
 

@@ -4,6 +4,7 @@
  * again up to what it was made with.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -111,7 +112,7 @@ static int update(struct state *state, struct container *wanted)
 	struct cgroup cgroup;
 	char path[4200];
 	bool alone = !state->sandbox; /* in its sandbox: its share is one among the host's processes */
-	bool only_inside = !wanted->limits.cpus && !wanted->limits.mems && !wanted->limits.unified.count &&
+	bool only_inside = !wanted->limits.cpus && !wanted->limits.mems && !wanted->limits.unified.count && !wanted->limits.block_io.count &&
 		!(alone && (wanted->limits.shares || wanted->limits.idle));
 
 	state_path(state, "config.json", path, sizeof(path));
@@ -135,11 +136,12 @@ int command_update(int argc, char **argv)
 	static struct container wanted;
 	static struct state state;
 	struct container_limits *l = &wanted.limits;
+	int64_t weight = 0;
 	static const char *const names[] = {"memory", "memory-reservation", "memory-swap", "cpu-quota", "cpu-period", "cpu-share",
-		"pids-limit", NULL};
-	int64_t *const values[] = {&l->memory, &l->reservation, &l->swap, &l->quota, &l->period, &l->shares, &l->pids};
-	const char *texts[7] = {NULL}, *cpus = NULL, *mems = NULL, *file = NULL;
-	static const char no_block[] = "block I/O limits are not supported", no_rdt[] = "Intel RDT is not supported",
+		"pids-limit", "blkio-weight", NULL};
+	int64_t *const values[] = {&l->memory, &l->reservation, &l->swap, &l->quota, &l->period, &l->shares, &l->pids, &weight};
+	const char *texts[8] = {NULL}, *cpus = NULL, *mems = NULL, *file = NULL;
+	static const char no_rdt[] = "Intel RDT is not supported",
 		no_realtime[] = "realtime scheduling is not supported";
 	const struct option_entry options[] = {
 		{"memory", .argument = "BYTES", .help = "memory (k, m, g, t may follow)", .value = &texts[0]},
@@ -152,7 +154,7 @@ int command_update(int argc, char **argv)
 		{"cpuset-cpus", .argument = "LIST", .help = "CPUs to run on: 0-2,4", .value = &cpus},
 		{"cpuset-mems", .argument = "LIST", .help = "memory nodes", .value = &mems},
 		{"resources", 'r', "FILE", "linux.resources as JSON from a file, or - for standard input", .value = &file},
-		{"blkio-weight", .argument = "N", .refused = no_block},
+		{"blkio-weight", .argument = "N", .help = "weight of reads and writes beside other groups, 10 to 1000", .value = &texts[7]},
 		{"cpu-rt-period", .argument = "N", .refused = no_realtime},
 		{"cpu-rt-runtime", .argument = "N", .refused = no_realtime},
 		{"l3-cache-schema", .argument = "TEXT", .refused = no_rdt},
@@ -165,6 +167,8 @@ int command_update(int argc, char **argv)
 		return 1;
 	if (l->period < 0 || l->shares < 0)
 		return cli_error("--%s: negative", l->period < 0 ? "cpu-period" : "cpu-share");
+	if (weight && limits_set_weight(l, weight))
+		return cli_error("--blkio-weight: %" PRId64 ": not from 10 to 1000", weight);
 	if (cpus)
 		l->cpus = container_copy(cpus);
 	if (mems)

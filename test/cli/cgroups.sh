@@ -23,6 +23,8 @@ value() {
 	echo none
 }
 # is NAME GOT WANTED-V1 WANTED-V2
+# The disk below the work folder, as MAJOR:MINOR; empty: it is no block device's
+disk=$(lsblk -no MAJ:MIN "$(df --output=source "$work" | tail -1)" 2>/dev/null | head -1 | tr -d ' ')
 is() { [ "$2" = "$3" ] || [ "$2" = "$4" ] || bad "$1: $2, not $3 or $4"; }
 
 mkdir -p "$work/b/rootfs/bin"
@@ -35,9 +37,12 @@ mkdir /sys/fs/cgroup/memory/$name 2>/dev/null || mkdir /sys/fs/cgroup/$name 2>/d
 rmdir /sys/fs/cgroup/memory/$name 2>/dev/null || rmdir /sys/fs/cgroup/$name
 "$rf" spec -b "$work/b"
 jq --arg path "/$name/in" '.process.terminal = false | .process.args = ["sh", "-c", "while :; do :; done"] | .linux.cgroupsPath = $path |
-	.linux.resources = {memory: {limit: 104857600}, cpu: {shares: 512, quota: 50000, period: 100000}, pids: {limit: 20}}' \
+	.linux.resources = {memory: {limit: 104857600}, cpu: {shares: 512, quota: 50000, period: 100000}, pids: {limit: 20},
+	hugepageLimits: [{pageSize: "2MB", limit: 4194304}]}' \
 	"$work/b/config.json" >"$work/c" && cp "$work/c" "$work/b/config.json"
 
+[ -z "$disk" ] || { jq --argjson major "${disk%:*}" --argjson minor "${disk#*:}" '.linux.resources += {blockIO: {weight: 300,
+	throttleReadBpsDevice: [{major: $major, minor: $minor, rate: 1048576}], throttleWriteIOPSDevice: [{major: $major, minor: $minor, rate: 70}]}}' "$work/b/config.json" >"$work/c" && cp "$work/c" "$work/b/config.json"; }
 "$rf" --platform=ptrace --root "$work/state" create -b "$work/b" --pid-file "$work/pid" one </dev/null >"$work/out" 2>&1 || {
 	bad "create: $(cat "$work/out")"
 	finish
@@ -46,6 +51,12 @@ jq --arg path "/$name/in" '.process.terminal = false | .process.args = ["sh", "-
 is "memory" "$(value memory.limit_in_bytes memory.max)" 138412032 138412032
 is "shares" "$(value cpu.shares cpu.weight)" 512 20
 is "quota" "$(value cpu.cfs_quota_us cpu.max)" 50000 "50000 100000"
+if [ -n "$disk" ]; then
+	is "weight of the disk" "$(value blkio.bfq.weight io.bfq.weight)$(value blkio.weight io.weight)" 300none "nonedefault 2930"
+	is "bytes read a second" "$(value blkio.throttle.read_bps_device io.max)" "$disk 1048576" "$disk rbps=1048576 wbps=max riops=max wiops=70"
+	is "writes a second" "$(value blkio.throttle.write_iops_device io.max)" "$disk 70" "$disk rbps=1048576 wbps=max riops=max wiops=70"
+fi
+is "huge pages" "$(value hugetlb.2MB.limit_in_bytes hugetlb.2MB.max)" "$(mount | grep -q 'type cgroup .*hugetlb' && echo 4194304 || echo none)" 4194304
 [ "$(value pids.max pids.max)" -ge 20 ] || bad "tasks: $(value pids.max pids.max)"
 value cgroup.procs cgroup.procs | grep -q -x "$(cat "$work/pid")" || bad "the sandbox's process is not in its group"
 [ "$(value cgroup.procs cgroup.procs | wc -l)" -ge 3 ] || bad "gofer and stubs are not in the group"
@@ -56,6 +67,10 @@ is "updated memory" "$(value memory.limit_in_bytes memory.max)" 85983232 8598323
 is "quota beside a new period" "$(value cpu.cfs_quota_us cpu.max)" 20000 "20000 200000"
 "$rf" --root "$work/state" update --cpu-quota 40000 one || bad "update of the quota"
 is "period beside a new quota" "$(value cpu.cfs_period_us cpu.max)" 200000 "40000 200000"
+if [ -n "$disk" ]; then
+	"$rf" --root "$work/state" update --blkio-weight 200 one || bad "update of the weight"
+	is "updated weight" "$(value blkio.bfq.weight io.bfq.weight)$(value blkio.weight io.weight)" 200none "nonedefault 1920"
+fi
 echo '{"cpu": {"shares": 256}}' | "$rf" --root "$work/state" update --resources - one || bad "update by a file"
 is "updated shares" "$(value cpu.shares cpu.weight)" 256 10
 "$rf" --root "$work/state" update --memory 1g one 2>"$work/out" && bad "update: more memory than the sandbox has"

@@ -68,7 +68,7 @@ refused "file access" '--file-access: shared: not supported' $rf --file-access=s
 refused "no such command" 'bogus: no such command' $rf bogus
 refused "apparmor" '--apparmor: profiles are not supported' $rf exec --apparmor x y true
 refused "no keyring" '--no-new-keyring: ' $rf create --no-new-keyring x
-refused "blkio" '--blkio-weight: ' $rf update --blkio-weight=10 x
+refused "blkio" '--blkio-weight: 9: not from 10 to 1000' $rf update --blkio-weight=9 x
 
 # Help: of each command, without doing it
 commands=$($rf help | sed -n 's/^  \([a-z][a-z]*\) .*/\1/p' | sort -u)
