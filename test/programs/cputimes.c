@@ -13,6 +13,7 @@
 #include "harness.h"
 
 #define ENOUGH_NS 150000000ll
+#define TRIES 6
 
 static long long ns_of(struct timeval t)
 {
@@ -54,33 +55,46 @@ static void spend_in_kernel(void)
 	close(fd);
 }
 
-static void of_self(void)
+/* What others take of this CPU counts as run wherever it was taken: on a busy machine not each try is as it should be. */
+static bool spends(void (*spend)(void), bool in_kernel)
 {
-	long long user[3], system[3];
-	struct tms tms;
+	long long user[2], system[2];
 
-	usage(RUSAGE_SELF, &user[0], &system[0]);
-	spend_in_program();
-	usage(RUSAGE_SELF, &user[1], &system[1]);
-	CHECK(user[1] - user[0] > ENOUGH_NS / 2);
-	CHECK(user[1] - user[0] > 2 * (system[1] - system[0]));
-	spend_in_kernel();
-	usage(RUSAGE_SELF, &user[2], &system[2]);
-	CHECK(system[2] - system[1] > ENOUGH_NS / 2);
-	CHECK(system[2] - system[1] > 2 * (user[2] - user[1]));
-	CHECK(times(&tms) != (clock_t)-1);
-	CHECK(tms.tms_stime * 10000000ll > ENOUGH_NS / 2 && tms.tms_utime * 10000000ll > ENOUGH_NS / 2);
-	usage(RUSAGE_THREAD, &user[0], &system[0]);
-	CHECK(system[0] > ENOUGH_NS / 2 && user[0] > ENOUGH_NS / 2);
+	for (unsigned i = 0; i < TRIES; i++) {
+		usage(RUSAGE_SELF, &user[0], &system[0]);
+		spend();
+		usage(RUSAGE_SELF, &user[1], &system[1]);
+		long long here = in_kernel ? system[1] - system[0] : user[1] - user[0];
+		long long there = in_kernel ? user[1] - user[0] : system[1] - system[0];
+
+		if (here > ENOUGH_NS / 2 && here > 2 * there)
+			return true;
+	}
+	return false;
 }
 
-static void of_a_child(void)
+static void of_self(void)
 {
 	long long user, system;
+	struct tms tms;
+
+	CHECK(spends(spend_in_program, false));
+	CHECK(spends(spend_in_kernel, true));
+	CHECK(times(&tms) != (clock_t)-1);
+	CHECK(tms.tms_stime * 10000000ll > ENOUGH_NS / 2 && tms.tms_utime * 10000000ll > ENOUGH_NS / 2);
+	usage(RUSAGE_THREAD, &user, &system);
+	CHECK(system > ENOUGH_NS / 2 && user > ENOUGH_NS / 2);
+}
+
+/* Whether a child's time is the kernel's, by /proc while it lives and by getrusage(2) after it. */
+static bool child_spends_in_kernel(void)
+{
+	long long before[2], user, system;
 	unsigned long utime = 0, stime = 0;
 	char path[64], text[1024] = "", c;
 	int ready[2], go[2];
 
+	usage(RUSAGE_CHILDREN, &before[0], &before[1]);
 	CHECK(pipe(ready) == 0 && pipe(go) == 0);
 	pid_t pid = fork();
 	if (pid == 0) {
@@ -94,11 +108,25 @@ static void of_a_child(void)
 	int fd = open(path, O_RDONLY);
 	CHECK(read(fd, text, sizeof(text) - 1) > 0);
 	CHECK(sscanf(strrchr(text, ')'), ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &utime, &stime) == 2);
-	CHECK(stime * 10000000ll > ENOUGH_NS / 2 && stime > utime);
+	close(fd);
 	close(go[1]);
 	CHECK(waitpid(pid, NULL, 0) == pid);
+	close(ready[0]);
+	close(ready[1]);
+	close(go[0]);
 	usage(RUSAGE_CHILDREN, &user, &system);
-	CHECK(system > ENOUGH_NS / 2 && system > user);
+	user -= before[0];
+	system -= before[1];
+	return stime * 10000000ll > ENOUGH_NS / 2 && stime > utime && system > ENOUGH_NS / 2 && system > user;
+}
+
+static void of_a_child(void)
+{
+	unsigned tries = 1;
+
+	while (!child_spends_in_kernel() && tries < TRIES)
+		tries++;
+	CHECK(tries < TRIES);
 }
 
 /* Others go in and out of the kernel meanwhile, and wait for each other there: no part of the time steps back. */
