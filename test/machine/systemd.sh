@@ -31,7 +31,9 @@ mkdir -p $work/b/rootfs/bin
 cp /bin/busybox $work/b/rootfs/bin/sh
 "$rf" spec -b $work/b
 jq '.process.terminal = false | .process.args = ["sh", "-c", "while :; do :; done"] | .linux.cgroupsPath = "rf-test.slice:docker:one" |
-	.linux.resources = {memory: {limit: 104857600}, cpu: {shares: 512, quota: 50000, period: 100000}, pids: {limit: 20}}' \
+	.linux.resources = {memory: {limit: 104857600}, cpu: {shares: 512, quota: 50000, period: 100000}, pids: {limit: 20}} |
+	.annotations = ({TimeoutStopSec: "uint64 12", CollectMode: "\u0027inactive-or-failed\u0027", SendSIGHUP: "true",
+	Before: "[\u0027shutdown.target\u0027]"} | with_entries(.key |= "org.systemd.property." + .))' \
 	$work/b/config.json >$work/c && cp $work/c $work/b/config.json
 run() { "$rf" --platform=ptrace --root $work/state --systemd-cgroup "$@"; }
 run create -b $work/b --pid-file $work/pid one </dev/null >$work/created 2>&1 || bad "create: $(cat $work/created)"
@@ -43,6 +45,8 @@ is "delegation" "$(property Delegate)" yes
 is "memory" "$(property MemoryMax) $(cat "$group/memory.max")" "138412032 138412032"
 is "quota" "$(property CPUQuotaPerSecUSec) $(cat "$group/cpu.max")" "500ms 50000 100000"
 is "weight" "$(cat "$group/cpu.weight")" 20
+is "annotations" "$(property TimeoutStopUSec) $(property CollectMode) $(property SendSIGHUP) $(property Before)" \
+	"12s inactive-or-failed yes shutdown.target"
 is "devices" "$(property DevicePolicy)" strict
 is "tasks" "$(property TasksMax)" "$(cat "$group/pids.max")"
 grep -q -x "$(cat $work/pid)" "$group/cgroup.procs" || bad "the sandbox is not in its unit"
@@ -50,6 +54,8 @@ systemctl daemon-reload
 is "memory after a reload" "$(cat "$group/memory.max")" 138412032
 "$rf" --root $work/state update --cpu-quota 20000 --cpu-period 100000 one || bad "update"
 is "updated quota" "$(property CPUQuotaPerSecUSec) $(cat "$group/cpu.max")" "200ms 20000 100000"
+"$rf" --root $work/state update --cpu-period 200000 one || bad "update of the period alone"
+is "a period alone" "$(property CPUQuotaPerSecUSec) $(cat "$group/cpu.max")" "100ms 20000 200000"
 "$rf" --root $work/state delete --force one || bad "delete"
 is "unit after delete" "$(property ActiveState)" inactive
 [ -d "$group" ] && bad "the group was left"
