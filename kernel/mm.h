@@ -214,6 +214,7 @@ struct mm {
 	struct vma *vma_last;       /* found last; NULL after a change */
 	uint64_t hole_hint, hole_max; /* where the last top-down search ended; no larger hole above it */
 	bool locked_future;         /* mlockall(MCL_FUTURE) */
+	bool locked_on_fault;       /* with MCL_ONFAULT */
 	bool has_secret;            /* some area is, or once was, VM_SECRET */
 	uint64_t new_area;          /* the anonymous area mapped last, until its begin is written to or another follows; or 0 */
 	unsigned eager;             /* how often of late areas were written to soon after they were mapped */
@@ -234,8 +235,9 @@ int mm_mprotect(struct mm *mm, uint64_t address, uint64_t length, unsigned prot)
 int64_t mm_mremap(struct mm *mm, uint64_t old, uint64_t old_len, uint64_t new_len, unsigned flags, uint64_t new_address);
 int mm_madvise(struct mm *mm, uint64_t address, uint64_t length, int advice);
 int mm_msync(struct mm *mm, uint64_t address, uint64_t length, int flags);
-int mm_mlock(struct mm *mm, uint64_t address, uint64_t length, bool lock);
-int mm_mlock_all(struct mm *mm, bool now, bool future);
+enum mm_lock { MM_UNLOCK, MM_LOCK, MM_LOCK_ON_FAULT /* nothing is brought in for it */ };
+int mm_mlock(struct mm *mm, uint64_t address, uint64_t length, enum mm_lock lock);
+int mm_mlock_all(struct mm *mm, bool now, bool future, enum mm_lock lock);
 int mm_munlock_all(struct mm *mm);
 int mm_mincore(struct mm *mm, uint64_t address, uint64_t length, uaddr_t vec);
 uint64_t mm_brk(struct mm *mm, uint64_t brk);

@@ -84,19 +84,19 @@ int64_t sys_madvise(struct regs *regs)
 
 int64_t sys_mlock(struct regs *regs)
 {
-	return mm_mlock(current->mm, ARG0(regs), ARG1(regs), true);
+	return mm_mlock(current->mm, ARG0(regs), ARG1(regs), MM_LOCK);
 }
 
 int64_t sys_mlock2(struct regs *regs)
 {
-	if (ARG2(regs) & ~1ull) /* MLOCK_ONFAULT */
+	if (ARG2(regs) & ~(uint64_t)MLOCK_ONFAULT)
 		return -EINVAL;
-	return mm_mlock(current->mm, ARG0(regs), ARG1(regs), true);
+	return mm_mlock(current->mm, ARG0(regs), ARG1(regs), ARG2(regs) ? MM_LOCK_ON_FAULT : MM_LOCK);
 }
 
 int64_t sys_munlock(struct regs *regs)
 {
-	return mm_mlock(current->mm, ARG0(regs), ARG1(regs), false);
+	return mm_mlock(current->mm, ARG0(regs), ARG1(regs), MM_UNLOCK);
 }
 
 int64_t sys_mlockall(struct regs *regs)
@@ -105,7 +105,7 @@ int64_t sys_mlockall(struct regs *regs)
 
 	if (flags == 0 || flags & ~(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) || flags == MCL_ONFAULT)
 		return -EINVAL;
-	return mm_mlock_all(current->mm, flags & MCL_CURRENT, flags & MCL_FUTURE);
+	return mm_mlock_all(current->mm, flags & MCL_CURRENT, flags & MCL_FUTURE, flags & MCL_ONFAULT ? MM_LOCK_ON_FAULT : MM_LOCK);
 }
 
 int64_t sys_munlockall(struct regs *regs)

@@ -229,7 +229,7 @@ static void lock_areas(struct mm *mm, uint64_t start, uint64_t end, bool lock)
 	}
 }
 
-int mm_mlock(struct mm *mm, uint64_t address, uint64_t length, bool lock)
+int mm_mlock(struct mm *mm, uint64_t address, uint64_t length, enum mm_lock lock)
 {
 	uint64_t start = address & PAGE_MASK, end = start + PAGE_ALIGN(length + (address & ~PAGE_MASK));
 	int rc;
@@ -255,7 +255,7 @@ int mm_mlock(struct mm *mm, uint64_t address, uint64_t length, bool lock)
 	if (rc == 0)
 		lock_areas(mm, start, end, lock);
 	rwsem_write_unlock(&mm->lock);
-	if (rc == 0 && lock) {
+	if (rc == 0 && lock == MM_LOCK) {
 		rc = mm_populate(mm, start, end, true);
 		if (rc == -EACCES || rc == -EFAULT || rc == -EIO)
 			rc = -ENOMEM;
@@ -263,7 +263,7 @@ int mm_mlock(struct mm *mm, uint64_t address, uint64_t length, bool lock)
 	return rc;
 }
 
-int mm_mlock_all(struct mm *mm, bool now, bool future)
+int mm_mlock_all(struct mm *mm, bool now, bool future, enum mm_lock lock)
 {
 	uint64_t at = 0;
 	struct vma *vma;
@@ -276,11 +276,12 @@ int mm_mlock_all(struct mm *mm, bool now, bool future)
 	}
 	rwsem_write_lock(&mm->lock);
 	mm->locked_future = future;
+	mm->locked_on_fault = future && lock == MM_LOCK_ON_FAULT;
 	if (now)
 		lock_areas(mm, 0, USER_TOP, true);
 	rwsem_write_unlock(&mm->lock);
 	/* Populating sleeps: the next area is found by address. What cannot be brought in stays out. */
-	while (now && (vma = mm_find_vma(mm, at)) != NULL) {
+	while (now && lock == MM_LOCK && (vma = mm_find_vma(mm, at)) != NULL) {
 		uint64_t start = MAX(at, vma->start);
 
 		at = vma->end;
@@ -293,7 +294,7 @@ int mm_mlock_all(struct mm *mm, bool now, bool future)
 int mm_munlock_all(struct mm *mm)
 {
 	rwsem_write_lock(&mm->lock);
-	mm->locked_future = false;
+	mm->locked_future = mm->locked_on_fault = false;
 	lock_areas(mm, 0, USER_TOP, false);
 	rwsem_write_unlock(&mm->lock);
 	return 0;

@@ -263,7 +263,7 @@ int64_t mm_mmap(struct mm *mm, uint64_t address, uint64_t length, unsigned prot,
 	rwsem_write_unlock(&mm->lock);
 	if (made)
 		object_put(made);
-	if (result >= 0 && (map.vm_flags & VM_LOCKED || (flags & (MAP_POPULATE | MAP_NONBLOCK)) == MAP_POPULATE))
+	if (result >= 0 && ((map.vm_flags & VM_LOCKED && (flags & MAP_LOCKED || !mm->locked_on_fault)) || (flags & (MAP_POPULATE | MAP_NONBLOCK)) == MAP_POPULATE))
 		mm_populate(mm, (uint64_t)result, (uint64_t)result + map.length, true);
 	else if (result >= 0 && !map.object && !(flags & MAP_STACK) &&
 		(map.vm_flags & AREA_USED_UPWARDS) == (VM_READ | VM_WRITE))
@@ -541,7 +541,7 @@ uint64_t mm_brk(struct mm *mm, uint64_t brk)
 	if (ok)
 		mm->brk = brk;
 	rwsem_write_unlock(&mm->lock);
-	if (ok && new > old && mm->locked_future)
+	if (ok && new > old && mm->locked_future && !mm->locked_on_fault)
 		mm_populate(mm, old, new, true);
 	else if (ok && new > old && old - mm->start_brk < FIRST_HEAP)
 		fault_ahead(mm, old);

@@ -66,9 +66,25 @@ static void check_mapping(void)
 	CHECK(munmap(at, HUGE_SIZE) == 0);
 }
 
+/* What is locked as it is touched is not brought in: mlock2(2), mlockall(2). */
+static void check_locks(void)
+{
+	unsigned char there[4] = {0};
+	char *at = mmap(NULL, sizeof(there) * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), *later;
+
+	CHECK(at != MAP_FAILED && mlock2(at, sizeof(there) * 4096, MLOCK_ONFAULT) == 0);
+	CHECK(mincore(at, sizeof(there) * 4096, there) == 0 && !((there[0] | there[1] | there[2] | there[3]) & 1));
+	if (mlockall(MCL_FUTURE | MCL_ONFAULT))
+		return; /* more than may be locked is mapped already */
+	later = mmap(NULL, sizeof(there) * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	CHECK(later != MAP_FAILED && mincore(later, sizeof(there) * 4096, there) == 0 && !((there[0] | there[1] | there[2] | there[3]) & 1));
+	CHECK(munlockall() == 0);
+}
+
 int main(void)
 {
 	check_seeks();
+	check_locks();
 	check_mapping();
 	return CHECK_RESULT();
 }
