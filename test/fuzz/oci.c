@@ -13,7 +13,7 @@
 #include "cli/oci.h"
 #include "cli/rootless.h"
 
-struct global_options global = {.platform = "auto", .network = "sandbox", .operation = "fuzz"};
+struct global_options global = {.platform = "auto", .network = "sandbox", .operation = "fuzz", .systemd_cgroup = true};
 
 int cli_error(const char *format, ...)
 {
