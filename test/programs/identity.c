@@ -21,24 +21,6 @@
 
 #include "harness.h"
 
-/* Run a part in a child of its own, as what it changes does not come back. */
-#define ISOLATED(part)                                                     \
-	do {                                                               \
-		int isolated_status;                                       \
-		pid_t isolated = fork();                                   \
-		if (isolated == 0) {                                       \
-			harness_failures = 0;                              \
-			part();                                            \
-			fflush(stdout);                                    \
-			_exit(CHECK_RESULT());                             \
-		}                                                          \
-		CHECK(waitpid(isolated, &isolated_status, 0) == isolated); \
-		if (isolated_status) {                                     \
-			printf("in %s\n", #part);                          \
-			harness_failures++;                                \
-		}                                                          \
-	} while (0)
-
 static int cap_get(uint64_t *effective, uint64_t *permitted)
 {
 	struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
