@@ -239,6 +239,14 @@ static int64_t map_locked(struct mm *mm, struct map_request *map)
 	return rc < 0 ? rc : (int64_t)map->address;
 }
 
+/* Whether a new area's pages are there when the call returns. What mlockall(2) locks on fault waits for its faults. */
+static bool is_brought_in(const struct mm *mm, uint32_t vm_flags, unsigned flags)
+{
+	if (vm_flags & VM_LOCKED && (flags & MAP_LOCKED || !mm->locked_on_fault))
+		return true;
+	return (flags & (MAP_POPULATE | MAP_NONBLOCK)) == MAP_POPULATE;
+}
+
 int64_t mm_mmap(struct mm *mm, uint64_t address, uint64_t length, unsigned prot, unsigned flags,
 	struct file *file, struct vm_object *object, uint64_t offset)
 {
@@ -263,7 +271,7 @@ int64_t mm_mmap(struct mm *mm, uint64_t address, uint64_t length, unsigned prot,
 	rwsem_write_unlock(&mm->lock);
 	if (made)
 		object_put(made);
-	if (result >= 0 && ((map.vm_flags & VM_LOCKED && (flags & MAP_LOCKED || !mm->locked_on_fault)) || (flags & (MAP_POPULATE | MAP_NONBLOCK)) == MAP_POPULATE))
+	if (result >= 0 && is_brought_in(mm, map.vm_flags, flags))
 		mm_populate(mm, (uint64_t)result, (uint64_t)result + map.length, true);
 	else if (result >= 0 && !map.object && !(flags & MAP_STACK) &&
 		(map.vm_flags & AREA_USED_UPWARDS) == (VM_READ | VM_WRITE))
