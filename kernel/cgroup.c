@@ -243,7 +243,7 @@ void cgroup_add_task(struct task *task)
 	struct cgroup *group = task->process->cgroup;
 
 	count_tasks(group, 1, 0);
-	account_page_to(group->memory, pa_to_page(va_to_pa(task->kernel_stack)), ACCOUNT_STACKS);
+	account_page_to(group->memory, task->stack_page, ACCOUNT_STACKS);
 	cpu_group_set(task, cgroup_cpu_of(group));
 	task->affinity = cgroup_task_affinity(task, task->affinity_wanted);
 	if (cgroup_is_frozen(task->process->cgroup))

@@ -25,6 +25,10 @@ void process_set_pid_ns(struct process *process, struct pid_ns *ns); /* before i
 int wait_end_code(int status);
 int wait_end_value(int status);
 
+/* stack.c: the task's kernel stack; false: no memory. Who frees it does not run on it. */
+bool task_stack_alloc(struct task *task);
+void task_stack_free(struct task *task);
+
 /* exit.c */
 void process_release(struct process *process); /* a zombie was waited for (or nobody will): forget it */
 /* Tell the parent: why is CLD_EXITED (the code is refined from the status), CLD_STOPPED or CLD_CONTINUED. */

@@ -367,7 +367,7 @@ static void switch_to(struct task *prev, struct task *next)
 {
 	struct percpu *percpu = this_cpu();
 
-	/* No page guards a kernel stack: one that was overrun ends the sandbox here. */
+	/* Where no page guards a kernel stack, one that was overrun ends the sandbox here. */
 	BUG_ON(*(const uint64_t *)prev->kernel_stack != TASK_STACK_END);
 	if (!prev->kernel_task)
 		machine->task_save(&prev->machine);

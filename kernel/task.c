@@ -20,8 +20,6 @@
 #include "ring0/lib.h"
 #include "ring0/upcall.h"
 
-#define KERNEL_STACK_ORDER 2
-_Static_assert(KERNEL_STACK_SIZE == PAGE_SIZE << KERNEL_STACK_ORDER, "kernel stacks are one block of pages");
 #define HASH_SIZE 1024u
 
 struct process_list all_processes = TAILQ_HEAD_INITIALIZER(all_processes);
@@ -68,16 +66,12 @@ struct task *task_alloc(void)
 
 	if (!task)
 		return NULL;
-	task->kernel_stack = kpages_alloc(KERNEL_STACK_ORDER);
 	task->machine.fpu = fpu_alloc();
-	if (!task->kernel_stack || !task->machine.fpu) {
-		if (task->kernel_stack)
-			kpages_free(task->kernel_stack);
+	if (!task->machine.fpu || !task_stack_alloc(task)) {
 		fpu_free(task->machine.fpu);
 		kfree(task);
 		return NULL;
 	}
-	*(uint64_t *)task->kernel_stack = TASK_STACK_END;
 	task->machine.kernel_stack_top = KERNEL_STACK_TOP(task->kernel_stack);
 	task->regs = (struct regs *)(task->machine.kernel_stack_top - sizeof(struct regs));
 	memset(task->regs, 0, sizeof(*task->regs));
@@ -109,8 +103,8 @@ void task_put(struct task *task)
 	if (task->cred)
 		cred_put(task->cred);
 	fpu_free(task->machine.fpu);
-	account_drop(pa_to_page(va_to_pa(task->kernel_stack)), ACCOUNT_STACKS);
-	kpages_free(task->kernel_stack);
+	account_drop(task->stack_page, ACCOUNT_STACKS);
+	task_stack_free(task);
 	kfree(task);
 }
 

@@ -33,6 +33,7 @@ struct ns_set;
 struct sem_undo;
 struct pid_ns;
 struct mm;
+struct page;
 struct fd_table;   /* vfs */
 struct fs_context; /* vfs: root, cwd, umask */
 struct tty;        /* vfs: controlling terminal */
@@ -159,6 +160,7 @@ struct task {
 	struct machine_task machine;
 	uint64_t context; /* saved kernel RSP when not running */
 	void *kernel_stack; /* its lowest word is TASK_STACK_END for ever */
+	struct page *stack_page; /* the first of its pages */
 
 	TAILQ_ENTRY(task) sibling;  /* process->tasks */
 	TAILQ_ENTRY(task) runqueue;

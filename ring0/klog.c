@@ -85,6 +85,11 @@ size_t klog_size(void)
 	return log_end < KLOG_SIZE ? (size_t)log_end : KLOG_SIZE;
 }
 
+void klog_seize(void)
+{
+	log_lock = (struct spinlock)SPINLOCK(LOCK_LOG);
+}
+
 void panic(const char *format, ...)
 {
 	static volatile uint32_t panicking;
@@ -92,7 +97,7 @@ void panic(const char *format, ...)
 
 	/* The first to fail tells why; whoever fails while that goes on has nothing to add. */
 	if (!__atomic_exchange_n(&panicking, 1, __ATOMIC_ACQ_REL)) {
-		log_lock = (struct spinlock)SPINLOCK(LOCK_LOG);
+		klog_seize();
 		va_start(args, format);
 		klog_args(LOG_ERROR, format, args);
 		va_end(args);

@@ -44,6 +44,9 @@ void klog(enum log_level level, const char *format, ...) __attribute__((format(p
 size_t klog_read(uint64_t *pos, char *to, size_t n);
 size_t klog_size(void);
 
+/* The sandbox is about to end, with something to say first, and whoever holds the log will not go on. */
+void klog_seize(void);
+
 /* A broken invariant of isolation or memory safety: one line, and the sandbox ends. */
 void panic(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 

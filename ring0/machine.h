@@ -17,6 +17,8 @@
  *   space_keep, spaces_trim  kernel lock  no      no
  *   space_show      kernel lock       no          no
  *   space_plain     kernel lock       no          no
+ *   stack_map       kernel lock       no          no
+ *   stacks_unmap    kernel lock       spins for other CPUs
  *   text_…, page_changes, answers_changed, cpu_queued  kernel lock  no  no
  *   copy_*          kernel lock       YES (page faults may read files)   yes
  *   fpu_*           kernel lock       no          no
@@ -25,7 +27,7 @@
  *   cpu_init        none              no          no  (once on each CPU, before any other op there)
  *   flush_serve     any               no          no  (cpu_relax() calls it while percpu.flush_pending is set)
  *
- * All members are required but counters, space_flush_part, space_protect, space_keep and spaces_trim, and the last six, which go together.
+ * All members are required but counters, stack_map and stacks_unmap (together), space_flush_part, space_protect, space_keep and spaces_trim, and the last six, which go together.
  */
 #ifndef RING0_MACHINE_H
 #define RING0_MACHINE_H
@@ -110,6 +112,13 @@ struct machine {
 	void (*spaces_trim)(void);
 	/* A hint: the PTE of address is present since just now, and the task that runs here is about to use it. */
 	void (*space_show)(struct space *space, uint64_t address);
+
+	/*
+	 * Optional: an address for a block of KERNEL_STACK_SIZE, with nothing below it; the direct map still has the block.
+	 * NULL: no memory for tables. Unmapping is for many at once, and no CPU uses those addresses any more afterwards.
+	 */
+	void *(*stack_map)(uint64_t pa);
+	void (*stacks_unmap)(void *const *stacks, unsigned n);
 
 	/* Bytes not copied (0: all). Fault in pages of the current space by kernel_user_fault(). */
 	size_t (*copy_from_user)(void *to, uaddr_t from, size_t n);

@@ -22,6 +22,7 @@ static inline void *pa_to_va(uint64_t pa)
 	return (void *)(direct_base + pa);
 }
 
+/* Of the direct map only: never of what lies on a kernel stack, which may have an address of its own (ring0/guest/stack.c). */
 static inline uint64_t va_to_pa(const void *va)
 {
 	return (uint64_t)va - direct_base;

@@ -28,6 +28,9 @@ void trap_dispatch(struct regs *regs);
 /* A page fault on a user address by a copy function of the sentry: 0, or -EFAULT. May sleep. Kernel lock held. */
 int kernel_user_fault(uint64_t address, unsigned pf_error);
 
+/* The current task's kernel stack was overrun, at `rip`, when the stack pointer was `rsp`: the sandbox ends. Any lock, any stack. */
+void kernel_stack_overrun(uint64_t rip, uint64_t rsp) __attribute__((noreturn));
+
 /* Cached pages of files become present in a range of the current space that is not mapped writable. Kernel lock held. */
 void kernel_prefault(uint64_t start, uint64_t end);
 

@@ -103,7 +103,7 @@ step "the OCI specification, field by field" timeout 400 bash test/oci/spec.sh "
 
 say "escapes"
 # The hostile image where sentry.elf would be: against the release, and against a build with sanitizers.
-step "build the hostile image" ninja -C build/release escape &&
+step "build the hostile image" ninja -C build/release escape overrun &&
 	tally < <(timeout 300 bash test/escape/escape.sh "$build" ptrace) &&
 	tally < <(timeout 300 bash test/escape/escape.sh "$build" systrap) &&
 	tally < <(timeout 300 bash test/escape/exhaust.sh "$build" ptrace) &&
@@ -150,6 +150,7 @@ fi
 LIMIT=30 bash test/escape/escape.sh $build kvm '$escapes'
 bash test/escape/paths.sh $build kvm
 bash test/escape/memory.sh $build kvm
+bash test/escape/overrun.sh $build kvm
 bash test/suite/suite.sh check kvm $out/reference-$key
 [ -z "$all" ] || { PLATFORM=kvm bash test/cli/network.sh $build && echo PASS kvm network || echo FAIL kvm network; }
 echo END

@@ -55,8 +55,8 @@ static void idt_build(void)
 	for (unsigned v = GUEST_VECTOR_FIRST; v < 256; v++)
 		idt_set(v, guest_stubs_high + 16 * (v - GUEST_VECTOR_FIRST), 0, GATE_PRESENT_DPL0);
 	idt_set(TRAP_NMI, guest_nmi_entry, GUEST_IST_NMI, GATE_PRESENT_DPL0);
-	idt_set(TRAP_DOUBLE_FAULT, guest_fatal_entry, GUEST_IST_FATAL, GATE_PRESENT_DPL0);
-	idt_set(TRAP_MACHINE_CHECK, guest_fatal_entry, GUEST_IST_FATAL, GATE_PRESENT_DPL0);
+	idt_set(TRAP_DOUBLE_FAULT, guest_double_fault_entry, GUEST_IST_FATAL, GATE_PRESENT_DPL0);
+	idt_set(TRAP_MACHINE_CHECK, guest_machine_check_entry, GUEST_IST_FATAL, GATE_PRESENT_DPL0);
 }
 
 static void gdt_build(struct guest_cpu *cpu)

@@ -22,7 +22,9 @@
 #define REGS_SS 160
 #define REGS_TRAP 168
 #define REGS_ERROR 176
+#define TRAP_DOUBLE_FAULT 8
 #define TRAP_PROTECTION 13
+#define TRAP_MACHINE_CHECK 18
 #define TRAP_SYSCALL 0x100
 #define USER_FLAGS 0x250dd7	/* CF PF AF ZF SF TF IF DF OF RF AC ID and the fixed bit 1 */
 #define SYSRET_FLAGS 0x240cd7	/* the same without TF, RF and IF */
@@ -220,13 +222,20 @@ guest_kernel_interrupt:
 	iretq
 	.size guest_trap_common, . - guest_trap_common
 
-/* Double fault and machine check, on a stack of their own; GS may be anybody's, so the GDT tells the CPU. */
-	.globl guest_fatal_entry
-	.hidden guest_fatal_entry
-	.type guest_fatal_entry, @function
-guest_fatal_entry:
-	pushq $0
-	pushq %rdi
+/*
+ * Double fault (it has an error code, always 0) and machine check (none), on a stack of their own. The vector stands in the
+ * error code's place. GS may be anybody's, so the GDT tells the CPU.
+ */
+	.globl guest_double_fault_entry, guest_machine_check_entry
+	.hidden guest_double_fault_entry, guest_machine_check_entry
+	.type guest_double_fault_entry, @function
+	.type guest_machine_check_entry, @function
+guest_machine_check_entry:
+	pushq $TRAP_MACHINE_CHECK
+	jmp 1f
+guest_double_fault_entry:
+	movq $TRAP_DOUBLE_FAULT, (%rsp)
+1:	pushq %rdi
 	pushq %rsi
 	push_rest
 	cld
@@ -237,12 +246,12 @@ guest_fatal_entry:
 	movq 80(%rax), %rax
 	wrgsbase %rax
 	leaq 24(%rsp), %rdi
-	movq $8, %rsi
+	movq REGS_ORIG_RAX(%rdi), %rsi
 	xorl %edx, %edx
 	andq $-16, %rsp
 	call guest_fatal_trap
 	ud2
-	.size guest_fatal_entry, . - guest_fatal_entry
+	.size guest_machine_check_entry, . - guest_machine_check_entry
 
 /* Nothing sends one today; it may come between any two instructions, so it touches nothing. */
 	.globl guest_nmi_entry

@@ -87,7 +87,8 @@ void guest_idle_wait(void); /* sti; hlt; cli */
 extern const char guest_idle_hlt[], guest_idle_after[];
 extern const char guest_stubs[], guest_stubs_high[]; /* 16 bytes each, vectors 0..31 and 0xe0..0xff */
 void guest_nmi_entry(void);
-void guest_fatal_entry(void);
+void guest_double_fault_entry(void);
+void guest_machine_check_entry(void);
 void guest_enter_user(struct regs *regs) __attribute__((noreturn));
 
 /* trap.c, called by entry.S only. In a kernel trap regs ends at ss: the fields after it are not there. */
@@ -112,6 +113,13 @@ void guest_space_free(struct space *space);
 void guest_space_switch(struct space *space);
 void guest_space_flush(struct space *space, uint64_t address, uint64_t length);
 void guest_flush_serve(void);
+uint64_t *space_boot_entry(uint64_t address);
+void space_flush_stacks(void *const *stacks, unsigned n);
+
+/* stack.c */
+void *guest_stack_map(uint64_t pa);
+void guest_stacks_unmap(void *const *stacks, unsigned n);
+bool guest_stack_is_guard(uint64_t address); /* below a stack, where nothing is mapped */
 
 /* copy.S */
 size_t guest_copy_user(void *to, const void *from, size_t n); /* either side is a user address; bytes not copied */

@@ -28,7 +28,11 @@ static uint64_t next_space_id = 1; /* kernel lock */
 static struct {
 	uint64_t root, address, length;
 	bool drop; /* the root is going away: load the boot tables */
+	void *const *stacks; /* not NULL: no space's range, but so many kernel stacks lose their addresses */
+	unsigned stack_count;
 } flush;
+
+static uint64_t cpus_begun; /* bit N: CPU N may have translations of kernel stacks */
 
 static inline uint64_t read_cr3(void)
 {
@@ -48,6 +52,16 @@ void space_boot(unsigned cpu)
 	if (cpu == 0)
 		boot_root = read_cr3() & PTE_ADDR;
 	guest_this_cpu()->root = boot_root;
+	__atomic_fetch_or(&cpus_begun, 1ull << cpu, __ATOMIC_SEQ_CST);
+}
+
+/* The top level's entry for an address of the sentry's. Spaces have copies: made once, before the first of them, it never changes. */
+uint64_t *space_boot_entry(uint64_t address)
+{
+	uint64_t *entry = (uint64_t *)pa_to_va(boot_root) + (address >> 39 & 511);
+
+	BUG_ON(!(*entry & PTE_P) && next_space_id != 1);
+	return entry;
 }
 
 int guest_space_init(struct space *space)
@@ -97,19 +111,42 @@ static void flush_local(uint64_t address, uint64_t length)
 		__asm__ volatile("invlpg (%0)" ::"r"(at) : "memory");
 }
 
+static void flush_stacks_local(void)
+{
+	for (unsigned i = 0; i < flush.stack_count; i++)
+		for (uint64_t at = 0; at < KERNEL_STACK_SIZE; at += PAGE_SIZE)
+			__asm__ volatile("invlpg (%0)" ::"r"((uint64_t)flush.stacks[i] + at) : "memory");
+}
+
 void guest_flush_serve(void)
 {
 	struct guest_cpu *cpu = guest_this_cpu();
 
 	if (!__atomic_load_n(&this_cpu()->flush_pending, __ATOMIC_ACQUIRE))
 		return;
-	if (cpu->root == flush.root) {
+	if (flush.stacks) {
+		flush_stacks_local();
+	} else if (cpu->root == flush.root) {
 		if (flush.drop)
 			space_load(cpu, NULL);
 		else
 			flush_local(flush.address, flush.length);
 	}
 	__atomic_store_n(&this_cpu()->flush_pending, 0, __ATOMIC_RELEASE);
+}
+
+/* `flush` is filled in. */
+static void flush_send(uint64_t others)
+{
+	for (uint64_t left = others; left; left &= left - 1) {
+		unsigned cpu = (unsigned)__builtin_ctzll(left);
+
+		__atomic_store_n(&percpus[cpu].flush_pending, 1, __ATOMIC_SEQ_CST);
+		apic_send(cpu, GUEST_VECTOR_FLUSH);
+	}
+	for (uint64_t left = others; left; left &= left - 1)
+		while (__atomic_load_n(&percpus[__builtin_ctzll(left)].flush_pending, __ATOMIC_ACQUIRE))
+			cpu_relax();
 }
 
 static void flush_others(struct space *space, uint64_t address, uint64_t length, bool drop)
@@ -122,15 +159,16 @@ static void flush_others(struct space *space, uint64_t address, uint64_t length,
 	flush.address = address;
 	flush.length = length;
 	flush.drop = drop;
-	for (uint64_t left = others; left; left &= left - 1) {
-		unsigned cpu = (unsigned)__builtin_ctzll(left);
+	flush_send(others);
+}
 
-		__atomic_store_n(&percpus[cpu].flush_pending, 1, __ATOMIC_SEQ_CST);
-		apic_send(cpu, GUEST_VECTOR_FLUSH);
-	}
-	for (uint64_t left = others; left; left &= left - 1)
-		while (__atomic_load_n(&percpus[__builtin_ctzll(left)].flush_pending, __ATOMIC_ACQUIRE))
-			cpu_relax();
+void space_flush_stacks(void *const *stacks, unsigned n)
+{
+	flush.stacks = stacks;
+	flush.stack_count = n;
+	flush_stacks_local();
+	flush_send(__atomic_load_n(&cpus_begun, __ATOMIC_SEQ_CST) & ~(1ull << this_cpu()->cpu));
+	flush.stacks = NULL;
 }
 
 void guest_space_flush(struct space *space, uint64_t address, uint64_t length)

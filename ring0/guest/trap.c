@@ -55,8 +55,20 @@ void guest_user_trap(struct regs *regs)
 	trap_dispatch(regs);
 }
 
+/* Whether a frame pointer leads to two words of the sentry's: in its image, the direct map or the current stack. */
+static bool frame_is_ours(uint64_t frame)
+{
+	uint64_t top = this_cpu()->kernel_stack;
+
+	if (frame < direct_base || frame & 7)
+		return false;
+	return frame < direct_base + boot_info->user.base + boot_info->user.size || frame >= boot_info->image_base ||
+		(frame > top - KERNEL_STACK_SIZE && frame < top);
+}
+
 static __attribute__((noreturn)) void kernel_trap_panic(const struct regs *regs, uint64_t vector, uint64_t error)
 {
+	klog_seize();
 	klog(LOG_ERROR, "ring 0 trap %llu error %#llx cr2 %#llx at rip image+%#llx rsp %#llx flags %#llx cs %#llx",
 		(unsigned long long)vector, (unsigned long long)error, (unsigned long long)read_cr2(),
 		(unsigned long long)(regs->rip - boot_info->image_base), (unsigned long long)regs->rsp,
@@ -68,8 +80,7 @@ static __attribute__((noreturn)) void kernel_trap_panic(const struct regs *regs,
 		(unsigned long long)regs->r8, (unsigned long long)regs->r9, (unsigned long long)regs->r10,
 		(unsigned long long)regs->r11, (unsigned long long)regs->r12, (unsigned long long)regs->r13,
 		(unsigned long long)regs->r14, (unsigned long long)regs->r15);
-	/* Frame pointers of the sentry's own stack: in its image or the direct map. */
-	for (uint64_t frame = regs->rbp, n = 0; n < 16 && frame >= direct_base && !(frame & 7); n++) {
+	for (uint64_t frame = regs->rbp, n = 0; n < 16 && frame_is_ours(frame); n++) {
 		const uint64_t *words = (const uint64_t *)frame;
 
 		klog(LOG_ERROR, "  called from image+%#llx", (unsigned long long)(words[1] - boot_info->image_base));
@@ -77,6 +88,8 @@ static __attribute__((noreturn)) void kernel_trap_panic(const struct regs *regs,
 			break;
 		frame = words[0];
 	}
+	if ((vector == TRAP_DOUBLE_FAULT || vector == TRAP_PAGE_FAULT) && guest_stack_is_guard(read_cr2()))
+		kernel_stack_overrun(regs->rip, regs->rsp);
 	panic("ring 0 trap %llu on CPU %u", (unsigned long long)vector, this_cpu()->cpu);
 }
 
