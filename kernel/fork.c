@@ -136,6 +136,7 @@ static void copy_task(struct task *task, const struct clone_args *args)
 		task->nice = task->nice < 0 ? 0 : task->nice;
 	}
 	task->ioprio = parent->ioprio;
+	task->mempolicy = parent->mempolicy;
 	task->timer_slack = parent->timer_slack;
 	task->blocked = parent->restore_blocked ? parent->saved_blocked : parent->blocked;
 	if (!(flags & CLONE_VM) || (flags & CLONE_VFORK)) {

@@ -22,6 +22,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "kernel/mm/policy.h"
 #include "kernel/wait.h"
 #include "ring0/machine.h"
 #include "ring0/memory.h"
@@ -88,6 +89,7 @@ extern struct page *zero_page; /* the first of 16: PAGE_USER, all zero, shared *
 
 struct mm_counters {
 	uint64_t total, free, anon, cached, shmem, kernel, page_tables; /* bytes; meminfo */
+	uint64_t taken; /* pages that were ever given out */
 };
 void mm_counters_read(struct mm_counters *counters);
 
@@ -129,6 +131,7 @@ struct vm_object {
 	uint64_t nr_pages, nr_dirty;
 	TAILQ_HEAD(, vma) vmas;      /* that map it, for truncation */
 	struct waitq waiters;        /* for pages being filled or written */
+	struct object_policy *policies; /* of shared memory: policy.c; NULL: none */
 	bool shmem;                  /* counted as shared memory */
 	bool has_extent;             /* room may be set aside for its pages */
 };
@@ -187,6 +190,7 @@ struct vma {
 	struct file *file;        /* for /proc/PID/maps and msync; may be NULL */
 	TAILQ_ENTRY(vma) object_link;
 	const char *name;         /* "[heap]", "[stack]", "[vdso]" … or NULL */
+	struct mempolicy policy;  /* see vma_policy_at() */
 	bool has_anon;            /* private pages may be mapped here (fork must copy them) */
 	uint32_t run_pages;       /* touched in order so far, up to run_end: what lets blocks grow */
 	uint64_t run_end;

@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "kernel/cred.h"
+#include "kernel/mm/policy.h"
 #include "kernel/ptrace.h"
 #include "kernel/seccomp.h"
 #include "kernel/signal.h"
@@ -210,6 +211,7 @@ struct task {
 	sigset64 real_blocked; /* sigtimedwait(2): the mask that holds outside it */
 	uint64_t fault_trap, fault_error, fault_addr; /* of the last exception, for the signal frame */
 	uint16_t ioprio;
+	struct mempolicy mempolicy; /* set_mempolicy(2) */
 	bool reset_on_fork;
 	struct seccomp_state seccomp;
 	struct ptrace ptrace;

@@ -117,6 +117,9 @@ uint64_t vma_find_gap(struct mm *mm, uint64_t length, uint64_t low, uint64_t hig
 bool vma_range_free(struct mm *mm, uint64_t start, uint64_t end);
 bool vma_range_mapped(struct mm *mm, uint64_t start, uint64_t end); /* without holes */
 
+/* policy.c */
+bool vma_same_policy(const struct vma *a, const struct vma *b);
+
 /* mmap.c */
 int mm_unmap_locked(struct mm *mm, uint64_t start, uint64_t end); /* REQUIRES(mm->lock as writer); may sleep at its end */
 uint64_t mm_rlimit(unsigned resource); /* soft limit of the current process, bytes */

@@ -153,6 +153,7 @@ static int fork_vma(struct mm *parent, struct mm *child, const struct vma *vma, 
 	if (!copy)
 		return -ENOMEM;
 	copy->name = vma->name;
+	copy->policy = vma->policy;
 	vma_attach(copy, vma->object, vma->offset, vma->file);
 	vma_insert(copy);
 	if (vma->flags & (VM_SHARED | VM_WIPEONFORK) || !vma->has_anon)

@@ -183,7 +183,7 @@ static bool map_extend(struct mm *mm, const struct map_request *map)
 		return false;
 	below = mm_find_vma(mm, map->address - 1);
 	if (!below || below->end != map->address || below->flags != map->vm_flags || below->object ||
-		below->file || below->name)
+		below->file || below->name || below->policy.mode)
 		return false;
 	vma_account(mm, below->flags, (int64_t)(map->length >> PAGE_SHIFT));
 	below->end += map->length;

@@ -131,6 +131,7 @@ static int64_t remap_move(struct mm *mm, struct move *move)
 		return -ENOMEM;
 	fresh->name = vma->name;
 	fresh->has_anon = vma->has_anon;
+	fresh->policy = vma->policy;
 	vma_attach(fresh, vma->object, vma->object ? vma->offset + (move->old - vma->start) : 0, vma->file);
 	vma_insert(fresh);
 	unmap_begin(&flush, mm);

@@ -97,6 +97,7 @@ void object_put(struct vm_object *object)
 	BUG_ON(!TAILQ_EMPTY(&object->vmas));
 	object_drop_pages(object, 0, UINT64_MAX);
 	extent_forget(object);
+	object_forget_policies(object);
 	if (object->ops && object->ops->release)
 		object->ops->release(object);
 	else

@@ -147,6 +147,8 @@ static void magazine_drain(struct zone *zone, unsigned keep)
 		block_free(zone, zone->magazine[--zone->loose], 0, 0);
 }
 
+static uint64_t pages_taken; /* since the start */
+
 static struct page *zone_alloc(struct zone *zone, enum page_zone which, unsigned order)
 {
 	uint64_t count = 1ull << order;
@@ -174,6 +176,7 @@ static struct page *zone_alloc(struct zone *zone, enum page_zone which, unsigned
 			return NULL;
 	}
 	zone->used += count;
+	pages_taken += count;
 	page->refs = 1;
 	page->zone = (uint8_t)which;
 	page->order = (uint8_t)order;
@@ -259,6 +262,7 @@ struct page *page_take_reserved(struct page *page)
 	if (zone->used == zone->limit)
 		return NULL;
 	zone->used++;
+	pages_taken++;
 	if (!(page->flags & PAGE_ZEROED))
 		page_zero(page_address(page));
 	page->flags = page->flags & PAGE_ZEROED ? PAGE_UNTOUCHED : 0;
@@ -349,6 +353,7 @@ void mm_counters_read(struct mm_counters *counters)
 	counters->shmem = shmem_pages << PAGE_SHIFT;
 	counters->kernel = (zones[PAGE_KERNEL].used - MIN(table_pages, zones[PAGE_KERNEL].used)) << PAGE_SHIFT;
 	counters->page_tables = table_pages << PAGE_SHIFT;
+	counters->taken = pages_taken;
 }
 
 uint64_t kernel_alloc_table(void)

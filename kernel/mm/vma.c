@@ -136,6 +136,7 @@ struct vma *vma_split(struct vma *vma, uint64_t address)
 		return NULL;
 	upper->name = vma->name;
 	upper->has_anon = vma->has_anon;
+	upper->policy = vma->policy;
 	vma_attach(upper, vma->object, vma->offset + (address - vma->start), vma->file);
 	vma_account(vma->mm, vma->flags, -(int64_t)((vma->end - address) >> PAGE_SHIFT));
 	vma->end = address;
@@ -162,7 +163,7 @@ int vma_split_range(struct mm *mm, uint64_t start, uint64_t end)
 static bool vma_joins(const struct vma *lower, const struct vma *upper)
 {
 	if (lower->end != upper->start || lower->flags != upper->flags || lower->object != upper->object ||
-		lower->file != upper->file || lower->name != upper->name)
+		lower->file != upper->file || lower->name != upper->name || !vma_same_policy(lower, upper))
 		return false;
 	if (lower->flags & (VM_GROWSDOWN | VM_VDSO))
 		return false;

@@ -590,6 +590,7 @@ static const struct pseudo_entry ns_table[] = {
 	FILE_R("schedstat", 0444, show_schedstat), \
 	TEXT("sessionid", "4294967295"), \
 	{.name = "setgroups", .mode = S_IFREG | 0644, .show = show_setgroups, .write_as = write_setgroups, .from_start = true}, \
+	FILE_R("numa_maps", 0444, proc_show_numa_maps), \
 	FILE_R("smaps", 0444, proc_show_smaps), \
 	FILE_R("smaps_rollup", 0444, proc_show_smaps_rollup), \
 	FILE_R("stat", 0444, proc_show_stat), \

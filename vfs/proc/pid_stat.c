@@ -275,6 +275,10 @@ static void cpu_list(struct seq *seq, uint64_t mask)
 	}
 }
 
+/* Node 0, in a mask of as many nodes as MAX_NODES. Programs learn from its length how long a mask may be. */
+#define NO_NODES "00000000,00000000,00000000,00000000,00000000,00000000,00000000,"
+#define NODE_MASK NO_NODES "00000000," NO_NODES "00000000," NO_NODES "00000000," NO_NODES "00000001"
+
 int proc_show_status(struct seq *seq, struct pseudo_inode *p)
 {
 	struct task *task = pseudo_task(p);
@@ -295,7 +299,7 @@ int proc_show_status(struct seq *seq, struct pseudo_inode *p)
 	cpus = task->affinity & (cpu_count >= 64 ? ~0ull : (1ull << cpu_count) - 1);
 	seq_printf(seq, "Cpus_allowed:\t%lx\nCpus_allowed_list:\t", (unsigned long)cpus);
 	cpu_list(seq, cpus);
-	seq_printf(seq, "\nMems_allowed:\t1\nMems_allowed_list:\t0\nvoluntary_ctxt_switches:\t%lu\n",
+	seq_printf(seq, "\nMems_allowed:\t" NODE_MASK "\nMems_allowed_list:\t0\nvoluntary_ctxt_switches:\t%lu\n",
 		(unsigned long)task->nvcsw);
 	seq_printf(seq, "nonvoluntary_ctxt_switches:\t%lu\n", (unsigned long)task->nivcsw);
 	return 0;

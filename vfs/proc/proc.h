@@ -53,6 +53,7 @@ int proc_show_io(struct seq *seq, struct pseudo_inode *p);
 int proc_show_syscall(struct seq *seq, struct pseudo_inode *p);
 int proc_show_limits(struct seq *seq, struct pseudo_inode *p);
 int proc_show_maps(struct seq *seq, struct pseudo_inode *p);
+int proc_show_numa_maps(struct seq *seq, struct pseudo_inode *p); /* pid_numa.c */
 int proc_show_smaps(struct seq *seq, struct pseudo_inode *p);
 int proc_show_smaps_rollup(struct seq *seq, struct pseudo_inode *p);
 int proc_show_mounts(struct seq *seq, struct pseudo_inode *p);

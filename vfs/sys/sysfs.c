@@ -10,11 +10,13 @@
 #include "vfs/fs_init.h"
 #include "vfs/proc/pseudo.h"
 #include "vfs/sys/net.h"
+#include "vfs/sys/node.h"
 
 #define CLASS_NET 1 /* its place in class_table */
+#define SYSTEM_NODE 1 /* its place in system_table */
 #define CPU_FIXED 8 /* entries of cpu/ that are not a CPU, and the end */
 
-static int show_cpus(struct seq *seq, struct pseudo_inode *p)
+int sysfs_show_cpus(struct seq *seq, struct pseudo_inode *p)
 {
 	if (cpu_count == 1)
 		seq_puts(seq, "0\n");
@@ -24,7 +26,7 @@ static int show_cpus(struct seq *seq, struct pseudo_inode *p)
 }
 
 /* One package, one thread a core. */
-static int show_all_cpus_mask(struct seq *seq, struct pseudo_inode *p)
+int sysfs_show_cpu_mask(struct seq *seq, struct pseudo_inode *p)
 {
 	seq_printf(seq, "%lx\n", cpu_count >= 64 ? ~0ul : (1ul << cpu_count) - 1);
 	return 0;
@@ -38,47 +40,39 @@ static int show_all_cpus_mask(struct seq *seq, struct pseudo_inode *p)
 static const struct pseudo_entry empty_table[] = {END};
 
 static const struct pseudo_entry topology_table[] = {
-	FILE_R("core_siblings", show_all_cpus_mask),
-	FILE_R("core_siblings_list", show_cpus),
-	FILE_R("package_cpus", show_all_cpus_mask),
-	FILE_R("package_cpus_list", show_cpus),
+	FILE_R("core_siblings", sysfs_show_cpu_mask),
+	FILE_R("core_siblings_list", sysfs_show_cpus),
+	FILE_R("package_cpus", sysfs_show_cpu_mask),
+	FILE_R("package_cpus_list", sysfs_show_cpus),
 	TEXT("physical_package_id", "0"),
 	END,
 };
 
+static int64_t readlink_node(struct pseudo_inode *p, char *buf, size_t size)
+{
+	return snprintf(buf, size, "../../node/node0");
+}
+
 static const struct pseudo_entry cpu_table[] = {
 	TEXT("online", "1"),
 	DIR("topology", topology_table),
+	{.name = "node0", .mode = S_IFLNK | 0777, .readlink = readlink_node},
 	END,
 };
 
 static struct pseudo_entry cpus_table[ABI_MAX_CPUS + CPU_FIXED] = {
-	FILE_R("online", show_cpus),
-	FILE_R("possible", show_cpus),
-	FILE_R("present", show_cpus),
+	FILE_R("online", sysfs_show_cpus),
+	FILE_R("possible", sysfs_show_cpus),
+	FILE_R("present", sysfs_show_cpus),
 	TEXT("kernel_max", "63"),
 	TEXT("offline", ""),
 	TEXT("isolated", ""),
 };
 static char cpu_names[ABI_MAX_CPUS][8];
 
-static const struct pseudo_entry node0_table[] = {
-	FILE_R("cpulist", show_cpus),
-	FILE_R("cpumap", show_all_cpus_mask),
-	TEXT("distance", "10"),
-	END,
-};
-
-static const struct pseudo_entry node_table[] = {
-	DIR("node0", node0_table),
-	TEXT("online", "0"),
-	TEXT("possible", "0"),
-	END,
-};
-
-static const struct pseudo_entry system_table[] = {
+static struct pseudo_entry system_table[] = {
 	DIR("cpu", cpus_table),
-	DIR("node", node_table),
+	DIR("node", NULL), /* node.c */
 	END,
 };
 
@@ -157,6 +151,7 @@ void sysfs_init(void)
 	class_table[CLASS_NET].children = sysfs_net_table();
 	class_table[CLASS_NET].iops = &sysfs_net_inode_ops;
 	class_table[CLASS_NET].fops = &sysfs_net_file_ops;
+	system_table[SYSTEM_NODE].children = sysfs_node_table();
 
 	while (entry->name)
 		entry++;
