@@ -9,7 +9,7 @@
 
 #include "kernel/cred.h"
 #include "kernel/ebpf.h"
-#include "kernel/mm/account.h"
+#include "kernel/mm.h"
 #include "kernel/task.h"
 #include "ring0/clock.h"
 #include "ring0/lib.h"
@@ -28,8 +28,6 @@ static TAILQ_HEAD(, ebpf_listed) programs = TAILQ_HEAD_INITIALIZER(programs);
 struct ebpf_listed {
 	struct ebpf_program program;
 	TAILQ_ENTRY(ebpf_listed) link;
-	struct memory_account *account; /* that pays for it until it is freed, or NULL */
-	uint64_t pages;                 /* that it is charged for: whole ones, as on Linux */
 };
 static uint32_t last_id;
 
@@ -210,9 +208,6 @@ int ebpf_program_create(uint32_t type, struct bpf_insn *insns, unsigned count, s
 	}
 	listed->program = (struct ebpf_program){.refs = 1, .id = ++last_id, .type = type, .maker_uid = current->cred->uid,
 		.loaded_ns = clock_boottime(), .count = count, .insns = insns};
-	listed->account = account_current();
-	listed->pages = (sizeof(*listed) + count * sizeof(*insns) + PAGE_SIZE - 1) / PAGE_SIZE;
-	account_charge(listed->account, ACCOUNT_PROGRAMS, listed->pages);
 	TAILQ_INSERT_TAIL(&programs, listed, link);
 	*program = &listed->program;
 	return 0;
@@ -230,7 +225,6 @@ void ebpf_program_put(struct ebpf_program *program)
 	if (--program->refs)
 		return;
 	TAILQ_REMOVE(&programs, listed, link);
-	account_uncharge(listed->account, ACCOUNT_PROGRAMS, listed->pages);
 	kfree(program->insns);
 	kfree(listed);
 }

@@ -52,6 +52,8 @@ struct user_ns *file_hidden_in(const struct file *file, struct user_ns *user);
 /* Life cycle of a task's tables. share: take a reference; else copy. */
 int files_clone(struct fd_table *from, bool share, struct fd_table **to);
 void files_put(struct fd_table *files); /* may sleep */
+/* Of the names that are kept so that they need not be looked up again, up to so many go: how many. May sleep. */
+unsigned files_shrink_names(unsigned count);
 int files_unshare_for_exec(struct task *task); /* own table, close-on-exec applied; may sleep */
 int fs_context_clone(struct fs_context *from, bool share, struct fs_context **to);
 void fs_context_put(struct fs_context *fs);

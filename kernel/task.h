@@ -117,6 +117,7 @@ struct process {
 	struct cpu_times told;
 	uint64_t min_flt, maj_flt, cmin_flt, cmaj_flt, nvcsw, nivcsw, maxrss, cmaxrss;
 	int oom_score_adj;
+	uint64_t heap_pages; /* of the kernel's heap, that it made be there (kernel/mm/heap.c) */
 	uint32_t personality;
 	bool dumpable_cleared;
 	bool oom_killed; /* by the sandbox' OOM killer */

@@ -184,19 +184,27 @@ void dentry_put_uncached(struct dentry *d)
 }
 
 /* May sleep in dentry_free(): the list is looked at afresh each time. */
-void dentry_shrink(unsigned count)
+unsigned dentry_shrink(unsigned count)
 {
 	struct dentry *d;
-
+	unsigned dropped = 0;
 	bool nested = pruning;
 
 	pruning = true;
 	while (count-- && (d = TAILQ_FIRST(&lru)) != NULL) {
 		lru_remove(d);
-		if (!d->refs)
-			dentry_put(dentry_free(d));
+		if (d->refs)
+			continue;
+		dentry_put(dentry_free(d));
+		dropped++;
 	}
 	pruning = nested;
+	return dropped;
+}
+
+unsigned files_shrink_names(unsigned count)
+{
+	return dentry_shrink(count);
 }
 
 void dentry_shrink_superblock(struct superblock *sb)

@@ -213,7 +213,7 @@ int dentry_lookup_path(struct dentry *parent, const char *name, unsigned len, co
 int dentry_lookup_locked(struct dentry *parent, const char *name, unsigned len, struct dentry **dentry);
 /* An unhashed dentry outside every tree, for anonymous files and O_TMPFILE; takes over the inode's reference. */
 struct dentry *dentry_make_loose(struct superblock *sb, const char *name, struct inode *inode);
-void dentry_shrink(unsigned count); /* drop up to so many unused dentries; may sleep */
+unsigned dentry_shrink(unsigned count); /* looks at so many dentries, drops the unused ones: how many; may sleep */
 void dentry_check(void);            /* debug and tests: the invariants above */
 /* A removed directory: nothing can be made in it any more. */
 static inline bool dentry_is_dead(const struct dentry *dentry)

@@ -15,11 +15,13 @@ struct memory_account *account_create(struct memory_account *parent, struct cgro
 	account->parent = parent;
 	account->group = group;
 	account->mark = account->max = account->high = account->swap_max = account->swap_high = ACCOUNT_NO_LIMIT;
+	heap_lists_init(&account->heap);
 	return account;
 }
 
 void account_close(struct memory_account *account)
 {
+	heap_lists_close(&account->heap); /* first: without a group it goes with its last page */
 	account->group = NULL;
 	account->mark = account->max = account->high = ACCOUNT_NO_LIMIT;
 	account->low = account->min = 0;

@@ -1,6 +1,7 @@
 /*
  * What a control group is charged for memory (Documentation/admin-guide/cgroup-v2, "memory"): a page is charged, once, to the group
  * whose process first made it be there, and to all above that; it stays so until it is freed, wherever processes move.
+ * The sentry's own structures are paid for by whole slabs (heap.c): a file, a socket, a lock, a name that is kept.
  *
  * Charging never fails and never sleeps. Who goes over a limit gets WORK_MEMORY; account_enforce() then, on the
  * way back to user mode, or inside a call that makes much memory, reclaims, waits or kills (pressure.c). So a group
@@ -12,6 +13,7 @@
 #ifndef KERNEL_MM_ACCOUNT_H
 #define KERNEL_MM_ACCOUNT_H
 
+#include <bsd/sys/queue.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -20,11 +22,24 @@
 
 struct cgroup;
 
-enum account_kind { ACCOUNT_ANON, ACCOUNT_FILE, ACCOUNT_SHMEM, ACCOUNT_TABLES, ACCOUNT_STACKS, ACCOUNT_PROGRAMS, ACCOUNT_KINDS };
+enum account_kind { ACCOUNT_ANON, ACCOUNT_FILE, ACCOUNT_SHMEM, ACCOUNT_TABLES, ACCOUNT_STACKS, ACCOUNT_HEAP, ACCOUNT_KINDS };
 /* In the order of memory.events. */
 enum account_event { ACCOUNT_LOW, ACCOUNT_HIGH, ACCOUNT_MAX, ACCOUNT_OOM, ACCOUNT_OOM_KILL, ACCOUNT_GROUP_KILL, ACCOUNT_EVENTS };
 
 #define ACCOUNT_NO_LIMIT (INT64_MAX / 4096) /* pages, as Linux counts them */
+
+/* The slabs of kernel/mm/heap.c that an account pays for. */
+#define HEAP_CLASSES 14u
+struct slab;
+struct heap_lists {
+	struct {
+		TAILQ_HEAD(, slab) partial; /* that have a free object */
+		unsigned empty;             /* of them, those without any other */
+	} classes[HEAP_CLASSES];
+	unsigned keep; /* so many empty ones of a class are not given back */
+};
+void heap_lists_init(struct heap_lists *lists);
+void heap_lists_close(struct heap_lists *lists); /* nothing more is taken from them */
 
 struct memory_account {
 	struct memory_account *parent;
@@ -37,6 +52,7 @@ struct memory_account {
 	uint64_t faults, major_faults; /* of processes in it and below */
 	uint64_t events[ACCOUNT_EVENTS], local_events[ACCOUNT_EVENTS]; /* events: with those below */
 	bool oom_group;          /* memory.oom.group */
+	struct heap_lists heap;
 };
 
 /* One for a group; NULL: no memory. */
@@ -76,7 +92,7 @@ static inline void account_drop(struct page *page, enum account_kind kind)
 /* Of those kinds that are the kernel's. */
 static inline uint64_t account_kernel_pages(const struct memory_account *account)
 {
-	return account->kinds[ACCOUNT_TABLES] + account->kinds[ACCOUNT_STACKS] + account->kinds[ACCOUNT_PROGRAMS];
+	return account->kinds[ACCOUNT_TABLES] + account->kinds[ACCOUNT_STACKS] + account->kinds[ACCOUNT_HEAP];
 }
 /* Pages that the current task may take before some group is over a limit; UINT64_MAX: as many as there are. */
 uint64_t account_left(void);

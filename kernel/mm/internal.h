@@ -32,6 +32,7 @@ extern uint64_t user_base, user_size; /* bytes */
 extern uint64_t anon_pages, cached_pages, shmem_pages, table_pages; /* of the whole sandbox */
 uint64_t page_user_total(void); /* pages that the container may use */
 uint64_t page_user_free(void);
+bool page_kernel_is_short(void); /* less than a 16th of the kernel zone is left */
 struct page *page_user_map(uint64_t *count); /* descriptors of the user zone, as far as it was ever used */
 void page_free_list(struct page_list *list); /* all have no references left */
 /* Gives up a reference; true: it was the last, the caller frees it (page_free_list). */

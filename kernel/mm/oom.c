@@ -1,6 +1,6 @@
 /*
  * The OOM killer: when user pages are used up and reclaim finds none, the process with
- * the most memory (its oom_score_adj added, as proc(5) tells) gets SIGKILL, and the log
+ * the most memory (what the kernel keeps for it included, its oom_score_adj added, as proc(5) tells) gets SIGKILL, and the log
  * says so; likewise in a control group that is over its own limit (pressure.c). The faulting task goes back to user mode and tries again, by when the victim
  * has freed its pages; so nothing here may sleep or fail.
  */
@@ -34,7 +34,7 @@ static int64_t oom_badness(struct process *process, struct mm *mm)
 
 	if (process == process->container->init || process->oom_score_adj == SCORE_ADJ_MIN)
 		return -1;
-	points = (int64_t)(mm->rss_anon + mm->rss_file + mm->rss_shmem + mm->pt_pages);
+	points = (int64_t)(mm->rss_anon + mm->rss_file + mm->rss_shmem + mm->pt_pages + process->heap_pages);
 	points += process->oom_score_adj * (int64_t)(page_user_total() / 1000);
 	return points > 0 ? points : 1;
 }

@@ -12,6 +12,7 @@
  */
 #include "kernel/mm/account.h"
 #include "kernel/mm/internal.h"
+#include "kernel/task.h"
 #include "ring0/upcall.h"
 
 #define MAX_ORDER 10u /* 4 MiB */
@@ -19,6 +20,7 @@
 #define MAGAZINE 256u
 #define KEEP_CHUNKS 16u /* free and touched; more are released to the host */
 #define RECLAIM_BATCH 512u
+#define SHORT_PART 16u /* of the kernel zone: with less left, whoever takes more looks for room (pressure.c) */
 
 struct zone {
 	uint64_t base, pages;
@@ -156,6 +158,8 @@ static struct page *zone_alloc(struct zone *zone, enum page_zone which, unsigned
 
 	if (order > MAX_ORDER)
 		return NULL;
+	if (which == PAGE_KERNEL && current && current->process && page_kernel_is_short())
+		task_set_work(current, WORK_MEMORY);
 	if (zone->used + count > zone->limit && reclaim_pages(MAX(count, RECLAIM_BATCH)) == 0)
 		return NULL;
 	if (zone->used + count > zone->limit)
@@ -342,6 +346,13 @@ uint64_t page_user_total(void)
 uint64_t page_user_free(void)
 {
 	return zones[PAGE_USER].limit - MIN(zones[PAGE_USER].used, zones[PAGE_USER].limit);
+}
+
+bool page_kernel_is_short(void)
+{
+	const struct zone *zone = &zones[PAGE_KERNEL];
+
+	return zone->limit - zone->used < zone->limit / SHORT_PART;
 }
 
 void mm_counters_read(struct mm_counters *counters)

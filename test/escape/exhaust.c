@@ -372,6 +372,35 @@ static void take_locks(void)
 	endless("locks");
 }
 
+static int still_works(void);
+
+/* Each process stays within its limits, and keeps what it has. The kernel's memory is the container's, too. */
+static void take_by_many(void)
+{
+	pid_t pids[24];
+	int status, count = sizeof(pids) / sizeof(pids[0]);
+
+	for (int i = 0; i < count; i++) {
+		pids[i] = fork();
+		if (pids[i] == 0) {
+			int pair[2], size = 1 << 30;
+
+			raise_files();
+			while (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0) {
+				setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+				while (send(pair[0], block, 16384, MSG_DONTWAIT) > 0)
+					;
+			}
+			pause();
+		}
+	}
+	sleep(4);
+	status = still_works();
+	for (int i = 0; i < count; i++)
+		kill(pids[i], SIGKILL);
+	_exit(status);
+}
+
 static void take_cpu(void)
 {
 	for (int i = 0; i < 8; i++)
@@ -390,7 +419,7 @@ static const struct {
 	{"descriptors-in-flight", take_descriptors_in_flight}, {"epolls", take_epolls}, {"watches", take_watches},
 	{"events", take_events}, {"timers", take_timers}, {"signals", take_signals}, {"links", take_links}, {"depth", take_depth},
 	{"tmpfs", take_tmpfs}, {"memfd", take_memfd}, {"inodes", take_inodes}, {"shm", take_shm}, {"arguments", take_arguments},
-	{"locks", take_locks}, {"cpu", take_cpu}};
+	{"locks", take_locks}, {"by-many", take_by_many}, {"cpu", take_cpu}};
 
 static int still_works(void)
 {

@@ -183,6 +183,7 @@ static int show_stat(struct seq *seq, struct pseudo_inode *p)
 	seq_printf(seq, "anon %lu\nfile %lu\nkernel %lu\nkernel_stack %lu\npagetables %lu\nshmem %lu\n", bytes(anon), bytes(file + shmem),
 		bytes(account_kernel_pages(m)), bytes(stacks), bytes(tables), bytes(shmem));
 	seq_printf(seq, "inactive_anon 0\nactive_anon %lu\ninactive_file %lu\nactive_file 0\nunevictable 0\n", bytes(anon + shmem), bytes(file));
+	seq_printf(seq, "slab_reclaimable 0\nslab_unreclaimable %lu\nslab %lu\n", bytes(m->kinds[ACCOUNT_HEAP]), bytes(m->kinds[ACCOUNT_HEAP]));
 	seq_printf(seq, "pgfault %lu\npgmajfault %lu\n", (unsigned long)m->faults, (unsigned long)m->major_faults);
 	return 0;
 }

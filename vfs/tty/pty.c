@@ -21,8 +21,7 @@
 #include "vfs/tty/tty.h"
 #include "vfs/xfer.h"
 
-#define PTY_RING_ORDER 2
-#define PTY_RING (4096u << PTY_RING_ORDER)
+#define PTY_RING 16384u
 #define PTY_CHUNK 256
 
 struct pty {
@@ -90,7 +89,7 @@ static void pty_destroy(struct tty *tty)
 {
 	struct pty *pty = pty_of(tty);
 
-	kpages_free(pty->ring);
+	kfree(pty->ring);
 	kfree(pty);
 }
 
@@ -317,7 +316,7 @@ int pty_open_master(struct inode *inode, struct file *file)
 	file->private = NULL;
 	if (!pty)
 		return -ENOMEM;
-	pty->ring = kpages_alloc(PTY_RING_ORDER);
+	pty->ring = kmalloc(PTY_RING);
 	if (!pty->ring) {
 		kfree(pty);
 		return -ENOMEM;
