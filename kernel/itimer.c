@@ -23,7 +23,7 @@ static void expire(struct itimer *itimer, int signo)
 {
 	struct ksiginfo info = {.signo = signo, .code = SI_KERNEL};
 
-	signal_send_process(itimer->process, &info);
+	signal_send_asked(itimer->process, signo == SIGALRM ? NULL : signal_who_runs(itimer->process), &info);
 }
 
 static void real_fires(struct ktimer *timer)

@@ -110,7 +110,8 @@ static void fires(struct ktimer *ktimer)
 		return;
 	}
 	timer->entry->info.overrun = 0;
-	int rc = signal_send_sigqueue(timer->entry, timer->process, timer->task);
+	struct task *asked = on_cpu_clock(timer) && !timer->task ? signal_who_runs(timer->process) : NULL;
+	int rc = signal_send_sigqueue(timer->entry, timer->process, timer->task, asked);
 	timer->waiting = rc != 2;
 	if (rc == 2 && timer->interval) {
 		forward(timer);

@@ -48,8 +48,14 @@ bool signal_cancel_sigqueue(struct sigqueue *entry, struct process *process); /*
 void signal_retarget(struct task *leaving, sigset64 which); /* shared signals that `leaving` will not take */
 bool signal_is_ignored(const struct task *task, int signo, bool forced);
 struct sigqueue *sigqueue_alloc(void *owner); /* for a timer; NULL: no memory */
-/* A timer's own entry: 0 queued, 1 already pending, 2 ignored. */
-int signal_send_sigqueue(struct sigqueue *entry, struct process *process, struct task *task);
+/* A timer's own entry, for `task` alone or, if that is NULL, for any thread, `asked` first: 0 queued, 1 already pending, 2 ignored. */
+int signal_send_sigqueue(struct sigqueue *entry, struct process *process, struct task *task, struct task *asked);
+/*
+ * Who uses the process's CPU time: a thread that is on a CPU, now this one and now that one, else one that waits for a CPU,
+ * else NULL. It is asked first to take what a timer of that time brings, so that a profiler sees the code that ran (setitimer(2)).
+ */
+struct task *signal_who_runs(const struct process *process);
+int signal_send_asked(struct process *process, struct task *asked, const struct ksiginfo *info); /* as signal_send_process() */
 void sigqueue_free(struct process *process, struct sigqueue *entry); /* taken off its queue first */
 
 /* signal_deliver.c */

@@ -16,6 +16,7 @@
 #include "kernel/namespaces.h"
 #include "kernel/process.h"
 #include "kernel/user_ns.h"
+#include "ring0/clock.h"
 #include "ring0/lib.h"
 
 #define STOP_SIGNALS (SIGBIT(SIGSTOP) | SIGBIT(SIGTSTP) | SIGBIT(SIGTTIN) | SIGBIT(SIGTTOU))
@@ -142,11 +143,37 @@ static bool wants(const struct task *task, int signo)
 	return !(task->blocked & SIGBIT(signo)) && task->state != TASK_STOPPED;
 }
 
-/* Which thread will take it: the leader if it can, else any that does not have something to do already. */
-static struct task *choose_thread(struct process *process, int signo)
+static struct task *nth_in_state(const struct process *process, enum task_state state, unsigned n)
+{
+	struct task *task;
+
+	TAILQ_FOREACH(task, &process->tasks, sibling)
+		if (task->state == state && !n--)
+			break;
+	return task;
+}
+
+struct task *signal_who_runs(const struct process *process)
+{
+	unsigned running = 0, waiting = 0, turn = (unsigned)(clock_monotonic() >> 10);
+	const struct task *task;
+
+	TAILQ_FOREACH(task, &process->tasks, sibling) {
+		running += task->state == TASK_RUNNING;
+		waiting += task->state == TASK_RUNNABLE;
+	}
+	if (running)
+		return nth_in_state(process, TASK_RUNNING, turn % running);
+	return waiting ? nth_in_state(process, TASK_RUNNABLE, turn % waiting) : NULL;
+}
+
+/* Which thread will take it: the one asked for, the leader if it can, else any that does not have something to do already. */
+static struct task *choose_thread(struct process *process, struct task *asked, int signo)
 {
 	struct task *task, *busy = NULL;
 
+	if (asked && wants(asked, signo))
+		return asked;
 	TAILQ_FOREACH(task, &process->tasks, sibling) {
 		if (!wants(task, signo))
 			continue;
@@ -179,9 +206,9 @@ static bool is_fatal_by_default(int signo)
 	return !(SIGBIT(signo) & (DEFAULT_IGNORED | STOP_SIGNALS));
 }
 
-static void wake_taker(struct process *process, struct task *target, int signo)
+static void wake_taker(struct process *process, struct task *target, struct task *asked, int signo)
 {
-	struct task *task = target ? (wants(target, signo) ? target : NULL) : choose_thread(process, signo);
+	struct task *task = target ? (wants(target, signo) ? target : NULL) : choose_thread(process, asked, signo);
 
 	waitq_wake_all(&process->sighand->signalfd_waiters);
 	if (signo == SIGKILL) {
@@ -241,7 +268,7 @@ static void translate(struct ksiginfo *info, const struct process *process, cons
 		info->forced = true;
 }
 
-static int send(struct process *process, struct task *target, const struct ksiginfo *original)
+static int send(struct process *process, struct task *target, struct task *asked, const struct ksiginfo *original)
 {
 	struct ksiginfo own = *original, *info = &own;
 	struct task *judge = target ? target : process->leader;
@@ -256,18 +283,23 @@ static int send(struct process *process, struct task *target, const struct ksigi
 		return 0;
 	int rc = enqueue(process, target ? &target->pending : &process->pending, info);
 	if (rc == 0)
-		wake_taker(process, target, info->signo);
+		wake_taker(process, target, asked, info->signo);
 	return rc;
 }
 
 int signal_send_task(struct task *task, const struct ksiginfo *info)
 {
-	return task->process ? send(task->process, task, info) : -EPERM;
+	return task->process ? send(task->process, task, NULL, info) : -EPERM;
 }
 
 int signal_send_process(struct process *process, const struct ksiginfo *info)
 {
-	return send(process, NULL, info);
+	return send(process, NULL, NULL, info);
+}
+
+int signal_send_asked(struct process *process, struct task *asked, const struct ksiginfo *info)
+{
+	return send(process, NULL, asked, info);
 }
 
 int signal_send_group(int pgid, const struct ksiginfo *info)
@@ -278,7 +310,7 @@ int signal_send_group(int pgid, const struct ksiginfo *info)
 	TAILQ_FOREACH(process, &all_processes, all) {
 		if (process->pgid != pgid)
 			continue;
-		int one = send(process, NULL, info);
+		int one = send(process, NULL, NULL, info);
 		if (rc)
 			rc = one;
 	}
@@ -307,7 +339,7 @@ void signal_force(struct task *task, const struct ksiginfo *info)
 		signal_wake_task(task);
 }
 
-int signal_send_sigqueue(struct sigqueue *entry, struct process *process, struct task *task)
+int signal_send_sigqueue(struct sigqueue *entry, struct process *process, struct task *task, struct task *asked)
 {
 	struct sigpending *pending = task ? &task->pending : &process->pending;
 	struct sigqueue *queued;
@@ -323,7 +355,7 @@ int signal_send_sigqueue(struct sigqueue *entry, struct process *process, struct
 		return 2;
 	TAILQ_INSERT_TAIL(&pending->queue, entry, link);
 	pending->set |= SIGBIT(entry->info.signo);
-	wake_taker(process, task, entry->info.signo);
+	wake_taker(process, task, asked, entry->info.signo);
 	return 0;
 }
 
