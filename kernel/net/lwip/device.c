@@ -69,6 +69,7 @@ static struct net_device *new_device(void)
 void device_remove(struct net_device *device)
 {
 	multicast_forget_link(netif_get_index(&device->netif));
+	unanswered_forget(&device->netif);
 	netif_remove(&device->netif);
 	device->parent = &net_no_device;
 }

@@ -272,7 +272,10 @@ static err_t output4(struct netif *netif, struct pbuf *p, const ip4_addr_t *to)
 	if (uncut && !(IPH_OFFSET((const struct ip_hdr *)p->payload) & ~__builtin_bswap16(IP_DF)))
 		forbid_fragments(p->payload);
 	counters_ip4(p->payload, p->tot_len, true, ip_addr_isbroadcast(&address, netif));
-	return route_is_local(&address) ? loop_queue(netif, p) : etharp_output(netif, p, to);
+	if (route_is_local(&address))
+		return loop_queue(netif, p);
+	unanswered_note4(netif, p, to);
+	return etharp_output(netif, p, to);
 }
 
 static err_t output6(struct netif *netif, struct pbuf *p, const ip6_addr_t *to)

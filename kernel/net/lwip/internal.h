@@ -90,6 +90,8 @@ struct inet_packet {
 	int error;
 	uint8_t origin, type, code;
 	uint32_t info, data;
+	uint8_t *options; /* IPv4's, as they came, for who asks for them; NULL: there are none */
+	uint8_t options_len;
 };
 
 /* Where a datagram goes that several calls gather: as the first says. */
@@ -120,12 +122,14 @@ struct inet_socket {
 	bool pass_security, original_destination6, pktinfo_old, hops_old; /* old: IPV6_2292PKTINFO and its kin */
 	uint8_t unicast_if, unicast_if6; /* index of the link that datagrams to one address leave by; 0: as routed */
 	uint8_t minimum_hops;
+	bool receive_options, return_options; /* IP_RECVOPTS, IP_RETOPTS */
+	uint16_t checksum_place; /* IPV6_CHECKSUM: where raw packets have theirs, halved, plus 1; 0: nowhere */
 	uint8_t state, urgent, urgent_byte; /* TCP: enum inet_state, enum urgent_state */
 	bool pktinfo, pktinfo6, receive_ttl, receive_tos, receive_hops, receive_class, receive_errors;
 	bool receive_errors6, header_included, multicast_loop, multicast_loop6, multicast_all, multicast_all6;
 	bool whole, no_check6_receive; /* UDP_GRO, UDP_NO_CHECK6_RX */
 	uint8_t tos, ttl, multicast_ttl, minimum_ttl;
-	int multicast_if, multicast_if6; /* index of the link that multicast leaves by; 0: as routed */
+	uint8_t multicast_if, multicast_if6; /* index of the link that multicast leaves by; 0: as routed */
 	uint32_t multicast_from;         /* its source under IPv4, in network order; 0: the link's */
 	uint32_t keep_idle, keep_interval, keep_count; /* s */
 	uint32_t user_timeout; /* ms; 0: none */
@@ -191,6 +195,12 @@ static inline bool stack_user_is_first(void)
 			continue;                     \
 		else
 
+/* IPV6_CHECKSUM: an even number, or -1. */
+static inline int inet_checksum_at(const struct inet_socket *sock)
+{
+	return sock->checksum_place ? (sock->checksum_place - 1) * 2 : -1;
+}
+
 void stack_device_used(void); /* a frame came or went: ARP, ND and reassembly tick for a while */
 int stack_error(err_t err); /* lwIP's as -errno */
 
@@ -218,6 +228,7 @@ err_t loop_queue(const struct netif *netif, struct pbuf *p);
 bool route_is_local(const ip_addr_t *address);
 /* The interface towards `to`, and the source address to use (*from is set unless it is given). NULL: -ENETUNREACH. */
 struct netif *route_find(const ip_addr_t *to, ip_addr_t *from);
+bool route_is_broadcast(const ip_addr_t *to); /* all hosts' address, or that of a network which a link of ours is in */
 /* Bind: an address of ours, any, or multicast. */
 bool route_can_bind(const ip_addr_t *address);
 
@@ -350,6 +361,12 @@ void path_note(const ip_addr_t *to, uint32_t mtu); /* it carries no more than th
 /* ICMP says that a segment of ours (ports in host order) is larger than mtu. */
 void path_too_big(const ip_addr_t *from, uint16_t from_port, const ip_addr_t *to, uint16_t to_port, uint32_t seq, uint32_t mtu);
 bool path6_takes(struct pbuf *p, uint8_t protocol, unsigned at); /* then p is of no more use */
+
+/* ---- unanswered.c; all in the stack ---- */
+void unanswered_note4(struct netif *netif, const struct pbuf *p, const ip4_addr_t *to); /* a packet leaves: kept if its hop is not known */
+void unanswered_note6(struct netif *netif, const struct pbuf *p, const ip6_addr_t *to); /* it waits for its next hop */
+void unanswered_forget(const struct netif *netif); /* it goes */
+void unanswered_tick(void); /* once a second */
 
 /* ---- error.c ---- */
 /* What is beyond what the path carries: queues that for who wants it (IP_RECVERR); -EMSGSIZE. */

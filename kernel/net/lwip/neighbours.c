@@ -59,6 +59,7 @@ err_t nd6_get_next_hop_addr_or_queue(struct netif *netif, struct pbuf *p, const 
 	if (rc != ERR_OK || *address)
 		return rc;
 	queued++;
+	unanswered_note6(netif, p, to);
 	for (unsigned i = 0; i < LWIP_ND6_NUM_NEIGHBORS; i++)
 		bound_queue(&neighbor_cache[i]);
 	return rc;

@@ -50,7 +50,7 @@ static int set_interface4(struct inet_socket *sock, const void *value, unsigned 
 		return -EADDRNOTAVAIL;
 	if (sock->options.bound_if && request.imr_ifindex && request.imr_ifindex != sock->options.bound_if)
 		return -EINVAL;
-	sock->multicast_if = request.imr_ifindex;
+	sock->multicast_if = (uint8_t)request.imr_ifindex;
 	sock->multicast_from = request.imr_address.s_addr;
 	return 0;
 }
@@ -68,7 +68,7 @@ static int set_interface6(struct inet_socket *sock, const void *value, unsigned 
 		return -ENODEV;
 	if (index && sock->options.bound_if && sock->options.bound_if != index)
 		return -EINVAL;
-	sock->multicast_if6 = index;
+	sock->multicast_if6 = (uint8_t)index;
 	return 0;
 }
 
@@ -352,8 +352,8 @@ int multicast_get_option(struct inet_socket *sock, int level, int option, void *
 	if (option == MCAST_MSFILTER && (level == IPPROTO_IP || (level == IPPROTO_IPV6 && sock->family == AF_INET6)))
 		return get_filter_any(sock, level == IPPROTO_IP ? AF_INET : AF_INET6, value, len);
 	if (level == IPPROTO_IPV6 && option == IPV6_MULTICAST_IF && sock->family == AF_INET6) {
-		*len = sizeof(sock->multicast_if6);
-		memcpy(value, &sock->multicast_if6, *len);
+		*len = sizeof(int);
+		memcpy(value, &(int){sock->multicast_if6}, *len);
 		return 0;
 	}
 	return 1;

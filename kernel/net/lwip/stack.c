@@ -166,6 +166,7 @@ static void catch_up_seconds(uint64_t now)
 		ip_reass_tmr();
 		ip6_reass_tmr();
 	}
+	unanswered_tick();
 	if (selected == stack_net)
 		return;
 	loop_drain();
