@@ -127,13 +127,13 @@ static void try_address(const struct kind *kind, const struct named *n)
 
 static void addresses(void)
 {
-	struct named list[16] = {{.name = "two bytes of nothing", .len = 2}};
+	struct named list[17] = {{.name = "two bytes of nothing", .len = 2}};
 	unsigned count = 1, whole;
 	static const struct {
 		const char *name, *ip;
 		int port;
 	} internet[] = {{"loopback port 0", "127.0.0.1", 0}, {"not ours", "192.0.2.1", 0}, {"multicast", "224.0.0.9", 99},
-		{"loopback6 port 0", "::1", 0}, {"mapped", "::ffff:127.0.0.1", 0}, {"not ours6", "2001:db8::1", 0}};
+		{"broadcast", "127.255.255.255", 99}, {"loopback6 port 0", "::1", 0}, {"mapped", "::ffff:127.0.0.1", 0}, {"not ours6", "2001:db8::1", 0}};
 
 	for (unsigned i = 0; i < sizeof(internet) / sizeof(internet[0]); i++) {
 		struct sockaddr_in a4 = at4(internet[i].ip, internet[i].port);
@@ -141,15 +141,15 @@ static void addresses(void)
 		struct named *n = &list[count++];
 
 		n->name = internet[i].name;
-		n->len = i < 3 ? sizeof(a4) : sizeof(a6);
-		memcpy(&n->address, i < 3 ? (void *)&a4 : (void *)&a6, n->len);
+		n->len = i < 4 ? sizeof(a4) : sizeof(a6);
+		memcpy(&n->address, i < 4 ? (void *)&a4 : (void *)&a6, n->len);
 	}
 	whole = count;
 	list[count] = list[1];
 	list[count++].len = 15;
-	list[count] = list[4];
+	list[count] = list[5];
 	list[count++].len = 23;
-	list[count] = list[4];
+	list[count] = list[5];
 	list[count++].len = 24;
 	list[count] = list[1];
 	list[count].name = "unspecific";

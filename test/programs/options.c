@@ -145,17 +145,17 @@ static const struct kind all_kinds[] = {
 static const struct range {
 	int level, from, to;
 } ranges[] = {{SOL_SOCKET, 0, 90}, {IPPROTO_IP, 0, 60}, {IPPROTO_IPV6, 0, 90}, {IPPROTO_TCP, 0, 50}, {IPPROTO_UDP, 0, 110},
-	{SOL_RAW, 0, 3}, {IPPROTO_ICMPV6, 0, 3}, {SOL_PACKET, 0, 28}, {SOL_NETLINK, 0, 16}, {999, 1, 1}, {-1, 1, 1}};
+	{SOL_RAW, 0, 8}, {IPPROTO_ICMPV6, 0, 3}, {SOL_PACKET, 0, 28}, {SOL_NETLINK, 0, 16}, {999, 1, 1}, {-1, 1, 1}};
 
 /* Not to be had: IP options and IPsec, the wider half of IPv6's extension headers, repair of connections and fast open, packet
  * rings but V2, pacing, eBPF. With values of their own: buffers, cookies, credentials, lists of groups, congestion. */
 static const struct range apart[] = {
 	{SOL_SOCKET, 5, 5}, {SOL_SOCKET, 7, 8}, {SOL_SOCKET, 17, 18}, {SOL_SOCKET, 28, 28}, {SOL_SOCKET, 37, 37}, {SOL_SOCKET, 42, 42},
 	{SOL_SOCKET, 47, 47}, {SOL_SOCKET, 49, 52}, {SOL_SOCKET, 55, 57}, {SOL_SOCKET, 59, 59}, {SOL_SOCKET, 61, 61}, {SOL_SOCKET, 65, 65},
-	{SOL_SOCKET, 68, 68}, {SOL_SOCKET, 71, 71}, {SOL_SOCKET, 74, 74}, {SOL_SOCKET, 76, 84}, {IPPROTO_IP, 4, 7}, {IPPROTO_IP, 9, 11},
+	{SOL_SOCKET, 68, 68}, {SOL_SOCKET, 71, 71}, {SOL_SOCKET, 74, 74}, {SOL_SOCKET, 76, 84}, {IPPROTO_IP, 4, 5}, {IPPROTO_IP, 9, 11},
 	{IPPROTO_IP, 16, 17}, {IPPROTO_IP, 19, 19}, {IPPROTO_IP, 22, 26}, {IPPROTO_IP, 32, 32}, {IPPROTO_IP, 36, 36},
-	{IPPROTO_IP, 41, 48}, {IPPROTO_IP, 51, 51}, {IPPROTO_IPV6, 1, 1}, {IPPROTO_IPV6, 3, 7}, {IPPROTO_IPV6, 11, 11}, {IPPROTO_IPV6, 17, 17},
-	{IPPROTO_IPV6, 22, 25}, {IPPROTO_IPV6, 27, 28}, {IPPROTO_IPV6, 30, 36}, {IPPROTO_IPV6, 42, 50}, {IPPROTO_IPV6, 53, 61},
+	{IPPROTO_IP, 41, 48}, {IPPROTO_IP, 51, 51}, {IPPROTO_IPV6, 1, 1}, {IPPROTO_IPV6, 3, 6}, {IPPROTO_IPV6, 11, 11}, {IPPROTO_IPV6, 17, 17},
+	{IPPROTO_IPV6, 22, 25}, {IPPROTO_IPV6, 27, 28}, {IPPROTO_IPV6, 30, 35}, {IPPROTO_IPV6, 42, 50}, {IPPROTO_IPV6, 53, 61},
 	{IPPROTO_IPV6, 64, 65}, {IPPROTO_IPV6, 68, 70}, {IPPROTO_IPV6, 72, 72}, {IPPROTO_IPV6, 75, 75}, {IPPROTO_IPV6, 77, 80},
 	{IPPROTO_TCP, 7, 9}, {IPPROTO_TCP, 11, 14}, {IPPROTO_TCP, 16, 17}, {IPPROTO_TCP, 19, 24}, {IPPROTO_TCP, 26, 35}, {IPPROTO_TCP, 37, 50},
 	{IPPROTO_UDP, 10, 11}, {IPPROTO_UDP, 76, 76}, {IPPROTO_UDP, 100, 100}, {SOL_PACKET, 2, 2}, {SOL_PACKET, 5, 5}, {SOL_PACKET, 7, 7},

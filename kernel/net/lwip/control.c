@@ -193,39 +193,100 @@ static void report_pktinfo(const struct inet_socket *sock, const struct inet_pac
 	}
 }
 
-void control_report(const struct inet_socket *sock, const struct inet_packet *packet, struct socket_receive *receive)
+#define OPTION_END 0
+#define OPTION_NOP 1
+#define OPTION_RECORD_ROUTE 7
+
+/* The option that records the route; NULL: there is none, or what a raw socket has sent over the loopback makes no sense. */
+static uint8_t *record_of(uint8_t *options, unsigned len)
+{
+	unsigned at = 0;
+
+	while (at < len && options[at] != OPTION_END) {
+		if (options[at] == OPTION_NOP) {
+			at++;
+			continue;
+		}
+		if (at + 3 > len || options[at + 1] < 3 || options[at + 1] > len - at)
+			return NULL;
+		if (options[at] == OPTION_RECORD_ROUTE)
+			return options + at;
+		at += options[at + 1];
+	}
+	return NULL;
+}
+
+/* We are a stop of the recorded route, too; the next one, where an answer is to leave with it, leaves its place free. */
+static void record(uint8_t *option, uint32_t address)
+{
+	unsigned at = option[2];
+
+	if (at < 4 || at + 3 > option[1])
+		return;
+	memcpy(option + at - 1, &address, sizeof(address));
+	option[2] = (uint8_t)(at + 4);
+}
+
+/* IP_RECVOPTS: as they came. IP_RETOPTS: the recorded route, to send back (Linux has time stamps and source routes there, too). */
+static void report_options(const struct inet_socket *sock, const struct inet_packet *packet, struct socket_receive *receive)
+{
+	uint8_t options[40] = {0}, *route;
+
+	memcpy(options, packet->options, packet->options_len);
+	route = record_of(options, packet->options_len);
+	if (route)
+		record(route, ip4_addr_get_u32(ip_2_ip4(&packet->to)));
+	if (sock->receive_options)
+		receive->control(receive, IPPROTO_IP, IP_RECVOPTS, options, packet->options_len);
+	if (!sock->return_options || !route)
+		return;
+	if (route[2] + 3 <= route[1])
+		route[2] = (uint8_t)(route[2] + 4);
+	memmove(options, route, route[1]);
+	memset(options + options[1], OPTION_END, sizeof(options) - options[1]);
+	receive->control(receive, IPPROTO_IP, IP_RETOPTS, options, (options[1] + 3u) & ~3u);
+}
+
+static void report_header(const struct inet_socket *sock, const struct inet_packet *packet, struct socket_receive *receive)
 {
 	int ttl = packet->ttl, tos = packet->tos;
 	uint8_t tos_byte = packet->tos;
 
+	if (sock->receive_ttl && IP_IS_V4(&packet->to))
+		receive->control(receive, IPPROTO_IP, IP_TTL, &ttl, sizeof(ttl));
+	if (sock->receive_tos && IP_IS_V4(&packet->to))
+		receive->control(receive, IPPROTO_IP, IP_TOS, &tos_byte, sizeof(tos_byte));
+	if (packet->options)
+		report_options(sock, packet, receive);
+	if (sock->receive_hops && IP_IS_V6(&packet->to))
+		receive->control(receive, IPPROTO_IPV6, IPV6_HOPLIMIT, &ttl, sizeof(ttl));
+	if (sock->receive_class && IP_IS_V6(&packet->to))
+		receive->control(receive, IPPROTO_IPV6, IPV6_TCLASS, &tos, sizeof(tos));
+	if (sock->hops_old && IP_IS_V6(&packet->to))
+		receive->control(receive, IPPROTO_IPV6, IPV6_2292HOPLIMIT, &ttl, sizeof(ttl));
+}
+
+void control_report(const struct inet_socket *sock, const struct inet_packet *packet, struct socket_receive *receive)
+{
 	if (!receive->control)
 		return;
 	socket_report(&sock->options, receive, packet->time, packet->drops);
 	report_pktinfo(sock, packet, receive);
 	if (packet->piece)
 		receive->control(receive, IPPROTO_UDP, UDP_GRO, &(int){packet->piece}, sizeof(int));
-	if (sock->receive_ttl && IP_IS_V4(&packet->to))
-		receive->control(receive, IPPROTO_IP, IP_TTL, &ttl, sizeof(ttl));
-	if (sock->receive_tos && IP_IS_V4(&packet->to))
-		receive->control(receive, IPPROTO_IP, IP_TOS, &tos_byte, sizeof(tos_byte));
+	report_header(sock, packet, receive);
 	if (sock->original_destination && IP_IS_V4(&packet->to)) {
 		struct socket_address address;
 
 		address_encode(AF_INET, &packet->to, sock->local_port, &address);
 		receive->control(receive, IPPROTO_IP, IP_ORIGDSTADDR, &address, address.len);
 	}
-	if (sock->receive_hops && IP_IS_V6(&packet->to))
-		receive->control(receive, IPPROTO_IPV6, IPV6_HOPLIMIT, &ttl, sizeof(ttl));
-	if (sock->hops_old && IP_IS_V6(&packet->to))
-		receive->control(receive, IPPROTO_IPV6, IPV6_2292HOPLIMIT, &ttl, sizeof(ttl));
 	if (sock->original_destination6 && IP_IS_V6(&packet->to)) {
 		struct socket_address address;
 
 		address_encode(AF_INET6, &packet->to, sock->local_port, &address);
 		receive->control(receive, IPPROTO_IPV6, IPV6_ORIGDSTADDR, &address, address.len);
 	}
-	if (sock->receive_class && IP_IS_V6(&packet->to))
-		receive->control(receive, IPPROTO_IPV6, IPV6_TCLASS, &tos, sizeof(tos));
 }
 
 void control_report_error(const struct inet_socket *sock, const struct inet_packet *packet, struct socket_receive *receive)
@@ -248,8 +309,10 @@ void control_report_error(const struct inet_socket *sock, const struct inet_pack
 	if (packet->origin == SO_EE_ORIGIN_TIMESTAMPING && sock->options.stamping & SOF_TIMESTAMPING_SOFTWARE)
 		socket_report_stamp(&sock->options, receive, packet->time);
 	address_encode(sock->family, &packet->from, 0, &address);
-	if (packet->origin == SO_EE_ORIGIN_ICMP || packet->origin == SO_EE_ORIGIN_ICMP6)
+	if (packet->origin == SO_EE_ORIGIN_ICMP || packet->origin == SO_EE_ORIGIN_ICMP6) {
 		memcpy(data.offender, &address, address.len);
+		report_header(sock, packet, receive);
+	}
 	receive->control(receive, sock->family == AF_INET6 ? IPPROTO_IPV6 : IPPROTO_IP,
 		sock->family == AF_INET6 ? IPV6_RECVERR : IP_RECVERR, &data, sizeof(data.error) + address.len);
 }

@@ -133,6 +133,8 @@ static int datagram_connect(struct socket *base, struct socket_address *address,
 		ip_addr_copy(from, *(IP_IS_V6(&to) ? IP6_ADDR_ANY : IP4_ADDR_ANY));
 	if (!datagram_route(sock, &to, &from, 0, false))
 		return -ENETUNREACH;
+	if (route_is_broadcast(&to) && !sock->options.broadcast)
+		return -EACCES;
 	if (ip_addr_isany(&to))
 		ip_addr_copy(to, from);
 	rc = datagram_autobind(sock);
@@ -166,6 +168,7 @@ static bool can_receive(const struct inet_socket *sock)
 void datagram_free_packet(struct inet_packet *packet)
 {
 	pbuf_free(packet->p);
+	kfree(packet->options);
 	kfree(packet);
 }
 

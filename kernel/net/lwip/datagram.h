@@ -61,6 +61,9 @@ int datagram_copy_payload(const struct inet_packet *packet, struct socket_receiv
 struct inet_socket *datagram_find(const ip_addr_t *to, uint16_t to_port, const ip_addr_t *from, uint16_t from_port,
 	const struct netif *netif);
 
+/* datagram_in.c: the TTL and its kin of the packet that comes in now, and its link. */
+void datagram_note_header(struct inet_packet *packet);
+
 /* error.c: an ICMP message that came, its header at byte `at`: sockets are told what it says of their packets. */
 void error_icmp4(struct pbuf *p, uint16_t at, const struct netif *netif);
 void error_icmp6(struct pbuf *p, uint16_t at, const struct netif *netif);

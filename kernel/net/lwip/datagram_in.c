@@ -103,6 +103,31 @@ static bool has_room(const struct inet_socket *sock, const struct pbuf *p)
 	return sock->packet_bytes + p->tot_len + PACKET_OVERHEAD <= sock->options.receive_buffer && !(sock->shutdown & INET_SHUT_RECEIVE);
 }
 
+/* Where there is no memory for them, the packet comes without. */
+static void note_options(struct inet_packet *packet)
+{
+	const struct ip_hdr *header = ip_current_is_v6() ? NULL : ip4_current_header();
+	unsigned len = header ? IPH_HL_BYTES(header) - IP_HLEN : 0;
+
+	packet->options = len ? kmalloc(len) : NULL;
+	if (!packet->options)
+		return;
+	memcpy(packet->options, header + 1, len);
+	packet->options_len = (uint8_t)len;
+}
+
+void datagram_note_header(struct inet_packet *packet)
+{
+	packet->ifindex = netif_get_index(ip_current_input_netif());
+	if (ip_current_is_v6()) {
+		packet->ttl = IP6H_HOPLIM(ip6_current_header());
+		packet->tos = IP6H_TC(ip6_current_header());
+	} else {
+		packet->ttl = IPH_TTL(ip4_current_header());
+		packet->tos = IPH_TOS(ip4_current_header());
+	}
+}
+
 static void queue_packet(struct inet_socket *sock, struct pbuf *p, uint16_t port, uint16_t piece)
 {
 	struct inet_packet *packet = has_room(sock, p) ? kzalloc(sizeof(*packet)) : NULL;
@@ -129,15 +154,10 @@ static void queue_packet(struct inet_socket *sock, struct pbuf *p, uint16_t port
 	ip_addr_copy(packet->to, *ip_current_dest_addr());
 	packet->port = port;
 	packet->drops = sock->drops;
-	packet->ifindex = netif_get_index(ip_current_input_netif());
 	packet->time = clock_realtime();
-	if (ip_current_is_v6()) {
-		packet->ttl = IP6H_HOPLIM(ip6_current_header());
-		packet->tos = IP6H_TC(ip6_current_header());
-	} else {
-		packet->ttl = IPH_TTL(ip4_current_header());
-		packet->tos = IPH_TOS(ip4_current_header());
-	}
+	datagram_note_header(packet);
+	if (sock->receive_options || sock->return_options)
+		note_options(packet);
 	TAILQ_INSERT_TAIL(&sock->packets, packet, link);
 	sock->packet_bytes += datagram_charge(packet);
 	inet_wake(sock, EPOLLIN | EPOLLRDNORM);
@@ -361,12 +381,37 @@ static bool raw_matches(const struct inet_socket *sock, struct pbuf *p, uint16_t
 	       icmp.id == __builtin_bswap16(sock->local_port);
 }
 
+/* The protocol of a packet whose headers, `len` bytes, lwIP has been through. What was put together of fragments has lost theirs. */
+static uint8_t protocol_of(const struct pbuf *p, uint16_t len)
+{
+	const uint8_t *header = p->payload;
+	uint8_t protocol;
+
+	if (!ip_current_is_v6())
+		return IPH_PROTO(ip4_current_header());
+	protocol = IP6H_NEXTH((const struct ip6_hdr *)header);
+	for (unsigned at = IP6_HLEN; at + 8 <= len && at + 8 <= p->len;) {
+		const uint8_t *next = header + at;
+
+		at += protocol == IP6_NEXTH_FRAGMENT ? 8u : 8u * (next[1] + 1u);
+		protocol = next[0];
+	}
+	return protocol;
+}
+
+/* IPV6_CHECKSUM: what has a wrong one is not shown. */
+static bool raw6_is_good(const struct inet_socket *sock, struct pbuf *p, uint8_t protocol)
+{
+	return !sock->checksum_place || protocol == IPPROTO_ICMPV6 || ip_current_input_netif() == &loop_netif ||
+	       !ip_chksum_pseudo(p, protocol, p->tot_len, ip_current_src_addr(), ip_current_dest_addr());
+}
+
 raw_input_state_t raw_input(struct pbuf *p, struct netif *netif)
 {
 	raw_input_state_t state = RAW_INPUT_NONE;
 	bool v6 = ip_current_is_v6();
 	uint16_t at = ip_current_header_tot_len();
-	uint8_t protocol = v6 ? IP6H_NEXTH(ip6_current_header()) : IPH_PROTO(ip4_current_header());
+	uint8_t protocol = protocol_of(p, at);
 	struct inet_socket *sock;
 
 	if (!v6 && protocol == IP_PROTO_ICMP)
@@ -385,7 +430,7 @@ raw_input_state_t raw_input(struct pbuf *p, struct netif *netif)
 			continue;
 		if (v6 || sock->base.type == SOCK_DGRAM)
 			pbuf_remove_header(copy, at);
-		if (filtered(sock, copy, 1, copy->tot_len == p->tot_len ? 0 : at))
+		if (raw6_is_good(sock, copy, protocol) && filtered(sock, copy, 1, copy->tot_len == p->tot_len ? 0 : at))
 			queue_packet(sock, copy, 0, 0);
 		else
 			pbuf_free(copy);

@@ -52,10 +52,30 @@ static int ping_header(struct pbuf *p, const struct inet_socket *sock, const ip_
 	return 0;
 }
 
+/* The checksum of what a raw socket sends under IPv6, where it wants one (IPV6_CHECKSUM). */
+static int raw6_checksum(const struct inet_socket *sock, struct pbuf *p, const ip_addr_t *from, const ip_addr_t *to)
+{
+	int at = inet_checksum_at(sock);
+	uint16_t sum = 0;
+
+	if (at < 0)
+		return 0;
+	if (at + 1 >= (int)p->len)
+		return -EINVAL;
+	memcpy((char *)p->payload + at, &sum, sizeof(sum));
+	sum = checksum(p, (uint8_t)sock->base.protocol, from, to);
+	memcpy((char *)p->payload + at, &sum, sizeof(sum));
+	return 0;
+}
+
 static int raw_send(struct inet_socket *sock, struct pbuf *p, const ip_addr_t *from, const ip_addr_t *to,
 	const struct outgoing *out, struct netif *netif)
 {
-	if (sock->header_included && IP_IS_V4(to)) {
+	int rc;
+
+	if (sock->header_included && IP_IS_V6(to))
+		return p->len < IP6_HLEN ? -EINVAL : stack_error(ip6_output_if(p, ip_2_ip6(from), LWIP_IP_HDRINCL, 0, 0, 0, netif));
+	if (sock->header_included) {
 		struct ip_hdr *header = p->payload;
 
 		if (p->len < IP_HLEN || IPH_HL_BYTES(header) < IP_HLEN || IPH_HL_BYTES(header) > p->len)
@@ -67,13 +87,8 @@ static int raw_send(struct inet_socket *sock, struct pbuf *p, const ip_addr_t *f
 		IPH_CHKSUM_SET(header, inet_chksum(header, IPH_HL_BYTES(header)));
 		return stack_error(ip4_output_if(p, ip_2_ip4(from), LWIP_IP_HDRINCL, 0, 0, 0, netif));
 	}
-	if (sock->family == AF_INET6 && sock->base.protocol == IPPROTO_ICMPV6 && p->len >= 4) {
-		struct icmp_head *header = p->payload;
-
-		header->checksum = 0;
-		header->checksum = checksum(p, IP6_NEXTH_ICMP6, from, to);
-	}
-	return stack_error(ip_output_if(p, from, to, out->ttl, out->tos, (u8_t)sock->base.protocol, netif));
+	rc = sock->family == AF_INET6 ? raw6_checksum(sock, p, from, to) : 0;
+	return rc ? rc : stack_error(ip_output_if(p, from, to, out->ttl, out->tos, (u8_t)sock->base.protocol, netif));
 }
 
 static int transmit(struct inet_socket *sock, struct pbuf *p, ip_addr_t *from, const ip_addr_t *to, uint16_t port,
@@ -138,9 +153,17 @@ static int check_send(struct inet_socket *sock, const struct socket_send *send)
 		return -EOPNOTSUPP;
 	if (sock->shutdown & INET_SHUT_SEND)
 		return -EPIPE;
-	if (is_probe(sock, send))
-		return sock->family == AF_INET && send->len > UINT16_MAX ? -EMSGSIZE : 0;
-	return send->len > udp_max(sock) ? -EMSGSIZE : 0;
+	return sock->family == AF_INET && send->len > UINT16_MAX ? -EMSGSIZE : 0;
+}
+
+/* No packet holds it: whoever wants to know hears what the path carries, as of what is only too long for that. */
+static int refuse_long(struct inet_socket *sock, const ip_addr_t *to, uint16_t port, ip_addr_t *from, const struct outgoing *out)
+{
+	struct netif *netif;
+
+	stack_select(sock->net);
+	netif = datagram_route(sock, to, from, out->index, false);
+	return netif ? error_too_long(sock, to, port, netif == &loop_netif ? LOOPBACK_MTU : path_mtu(to, netif)) : -ENETUNREACH;
 }
 
 /* Multicast and broadcast reach our own sockets, too, as if by the link that they leave by. */
@@ -175,9 +198,9 @@ static bool stays_here(const struct outgoing *out, const ip_addr_t *to)
 static int fit_path(struct inet_socket *sock, const struct pbuf *p, const ip_addr_t *to, uint16_t port, struct netif *netif,
 	uint16_t *mtu, bool *whole)
 {
-	bool v6 = IP_IS_V6(to), included = sock->header_included && !v6;
+	bool v6 = IP_IS_V6(to), included = sock->header_included;
 	uint8_t discover = v6 ? sock->discover6 : sock->discover;
-	size_t len = p->tot_len + (v6 ? IP6_HLEN : included ? 0u : IP_HLEN);
+	size_t len = p->tot_len + (included ? 0u : v6 ? IP6_HLEN : IP_HLEN);
 
 	*mtu = device_mtu(netif);
 	if (discover < IP_PMTUDISC_PROBE && !included && netif != &loop_netif)
@@ -266,14 +289,14 @@ static int send_packet(struct inet_socket *sock, struct pbuf *p, ip_addr_t *to, 
 	netif = datagram_route(sock, to, from, out->index, flags & MSG_DONTROUTE);
 	rc = netif ? 0 : -ENETUNREACH;
 
-	if (!rc && IP_IS_V4(to) && ip4_addr_isbroadcast(ip_2_ip4(to), netif) && !sock->options.broadcast)
-		rc = -EACCES;
 	if (!rc && ip_addr_isany(to))
 		ip_addr_copy(*to, *from);
+	if (!rc && route_is_broadcast(to) && !sock->options.broadcast)
+		rc = -EACCES;
 	if (!rc && out->piece)
 		rc = check_pieces(sock, p, to, out, netif);
 	cut = out->piece && p->tot_len > UDP_HLEN + out->piece;
-	too_long = p->tot_len > UINT16_MAX - (IP_IS_V6(to) ? IP6_HLEN : sock->header_included ? 0 : IP_HLEN);
+	too_long = p->tot_len > UINT16_MAX - (sock->header_included ? 0 : IP_IS_V6(to) ? IP6_HLEN : IP_HLEN);
 	if (!cut)
 		out->piece = 0;
 	if (!rc && !cut && too_long)
@@ -401,6 +424,8 @@ int64_t datagram_send(struct socket *base, struct socket_send *send)
 	rc = control_decode(sock, send, &from, &out);
 	if (rc || is_probe(sock, send))
 		return rc ? rc : (int64_t)send->len;
+	if (send->len > udp_max(sock))
+		return refuse_long(sock, &to, port, &from, &out);
 	stamp_number(sock, &out);
 	p = pbuf_alloc(PBUF_IP, (u16_t)(header + send->len), PBUF_RAM);
 	if (!p)

@@ -56,9 +56,14 @@ static struct inet_packet *queue_error(struct inet_socket *sock, const struct pb
 	return packet;
 }
 
+static bool is_icmp(const struct inet_packet *packet)
+{
+	return packet->origin == SO_EE_ORIGIN_ICMP || packet->origin == SO_EE_ORIGIN_ICMP6;
+}
+
 int64_t error_receive(struct inet_socket *sock, struct socket_receive *receive)
 {
-	struct inet_packet *packet = TAILQ_FIRST(&sock->errors);
+	struct inet_packet *packet = TAILQ_FIRST(&sock->errors), *next;
 	size_t len;
 	int rc;
 
@@ -66,7 +71,10 @@ int64_t error_receive(struct inet_socket *sock, struct socket_receive *receive)
 		return -EAGAIN;
 	TAILQ_REMOVE(&sock->errors, packet, link);
 	sock->packet_bytes -= datagram_charge(packet);
-	if (sock->error == packet->error)
+	next = TAILQ_FIRST(&sock->errors);
+	if (next && is_icmp(next)) /* it is the socket's error now */
+		sock->error = next->error;
+	else if (is_icmp(packet))
 		sock->error = 0;
 	len = MIN((size_t)packet->p->tot_len, receive->len);
 	rc = datagram_copy_payload(packet, receive, len);
@@ -103,7 +111,7 @@ int error_too_long(struct inet_socket *sock, const ip_addr_t *to, uint16_t port,
 		return -EMSGSIZE;
 	ip_addr_copy(packet->to, *to);
 	ip_addr_copy(packet->from, *(IP_IS_V6(to) ? IP6_ADDR_ANY : IP4_ADDR_ANY));
-	packet->port = port;
+	packet->port = IP_IS_V6(to) ? port : sock->remote_port; /* as Linux has it */
 	packet->error = EMSGSIZE;
 	packet->origin = SO_EE_ORIGIN_LOCAL;
 	packet->info = mtu;
@@ -167,37 +175,76 @@ static bool note_path(const struct inet_socket *sock, const struct icmp_report *
 	return discover != IP_PMTUDISC_DONT;
 }
 
-static void report_error(struct pbuf *p, const struct icmp_report *report, const struct netif *netif)
+/* A socket whose datagram it was. */
+static void tell(struct inet_socket *sock, struct pbuf *p, const struct icmp_report *report)
 {
 	struct inet_packet *packet;
+
+	if (!wants_errors(sock) && (!sock->connected || !report->verdict.fatal))
+		return;
+	packet = wants_errors(sock) ? queue_error(sock, p, report->payload_at) : NULL;
+	if (packet) {
+		ip_addr_copy(packet->from, *ip_current_src_addr());
+		ip_addr_copy(packet->to, report->to);
+		packet->port = report->to_port;
+		packet->error = report->verdict.error;
+		packet->origin = ip_current_is_v6() ? SO_EE_ORIGIN_ICMP6 : SO_EE_ORIGIN_ICMP;
+		packet->type = report->type;
+		packet->code = report->code;
+		packet->info = report->info;
+		datagram_note_header(packet);
+	}
+	sock->error = report->verdict.error;
+	inet_wake(sock, ~0u);
+}
+
+static void report_error(struct pbuf *p, const struct icmp_report *report, const struct netif *netif)
+{
 	struct inet_socket *sock;
 
 	if (report->udp) {
 		sock = datagram_find(&report->from, report->from_port, &report->to, report->to_port, netif);
-		if (!sock || (report->verdict.error == EMSGSIZE && !note_path(sock, report)))
-			return;
-		if (!wants_errors(sock) && (!sock->connected || !report->verdict.fatal))
-			return;
-		packet = wants_errors(sock) ? queue_error(sock, p, report->payload_at) : NULL;
-		if (packet) {
-			ip_addr_copy(packet->from, *ip_current_src_addr());
-			ip_addr_copy(packet->to, report->to);
-			packet->port = report->to_port;
-			packet->error = report->verdict.error;
-			packet->origin = ip_current_is_v6() ? SO_EE_ORIGIN_ICMP6 : SO_EE_ORIGIN_ICMP;
-			packet->type = report->type;
-			packet->code = report->code;
-			packet->info = report->info;
-		}
-	} else {
-		sock = find_connecting(report);
-		if (!sock)
-			return;
-		sock->state = INET_DONE;
-		sock->shutdown = INET_SHUT_RECEIVE | INET_SHUT_SEND;
+		if (sock && (report->verdict.error != EMSGSIZE || note_path(sock, report)))
+			tell(sock, p, report);
+		return;
 	}
+	sock = find_connecting(report);
+	if (!sock)
+		return;
+	sock->state = INET_DONE;
+	sock->shutdown = INET_SHUT_RECEIVE | INET_SHUT_SEND;
 	sock->error = report->verdict.error;
 	inet_wake(sock, ~0u);
+}
+
+/* Whether a raw or ping socket has sent the packet inside, of which `at` is what follows its IP header. */
+static bool sent_raw(const struct inet_socket *sock, struct pbuf *p, uint16_t at, uint8_t protocol, const struct icmp_report *report)
+{
+	struct icmp_head echo;
+
+	if (sock->base.type == SOCK_STREAM || sock->base.protocol != protocol || (sock->family == AF_INET6) != IP_IS_V6(&report->to))
+		return false;
+	if (sock->base.type == SOCK_DGRAM)
+		return protocol != IP_PROTO_UDP && pbuf_copy_partial(p, &echo, sizeof(echo), at) == sizeof(echo) &&
+		       echo.type == (sock->family == AF_INET6 ? ICMP6_ECHO : ICMP4_ECHO) && echo.id == __builtin_bswap16(sock->local_port);
+	return (ip_addr_isany(&sock->local) || ip_addr_cmp_zoneless(&sock->local, &report->from)) &&
+	       (!sock->connected || ip_addr_cmp_zoneless(&sock->remote, &report->to));
+}
+
+/* Tells raw and ping sockets; the packet inside begins at `inner`, and what follows its IP header at `at`. */
+static void report_raw(struct pbuf *p, uint16_t inner, uint16_t at, uint8_t protocol, struct icmp_report *report)
+{
+	struct inet_socket *sock;
+
+	if (!inet_raw_sockets)
+		return;
+	report->to_port = 0;
+	INET_FOREACH(sock) {
+		if (!sent_raw(sock, p, at, protocol, report) || (report->verdict.error == EMSGSIZE && !note_path(sock, report)))
+			continue;
+		report->payload_at = sock->header_included ? inner : at;
+		tell(sock, p, report);
+	}
 }
 
 /* Ports of the packet inside an ICMP error. */
@@ -266,6 +313,7 @@ void error_icmp4(struct pbuf *p, uint16_t at, const struct netif *netif)
 	report.code = icmp.code;
 	if (report.verdict.error == EMSGSIZE)
 		report.info = __builtin_bswap16(icmp.sequence);
+	report_raw(p, at, (uint16_t)(at + IPH_HL_BYTES(&inner)), IPH_PROTO(&inner), &report);
 	at = (uint16_t)(at + IPH_HL_BYTES(&inner));
 	if (!inner_ports(p, at, IPH_PROTO(&inner), &report))
 		return;
@@ -313,6 +361,7 @@ void error_icmp6(struct pbuf *p, uint16_t at, const struct netif *netif)
 	report.code = icmp.code;
 	if (report.verdict.error == EMSGSIZE)
 		report.info = (uint32_t)__builtin_bswap16(icmp.id) << 16 | __builtin_bswap16(icmp.sequence);
+	report_raw(p, at, (uint16_t)(at + IP6_HLEN), IP6H_NEXTH(&inner), &report);
 	if (inner_ports(p, (uint16_t)(at + IP6_HLEN), IP6H_NEXTH(&inner), &report) && (report.udp || report.verdict.error != EMSGSIZE))
 		report_error(p, &report, netif);
 }

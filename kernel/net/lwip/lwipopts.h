@@ -85,6 +85,7 @@
 #define LWIP_IPV6_DHCP6 0
 #define LWIP_IPV6_MLD 1
 #define LWIP_ICMP6 1
+#define LWIP_ICMP6_HL IP_DEFAULT_TTL /* of answers and errors; ND has its own */
 #define LWIP_ND6_NUM_NEIGHBORS 64
 #define LWIP_ND6_NUM_DESTINATIONS 64
 #define LWIP_ND6_RDNSS_MAX_DNS_SERVERS 0

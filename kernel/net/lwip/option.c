@@ -56,6 +56,8 @@ static const struct simple simple[] = {
 	{IPPROTO_IP, IP_PKTINFO, FLAG, 0, true, true, 0, FIELD(pktinfo)}, /* these three: nothing on a stream, as on Linux */
 	{IPPROTO_IP, IP_RECVTTL, FLAG, 0, true, true, 0, FIELD(receive_ttl)},
 	{IPPROTO_IP, IP_RECVTOS, FLAG, 0, true, true, 0, FIELD(receive_tos)},
+	{IPPROTO_IP, IP_RECVOPTS, FLAG, 0, true, true, 0, FIELD(receive_options)},
+	{IPPROTO_IP, IP_RETOPTS, FLAG, 0, true, true, 0, FIELD(return_options)},
 	{IPPROTO_IP, IP_RECVORIGDSTADDR, FLAG, 0, true, true, 0, FIELD(original_destination)},
 	{IPPROTO_IP, IP_MINTTL, BYTE, 0, true, true, 255, FIELD(minimum_ttl)}, /* counts for streams only, on Linux too */
 	{IPPROTO_IPV6, IPV6_MINHOPCOUNT, BYTE, 0, true, true, 255, FIELD(minimum_hops)},
@@ -180,6 +182,36 @@ static int set_ip(struct inet_socket *sock, int level, int option, int number)
 	return -ENOPROTOOPT;
 }
 
+/* IPV6_CHECKSUM, as do_rawv6_setsockopt() of Linux: ICMPv6's own is fixed (RFC 3542, 3.1), but for the level of raw sockets. */
+static int set_checksum(struct inet_socket *sock, int level, int number)
+{
+	if (sock->base.protocol == IPPROTO_ICMPV6 && level == IPPROTO_IPV6)
+		return -EINVAL;
+	if (number > 0 && number & 1)
+		return -EINVAL;
+	sock->checksum_place = (uint16_t)(number < 0 ? 0 : MIN(number / 2 + 1, (int)UINT16_MAX)); /* no packet has it further behind */
+	return 0;
+}
+
+static bool is_raw6_option(const struct inet_socket *sock, int level, int option)
+{
+	return sock->base.type == SOCK_RAW && sock->family == AF_INET6 && (level == IPPROTO_IPV6 || level == SOL_RAW) &&
+	       (option == IPV6_CHECKSUM || option == IPV6_HDRINCL);
+}
+
+static int set_raw6(struct inet_socket *sock, int level, int option, const void *value, unsigned len)
+{
+	int number;
+
+	if (len < sizeof(number))
+		return -EINVAL;
+	memcpy(&number, value, sizeof(number));
+	if (option == IPV6_CHECKSUM)
+		return set_checksum(sock, level, number);
+	sock->header_included = number != 0;
+	return 0;
+}
+
 static bool is_icmp_filter(const struct inet_socket *sock, int level, int option)
 {
 	int own = sock->family == AF_INET6 ? IPPROTO_ICMPV6 : SOL_RAW;
@@ -245,6 +277,8 @@ int inet_set_option(struct socket *base, int level, int option, const void *valu
 
 	if (is_icmp_filter(sock, level, option))
 		return set_filter(sock, value, len);
+	if (is_raw6_option(sock, level, option))
+		return set_raw6(sock, level, option, value, len);
 	if (level == IPPROTO_TCP && !s)
 		return base->type == SOCK_STREAM ? tcp_set_option(sock, option, value, len) : -ENOPROTOOPT;
 	if (is_raw_level(sock, level) && sock->family == AF_INET6 && len < sizeof(number))
@@ -354,6 +388,12 @@ int inet_get_option(struct socket *base, int level, int option, void *value, uns
 	rc = multicast_get_option(sock, level, option, value, len);
 	if (rc <= 0)
 		return rc;
+	if (is_raw6_option(sock, level, option)) {
+		number = option == IPV6_CHECKSUM ? inet_checksum_at(sock) : sock->header_included;
+		*len = MIN(*len, (unsigned)sizeof(number));
+		memcpy(value, &number, *len);
+		return 0;
+	}
 	rc = get_number(sock, level, option, &number);
 	if (rc)
 		return rc;

@@ -78,6 +78,20 @@ static struct netif *find6(const ip6_addr_t *to)
 	return ip6_addr_ismulticast(to) ? first_link() : NULL;
 }
 
+bool route_is_broadcast(const ip_addr_t *to)
+{
+	const struct netif *netif;
+
+	if (IP_IS_V6(to) || ip4_addr_isany(ip_2_ip4(to)))
+		return false;
+	if (ip4_addr_get_u32(ip_2_ip4(to)) == (loop_netif.ip_addr.u_addr.ip4.addr | ~loop_netif.netmask.u_addr.ip4.addr))
+		return true;
+	NETIF_FOREACH(netif)
+		if (ip4_addr_isbroadcast(ip_2_ip4(to), netif))
+			return true;
+	return false;
+}
+
 /* The source that the route names, or the address of its link that shares a network with the next hop. */
 static bool source4(const ip4_addr_t *to, ip_addr_t *from)
 {
@@ -166,8 +180,10 @@ struct netif *route_find_for(const struct inet_socket *sock, const ip_addr_t *to
 	netif = route_find(to, from);
 	if (!netif || netif == &loop_netif || (!direct && !sock->options.dont_route))
 		return netif;
+	if (IP_IS_V6(to) && (ip6_addr_ismulticast(ip_2_ip6(to)) || ip6_addr_islinklocal(ip_2_ip6(to))))
+		return netif; /* on a link by themselves */
 	route = IP_IS_V6(to) ? device_route(AF_INET6, ip_2_ip6(to)->addr) : device_route(AF_INET, ip_2_ip4(to));
-	return route && !memcmp(route->gateway, none, sizeof(none)) ? netif : NULL;
+	return !route || !memcmp(route->gateway, none, sizeof(none)) ? netif : NULL;
 }
 
 /* ---- lwIP's questions ---- */

@@ -143,6 +143,7 @@ int inet_create(int family, int type, int protocol, struct socket **out)
 	sock->options.reuse_address = type == SOCK_RAW; /* as Linux tells */
 	if (type == SOCK_RAW && protocol == IPPROTO_RAW)
 		sock->header_included = true;
+	sock->checksum_place = family == AF_INET6 && type == SOCK_RAW && protocol == IPPROTO_ICMPV6 ? 2 : 0; /* its byte 2 */
 	*out = &sock->base;
 	return 0;
 }

@@ -377,7 +377,7 @@ static int check_connect(struct inet_socket *sock, struct socket_address *addres
 		return rc;
 	if (sock->family == AF_INET6 && IP_IS_V4(to) && (sock->v6only || (sock->bound && IP_IS_V6(&sock->local))))
 		return -ENETUNREACH;
-	if (ip_addr_ismulticast(to))
+	if (ip_addr_ismulticast(to) || route_is_broadcast(to))
 		return -ENETUNREACH;
 	if (sock->family == AF_INET6 && IP_IS_V6(to) && sock->bound && IP_IS_V4(&sock->local))
 		return -EAFNOSUPPORT;

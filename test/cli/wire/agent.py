@@ -34,7 +34,19 @@ def accept(port):
         sock.close()
 
 
-names.update(wait=wait, read_some=read_some, accept=accept)
+def errors(sock):
+    """The error queue, emptied: of each note errno, origin, type, code, the bytes that were sent, and the numbers that came beside it."""
+    found = []
+    while True:
+        try:
+            data, control, *_ = sock.recvmsg(200, 400, socket.MSG_ERRQUEUE | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return found
+        rest = [(level, kind, struct.unpack('i', value)[0]) for level, kind, value in control[:-1] if len(value) == 4]
+        found.append(struct.unpack('IBBB', control[-1][2][:7]) + (data, rest))
+
+
+names.update(wait=wait, read_some=read_some, accept=accept, errors=errors)
 print('ready', flush=True)
 for line in sys.stdin:
     try:

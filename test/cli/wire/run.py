@@ -6,6 +6,7 @@ import traceback
 
 import cases_bad
 import cases_connect
+import cases_control
 import cases_data
 import cases_datagram
 import cases_end
@@ -30,7 +31,7 @@ for line in START:
     agent(line)
 wire.learn()
 failed = 0
-for module in (cases_connect, cases_sack, cases_data, cases_end, cases_bad, cases_multicast, cases_datagram):
+for module in (cases_connect, cases_sack, cases_data, cases_end, cases_bad, cases_multicast, cases_datagram, cases_control):
     for name, case in list(vars(module).items()):
         if not name.startswith('case_') or case.__module__ != module.__name__ or (wanted and name[5:] not in wanted):
             continue
