@@ -39,6 +39,7 @@ static int group_prepare(struct cgroup *group, struct container *container)
 	group->max_depth = group->max_descendants = UINT32_MAX;
 	TAILQ_INIT(&group->children);
 	TAILQ_INIT(&group->members);
+	LIST_INIT(&group->devices);
 	cpu_group_init(&group->cpu, group->parent ? &group->parent->cpu : NULL);
 	RB_INSERT(group_tree, &groups, group);
 	return 0;
@@ -113,6 +114,7 @@ static void group_close(struct cgroup *group)
 	if (!group->parent || group->memory != group->parent->memory)
 		account_close(group->memory);
 	cpu_group_close(&group->cpu);
+	cgroup_io_close(group);
 	RB_REMOVE(group_tree, &groups, group);
 }
 
@@ -120,6 +122,7 @@ int cgroup_remove(struct cgroup *group)
 {
 	if (group->populated || !TAILQ_EMPTY(&group->children) || !group->parent)
 		return -EBUSY;
+	files_cgroup_gone(group->number, group->parent->number);
 	group_close(group);
 	TAILQ_REMOVE(&group->parent->children, group, sibling);
 	kfree(group->name);

@@ -1,7 +1,7 @@
 /*
  * Control groups inside the sandbox (cgroups(7), Documentation/admin-guide/cgroup-v2): a tree a container, whose top is what the container's
- * own /sys/fs/cgroup shows. By it the sentry counts and limits tasks (pids), memory (kernel/mm/account.h), CPU time (kernel/bandwidth.h)
- * and the CPUs to run on, and freezes. What the container's configuration limits stands in the topmost group.
+ * own /sys/fs/cgroup shows. By it the sentry counts and limits tasks (pids), memory (kernel/mm/account.h), CPU time (kernel/bandwidth.h),
+ * reads and writes (kernel/cgroup_io.h) and the CPUs to run on, and freezes. What the container's configuration limits stands in the topmost group.
  *
  * A process is in one group with all its threads, from its start until its last thread is gone; its children begin where it
  * is. Invariants, under the kernel lock:
@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "kernel/bandwidth.h"
+#include "kernel/cgroup_io.h"
 
 struct container;
 struct inode;
@@ -37,9 +38,10 @@ enum { CGROUP_OWNED_DIR, CGROUP_OWNED_PROCS, CGROUP_OWNED_SUBTREE, CGROUP_OWNED_
 /* Controllers, in the order in which Linux names them. */
 #define CGROUP_CPUSET 1u
 #define CGROUP_CPU 2u
-#define CGROUP_MEMORY 4u
-#define CGROUP_PIDS 8u
-#define CGROUP_CONTROLLERS 15u
+#define CGROUP_IO 4u
+#define CGROUP_MEMORY 8u
+#define CGROUP_PIDS 16u
+#define CGROUP_CONTROLLERS 31u
 #define CGROUP_THREADED (CGROUP_CPUSET | CGROUP_CPU | CGROUP_PIDS) /* that count threads, not processes */
 
 /* Files that tell those who watch them of changes. */
@@ -63,6 +65,7 @@ struct cgroup {
 	uint32_t gives;            /* CGROUP_*: the controllers that its children have */
 	struct cpu_group cpu;      /* valid with CGROUP_CPU */
 	struct memory_account *memory; /* that its processes are charged to: its own with CGROUP_MEMORY, else its parent's */
+	struct io_devices devices; /* with CGROUP_IO */
 	uint64_t cpus, mems;       /* cpuset.cpus, cpuset.mems; 0: none given */
 	bool freeze;               /* asked for */
 	bool was_populated, was_frozen; /* what cgroup.events said last */

@@ -128,6 +128,8 @@ static void reset_children(struct cgroup *group, uint32_t changed)
 			child->cpus = child->mems = 0;
 		if (changed & CGROUP_CPU)
 			cpu_group_reset(&child->cpu);
+		if (changed & CGROUP_IO)
+			cgroup_io_close(child);
 	}
 }
 
@@ -176,6 +178,7 @@ void cgroup_refresh_process(struct process *process)
 		task->affinity = cgroup_task_affinity(task, task->affinity_wanted);
 		sched_affinity_changed(task);
 	}
+	cgroup_io_recheck();
 }
 
 void cgroup_refresh_cpu(struct container *container)

@@ -74,6 +74,8 @@ void files_cgroup_changed(struct inode *file);
 /* "FILE=TEXT" for a control group, from the host side. 0 or -errno, logged; a controller that is not here is the host's. May sleep. */
 struct cgroup;
 int files_cgroup_set(struct cgroup *group, const char *setting);
+/* A control group goes: what its tasks wrote, and the host has not yet, is its parent's; by their numbers. Does not sleep. */
+void files_cgroup_gone(uint64_t number, uint64_t parent);
 
 /* The mounts of a namespace, a line each, as far as there is room: bytes written. Does not sleep. */
 struct mnt_ns;

@@ -80,6 +80,8 @@ void task_exit_work(struct task *task, struct regs *regs)
 			account_enforce();
 		if (work & WORK_THROTTLE)
 			cpu_group_throttle_here(task);
+		if (work & WORK_IO)
+			cgroup_io_throttle_here(task);
 		if (work & WORK_RESCHED)
 			sched_resched_if_needed();
 		if (work & WORK_SIGNAL)

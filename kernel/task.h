@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "kernel/cgroup_io.h"
 #include "kernel/cred.h"
 #include "kernel/mm/policy.h"
 #include "kernel/ptrace.h"
@@ -139,6 +140,7 @@ struct process {
 #define WORK_FREEZE 64u /* the control group is frozen: the container paused */
 #define WORK_MEMORY 128u   /* a control group is above its memory limits */
 #define WORK_THROTTLE 256u /* a control group has used up its CPU time of this period */
+#define WORK_IO 512u       /* its control groups have moved more data than they may by now */
 #define WORK_SYSCALL_ENTRY (WORK_STRACE | WORK_SECCOMP | WORK_PTRACE)
 
 #define TASK_STACK_END 0x57ac6e9d00c0ffeeull
@@ -172,6 +174,7 @@ struct task {
 	uint64_t affinity_wanted; /* before its control group's CPUs cut it */
 	struct cpu_group *cpu_group; /* bandwidth.h; NULL: none */
 	uint32_t cpu_load;     /* its weight, as counted there; 0: it is not runnable */
+	uint64_t io_awaited[IO_DIRECTIONS]; /* cgroup_io.h: with WORK_IO, the devices whose limits it waits for; 0: none */
 	int8_t nice;
 	uint8_t policy;        /* SCHED_* */
 	uint8_t rt_priority;

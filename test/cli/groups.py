@@ -43,7 +43,7 @@ def tree():
 def members():
 	made("a")
 	made("b")
-	child = subprocess.Popen(["sh", "-c", "read x; sleep 100 & sleep 100 & wait"], stdin=subprocess.PIPE)
+	child = subprocess.Popen(["sh", "-c", "read x; sleep 100 & sleep 100 & wait; sleep 100"], stdin=subprocess.PIPE)
 	print("move", write("a/cgroup.procs", str(child.pid)), read("a/cgroup.procs") == [str(child.pid)], read("a/cgroup.events"))
 	print("path", open(f"/proc/{child.pid}/cgroup").read().split("\n")[-2].endswith("/a"))
 	child.stdin.write(b"\n")
@@ -118,7 +118,7 @@ def pids():
 	made("init")
 	for pid in read("cgroup.procs"):
 		print("to init", write("init/cgroup.procs", pid))
-	print("give", write("cgroup.subtree_control", "+pids"), read("cgroup.subtree_control"), write("cgroup.subtree_control", "+io"))
+	print("give", write("cgroup.subtree_control", "+pids"), read("cgroup.subtree_control"), write("cgroup.subtree_control", "+hugetlb"))
 	made("a")
 	print("inside", write("a/cgroup.procs", "0"), write("a/cgroup.subtree_control", "+pids"), write("init/cgroup.procs", "0"), write("a/cgroup.subtree_control", "-pids"))
 	print("max", write("a/pids.max", "3"), read("a/pids.max"), write("a/pids.max", "-1"), read("a/pids.current"))

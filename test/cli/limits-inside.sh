@@ -14,10 +14,10 @@ jq '.process.rlimits = [] | .linux.resources = {memory: {limit: 536870912, reser
 $rf create -b "$work/b" one </dev/null >"$work/out" 2>&1 && $rf start one || { cat "$work/out"; exit 1; }
 inside() { $rf exec one "$@" 2>"$work/err" </dev/null; }
 shown() { inside sh -c 'cd /sys/fs/cgroup; for f; do cat $f; done' sh "$@" | paste -s -d' '; }
-check "shown" "536870912 104857600 0 150000 100000 20 100 cpuset cpu memory pids" \
+check "shown" "536870912 104857600 0 150000 100000 20 100 cpuset cpu io memory pids" \
 	"$(shown memory.max memory.low memory.swap.max cpu.max cpu.weight pids.max cgroup.controllers)"
 check "charged" 1 "$(inside sh -c 'cat /sys/fs/cgroup/memory.current' | awk '{ print ($1 > 1000000 && $1 < 500000000) }')"
-check "/proc/cgroups" "cpu cpuacct cpuset memory pids" "$(inside awk '$2 == 0 && $4 == 1 { print $1 }' /proc/cgroups | sort | paste -s -d' ')"
+check "/proc/cgroups" "blkio cpu cpuacct cpuset memory pids" "$(inside awk '$2 == 0 && $4 == 1 { print $1 }' /proc/cgroups | sort | paste -s -d' ')"
 if command -v java >"$work/out"; then
 	check "Java's heap, a quarter" 134217728 "$(inside java -XX:+PrintFlagsFinal -version | awk '$2 == "MaxHeapSize" { print $4 }')"
 	check "Java's view" "CPU Quota: 150000us" "$(inside java -XshowSettings:system -version; grep -o 'CPU Quota: .*' "$work/err")"

@@ -30,6 +30,7 @@ static const struct {
 	{cgroup_core_table, 0},
 	{cgroup_cpuset_table, CGROUP_CPUSET},
 	{cgroup_cpu_table, CGROUP_CPU},
+	{cgroup_io_table, CGROUP_IO},
 	{cgroup_memory_table, CGROUP_MEMORY},
 	{cgroup_pids_table, CGROUP_PIDS},
 };

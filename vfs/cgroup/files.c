@@ -149,7 +149,7 @@ static int64_t write_type(struct pseudo_inode *p, const char *text, size_t n)
 }
 
 /* In the order of their bits. */
-static const char *const controllers[] = {"cpuset", "cpu", "memory", "pids"};
+static const char *const controllers[] = {"cpuset", "cpu", "io", "memory", "pids"};
 #define CONTROLLERS (sizeof(controllers) / sizeof(controllers[0]))
 
 static void show_names(struct seq *seq, uint32_t mask)
@@ -188,7 +188,7 @@ static int show_subtree_control(struct seq *seq, struct pseudo_inode *p)
 /* Linux' other controllers: known, but not here. */
 static bool is_known_controller(const char *name)
 {
-	static const char *const names[] = {"io", "hugetlb", "rdma", "misc", "perf_event", NULL};
+	static const char *const names[] = {"hugetlb", "rdma", "misc", "perf_event", NULL};
 	unsigned i = 0;
 
 	while (names[i] && strcmp(names[i], name) != 0)

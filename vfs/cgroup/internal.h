@@ -19,8 +19,8 @@ extern const struct inode_ops cgroup_inode_ops; /* of directories and files */
 extern const struct file_ops cgroup_watched_file_ops; /* of files that tell of changes: poll and inotify */
 
 /* Tables of files: of every group; of groups that have a controller. */
-extern const struct pseudo_entry cgroup_core_table[], cgroup_cpuset_table[], cgroup_cpu_table[], cgroup_memory_table[],
-	cgroup_pids_table[];
+extern const struct pseudo_entry cgroup_core_table[], cgroup_cpuset_table[], cgroup_cpu_table[], cgroup_io_table[],
+	cgroup_memory_table[], cgroup_pids_table[];
 /* The files among them that may be given to others: whose owner is kept (CGROUP_OWNED_*); -1: not one of them. */
 int cgroup_owned_index(const struct pseudo_entry *entry);
 /* CGROUP_NOTICE_* of a file; -1: none. */
@@ -32,10 +32,11 @@ int cgroup_notice_of(const struct pseudo_entry *entry);
 struct cgroup_setting {
 	const char *name;
 	int (*set)(struct cgroup *group, char *text);
+	bool blanks; /* it gets those around the text too */
 	bool free; /* the top's may be written to inside: it loosens nothing */
 };
-extern const struct cgroup_setting cgroup_cpuset_settings[], cgroup_cpu_settings[], cgroup_memory_settings[],
-	cgroup_pids_settings[]; /* each ended by one without a name */
+extern const struct cgroup_setting cgroup_cpuset_settings[], cgroup_cpu_settings[], cgroup_io_settings[],
+	cgroup_memory_settings[], cgroup_pids_settings[]; /* each ended by one without a name */
 
 /* write() of all of them, and of files that take nothing. */
 int64_t cgroup_write_setting(struct pseudo_inode *p, const char *text, size_t n);

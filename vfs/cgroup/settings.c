@@ -92,10 +92,23 @@ void cgroup_show_limit(struct seq *seq, uint64_t value, uint64_t max)
 		seq_printf(seq, "%lu\n", (unsigned long)value);
 }
 
+static int take(const struct cgroup_setting *setting, struct cgroup *group, const char *text, size_t n)
+{
+	char buf[TEXT_MAX];
+
+	if (setting->blanks && n < sizeof(buf)) {
+		memcpy(buf, text, n);
+		buf[n] = '\0';
+	} else if (!cgroup_trim(text, n, buf, sizeof(buf))) {
+		return -EINVAL;
+	}
+	return setting->set(group, buf);
+}
+
 static const struct cgroup_setting *find(const char *name, size_t len)
 {
-	static const struct cgroup_setting *const tables[] = {cgroup_cpuset_settings, cgroup_cpu_settings, cgroup_memory_settings,
-		cgroup_pids_settings};
+	static const struct cgroup_setting *const tables[] = {cgroup_cpuset_settings, cgroup_cpu_settings, cgroup_io_settings,
+		cgroup_memory_settings, cgroup_pids_settings};
 
 	for (unsigned i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
 		for (const struct cgroup_setting *s = tables[i]; s->name; s++) {
@@ -110,7 +123,6 @@ int64_t cgroup_write_setting(struct pseudo_inode *p, const char *text, size_t n)
 {
 	const struct cgroup_setting *setting = find(p->entry->name, strlen(p->entry->name));
 	struct cgroup *group = cgroup_of(p);
-	char buf[TEXT_MAX];
 	int rc;
 
 	if (!group)
@@ -119,9 +131,7 @@ int64_t cgroup_write_setting(struct pseudo_inode *p, const char *text, size_t n)
 		return 0;
 	if (!group->parent && !setting->free)
 		return -EPERM;
-	if (!cgroup_trim(text, n, buf, sizeof(buf)))
-		return -EINVAL;
-	rc = setting->set(group, buf);
+	rc = take(setting, group, text, n);
 	return rc ? rc : (int64_t)n;
 }
 
@@ -133,7 +143,6 @@ int64_t cgroup_refuse_write(struct pseudo_inode *p, const char *text, size_t n)
 int files_cgroup_set(struct cgroup *group, const char *text)
 {
 	size_t name = 0;
-	char buf[TEXT_MAX];
 	int rc = -EINVAL;
 
 	while (text[name] && text[name] != '=')
@@ -143,8 +152,8 @@ int files_cgroup_set(struct cgroup *group, const char *text)
 		klog(LOG_DEBUG, "control groups: %s is not kept inside", text);
 		return 0;
 	}
-	if (setting && cgroup_trim(text + name + 1, strlen(text + name + 1), buf, sizeof(buf)))
-		rc = setting->set(group, buf);
+	if (setting)
+		rc = take(setting, group, text + name + 1, strlen(text + name + 1));
 	if (rc)
 		klog(LOG_ERROR, "control groups: %s: error %d", text, -rc);
 	return rc;

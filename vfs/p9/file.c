@@ -5,6 +5,8 @@
  * read or written. On an exclusive mount a write is kept back (object.c); on a shared one
  * it goes through before write(2) returns, and a read first looks whether others wrote.
  */
+#include "kernel/cgroup.h"
+#include "kernel/process.h"
 #include "vfs/p9/internal.h"
 
 /* fallocate(2); the host checks which go together, and alignment. */
@@ -15,6 +17,13 @@
 #define ALLOC_INSERT 0x20
 
 #define DIRTY_PAGES_MAX 4096u /* of one file: then its writer pays for the write-back */
+
+/* What is written from here on is charged to the current task's control group, when it goes to the host. */
+static void take_over(struct p9fs_inode *pi)
+{
+	if (current->process)
+		pi->writer = current->process->cgroup->number;
+}
 
 int p9fs_open(struct inode *inode, struct file *file)
 {
@@ -35,6 +44,8 @@ int p9fs_open(struct inode *inode, struct file *file)
 		return rc;
 	if (file->mode & FILE_WRITE) {
 		pi->write_opens++;
+		if (!cgroup_find(pi->writer))
+			take_over(pi);
 		p9fs_writer_add(pi);
 	}
 	return 0;
@@ -106,6 +117,7 @@ static int64_t written(struct file *file, int64_t n, uint64_t old_size, uint64_t
 	if (n <= 0)
 		return n;
 	guess_blocks(inode, old_size, end - (uint64_t)n, end);
+	take_over(pi);
 	if (!inode->sb->cache_exclusive) {
 		rc = p9fs_flush(pi);
 		pi->host_size = MAX(pi->host_size, object->size);
@@ -115,6 +127,7 @@ static int64_t written(struct file *file, int64_t n, uint64_t old_size, uint64_t
 		rc = p9fs_flush(pi);
 	} else {
 		p9fs_flush_soon(p9fs_s(inode));
+		cgroup_io_wait_for(inode->sb->dev, IO_WRITE); /* for what went there before */
 	}
 	return rc ? rc : n;
 }

@@ -6,6 +6,7 @@
  * gofer donates a descriptor where it can, and then reads and writes are host calls that
  * do not sleep; else the handle is an open fid and data travels in messages.
  */
+#include "kernel/cgroup.h"
 #include "ring0/memory.h"
 #include "vfs/p9/internal.h"
 
@@ -223,6 +224,7 @@ static int64_t transfer_part(struct p9fs_inode *pi, void *memory, size_t n, uint
  */
 static int64_t transfer(struct p9fs_inode *pi, void *memory, size_t n, uint64_t offset, uint32_t op)
 {
+	bool write = op == ABI_CALL_fd_pwrite;
 	size_t done = 0;
 
 	while (done < n) {
@@ -237,6 +239,7 @@ static int64_t transfer(struct p9fs_inode *pi, void *memory, size_t n, uint64_t 
 		if (part == 0)
 			break;
 		done += (size_t)part;
+		cgroup_io_charge(write ? cgroup_find(pi->writer) : NULL, pi->base.sb->dev, write ? IO_WRITE : IO_READ, (uint64_t)part);
 	}
 	return (int64_t)done;
 }

@@ -112,6 +112,7 @@ struct p9fs_inode {
 	uint32_t write_opens;
 	TAILQ_ENTRY(p9fs_inode) writer_link; /* superblock's writers */
 	bool on_writers;
+	uint64_t writer;              /* the number of the control group that wrote last; 0: nobody has */
 	bool no_xattrs;               /* known to have none (exclusive mounts) */
 	bool wrote;                   /* shared: the next change of mtime is our own */
 	char *target;                 /* symbolic link, once read */
@@ -138,6 +139,7 @@ struct p9fs_object {
 
 TAILQ_HEAD(p9fs_inode_list, p9fs_inode);
 struct p9fs_super {
+	LIST_ENTRY(p9fs_super) link;
 	struct superblock *sb;
 	struct p9fs_inode_list *hash; /* 1 << hash_bits; grows with what is in it */
 	unsigned hash_bits, hash_count;

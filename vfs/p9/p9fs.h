@@ -7,6 +7,11 @@
 #ifndef VFS_P9_P9FS_H
 #define VFS_P9_P9FS_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 void p9fs_init(void);
+/* Whether this is stat(2)'s device number of files of such a mount. */
+bool p9fs_has_device(uint64_t dev);
 
 #endif

@@ -7,9 +7,36 @@
 #include <linux/mount.h>
 
 #include "kernel/container.h"
+#include "kernel/files.h"
 #include "vfs/p9/internal.h"
 
 #define P9_SUPER_MAGIC 0x01021997ull
+
+static LIST_HEAD(, p9fs_super) supers = LIST_HEAD_INITIALIZER(supers);
+
+bool p9fs_has_device(uint64_t dev)
+{
+	const struct p9fs_super *super;
+
+	LIST_FOREACH(super, &supers, link) {
+		if (super->sb->dev == dev)
+			return true;
+	}
+	return false;
+}
+
+void files_cgroup_gone(uint64_t number, uint64_t parent)
+{
+	const struct p9fs_super *super;
+	struct p9fs_inode *pi;
+
+	LIST_FOREACH(super, &supers, link) {
+		TAILQ_FOREACH(pi, &super->writers, writer_link) {
+			if (pi->writer == number)
+				pi->writer = parent;
+		}
+	}
+}
 
 static int p9fs_statfs(struct superblock *sb, struct statfs64_data *out)
 {
@@ -49,6 +76,7 @@ static void p9fs_super_destroy(struct superblock *sb)
 {
 	struct p9fs_super *super = sb->private;
 
+	LIST_REMOVE(super, link);
 	kfree(super->hash);
 	super->hash = NULL;
 	p9fs_flush_end(super);
@@ -87,6 +115,7 @@ static int super_create(const struct fs_type *type, uint32_t channel, uint32_t g
 	}
 	p9fs_flush_init(super);
 	super->sb = sb;
+	LIST_INSERT_HEAD(&supers, super, link);
 	super->channel = channel;
 	sb->private = super;
 	sb->cache_exclusive = gofer == 0;

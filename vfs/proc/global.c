@@ -212,7 +212,7 @@ static int64_t readlink_self_net(struct pseudo_inode *p, char *buf, size_t size)
 /* All in the one hierarchy of version 2. cpuacct is cpu.stat there: runtimes look for it. */
 static int show_cgroups(struct seq *seq, struct pseudo_inode *p)
 {
-	static const char *const names[] = {"cpuset", "cpu", "cpuacct", "memory", "pids"};
+	static const char *const names[] = {"cpuset", "cpu", "cpuacct", "blkio", "memory", "pids"};
 	unsigned groups = 1 + cgroup_descendants(&current->process->container->cgroup);
 
 	seq_puts(seq, "#subsys_name\thierarchy\tnum_cgroups\tenabled\n");
