@@ -46,6 +46,8 @@ int cgroup_adopt(struct cgroup *cgroup, const struct container *container, struc
 int cgroup_set(const struct cgroup *cgroup, const struct container_limits *limits);
 /* What of them the container is to see, and the sentry to keep: "FILE=TEXT" each, of version 2. */
 void cgroup_shown(const struct container_limits *limits, struct strings *files);
+/* The rates of its block devices, likewise: only to be seen, for they are the host's to keep, in a group that it has for the container. */
+void cgroup_shown_rates(const struct container_limits *limits, struct strings *files);
 /* This process, and its children to come, belong to it; not for systemd. 0, or 1 after a message. */
 int cgroup_enter(const struct cgroup *cgroup);
 /* Stops the unit, kills what still runs in the innermost of the directories, and removes all that nobody else uses. */

@@ -52,6 +52,33 @@ int64_t cgroup_weight(int64_t shares)
 	return 1 + (shares - 2) * 9999 / 262142;
 }
 
+/* Of the kinds of linux.resources.blockIO: the word of io.max. NULL: a weight, which nothing inside shares by. */
+static const char *word_of_rate(const char *kind)
+{
+	static const char *const words[][2] = {{"throttleReadBpsDevice", "rbps"}, {"throttleWriteBpsDevice", "wbps"},
+		{"throttleReadIOPSDevice", "riops"}, {"throttleWriteIOPSDevice", "wiops"}};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (strcmp(kind, words[i][0]) == 0)
+			return words[i][1];
+	}
+	return NULL;
+}
+
+/* "MAJOR:MINOR NUMBER" each; 0 is none. */
+void cgroup_shown_rates(const struct container_limits *l, struct strings *files)
+{
+	for (size_t i = 0; i + 1 < l->block_io.count; i += 2) {
+		const char *word = word_of_rate(l->block_io.items[i]), *device = l->block_io.items[i + 1], *space = strchr(device, ' ');
+		char text[120];
+
+		if (!word || !space || strcmp(space, " 1") == 0) /* io.max takes no 1 */
+			continue;
+		snprintf(text, sizeof(text), "%.*s %s=%s", (int)(space - device), device, word, strcmp(space, " 0") == 0 ? "max" : space + 1);
+		add_text(files, "io.max", text);
+	}
+}
+
 void cgroup_shown(const struct container_limits *l, struct strings *files)
 {
 	add_number(files, "memory.max", l->memory);

@@ -185,6 +185,8 @@ void *config_blob(const struct container *c, size_t *length)
 	put_strings(&blob, CONFIG_MASKED_PATH, &c->masked_paths);
 	put_strings(&blob, CONFIG_SYSCTL, &c->sysctls);
 	cgroup_shown(&c->limits, &group_files);
+	if (!c->cpu_inside)
+		cgroup_shown_rates(&c->limits, &group_files);
 	put_strings(&blob, CONFIG_GROUP_FILE, &group_files);
 	if (strcmp(global.network, "host") == 0)
 		put(&blob, CONFIG_HOST_SOCKETS, &host_sockets, sizeof(host_sockets));

@@ -117,7 +117,7 @@ struct container {
 	int32_t oom_score_adj;
 	uint64_t memory_limit; /* bytes, 0: none */
 	unsigned cpus;         /* 0: all */
-	bool cpu_inside;       /* no control group of the host's holds it to a quota of CPU time */
+	bool cpu_inside;       /* no control group of the host's is there for it, to hold it to a quota of CPU time */
 	struct container_limits limits;
 	uint32_t number, share; /* a further container of a sandbox: its number there, CONFIG_SHARE_* */
 	struct strings joined;  /* paths of those namespaces of the pod */

@@ -76,6 +76,7 @@ static int set_inside(const struct state *state, const struct container_limits *
 	struct control_reply reply;
 
 	cgroup_shown(l, &files);
+	cgroup_shown_rates(l, &files);
 	FILE *stream = open_memstream(&text, &length);
 	for (size_t i = 0; stream && i < files.count; i++)
 		fwrite(files.items[i], 1, strlen(files.items[i]) + 1, stream);

@@ -36,7 +36,7 @@ mkdir /sys/fs/cgroup/memory/$name 2>/dev/null || mkdir /sys/fs/cgroup/$name 2>/d
 }
 rmdir /sys/fs/cgroup/memory/$name 2>/dev/null || rmdir /sys/fs/cgroup/$name
 "$rf" spec -b "$work/b"
-jq --arg path "/$name/in" '.process.terminal = false | .process.args = ["sh", "-c", "while :; do :; done"] | .linux.cgroupsPath = $path |
+jq --arg path "/$name/in" '.process.terminal = false | .mounts += [{destination: "/sys/fs/cgroup", type: "cgroup", source: "cgroup"}] | .process.args = ["sh", "-c", "while :; do :; done"] | .linux.cgroupsPath = $path |
 	.linux.resources = {memory: {limit: 104857600}, cpu: {shares: 512, quota: 50000, period: 100000}, pids: {limit: 20},
 	hugepageLimits: [{pageSize: "2MB", limit: 4194304}]}' \
 	"$work/b/config.json" >"$work/c" && cp "$work/c" "$work/b/config.json"
@@ -55,6 +55,7 @@ if [ -n "$disk" ]; then
 	is "weight of the disk" "$(value blkio.bfq.weight io.bfq.weight)$(value blkio.weight io.weight)" 300none "nonedefault 2930"
 	is "bytes read a second" "$(value blkio.throttle.read_bps_device io.max)" "$disk 1048576" "$disk rbps=1048576 wbps=max riops=max wiops=70"
 	is "writes a second" "$(value blkio.throttle.write_iops_device io.max)" "$disk 70" "$disk rbps=1048576 wbps=max riops=max wiops=70"
+	is "shown inside" "$("$rf" --root "$work/state" exec one sh -c "read -r line </sys/fs/cgroup/io.max; echo \"\$line\"")" "$disk rbps=1048576 wbps=max riops=max wiops=70" "$disk rbps=1048576 wbps=max riops=max wiops=70"
 fi
 is "huge pages" "$(value hugetlb.2MB.limit_in_bytes hugetlb.2MB.max)" "$(mount | grep -q 'type cgroup .*hugetlb' && echo 4194304 || echo none)" 4194304
 [ "$(value pids.max pids.max)" -ge 20 ] || bad "tasks: $(value pids.max pids.max)"
