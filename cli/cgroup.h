@@ -8,7 +8,8 @@
  * With --systemd-cgroup systemd makes the group, when the process is there: cgroup_adopt().
  *
  * The limits count what the sandbox costs the host too, so two are set higher than the
- * container's own, which the sentry enforces: memory by CGROUP_MEMORY_OVERHEAD, and tasks,
+ * container's own, which the sentry enforces: memory by CGROUP_MEMORY_OVERHEAD and a part of the limit (the sentry's descriptors of
+ * pages are a 128th of it, what stubs show at most a 32nd and 4 MiB, ring0/hosted/mirror.c), and tasks,
  * as each process inside may have a stub for each CPU.
  */
 #ifndef CLI_CGROUP_H
@@ -17,7 +18,8 @@
 #include "cli/container.h"
 #include "cli/state.h"
 
-#define CGROUP_MEMORY_OVERHEAD (32ull << 20)
+#define CGROUP_MEMORY_OVERHEAD (64ull << 20)
+#define CGROUP_MEMORY_PART 24 /* one so many'th of the limit */
 #define CGROUP_TASKS_OVERHEAD 128
 #define CGROUP_CONTROLLERS 7u
 

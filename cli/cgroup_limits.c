@@ -70,9 +70,9 @@ static int set_number(const struct cgroup *cgroup, const char *controller, const
 
 int64_t cgroup_memory(int64_t bytes)
 {
-	int64_t sum;
+	int64_t part = bytes / CGROUP_MEMORY_PART & ~(int64_t)4095, sum; /* whole pages, as the host has them */
 
-	if (bytes < 0 || __builtin_add_overflow(bytes, (int64_t)CGROUP_MEMORY_OVERHEAD, &sum))
+	if (bytes < 0 || __builtin_add_overflow(bytes, (int64_t)CGROUP_MEMORY_OVERHEAD + part, &sum))
 		return -1;
 	return sum;
 }

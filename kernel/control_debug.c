@@ -245,7 +245,7 @@ static void show_memory(struct text *text)
 		if (mm)
 			put(text, "%7d %4u %10lu %10lu %10lu %10lu %10lu %s\n", process->pid, process->container->id,
 				N(mm->total_vm * (PAGE_SIZE / 1024)), N(mm->rss_anon * (PAGE_SIZE / 1024)), N(mm->rss_file * (PAGE_SIZE / 1024)),
-				N(mm->rss_shmem * (PAGE_SIZE / 1024)), N(mm->pt_pages * (PAGE_SIZE / 1024)),
+				N(mm->rss_shmem * (PAGE_SIZE / 1024)), N(mm->space.tables * (PAGE_SIZE / 1024)),
 				process->leader ? process->leader->comm : "?");
 	}
 }

@@ -207,7 +207,7 @@ struct mm {
 	uint64_t start_brk, brk, start_code, end_code, start_data, end_data, start_stack;
 	uint64_t arg_start, arg_end, env_start, env_end;
 	uint64_t total_vm, locked_vm, stack_vm, data_vm; /* pages */
-	uint64_t rss_anon, rss_file, rss_shmem, hiwater_rss, pt_pages; /* pages */
+	uint64_t rss_anon, rss_file, rss_shmem, hiwater_rss; /* pages */
 	uint64_t vdso; /* address of the vDSO, or 0 */
 	uint64_t saved_auxv[48]; /* pairs, for /proc/PID/auxv */
 	struct file *exe;

@@ -54,6 +54,7 @@ struct space {
 	uint64_t cpus;     /* bit N: CPU N may hold translations (TLB or mirror) */
 	uint64_t running;  /* bit N: CPU N is in user mode in this space */
 	uint64_t text;     /* user address of the machine's own code (text_size()), or 0: it may not be used */
+	uint64_t tables;   /* pages of its page tables, the root too; kernel/'s to count */
 	bool alike;        /* spaces to come are likely to have its files' pages at the same addresses */
 	bool begins;       /* a program's first pages are present that nobody has touched yet: a mirror had better show them */
 	bool plain;        /* user code runs as it stands in memory: see space_plain() */

@@ -42,7 +42,7 @@ struct mm *mm_create(void)
 	mm->dumpable = true;
 	if (current->cred)
 		mm_set_owner(mm, current->cred->user_ns);
-	mm->pt_pages = 1;
+	mm->space.tables = 1;
 	return mm;
 }
 

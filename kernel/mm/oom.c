@@ -34,7 +34,7 @@ static int64_t oom_badness(struct process *process, struct mm *mm)
 
 	if (process == process->container->init || process->oom_score_adj == SCORE_ADJ_MIN)
 		return -1;
-	points = (int64_t)(mm->rss_anon + mm->rss_file + mm->rss_shmem + mm->pt_pages + process->heap_pages);
+	points = (int64_t)(mm->rss_anon + mm->rss_file + mm->rss_shmem + mm->space.tables + process->heap_pages);
 	points += process->oom_score_adj * (int64_t)(page_user_total() / 1000);
 	return points > 0 ? points : 1;
 }

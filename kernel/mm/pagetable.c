@@ -88,7 +88,7 @@ static pte_t *table_add(struct mm *mm, uint64_t *table, unsigned entry)
 		return NULL;
 	table[entry] = pa | TABLE_FLAGS;
 	table_note(table, entry);
-	mm->pt_pages++;
+	mm->space.tables++;
 	account_page(pa_to_page(pa), ACCOUNT_TABLES);
 	return pa_to_va(pa);
 }
@@ -124,7 +124,7 @@ static void take_level(struct mm *mm, uint64_t *table, unsigned level, struct pa
 		table[i] = 0;
 		if (level > 1)
 			take_level(mm, table_of(entry), level - 1, list);
-		mm->pt_pages--;
+		mm->space.tables--;
 		TAILQ_INSERT_TAIL(list, pa_to_page(entry & PTE_ADDR), free);
 	}
 }
@@ -173,7 +173,7 @@ void pt_free_range(struct mm *mm, uint64_t floor, uint64_t ceiling, struct page_
 			table = table_of(*entry);
 		}
 		*entry = 0;
-		mm->pt_pages--;
+		mm->space.tables--;
 		TAILQ_INSERT_TAIL(list, pa_to_page(va_to_pa(table)), free);
 	}
 }

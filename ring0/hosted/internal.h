@@ -36,6 +36,7 @@ struct hosted_mirror {
 	bool keeps;           /* its space ends, and a record (keep.c) says what the stub shows on */
 	bool refill;          /* it was emptied, or nearly: show the usual windows before it runs */
 	uint32_t mappings;    /* of the host's that it has, at most */
+	uint64_t cost;        /* of the host's memory, as last counted: in mappings (mirror_room()) */
 	uint64_t generation;  /* changes when all it showed is gone: names its entries in hosted_cpu.shown */
 	uint64_t run_end;     /* where the run ended that the last fault showed */
 	uint64_t renewed;     /* the page shown last by mirror_renew() */

@@ -23,6 +23,11 @@
 #define WINDOW_SHIFT 18 /* of SHOW_PAGES pages */
 #define TABLE_SPAN (2ull << 20) /* of a page table */
 #define REFILL_ORDERS 100u /* of what a page of orders holds */
+#define MAPPING_BYTES 256u /* about what the host's kernel keeps for a mapping of a stub */
+#define TABLE_COST 16u     /* a page table of the host's, in mappings */
+#define COSTS_MIN (4ull << 20) /* bytes of the host's that all stubs' mappings may take, and what that grows by: a 32nd of the container's memory */
+#define COSTS_SHIFT 5u
+#define COST_SHIFT 3u      /* a mirror that has an 8th of that is the one to empty */
 #define RENEW_RANGE (64ull << 10) /* a flush up to this size: what is still present there is shown again at once */
 #define REFILL_RANGE (1ull << 20) /* a flush of so much counts as emptying (fork) */
 
@@ -30,6 +35,7 @@
 static uint64_t hints[HINTS];
 static uint64_t last_id;            /* kernel lock */
 static uint64_t last_generation;    /* atomic */
+static uint64_t all_costs;          /* of all mirrors; atomic */
 static struct hosted_space *unused; /* freed and dropped everywhere; pushed with atomics, popped under the kernel lock */
 
 struct hosted_mirror *mirror_of(const struct space *space, unsigned cpu)
@@ -227,12 +233,19 @@ static void mirror_queue(struct hosted_mirror *m, uint64_t address, uint64_t len
 	spin_unlock(&m->lock);
 }
 
+static void set_cost(struct hosted_mirror *m, uint64_t cost)
+{
+	__atomic_add_fetch(&all_costs, cost - m->cost, __ATOMIC_RELAXED);
+	m->cost = cost;
+}
+
 /* All that it shows goes. */
 static void mirror_empty(struct hosted_mirror *m)
 {
 	HOST4(unmap, this_cpu()->cpu, m->space->id, 0, USER_TOP);
 	shown_none(m);
 	m->mappings = 0;
+	set_cost(m, 0);
 	m->refill = true;
 }
 
@@ -340,6 +353,7 @@ void mirror_lost(struct hosted_mirror *m)
 	TAILQ_REMOVE(&h->live, m, link);
 	h->live_count--;
 	m->live = false;
+	set_cost(m, 0);
 	m->fpu_version = 0;
 	if (h->fpu_task && h->fpu_mirror == m)
 		hosted_fpu_lost();
@@ -426,13 +440,34 @@ static void show_run(struct hosted_mirror *m, uint64_t address, unsigned pages, 
 }
 
 /*
+ * What stubs show costs the host's kernel mappings and page tables, which the container is not charged for; they are
+ * only a cache. Where all together take more than their part, a mirror with much of it begins anew, else the one of this CPU that was used
+ * longest ago goes. Counted is what it may be at most: a table for each mapping, but no more than the space has.
+ */
+static bool costs_too_much(struct hosted_mirror *m)
+{
+	uint64_t all = (COSTS_MIN + (boot_info->mem_limit >> COSTS_SHIFT)) / MAPPING_BYTES;
+	struct hosted_mirror *last;
+
+	set_cost(m, m->mappings + TABLE_COST * MIN((uint64_t)m->mappings, m->space->space->tables));
+	if (__builtin_expect(__atomic_load_n(&all_costs, __ATOMIC_RELAXED) <= all, 1))
+		return false;
+	if (m->cost > all >> COST_SHIFT)
+		return true;
+	last = TAILQ_LAST(&this_hosted()->live, mirror_list);
+	if (last != m)
+		mirror_drop(last);
+	return false;
+}
+
+/*
  * Before a window is shown. The host gives a stub so many mappings; one more, and the stub is lost. What it has
  * is not known exactly, since neighbours that join count as one, but never more than counted here. Emptied, it begins
  * anew as after a fork: that costs half a microsecond for each mapping made since.
  */
 static void mirror_room(struct hosted_mirror *m)
 {
-	if (__builtin_expect(m->mappings + 2 * (SHOW_RUNS + SHOW_PAGES) > boot_info->stub_mappings, 0))
+	if (__builtin_expect(m->mappings + 2 * (SHOW_RUNS + SHOW_PAGES) > boot_info->stub_mappings || costs_too_much(m), 0))
 		mirror_empty(m);
 }
 

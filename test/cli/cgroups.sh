@@ -48,7 +48,7 @@ jq --arg path "/$name/in" '.process.terminal = false | .mounts += [{destination:
 	finish
 }
 "$rf" --platform=ptrace --root "$work/state" start one || bad start
-is "memory" "$(value memory.limit_in_bytes memory.max)" 138412032 138412032
+is "memory" "$(value memory.limit_in_bytes memory.max)" 176332800 176332800
 is "shares" "$(value cpu.shares cpu.weight)" 512 20
 is "quota" "$(value cpu.cfs_quota_us cpu.max)" 50000 "50000 100000"
 if [ -n "$disk" ]; then
@@ -63,7 +63,7 @@ value cgroup.procs cgroup.procs | grep -q -x "$(cat "$work/pid")" || bad "the sa
 [ "$(value cgroup.procs cgroup.procs | wc -l)" -ge 3 ] || bad "gofer and stubs are not in the group"
 "$rf" --root "$work/state" update --cpu-quota 20000 --cpu-period 100000 --pids-limit 10 --memory 50m one || bad update
 is "updated quota" "$(value cpu.cfs_quota_us cpu.max)" 20000 "20000 100000"
-is "updated memory" "$(value memory.limit_in_bytes memory.max)" 85983232 85983232
+is "updated memory" "$(value memory.limit_in_bytes memory.max)" 121720832 121720832
 "$rf" --root "$work/state" update --cpu-period 200000 one || bad "update of the period"
 is "quota beside a new period" "$(value cpu.cfs_quota_us cpu.max)" 20000 "20000 200000"
 "$rf" --root "$work/state" update --cpu-quota 40000 one || bad "update of the quota"

@@ -66,7 +66,7 @@ grep -q -x "$pid" "$group/cgroup.procs" || bad "the sandbox's process is not in 
 logged docker-one.scope "Slice=$slice-a.slice" Delegate=True "PIDs=[$pid]" DefaultDependencies=False MemoryAccounting=True \
 	CPUAccounting=True TasksAccounting=True "CPUQuotaPerSecUSec=460000" CPUQuotaPeriodUSec=100000 DevicePolicy=strict
 grep '^StartTransientUnit' "$work/log" | grep -q "DeviceAllow=\[('/dev/null', 'rwm')" || bad "no DeviceAllow"
-grep '^StartTransientUnit' "$work/log" | grep -q -E "Memory(Max|Limit)=138412032 " || bad "no memory limit"
+grep '^StartTransientUnit' "$work/log" | grep -q -E "Memory(Max|Limit)=176332800 " || bad "no memory limit"
 grep '^StartTransientUnit' "$work/log" | grep -q -E "CPU(Shares=512|Weight=20) " || bad "no shares"
 grep '^StartTransientUnit' "$work/log" | grep -q "TasksMax=" || bad "no limit of tasks"
 stops=$(grep -c '^StopUnit' "$work/log")
@@ -81,7 +81,7 @@ grep '^SetUnitProperties docker-one.scope' "$work/log" | grep -q 'CPUQuotaPerSec
 "$rf" --root "$work/state" update --cpu-period 200000 one || bad "update of the period alone"
 grep '^SetUnitProperties' "$work/log" | tail -1 | grep -q 'CPUQuotaPerSecUSec=100000 CPUQuotaPeriodUSec=200000' ||
 	bad "the period alone: $(grep SetUnit "$work/log" | tail -1)"
-[ -f "$group/memory.limit_in_bytes" ] && [ "$(cat "$group/memory.limit_in_bytes")" != 138412032 ] && bad "the group's own limit"
+[ -f "$group/memory.limit_in_bytes" ] && [ "$(cat "$group/memory.limit_in_bytes")" != 176332800 ] && bad "the group's own limit"
 kill -KILL "$pid"
 "$rf" --root "$work/state" delete --force one || bad "delete"
 grep -q '^StopUnit docker-one.scope$' "$work/log" || bad "the unit was not stopped"

@@ -42,7 +42,7 @@ group=/sys/fs/cgroup$(property ControlGroup)
 is "state of the unit" "$(property ActiveState)" active
 is "slice" "$(property Slice)" rf-test.slice
 is "delegation" "$(property Delegate)" yes
-is "memory" "$(property MemoryMax) $(cat "$group/memory.max")" "138412032 138412032"
+is "memory" "$(property MemoryMax) $(cat "$group/memory.max")" "176332800 176332800"
 is "quota" "$(property CPUQuotaPerSecUSec) $(cat "$group/cpu.max")" "500ms 50000 100000"
 is "weight" "$(cat "$group/cpu.weight")" 20
 is "annotations" "$(property TimeoutStopUSec) $(property CollectMode) $(property SendSIGHUP) $(property Before)" \
@@ -51,7 +51,7 @@ is "devices" "$(property DevicePolicy)" strict
 is "tasks" "$(property TasksMax)" "$(cat "$group/pids.max")"
 grep -q -x "$(cat $work/pid)" "$group/cgroup.procs" || bad "the sandbox is not in its unit"
 systemctl daemon-reload
-is "memory after a reload" "$(cat "$group/memory.max")" 138412032
+is "memory after a reload" "$(cat "$group/memory.max")" 176332800
 "$rf" --root $work/state update --cpu-quota 20000 --cpu-period 100000 one || bad "update"
 is "updated quota" "$(property CPUQuotaPerSecUSec) $(cat "$group/cpu.max")" "200ms 20000 100000"
 "$rf" --root $work/state update --cpu-period 200000 one || bad "update of the period alone"

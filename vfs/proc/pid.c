@@ -202,7 +202,7 @@ static int show_oom_score(struct seq *seq, struct pseudo_inode *p)
 		return -ESRCH;
 	mm_counters_read(&counters);
 	if (task->mm && counters.total) {
-		uint64_t pages = task->mm->rss_anon + task->mm->rss_file + task->mm->rss_shmem + task->mm->pt_pages;
+		uint64_t pages = task->mm->rss_anon + task->mm->rss_file + task->mm->rss_shmem + task->mm->space.tables;
 
 		score = (int64_t)(pages * PAGE_SIZE * 1000 / counters.total);
 	}

@@ -185,7 +185,7 @@ static void status_memory(struct seq *seq, const struct mm *mm)
 		{"VmStk", mm->stack_vm * kib},
 		{"VmExe", text},
 		{"VmLib", 0},
-		{"VmPTE", mm->pt_pages * kib},
+		{"VmPTE", mm->space.tables * kib},
 		{"VmSwap", 0},
 		{"HugetlbPages", 0},
 	};
