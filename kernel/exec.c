@@ -586,7 +586,6 @@ static int exec_commit(struct exec *x)
 		uint64_t rss = MAX(old->hiwater_rss, old->rss_anon + old->rss_file + old->rss_shmem);
 
 		task->process->maxrss = MAX(task->process->maxrss, rss);
-		mm_put(old);
 	}
 	cred_put(task->cred);
 	task->cred = x->cred;
@@ -602,6 +601,9 @@ static int exec_commit(struct exec *x)
 	machine->task_load(&task->machine);
 	if (files_unshare_for_exec(task) < 0)
 		signal_send_kernel(task, SIGKILL);
+	/* May sleep: only now is the task wholly the new program's. */
+	if (old)
+		mm_put(old);
 	return 0;
 }
 

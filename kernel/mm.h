@@ -202,6 +202,8 @@ struct mm {
 	uint32_t refs;  /* tasks and temporary users */
 	struct space space;
 	RB_HEAD(vma_tree, vma) vmas;
+	bool busy;                 /* between two breaths of what goes through its page tables and takes turns with nobody: faults wait */
+	struct waitq busy_waiters;
 	struct rwsem lock; /* writer: VMAs change; reader: faults. Taken before any sleep in them. */
 	uint64_t mmap_base;
 	uint64_t start_brk, brk, start_code, end_code, start_data, end_data, start_stack;

@@ -76,13 +76,11 @@ static void block_timeout(struct ktimer *timer)
 	task_wake(task);
 }
 
-int task_block(uint64_t deadline, bool interruptible)
+/* A killed task sleeps, too. */
+static int block(uint64_t deadline, bool interruptible)
 {
 	struct task *task = current;
 
-	/* What would end the sleep is there already. */
-	if (task->killed || (interruptible && signal_pending(task)))
-		return -EINTR;
 	if (deadline != DEADLINE_NONE) {
 		if (deadline <= clock_monotonic())
 			return -ETIMEDOUT;
@@ -101,12 +99,27 @@ int task_block(uint64_t deadline, bool interruptible)
 	return 0;
 }
 
-bool task_breathe(void)
+int task_block(uint64_t deadline, bool interruptible)
+{
+	/* What would end the sleep is there already. */
+	if (current->killed || (interruptible && signal_pending(current)))
+		return -EINTR;
+	return block(deadline, interruptible);
+}
+
+bool task_breath_due(void)
 {
 	uint64_t in_kernel = clock_ticks_ns(clock_ticks() - current->kernel_since); /* 0: there is no such clock */
 
-	if (in_kernel ? in_kernel >= BREATH_EVERY_NS : clock_monotonic() - current->slice_start >= BREATH_EVERY_NS)
-		(void)task_block(clock_monotonic() + BREATH_NS, false);
+	if (!current->kernel_since)
+		return false; /* only unit tests are here on no task's behalf */
+	return (in_kernel ? in_kernel : clock_monotonic() - current->slice_start) >= BREATH_EVERY_NS;
+}
+
+bool task_breathe(void)
+{
+	if (task_breath_due())
+		(void)block(clock_monotonic() + BREATH_NS, false);
 	return current->killed;
 }
 

@@ -75,6 +75,7 @@ int task_block(uint64_t deadline, bool interruptible);
  */
 #define BREATH_BYTES (256u << 10)
 bool task_breathe(void);
+bool task_breath_due(void); /* it would sleep: the caller has something to put in order before */
 /* Make a blocked task runnable; nothing if it is not blocked. */
 void task_wake(struct task *task);
 /* The same for a task that may as well wait until the current one is done: it does not preempt. */

@@ -67,8 +67,8 @@ static int advise_drop(struct mm *mm, uint64_t start, uint64_t end, bool only_an
 			return -EINVAL;
 	}
 	unmap_begin(&unmap, mm);
-	unmap_range(&unmap, start, end, NULL);
-	unmap_finish(&unmap);
+	unmap_range_slowly(&unmap, start, end);
+	unmap_finish_slowly(&unmap);
 	return 0;
 }
 
@@ -341,6 +341,8 @@ int mm_mincore(struct mm *mm, uint64_t address, uint64_t length, uaddr_t vec)
 		if (copy_to_user(vec, bytes, count) < 0)
 			return -EFAULT;
 		vec = uaddr_add(vec, count);
+		if (task_breathe())
+			return -EINTR;
 	}
 	return 0;
 }

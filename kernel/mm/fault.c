@@ -525,6 +525,11 @@ static int fault_handle(struct mm *mm, uint64_t address, unsigned flags)
 	bool major = false;
 	int rc;
 
+	if (__builtin_expect(mm->busy, 0)) {
+		rc = wait_event(&mm->busy_waiters, !mm->busy, DEADLINE_NONE, false);
+		if (rc < 0)
+			return rc;
+	}
 	while ((rc = fault_once(mm, address, flags, &wanted)) == FAULT_WAIT) {
 		major = true;
 		rc = object_get_page(wanted.object, wanted.index, &page);

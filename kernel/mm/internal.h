@@ -3,7 +3,7 @@
  *
  * struct unmap gathers what an operation takes out of page tables: PTEs are cleared
  * first, then unmap_finish() flushes the range once and only then frees the pages.
- * Between unmap_begin() and unmap_finish() nothing may sleep.
+ * Between unmap_begin() and unmap_finish() nothing may sleep but by unmap_breathe() and its kin, which finish and begin.
  */
 #ifndef KERNEL_MM_INTERNAL_H
 #define KERNEL_MM_INTERNAL_H
@@ -34,7 +34,7 @@ uint64_t page_user_total(void); /* pages that the container may use */
 uint64_t page_user_free(void);
 bool page_kernel_is_short(void); /* less than a 16th of the kernel zone is left */
 struct page *page_user_map(uint64_t *count); /* descriptors of the user zone, as far as it was ever used */
-void page_free_list(struct page_list *list); /* all have no references left */
+void page_free_list(struct page_list *list, unsigned most); /* the first so many; they have no references left */
 /* Gives up a reference; true: it was the last, the caller frees it (page_free_list). */
 static inline bool page_drop(struct page *page)
 {
@@ -90,6 +90,7 @@ static inline uint64_t user_page_pa(const struct page *page)
 struct unmap {
 	struct mm *mm;
 	uint64_t start, end; /* range to flush; start >= end: none */
+	unsigned work;       /* entries gone through; for unmap_breathe() */
 	bool kept;           /* nothing goes: private pages lose rights, and stay present in the mm */
 	struct page_list pages;
 	struct page_list tables; /* empty page tables, taken out */
@@ -98,6 +99,22 @@ void unmap_begin(struct unmap *unmap, struct mm *mm);
 void unmap_flush_range(struct unmap *unmap, uint64_t start, uint64_t end);
 /* Clears the PTEs of a range. only: pages of this object's tree, or NULL for any. */
 void unmap_range(struct unmap *unmap, uint64_t start, uint64_t end, const struct vm_object *only);
+/*
+ * The same with breaths in between, for what may be huge. Whoever calls holds mm->lock as writer, or nobody else has the mm:
+ * areas stay as they are, but faults may bring pages back. Sleeps.
+ */
+void unmap_range_slowly(struct unmap *unmap, uint64_t start, uint64_t end);
+/*
+ * Where that may sleep and nothing of the page tables is in hand: finishes what was gathered, if that is much, and lets others
+ * run, if it is time. Whether it did anything.
+ */
+bool unmap_breathe(struct unmap *unmap);
+/* The same, and from the first time on, until mm_quiet_end(), faults wait. */
+bool unmap_breathe_quietly(struct unmap *unmap);
+void unmap_finish_slowly(struct unmap *unmap); /* as unmap_finish(), with breaths once nobody can reach what was gathered */
+void unmap_release_slowly(struct unmap *unmap);
+void mm_quiet_end(struct mm *mm);
+#define SLOW_SIZE (16ull << 20) /* a range below this is gone through at once */
 void unmap_finish(struct unmap *unmap);
 void unmap_release(struct unmap *unmap); /* without the flush: the space is gone */
 void mm_count_page(struct mm *mm, const struct page *page, int64_t n); /* rss */

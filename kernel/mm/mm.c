@@ -3,7 +3,8 @@
  *
  * mm_fork() copies only what cannot be faulted in again: page tables of areas that hold
  * private pages, write-protected on both sides, with one flush of the parent. mm_put()
- * of the last reference takes everything apart; it may close files and so may sleep.
+ * of the last reference takes everything apart; it may close files and so may sleep. Both let others run in between
+ * where there is much to do.
  */
 #include "kernel/files.h"
 #include "kernel/cred.h"
@@ -11,6 +12,7 @@
 #include "kernel/user_ns.h"
 #include "ring0/percpu.h"
 
+#define FORK_AREAS 128u /* copied between two looks at the time */
 #define FLUSH_GAP (64ull << 10)
 #define FLUSH_PARTS 6u /* what a machine remembers of them is limited */
 
@@ -38,6 +40,7 @@ struct mm *mm_create(void)
 	mm->refs = 1;
 	RB_INIT(&mm->vmas);
 	rwsem_init(&mm->lock);
+	waitq_init(&mm->busy_waiters);
 	mm->mmap_base = USER_TOP - (128ull << 20);
 	mm->dumpable = true;
 	if (current->cred)
@@ -52,6 +55,24 @@ void mm_get(struct mm *mm)
 	mm->refs++;
 }
 
+/*
+ * Of what is large, most goes in parts, before the end. Nobody reaches the mm but by its areas' objects, whose truncation
+ * and reclaim may take pages of it meanwhile. What its machine may keep for the next program stays (private pages of files
+ * that nobody wrote to).
+ */
+static void empty_slowly(struct mm *mm)
+{
+	struct unmap unmap;
+	struct vma *vma;
+
+	unmap_begin(&unmap, mm);
+	RB_FOREACH(vma, vma_tree, &mm->vmas) {
+		if (!vma->object || vma->has_anon || vma->flags & VM_SHARED)
+			unmap_range_slowly(&unmap, vma->start, vma->end);
+	}
+	unmap_finish_slowly(&unmap);
+}
+
 void mm_put(struct mm *mm)
 {
 	struct unmap unmap;
@@ -62,6 +83,8 @@ void mm_put(struct mm *mm)
 		return;
 	if (this_cpu()->space == &mm->space)
 		machine->space_switch(NULL);
+	if (mm->rss_anon + mm->rss_shmem > SLOW_SIZE >> PAGE_SHIFT)
+		empty_slowly(mm);
 	if (machine->space_keep)
 		machine->space_keep(&mm->space);
 	unmap_begin(&unmap, mm);
@@ -70,7 +93,7 @@ void mm_put(struct mm *mm)
 	pt_take_all(mm, &unmap.tables);
 	/* No CPU walks the tables from here on, so there is nothing to flush. */
 	machine->space_free(&mm->space);
-	unmap_release(&unmap);
+	unmap_release_slowly(&unmap);
 	while ((vma = RB_MIN(vma_tree, &mm->vmas)) != NULL)
 		vma_remove(vma, NULL);
 	if (mm->exe)
@@ -123,6 +146,16 @@ static void fork_flush_range(struct fork_flush *flush, uint64_t start, uint64_t 
 	unmap_flush_range(unmap, start, end);
 }
 
+/*
+ * Faults in the parent wait until its copy is whole: what a thread wrote before something that the child has, the child
+ * has, too. The copy belongs to nobody yet.
+ */
+static void fork_breathe(struct fork_flush *flush)
+{
+	if (unmap_breathe_quietly(&flush->unmap))
+		flush->parts = 0;
+}
+
 /* The private pages of an area. */
 static int fork_pages(struct mm *parent, struct mm *child, const struct vma *vma, struct fork_flush *flush)
 {
@@ -138,7 +171,10 @@ static int fork_pages(struct mm *parent, struct mm *child, const struct vma *vma
 		from = pt_find(parent, address);
 		if (fork_table(child, from, to, (unsigned)((stop - address) >> PAGE_SHIFT)))
 			fork_flush_range(flush, address, stop);
+		flush->unmap.work += (unsigned)((stop - address) >> PAGE_SHIFT);
 		address = stop;
+		if (stop < vma->end)
+			fork_breathe(flush);
 	}
 	return 0;
 }
@@ -194,6 +230,7 @@ int mm_fork(struct mm *parent, struct mm **result)
 	struct mm *child = mm_create();
 	struct fork_flush flush = {.parts = 0};
 	struct vma *vma;
+	unsigned areas = 0;
 	int rc = 0;
 
 	if (!child)
@@ -206,6 +243,8 @@ int mm_fork(struct mm *parent, struct mm **result)
 		rc = fork_vma(parent, child, vma, &flush);
 		if (rc < 0)
 			break;
+		if (!(++areas % FORK_AREAS))
+			fork_breathe(&flush);
 	}
 	if (parent->exe) {
 		file_get(parent->exe);
@@ -213,6 +252,7 @@ int mm_fork(struct mm *parent, struct mm **result)
 	}
 	child->hiwater_rss = child->rss_anon + child->rss_file + child->rss_shmem;
 	unmap_finish(&flush.unmap);
+	mm_quiet_end(parent);
 	rwsem_write_unlock(&parent->lock);
 	if (rc < 0) {
 		mm_put(child);

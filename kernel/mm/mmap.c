@@ -346,6 +346,26 @@ static void text_given_up(struct mm *mm, uint64_t start, uint64_t end)
 		machine->space_plain(&mm->space);
 }
 
+/* Of a huge range most goes first, in parts, while nobody may bring anything back. */
+static void unmap_first(struct mm *mm, uint64_t start, uint64_t end)
+{
+	struct unmap unmap;
+	struct vma *vma;
+
+	if (end - start < SLOW_SIZE)
+		return;
+	for (vma = mm_find_vma(mm, start); vma && vma->start < end; vma = vma_next(vma)) {
+		int64_t pages = (int64_t)((vma->end - vma->start) >> PAGE_SHIFT);
+
+		vma_account(mm, vma->flags, -pages);
+		vma->flags &= ~(uint32_t)(PROT_ALL | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC | VM_GROWSDOWN);
+		vma_account(mm, vma->flags, pages);
+	}
+	unmap_begin(&unmap, mm);
+	unmap_range_slowly(&unmap, start, end);
+	unmap_finish_slowly(&unmap);
+}
+
 int mm_unmap_locked(struct mm *mm, uint64_t start, uint64_t end)
 {
 	struct vma *vma = mm_find_vma(mm, start), *above, *below;
@@ -360,6 +380,7 @@ int mm_unmap_locked(struct mm *mm, uint64_t start, uint64_t end)
 		return rc;
 	/* From here nothing may fail. */
 	text_given_up(mm, start, end);
+	unmap_first(mm, start, end);
 	vma = mm_find_vma(mm, start);
 	below = vma ? vma_prev(vma) : NULL;
 	above = mm_find_vma(mm, end);
@@ -372,7 +393,10 @@ int mm_unmap_locked(struct mm *mm, uint64_t start, uint64_t end)
 		if (!TAILQ_EMPTY(&unmap.tables))
 			unmap_flush_range(&unmap, start, end);
 	}
-	unmap_finish(&unmap);
+	if (end - start < SLOW_SIZE)
+		unmap_finish(&unmap);
+	else
+		unmap_finish_slowly(&unmap);
 	if (end > mm->hole_hint)
 		mm->hole_hint = MIN(mm->mmap_base, above ? above->start : mm->mmap_base);
 	unmap_areas(mm, start, end);
@@ -430,6 +454,9 @@ static void protect_range(struct unmap *flush, struct vma *vma)
 				unmap_flush_range(flush, address, address + PAGE_SIZE);
 			flush->kept &= !!(*pte & PTE_P); /* what is not present goes without another flush */
 		}
+		flush->work += PT_SPAN >> PAGE_SHIFT;
+		if (stop < vma->end)
+			(void)unmap_breathe(flush);
 	}
 }
 

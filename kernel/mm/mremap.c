@@ -90,6 +90,13 @@ static void move_ptes(struct mm *mm, uint64_t from, uint64_t to, uint64_t length
 	for (; (pte = pt_next(mm, &at, from + length)) != NULL; at += PAGE_SIZE) {
 		pte_t *target;
 
+		/* Faults wait from then on, so that neither half changes. */
+		if (!(at % PT_SPAN) && at > from) {
+			flush->work += PT_SPAN >> PAGE_SHIFT;
+			if (unmap_breathe_quietly(flush))
+				pte = pt_find(mm, at);
+		}
+
 		if (!PTE_USED(*pte))
 			continue;
 		target = pt_find(mm, at - from + to);
@@ -137,6 +144,7 @@ static int64_t remap_move(struct mm *mm, struct move *move)
 	unmap_begin(&flush, mm);
 	move_ptes(mm, move->old, move->address, keep, &flush);
 	unmap_finish(&flush);
+	mm_quiet_end(mm);
 	if (vma->flags & VM_VDSO && mm->vdso == move->old)
 		mm->vdso = move->address;
 	if (!(move->flags & MREMAP_DONTUNMAP) && move->old_len)

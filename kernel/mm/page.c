@@ -322,11 +322,11 @@ void page_put(struct page *page)
 		page_free(page);
 }
 
-void page_free_list(struct page_list *list)
+void page_free_list(struct page_list *list, unsigned most)
 {
 	struct page *page;
 
-	while ((page = TAILQ_FIRST(list)) != NULL) {
+	while (most-- && (page = TAILQ_FIRST(list)) != NULL) {
 		TAILQ_REMOVE(list, page, free);
 		page_free(page);
 	}

@@ -3,13 +3,18 @@
  *
  * A PTE holds a reference to its page. Rights that are taken away, and pages that are
  * replaced, need machine->space_flush() before the page may be used for anything else:
- * struct unmap (internal.h) does that in one batch. Nothing here sleeps.
+ * struct unmap (internal.h) does that in one batch. Only what says so sleeps.
  */
+#include <limits.h>
+
 #include "kernel/mm/account.h"
 #include "kernel/mm/internal.h"
+#include "kernel/task.h"
 #include "ring0/upcall.h"
 
 #define LEVELS 4
+#define BATCH 4096u       /* entries: flushed together where there are breaths */
+#define FREE_AT_ONCE 256u /* pages, between two of them */
 #define TABLE_FLAGS (PTE_P | PTE_W | PTE_U | PTE_A)
 
 static inline uint64_t *table_of(uint64_t entry)
@@ -178,11 +183,11 @@ void pt_free_range(struct mm *mm, uint64_t floor, uint64_t ceiling, struct page_
 	}
 }
 
-static void tables_free_list(struct page_list *list)
+static void tables_free_list(struct page_list *list, unsigned most)
 {
 	struct page *page;
 
-	while ((page = TAILQ_FIRST(list)) != NULL) {
+	while (most-- && (page = TAILQ_FIRST(list)) != NULL) {
 		TAILQ_REMOVE(list, page, free);
 		page->object = NULL;
 		table_destroy(page);
@@ -207,6 +212,7 @@ void unmap_begin(struct unmap *unmap, struct mm *mm)
 	unmap->start = UINT64_MAX;
 	unmap->end = 0;
 	unmap->kept = false;
+	unmap->work = 0;
 	TAILQ_INIT(&unmap->pages);
 	TAILQ_INIT(&unmap->tables);
 	if (rss > mm->hiwater_rss)
@@ -269,13 +275,57 @@ void unmap_range(struct unmap *unmap, uint64_t start, uint64_t end, const struct
 	}
 }
 
-void unmap_release(struct unmap *unmap)
+bool unmap_breathe(struct unmap *unmap)
 {
-	page_free_list(&unmap->pages);
-	tables_free_list(&unmap->tables);
+	bool kept = unmap->kept;
+
+	if (unmap->work < BATCH && !task_breath_due())
+		return false;
+	unmap_finish_slowly(unmap);
+	(void)task_breathe();
+	unmap_begin(unmap, unmap->mm);
+	unmap->kept = kept;
+	return true;
 }
 
-void unmap_finish(struct unmap *unmap)
+bool unmap_breathe_quietly(struct unmap *unmap)
+{
+	if (unmap->work < BATCH && !task_breath_due())
+		return false;
+	unmap->mm->busy = true;
+	return unmap_breathe(unmap);
+}
+
+void mm_quiet_end(struct mm *mm)
+{
+	if (!mm->busy)
+		return;
+	mm->busy = false;
+	waitq_wake_all(&mm->busy_waiters);
+}
+
+void unmap_range_slowly(struct unmap *unmap, uint64_t start, uint64_t end)
+{
+	uint64_t address = start;
+	pte_t *pte;
+
+	while ((pte = pt_next(unmap->mm, &address, end)) != NULL) {
+		uint64_t stop = MIN(end, (address & ~(PT_SPAN - 1)) + PT_SPAN);
+
+		unmap_table(unmap, address, stop, pte, NULL);
+		unmap->work += (unsigned)((stop - address) >> PAGE_SHIFT);
+		address = stop;
+		(void)unmap_breathe(unmap);
+	}
+}
+
+void unmap_release(struct unmap *unmap)
+{
+	page_free_list(&unmap->pages, UINT_MAX);
+	tables_free_list(&unmap->tables, UINT_MAX);
+}
+
+static void unmap_flush(struct unmap *unmap)
 {
 	struct space *space = &unmap->mm->space;
 
@@ -283,7 +333,31 @@ void unmap_finish(struct unmap *unmap)
 		machine->space_protect(space, unmap->start, unmap->end - unmap->start);
 	else if (unmap->start < unmap->end)
 		machine->space_flush(space, unmap->start, unmap->end - unmap->start);
+}
+
+void unmap_finish(struct unmap *unmap)
+{
+	unmap_flush(unmap);
 	unmap_release(unmap);
+}
+
+void unmap_release_slowly(struct unmap *unmap)
+{
+	while (!TAILQ_EMPTY(&unmap->pages)) {
+		page_free_list(&unmap->pages, FREE_AT_ONCE);
+		(void)task_breathe();
+	}
+	while (!TAILQ_EMPTY(&unmap->tables)) {
+		tables_free_list(&unmap->tables, FREE_AT_ONCE);
+		(void)task_breathe();
+	}
+}
+
+void unmap_finish_slowly(struct unmap *unmap)
+{
+	unmap->kept = false; /* what the machine may leave for later would be done in one piece then */
+	unmap_flush(unmap);
+	unmap_release_slowly(unmap);
 }
 
 uint64_t mm_translate(struct mm *mm, uint64_t address, uint64_t *pte)

@@ -74,7 +74,7 @@ void kernel_prefault(uint64_t start, uint64_t end)
 {
 	struct mm *mm = current->mm;
 
-	for (struct vma *vma = mm ? mm_find_vma(mm, start) : NULL; vma && vma->start < end; vma = vma_next(vma)) {
+	for (struct vma *vma = mm && !mm->busy ? mm_find_vma(mm, start) : NULL; vma && vma->start < end; vma = vma_next(vma)) {
 		if (vma->object && !(vma->flags & VM_WRITE))
 			prefault_file(vma, MAX(start, vma->start), MIN(end, vma->end));
 	}
