@@ -525,12 +525,13 @@ static int fault_handle(struct mm *mm, uint64_t address, unsigned flags)
 	bool major = false;
 	int rc;
 
-	if (__builtin_expect(mm->busy, 0)) {
-		rc = wait_event(&mm->busy_waiters, !mm->busy, DEADLINE_NONE, false);
+	for (;;) {
+		rc = mm->busy ? wait_event(&mm->busy_waiters, !mm->busy, DEADLINE_NONE, false) : 0;
 		if (rc < 0)
 			return rc;
-	}
-	while ((rc = fault_once(mm, address, flags, &wanted)) == FAULT_WAIT) {
+		rc = fault_once(mm, address, flags, &wanted);
+		if (rc != FAULT_WAIT)
+			break;
 		major = true;
 		rc = object_get_page(wanted.object, wanted.index, &page);
 		object_put(wanted.object);
