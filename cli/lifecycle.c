@@ -24,6 +24,8 @@
 #define LOCK_PATIENCE_MS 10000
 #define REASON_PATIENCE_MS 2000
 #define SAID_MAX (256u << 10) /* bytes: more is no reason why a container is not created */
+#define REAP_PATIENCE_MS 1000
+#define REAP_PAUSE_US 1000
 #define KILL_TRIES 1000
 #define KILL_PAUSE_US 10000
 
@@ -352,6 +354,17 @@ int lifecycle_kill_all(struct state *state)
 	if (state_status(state) != STATE_STOPPED && kill(state->pid, SIGKILL) < 0 && errno != ESRCH)
 		return cli_error("kill of process %d: %s", (int)state->pid, strerror(errno));
 	return lifecycle_wait_gone(state, KILL_PATIENCE_MS) ? 0 : cli_error("process %d does not end", (int)state->pid);
+}
+
+void lifecycle_end_failed(struct state *state)
+{
+	AUTO_FD int pidfd = (int)syscall(SYS_pidfd_open, state->pid, 0);
+	long long end = cli_now_ms() + REAP_PATIENCE_MS;
+
+	if (pidfd < 0 || lifecycle_kill_all(state))
+		return;
+	while (syscall(SYS_pidfd_send_signal, pidfd, 0, NULL, 0) == 0 && cli_now_ms() < end)
+		usleep(REAP_PAUSE_US);
 }
 
 int lifecycle_delete(struct state *state, bool force)

@@ -12,7 +12,10 @@ int command_start(int argc, char **argv)
 		return 1;
 	switch (state_status(&state)) {
 	case STATE_CREATED:
-		return lifecycle_start(&state, -1) ? 1 : 0;
+		if (lifecycle_start(&state, -1) == 0)
+			return 0;
+		lifecycle_end_failed(&state);
+		return 1;
 	case STATE_STOPPED:
 		return cli_error("cannot start a container that has stopped");
 	case STATE_CREATING:

@@ -139,6 +139,26 @@ for victim in '$pid' '$(pgrep -P $pid -f "gofer 3")'; do
 	named start "$what"
 done
 
+# A program that cannot run: start fails when its parent has been told that the process ended, not before (an engine deletes it at once).
+: >"$work/b/rootfs/bin/empty" && chmod +x "$work/b/rootfs/bin/empty"
+jq '.process.args = ["/bin/empty"]' "$work/plain" >"$work/b/config.json"
+python3 - "$rf" --root "$work/state" --platform="${PLATFORM:-ptrace}" <<-'END' || failed=1
+	import ctypes, json, os, subprocess, sys, time
+	ctypes.CDLL(None).prctl(36, 1)  # PR_SET_CHILD_SUBREAPER
+	rf = sys.argv[1:]
+	subprocess.run(rf + ["create", "-b", os.path.dirname(rf[2]) + "/b", "one"], check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+	pid = json.loads(subprocess.run(rf + ["state", "one"], capture_output=True).stdout)["pid"]
+	start = subprocess.Popen(rf + ["start", "one"], stderr=subprocess.PIPE, text=True)
+	os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+	time.sleep(0.2)
+	early = start.poll()
+	os.waitpid(pid, 0)
+	said = start.communicate()[1]
+	if (early, start.returncode) != (None, 1) or "exec format error" not in said:
+	    sys.exit("start of what cannot run: status %s before its parent knew, %s, %s" % (early, start.returncode, said))
+	END
+rc delete one || { echo "after a failed start: not stopped"; failed=1; rc delete --force one; }
+
 # The same at any moment: inside a pid namespace of its own, where every process is one of ours.
 if [ "$(ps -o pid= -p 1 2>/dev/null | tr -d ' ')" = 1 ] && unshare --pid --fork --mount-proc true 2>/dev/null; then
 	unshare --pid --fork --mount-proc bash "$0" "$1" --inside "${2:-24}" || failed=1

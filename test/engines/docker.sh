@@ -10,9 +10,12 @@ d run --rm rf-test sh -c 'exit 3'; check "exit status" 3 $?
 d run --rm rf-test no-such-program 2>"$work/err"; check "no such program" 127 $?
 check "its message" 1 "$(grep -c 'OCI runtime create failed: exec: "no-such-program": executable file not found in $PATH' "$work/err")"
 d run --rm rf-test /etc 2>/dev/null; check "a directory as program" 126 $?
+mkdir "$work/data" && : >"$work/data/empty" && chmod +x "$work/data/empty"
+d run --rm -v "$work/data:/data" rf-test /data/empty 2>"$work/err"; check "a program that cannot run" 125 $?
+check "its message" 1 "$(grep -c 'OCI runtime start failed: exec: "/data/empty": exec format error' "$work/err")"
 check "environment, directory, user, host name" "b /tmp 1000 hh" \
 	"$(d run --rm -e A=b -w /tmp -u 1000:1000 --hostname hh rf-test sh -c 'echo $A $PWD $(id -u) $(hostname)')"
-mkdir "$work/data" && echo content >"$work/data/file"
+echo content >"$work/data/file"
 check "volumes" "content read-only" "$(d run --rm -v "$work/data:/data:ro" -v "$work/data:/rw" rf-test \
 	sh -c 'cat /data/file; echo new >/rw/made; (touch /data/x) 2>/dev/null || echo read-only' | tr '\n' ' ' | sed 's/ $//')"
 check "a written volume" new "$(cat "$work/data/made")"
