@@ -403,11 +403,11 @@ static void end_unknown(const struct state *state)
 
 int lifecycle_delete_forced(const char *id)
 {
-	static struct state state;
-	bool known = state_open(&state, id, STATE_LOOK) == 0;
+	static struct state state, now;
 
 	/* Without the lock: the command that holds it may be waiting for this very sandbox. */
-	if (known && state.pid > 0 && state_status(&state) != STATE_STOPPED && lifecycle_kill_all(&state))
+	if (state_open(&state, id, STATE_PEEK) == 0 && state.pid > 0 && state_status(&state) != STATE_STOPPED &&
+	    lifecycle_kill_all(&state))
 		return 1;
 	switch (state_claim(&state, LOCK_PATIENCE_MS)) {
 	case STATE_GONE:
@@ -417,8 +417,11 @@ int lifecycle_delete_forced(const char *id)
 	case STATE_CLAIMED:
 		break;
 	}
-	if (known)
-		return lifecycle_delete(&state, true);
+	/* What a create has recorded until it let the lock go counts: its control groups, its process. */
+	if (state_open(&now, id, STATE_LOOK) == 0) {
+		now.lock_fd = state.lock_fd;
+		return lifecycle_delete(&now, true);
+	}
 	end_unknown(&state);
 	state_remove(&state);
 	return 0;

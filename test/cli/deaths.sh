@@ -158,6 +158,15 @@ python3 - "$rf" --root "$work/state" --platform="${PLATFORM:-ptrace}" <<-'END' |
 	    sys.exit("start of what cannot run: status %s before its parent knew, %s, %s" % (early, start.returncode, said))
 	END
 rc delete one || { echo "after a failed start: not stopped"; failed=1; rc delete --force one; }
+# delete --force of what is being created yet: what has been recorded when it gets its turn is undone.
+jq '.linux.cgroupsPath = "/death-turn"' "$work/plain" >"$work/b/config.json"
+rc create -b "$work/b" one
+mv "$work/state/one/state.json" "$work/hidden"
+flock "$work/state/one/lock" sh -c "sleep 0.5; mv $work/hidden $work/state/one/state.json" & holder=$!
+sleep 0.2
+rc delete --force one || { echo "delete --force while it is created: status $?"; failed=1; }
+wait $holder
+[ -z "$(cgroups)" ] || { echo "delete --force while it is created: left:" $(cgroups); failed=1; rmdir $(cgroups); }
 
 # The same at any moment: inside a pid namespace of its own, where every process is one of ours.
 if [ "$(ps -o pid= -p 1 2>/dev/null | tr -d ' ')" = 1 ] && unshare --pid --fork --mount-proc true 2>/dev/null; then
