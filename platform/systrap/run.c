@@ -104,6 +104,8 @@ static int user_wait(struct st_cpu *c, struct stub *s)
 		long ret;
 
 		__atomic_store_n(&s->orders->sleeps, 1, __ATOMIC_SEQ_CST);
+		if (__atomic_load_n(&s->dead, __ATOMIC_SEQ_CST))
+			return -ESRCH; /* perhaps before its state was made 0 */
 		kicked = __atomic_load_n(&c->host->pending, __ATOMIC_SEQ_CST);
 		if (kicked)
 			asleep = monotonic_ns();

@@ -189,6 +189,13 @@ static void orders_post(struct stub *s, unsigned count)
 	orders_post_to(s, count, ST_FD_REPLY + 2 * host_self->cpu);
 }
 
+static bool reply_is_there(void)
+{
+	struct pollfd reply = {.fd = st_reply_fd[host_self->cpu], .events = POLLIN};
+
+	return poll(&reply, 1, 0) > 0;
+}
+
 /* Wait for them: 0, or -errno of one that failed, or -ESRCH. */
 static int orders_wait(struct stub *s)
 {
@@ -196,7 +203,12 @@ static int orders_wait(struct stub *s)
 
 	while (!(uint32_t)got) {
 		uint64_t value;
-		ssize_t n = read(st_reply_fd[host_self->cpu], &value, sizeof(value));
+		ssize_t n;
+
+		/* The death of one that had no waiter yet is told to nobody. */
+		if (__atomic_load_n(&s->dead, __ATOMIC_SEQ_CST) && !reply_is_there())
+			return -ESRCH;
+		n = read(st_reply_fd[host_self->cpu], &value, sizeof(value));
 
 		if (n == (ssize_t)sizeof(value))
 			got += value & (DEATH - 1);
@@ -352,8 +364,8 @@ static bool make_post(struct st_cpu *c)
 	if (!s)
 		return false;
 	slot_clean(c, s);
-	s->state = STUB_MAKING;
 	*slot_pid(c, s) = 0;
+	__atomic_store_n(&s->state, STUB_MAKING, __ATOMIC_SEQ_CST);
 	order_put(s, 0, SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0);
 	order_put(s, 1, SYS_close, ST_FD_EXCHANGE, 0, 0);
 	order_put(s, 2, SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, ST_PROGRAMS);
@@ -410,6 +422,19 @@ static bool is_ready(struct st_cpu *c, struct stub *s)
 	return __atomic_load_n(&s->area->state, __ATOMIC_ACQUIRE) && *slot_pid(c, s);
 }
 
+/* Nobody makes stubs for this CPU any more, and here no process can be made: the sandbox ends. */
+static bool master_lost(struct st_cpu *c)
+{
+	const struct stub *m = &c->slot[0];
+
+	if (!m->dead)
+		return false;
+	if (!c->vmm->ended)
+		vmm_log(VMM_LOG_ERROR, "systrap: the process that makes stubs for CPU %u was killed by signal %d", c->cpu, WTERMSIG(m->status));
+	vmm_fail(c->vmm, SIGKILL);
+	return true;
+}
+
 /* Its area is to be believed until it runs a program's code. 0 or -errno. */
 static int make_wait(struct st_cpu *c, struct stub *s)
 {
@@ -418,6 +443,8 @@ static int make_wait(struct st_cpu *c, struct stub *s)
 	for (unsigned turns = 0; !is_ready(c, s); turns++) {
 		if (turns == TURNS)
 			return -EAGAIN;
+		if (master_lost(c))
+			return -ESRCH;
 		st_futex(&s->area->state, FUTEX_WAIT, 0, &turn);
 	}
 	return 0;
@@ -443,17 +470,18 @@ static struct stub **spare_choose(struct st_cpu *c)
 static struct stub *spare_take(struct st_cpu *c, struct stub **at)
 {
 	struct stub *s = *at;
+	uint32_t making = STUB_MAKING;
 
 	*at = s->next;
 	c->spares--;
+	if (s->state == STUB_MAKING) { /* else it has served or died: its numbers are known, its area is believed in nothing */
+		s->pid = (pid_t)*slot_pid(c, s);
+		s->tid = (pid_t)s->area->tid;
+		__atomic_compare_exchange_n(&s->state, &making, STUB_LIVE, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+	}
 	if (s->dead || s->failed) {
 		strap_end(s);
 		return NULL;
-	}
-	if (s->state == STUB_MAKING) { /* else it has served: its numbers are known, its area is believed in nothing */
-		s->pid = (pid_t)*slot_pid(c, s);
-		s->tid = (pid_t)s->area->tid;
-		s->state = STUB_LIVE;
 	}
 	s->orders->sleeps = 0;
 	s->waiter = 0;
@@ -486,7 +514,7 @@ struct stub *strap_take(struct st_cpu *c, int *error)
 	while (c->parked && (!c->spare || !is_ready(c, c->spare)) && strap_park_wait(c))
 		;
 	for (unsigned tries = 0; !c->spare && !make_post(c); tries++) {
-		if (tries == TURNS) {
+		if (tries == TURNS || master_lost(c)) {
 			*error = -EAGAIN;
 			return NULL;
 		}
@@ -500,10 +528,10 @@ struct stub *strap_take(struct st_cpu *c, int *error)
 		c->spares_wanted++;
 	c->used = true;
 	*error = make_wait(c, s);
-	if (*error) {
+	if (*error == -EAGAIN)
 		vmm_log(VMM_LOG_WARNING, "systrap: CPU %u: a stub was not made in time", c->cpu);
+	if (*error)
 		return NULL; /* it stays the first of the spares: the next one who asks waits on */
-	}
 	if (s->retired)
 		strap_empty(s);
 	s = spare_take(c, at);
@@ -532,12 +560,21 @@ void strap_kill(struct stub *s)
 
 /* ---- in the main thread ---- */
 
+/* Of a spare that nobody has taken yet the master alone has the number. */
+static bool is_of(struct st_cpu *c, const struct stub *s, pid_t pid)
+{
+	uint32_t state = __atomic_load_n(&s->state, __ATOMIC_SEQ_CST);
+
+	if (s->dead || state < STUB_MAKING)
+		return false;
+	return s->pid == pid || (state == STUB_MAKING && (pid_t)*slot_pid(c, s) == pid);
+}
+
 static struct stub *slot_of(pid_t pid)
 {
 	for (unsigned cpu = 0; cpu < ABI_MAX_CPUS; cpu++)
 		for (unsigned i = 0; i < STUB_SLOTS && st_cpus[cpu].vmm; i++)
-			if (st_cpus[cpu].slot[i].pid == pid && st_cpus[cpu].slot[i].state >= STUB_LIVE &&
-				!st_cpus[cpu].slot[i].dead)
+			if (is_of(&st_cpus[cpu], &st_cpus[cpu].slot[i], pid))
 				return &st_cpus[cpu].slot[i];
 	return NULL;
 }
@@ -552,7 +589,7 @@ static void tell(int fd)
 
 static void reaped(struct stub *s, int status)
 {
-	uint32_t state = STUB_LIVE, waiter;
+	uint32_t state = __atomic_load_n(&s->state, __ATOMIC_SEQ_CST), waiter;
 
 	s->status = status;
 	__atomic_store_n(&s->dead, 1, __ATOMIC_SEQ_CST);
@@ -563,8 +600,9 @@ static void reaped(struct stub *s, int status)
 	__atomic_store_n(&s->area->state, 1, __ATOMIC_SEQ_CST);
 	st_futex(&s->area->state, FUTEX_WAKE, 64, NULL);
 	/* The last: after this it may be used again. */
-	if (!__atomic_compare_exchange_n(&s->state, &state, STUB_DEAD, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
-		__atomic_store_n(&s->state, STUB_FREE, __ATOMIC_SEQ_CST);
+	while (!__atomic_compare_exchange_n(&s->state, &state, state == STUB_MAKING || state == STUB_LIVE ? STUB_DEAD : STUB_FREE, false,
+		__ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+		;
 	st_futex(&s->state, FUTEX_WAKE, 64, NULL);
 }
 
@@ -579,7 +617,7 @@ void strap_reap(int signal)
 		if (s)
 			reaped(s, status);
 		else
-			boot_child_ended(pid, status); /* the gofer, or one that was never used: whoever waits for that gives up */
+			boot_child_ended(pid, status); /* the gofer */
 	}
 	errno = saved;
 }

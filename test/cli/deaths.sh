@@ -61,11 +61,11 @@ others() {
 		esac
 	done
 }
-# round NUMBER KIND: one container, one death
+# round NUMBER KIND PLATFORM: one container, one death
 round() {
 	local id=death-$1 kind=$2 pid status victim before left n
 	before=$(mounts)
-	timeout -s KILL 20 "$rf" --root "$work/state" --platform="${PLATFORM:-ptrace}" run -b "$work/bundle" "$id" >"$work/out" 2>"$work/err" </dev/null &
+	timeout -s KILL 20 "$rf" --root "$work/state" --platform="$3" run -b "$work/bundle" "$id" >"$work/out" 2>"$work/err" </dev/null &
 	pid=$!
 	sleep "0.$(printf %03d $((RANDOM % (RANDOM % 2 ? 60 : 500))))"
 	for n in 1 2 3; do # the kind may not be there yet, or no more
@@ -103,7 +103,8 @@ if [ "${2:-}" = --inside ]; then
 	kinds=(command boot gofer stub)
 	sh "$(dirname "$0")/../suite/bundle.sh" "$work/bundle" "${ROOT:-/var/cache/ringfence/debian}" "$work" \
 		sh -c 'i=0; while [ $i -lt 25 ]; do /bin/true; i=$((i+1)); done; echo done'
-	for i in $(seq "$3"); do round "$i" "${kinds[$((i % 4))]}"; done
+	for i in $(seq "$3"); do round "$i" "${kinds[$((i % 4))]}" "${PLATFORM:-ptrace}"; done
+	for i in $(seq $(($3 / 2))); do round "stub-$i" stub systrap; done # one that is still a spare, too
 	exit $failed
 fi
 
