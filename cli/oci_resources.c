@@ -8,6 +8,7 @@
 #include "cli/oci_parts.h"
 
 #define CPUS_MAX 64
+#define MEMORY_TOO_LITTLE (2ll << 20) /* bytes: what the sentry takes for pages of zeros alone */
 
 static int load_cpu(struct oci *oci, yajl_val resources)
 {
@@ -65,6 +66,8 @@ static int load_memory(struct oci *oci, yajl_val resources)
 	if (refuse_above_zero(oci, memory, "kernel", "linux.resources.memory.kernel") ||
 	    refuse_above_zero(oci, memory, "kernelTCP", "linux.resources.memory.kernelTCP"))
 		return 1;
+	if (l->memory > 0 && l->memory <= MEMORY_TOO_LITTLE)
+		return json_error(&oci->json, "linux.resources.memory.limit", "too little for a sandbox, which needs more than 2 MiB");
 	if (l->memory > 0)
 		oci->container->memory_limit = (uint64_t)l->memory;
 	return 0;

@@ -99,6 +99,8 @@ expect "a negative period" '^ringfence: update: --cpu-period: negative$' "$rf" u
 expect "negative shares" '^ringfence: update: --cpu-share: negative$' "$rf" update --cpu-share -1 one
 bundle shares '.linux.resources.cpu.shares = -1' /bin/true
 expect "negative shares in config.json" 'linux.resources.cpu.shares: negative' $(run shares)
+bundle memory '.linux.resources.memory.limit = 2097152' /bin/true
+expect "too little memory" 'linux.resources.memory.limit: too little' $(run memory)
 bundle hostname '.hostname = "a" * 65' /bin/true
 expect "a long hostname" 'hostname: longer than 64 characters' $(run hostname)
 bundle emptyprogram '.process.args = [""]' /bin/true
