@@ -28,6 +28,8 @@ int create_options_parse(int argc, char **argv, bool run, struct create_options 
 
 	if (options_parse(argc, argv, options, 1, 1, &words))
 		return 1;
+	if (!create->bundle[0])
+		return cli_error("--bundle: empty: a folder with a config.json is wanted");
 	*id = words[0];
 	return preserve_fds_take(preserve, true, CONFIG_MAX_PASSED, &create->passed);
 }

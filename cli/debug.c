@@ -48,9 +48,24 @@ static int show(const struct state *state, const char *what)
 	return error ? cli_error("%s: %s", what, strerror(-error)) : 0;
 }
 
+static const char *const known[] = {"tasks", "stacks", "mounts", "counters", "memory"};
+#define KNOWN (sizeof(known) / sizeof(known[0]))
+
+/* 0, or 1 after a message: before the sandbox is asked anything. */
+static int check_words(char **words)
+{
+	for (; *words; words++) {
+		size_t i = 0;
+		while (i < KNOWN && strcmp(known[i], *words) != 0)
+			i++;
+		if (i == KNOWN)
+			return cli_error("%.100s: known are: tasks, stacks, mounts, counters, memory", *words);
+	}
+	return 0;
+}
+
 int command_debug(int argc, char **argv)
 {
-	static const char *const all[] = {"tasks", "stacks", "mounts", "counters", "memory"};
 	static struct state state;
 	const char *strace = NULL;
 	char **words, order[16];
@@ -58,7 +73,7 @@ int command_debug(int argc, char **argv)
 		{"strace", .argument = "on|off", .help = "the container's system calls in the debug log, from now on", .value = &strace},
 		{0}};
 
-	if (options_parse(argc, argv, options, 1, -1, &words))
+	if (options_parse(argc, argv, options, 1, -1, &words) || check_words(words + 1))
 		return 1;
 	if (strace && strcmp(strace, "on") != 0 && strcmp(strace, "off") != 0)
 		return cli_error("--strace: %.20s: not on or off", strace);
@@ -69,9 +84,9 @@ int command_debug(int argc, char **argv)
 	snprintf(order, sizeof(order), "strace %s", strace ? strace : "");
 	if (strace && show(&state, order))
 		return 1;
-	for (size_t i = 0; !strace && !words[1] && i < sizeof(all) / sizeof(all[0]); i++) {
-		printf("%s== %s\n", i ? "\n" : "", all[i]);
-		if (show(&state, all[i]))
+	for (size_t i = 0; !strace && !words[1] && i < KNOWN; i++) {
+		printf("%s== %s\n", i ? "\n" : "", known[i]);
+		if (show(&state, known[i]))
 			return 1;
 	}
 	for (char **what = words + 1; *what; what++) {

@@ -44,10 +44,10 @@ int command_kill(int argc, char **argv)
 		return 1;
 	const char *name = words[1] ? words[1] : "SIGTERM";
 	int number = strcmp(name, "0") == 0 ? 0 : signal_parse(name);
-	if (number < 0)
-		return cli_error("unknown signal %s", name);
 	if (state_open(&state, words[0], STATE_LOOK))
 		return 1;
+	if (number < 0)
+		return cli_error("unknown signal %s", name);
 	if (state_status(&state) == STATE_STOPPED)
 		return all ? 0 : cli_error("container not running");
 	return number ? send_signal(&state, number, all) : 0; /* 0 asks only whether it is there, as kill(2) has it */

@@ -41,6 +41,7 @@ has "memory" '^ +1 +0 .* sh$' "$($rf debug one memory)"
 out=$($rf debug one)
 for part in tasks stacks mounts counters memory; do has "all of it" "^== $part\$" "$out"; done
 refused "something else" 'bogus: known are: tasks, stacks' $rf debug one bogus
+check "nothing before something else" "" "$($rf debug one tasks bogus 2>/dev/null)"
 refused "a long word" 'known are' $rf debug one "$(head -c 9000 /dev/zero | tr '\0' x)"
 
 # strace on and off while it runs

@@ -48,6 +48,8 @@ check "list" "one running" "$($rf list | awk 'NR == 2 { print $1, $3 }')"
 check "list as JSON" '["one","running"]' "$($rf list -f json | jq -c '.[] | [.id, .status]')"
 check "list -q" one "$($rf list -q)"
 fails "unknown signal" "unknown signal BOGUS" $rf kill one BOGUS
+fails "unknown signal for nobody" 'container "nosuch" does not exist' $rf kill nosuch BOGUS
+fails "an empty bundle" "--bundle: empty" $rf run -b "" nosuch
 $rf wait one & waiter=$!
 sleep 0.3
 $rf kill one SIGTERM; check "kill" 0 $?
