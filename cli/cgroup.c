@@ -148,7 +148,7 @@ int cgroup_plan(const struct container *container, struct state *state, struct c
 		cli_warning("linux.resources: without control groups only the container's own memory, tasks and CPU time are limited");
 	if (global.no_cgroups)
 		return 0;
-	if (plan(container, state->id, global.systemd_cgroup, cgroup))
+	if (plan(container, state->id, global.systemd_cgroup, cgroup) || (cgroup->unit && cgroup_systemd_check(container)))
 		return 1;
 	for (unsigned i = 0; i < cgroup->count && !cgroup->unit; i++)
 		walk(cgroup->at[i].mount, cgroup->at[i].path, list_missing, &state->cgroups);
@@ -159,6 +159,9 @@ int cgroup_find(const struct container *container, const struct state *state, st
 {
 	if (plan(container, state->id, state->unit != NULL, cgroup))
 		return 1;
+	/* Where systemd put it: in the user's own part of the tree, if that is the user's. */
+	for (unsigned i = 0; state->unit && i < cgroup->count && cgroup->count == state->cgroups.count; i++)
+		cgroup->at[i].path = state->cgroups.items[i];
 	/* It was made without (--cgroup-manager=disabled). */
 	if (!state->unit && cgroup->count && access(cgroup->at[0].path, F_OK) < 0)
 		cgroup->count = 0;

@@ -22,6 +22,8 @@
 #define CGROUP_MEMORY_PART 24 /* one so many'th of the limit */
 #define CGROUP_TASKS_OVERHEAD 128
 #define CGROUP_CONTROLLERS 7u
+/* Annotations that are further properties of systemd's unit. */
+#define SCOPE_PROPERTY_PREFIX "org.systemd.property."
 
 struct cgroup {
 	bool unified;

@@ -8,6 +8,7 @@
 #include "cli/cgroup.h"
 #include "cli/cgroup_parts.h"
 #include "cli/cli.h"
+#include "cli/rootless.h"
 
 int cgroup_write(const char *directory, const char *name, const char *text)
 {
@@ -44,6 +45,20 @@ static const char *place(const struct cgroup *cgroup, const char *controller, co
 	return NULL;
 }
 
+/* Version 2: the group is not given the controller. */
+static bool lacks(const char *directory, const char *controller)
+{
+	char names[256], *rest = names, *name;
+
+	if (cgroup_read(directory, "cgroup.controllers", names, sizeof(names)))
+		return false;
+	while ((name = strsep(&rest, " \n"))) {
+		if (strcmp(name, controller) == 0)
+			return false;
+	}
+	return true;
+}
+
 int cgroup_set_text(const struct cgroup *cgroup, const char *controller, const char *property, const char *name, const char *text)
 {
 	const char *directory = place(cgroup, controller, property);
@@ -52,6 +67,9 @@ int cgroup_set_text(const struct cgroup *cgroup, const char *controller, const c
 	if (!directory)
 		return 1;
 	error = cgroup_write(directory, name, text);
+	if (error == -ENOENT && cgroup->unified && controller[0] && lacks(directory, controller))
+		return cli_error("linux.resources.%s: the host's control group %s has no controller %s%s", property, directory, controller,
+			rootless_is() ? ": it is not delegated to the user" : "");
 	return error ? cli_error("linux.resources.%s: %s/%s: %s", property, directory, name, strerror(-error)) : 0;
 }
 

@@ -31,6 +31,7 @@ int cgroup_set_group(const struct cgroup *cgroup, const struct container_limits 
 
 /* cgroup_systemd.c: see there. 0, or 1 after a message. */
 int cgroup_systemd_plan(const struct container *container, const char *id, struct cgroup *cgroup);
+int cgroup_systemd_check(const struct container *container); /* its annotations for the unit */
 int cgroup_systemd_start(struct cgroup *cgroup, const char *id, const struct container *container, pid_t pid);
 int cgroup_systemd_set(const struct cgroup *cgroup, const struct container_limits *limits);
 void cgroup_systemd_stop(const char *unit);

@@ -2,6 +2,8 @@
  * --systemd-cgroup: the container's processes run in a transient scope unit, whose group systemd makes. See cgroup.h,
  * systemd.scope(5), systemd.resource-control(5), and cli/systemd, which speaks D-Bus for us.
  *
+ * An ordinary user's container, and one of a user namespace's root, is its user's manager's.
+ *
  * linux.cgroupsPath is then SLICE:PREFIX:NAME, for the unit PREFIX-NAME.scope in that slice. Limits are properties of
  * the unit, so that systemd keeps to them when it writes the group anew, and are set in the group by cgroup_set() too.
  */
@@ -18,7 +20,6 @@
 #include "cli/cli.h"
 #include "cli/launch.h"
 #include "cli/rootless.h"
-#include "cli/scope_properties.h"
 
 #define PROGRAM "ringfence-systemd"
 #define RUNNING "/run/systemd/system" /* sd_booted(3) */
@@ -66,7 +67,7 @@ static int parse(const char *given, const char *id, struct cgroup *cgroup)
 		return cli_error("linux.cgroupsPath: %.100s...: not a name for a unit", unit);
 	cgroup->unit = container_copy(unit);
 	cgroup->slice = given[0] && first != given ? strndup(given, (size_t)(first - given)) :
-		container_copy("system.slice");
+		container_copy(rootless_is() ? "user.slice" : "system.slice");
 	return cgroup->slice ? 0 : cli_error("out of memory");
 }
 
@@ -88,8 +89,8 @@ int cgroup_systemd_plan(const struct container *container, const char *id, struc
 	char slice[PATH_MAX], path[PATH_MAX];
 	struct stat st;
 
-	if (rootless_is())
-		return cli_error("--systemd-cgroup: only for root: the user's own systemd is not asked");
+	if (rootless_is() && !cgroup->unified)
+		return cli_error("--systemd-cgroup: an ordinary user has no control groups of version 1, and this host has no others");
 	if (lstat(RUNNING, &st) < 0 || !S_ISDIR(st.st_mode))
 		return cli_error("systemd not running on this host, cannot use systemd cgroups manager");
 	if (parse(container->limits.path, id, cgroup) || expand_slice(cgroup->slice, slice))
@@ -143,9 +144,11 @@ static int run(struct strings *words, char *line, size_t size)
 	return status == 0 ? 0 : cli_error("systemd: %s", line[0] ? line : PROGRAM " ended without saying why");
 }
 
+/* An ordinary user's own manager is asked. */
 static void begin(struct strings *words, const char *order, const char *unit)
 {
 	strings_add(words, PROGRAM);
+	strings_add(words, rootless_is() ? "user" : "system");
 	strings_add(words, order);
 	strings_add(words, unit);
 }
@@ -163,11 +166,26 @@ __attribute__((format(printf, 2, 3))) static void add(struct strings *words, con
 	strings_add(words, word);
 }
 
+/* As GVariant's text has a string. */
+static void add_string(struct strings *words, const char *name, const char *value)
+{
+	char text[2 * PATH_MAX];
+	size_t used = 0;
+
+	for (; *value && used + 3 < sizeof(text); value++) {
+		if (*value == '\'' || *value == '\\')
+			text[used++] = '\\';
+		text[used++] = *value;
+	}
+	text[used] = '\0';
+	add(words, "%s='%s'", name, text);
+}
+
 /* Negative is no limit, for systemd the largest number. 0: not given. */
 static void add_limit(struct strings *words, const char *name, int64_t value)
 {
 	if (value)
-		add(words, "t:%s=%llu", name, value < 0 ? ~0ull : (unsigned long long)value);
+		add(words, "%s=uint64 %llu", name, value < 0 ? ~0ull : (unsigned long long)value);
 }
 
 /* CPU time a second, in steps of 10 ms as systemd wants it; a group's quota is set exactly by cgroup_set(). */
@@ -191,7 +209,7 @@ static void add_quota(struct strings *words, const struct container_limits *l)
 static void add_set(struct strings *words, const char *name, const char *list)
 {
 	unsigned char mask[CPUS_MAX / 8] = {0};
-	char text[2 * sizeof(mask) + 1];
+	char text[6 * sizeof(mask) + 1] = "";
 	unsigned highest = 0;
 
 	while (list && *list) {
@@ -205,8 +223,9 @@ static void add_set(struct strings *words, const char *name, const char *list)
 		list = end + (*end == ',');
 	}
 	for (unsigned i = 0; i <= highest; i++)
-		snprintf(text + 2 * i, 3, "%02x", mask[i]);
-	add(words, "y:%s=%s", name, text);
+		snprintf(text + 5 * i, 6, "0x%02x,", mask[i]);
+	text[5 * highest + 4] = '\0'; /* no comma after the last */
+	add(words, "%s=@ay [%s]", name, text);
 }
 
 static void add_limits(struct strings *words, const struct cgroup *g, const struct container_limits *l)
@@ -226,17 +245,44 @@ static void add_limits(struct strings *words, const struct cgroup *g, const stru
 		add_set(words, "AllowedMemoryNodes", l->mems);
 }
 
-/* The host's devices that a sandbox's own processes open; a container has the sentry's. */
+/* The host's devices that a sandbox's own processes open; a container has the sentry's. Users' managers cannot keep to such a list. */
 static void add_devices(struct strings *words)
 {
 	static const char *const devices[] = {"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty",
 		"/dev/kvm", "/dev/net/tun"};
 
-	add(words, "s:DevicePolicy=strict");
+	char list[512] = "";
+	size_t used = 0;
+
 	for (size_t i = 0; i < sizeof(devices) / sizeof(devices[0]); i++) {
 		if (access(devices[i], F_OK) == 0)
-			add(words, "d:DeviceAllow=%s rwm", devices[i]);
+			used += (size_t)snprintf(list + used, sizeof(list) - used, "%s('%s', 'rwm')", used ? ", " : "", devices[i]);
 	}
+	add_string(words, "DevicePolicy", "strict");
+	add(words, "DeviceAllow=@a(ss) [%s]", list);
+}
+
+static void add_annotations(struct strings *words, const struct strings *annotations)
+{
+	for (size_t i = 0; i + 1 < annotations->count; i += 2) {
+		if (strncmp(annotations->items[i], SCOPE_PROPERTY_PREFIX, strlen(SCOPE_PROPERTY_PREFIX)) != 0)
+			continue;
+		AUTO_FREE char *word = NULL;
+		if (asprintf(&word, "%s=%s", annotations->items[i], annotations->items[i + 1]) >= 0)
+			strings_add(words, word);
+	}
+}
+
+int cgroup_systemd_check(const struct container *container)
+{
+	struct strings words = {0};
+	char nothing[1024];
+	size_t before;
+
+	begin(&words, "check", "-");
+	before = words.count;
+	add_annotations(&words, &container->annotations);
+	return words.count > before ? run(&words, nothing, sizeof(nothing)) : 0;
 }
 
 int cgroup_systemd_start(struct cgroup *cgroup, const char *id, const struct container *container, pid_t pid)
@@ -245,17 +291,18 @@ int cgroup_systemd_start(struct cgroup *cgroup, const char *id, const struct con
 	char group[PATH_MAX];
 
 	begin(&words, "start", cgroup->unit);
-	add(&words, "s:Description=ringfence container %s", id);
-	add(&words, "s:Slice=%s", cgroup->slice);
-	add(&words, "b:Delegate=true");
-	add(&words, "u:PIDs=%d", (int)pid);
-	add(&words, "b:MemoryAccounting=true");
-	add(&words, "b:CPUAccounting=true");
-	add(&words, "b:%s=true", cgroup->unified ? "IOAccounting" : "BlockIOAccounting");
-	add(&words, "b:TasksAccounting=true");
-	add(&words, "b:DefaultDependencies=false");
-	scope_properties_add(&words, &container->annotations);
-	add_devices(&words);
+	add(&words, "Description='ringfence container %s'", id);
+	add_string(&words, "Slice", cgroup->slice);
+	add(&words, "Delegate=true");
+	add(&words, "PIDs=[uint32 %d]", (int)pid);
+	add(&words, "MemoryAccounting=true");
+	add(&words, "CPUAccounting=true");
+	add(&words, "%s=true", cgroup->unified ? "IOAccounting" : "BlockIOAccounting");
+	add(&words, "TasksAccounting=true");
+	add(&words, "DefaultDependencies=false");
+	add_annotations(&words, &container->annotations);
+	if (!rootless_is())
+		add_devices(&words);
 	add_limits(&words, cgroup, &container->limits);
 	return run(&words, group, sizeof(group)) || set_paths(cgroup, group);
 }

@@ -17,7 +17,6 @@
 #include "cli/home.h"
 #include "cli/oci_parts.h"
 #include "cli/rootless.h"
-#include "cli/scope_properties.h"
 
 int oci_refuse(struct oci *oci, yajl_val parent, const char *const *keys, const char *prefix)
 {
@@ -121,7 +120,6 @@ static int load_top(struct oci *oci)
 	if (check_name(json, "hostname") || check_name(json, "domainname"))
 		return 1;
 	return oci_refuse(oci, json->root, refused, "") || load_annotations(oci) ||
-		(global.systemd_cgroup && scope_properties_check(json, &oci->container->annotations)) ||
 		annotations_apply(json, oci->container) || oci_load_hooks(oci) ||
 		json_string(json, json->root, "hostname", "hostname", &oci->container->hostname) ||
 		json_string(json, json->root, "domainname", "domainname", &oci->container->domainname);

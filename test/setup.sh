@@ -4,7 +4,7 @@
 set -eu
 what=${1:-test}
 cache=${RF_CACHE:-/var/cache/ringfence}
-build_packages="gcc libc6-dev cmake ninja-build pkg-config binutils libseccomp-dev libyajl-dev liburing-dev libbsd-dev libmd-dev libdbus-1-dev libprotobuf-c-dev protobuf-c-compiler check debootstrap ca-certificates dpkg-dev file"
+build_packages="gcc libc6-dev cmake ninja-build pkg-config binutils libseccomp-dev libyajl-dev liburing-dev libbsd-dev libmd-dev libglib2.0-dev libprotobuf-c-dev protobuf-c-compiler check debootstrap ca-certificates dpkg-dev file"
 test_packages="clang libclang-rt-14-dev git jq crun runsc containerd docker.io iptables containernetworking-plugins podman conmon netavark aardvark-dns qemu-system-x86 busybox-static groff-base cpio xz-utils kmod diffutils procps python3 python3-dbus python3-gi dbus-daemon uidmap python3-grpcio iproute2 iputils-ping golang-go diod"
 
 [ "$(id -u)" = 0 ] || { echo "setup: must be root: it installs packages and makes a Debian root" >&2; exit 1; }

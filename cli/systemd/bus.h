@@ -7,12 +7,18 @@
 #ifndef CLI_SYSTEMD_BUS_H
 #define CLI_SYSTEMD_BUS_H
 
-/* The system's manager, over the system bus or, where there is none, its private socket. */
-int bus_open(void);
-/* Starts a transient unit and waits until that is done. `properties`: see property.h; ends with a NULL. */
-int bus_start(const char *unit, char **properties);
+#include <glib.h>
+
+/*
+ * The manager of the system, or of the user: over its bus, or, where there is none, its private socket. The user's are found by
+ * DBUS_SESSION_BUS_ADDRESS and XDG_RUNTIME_DIR, also from a user namespace.
+ */
+enum bus_whose { BUS_SYSTEM, BUS_USER };
+int bus_open(enum bus_whose whose);
+/* Starts a transient unit and waits until that is done. `properties`: a(sv), taken over if floating. */
+int bus_start(const char *unit, GVariant *properties);
 /* Changes properties of a running unit, until it stops. */
-int bus_set(const char *unit, char **properties);
+int bus_set(const char *unit, GVariant *properties);
 /* Stops it and waits; a unit that is not there has stopped. */
 int bus_stop(const char *unit);
 /* Its control group's path, as the manager has it; the caller frees it. NULL after a line. */

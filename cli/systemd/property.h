@@ -1,18 +1,16 @@
 /*
- * Properties of a unit as words: TYPE:NAME=VALUE.
+ * Properties of a unit as words: NAME=VALUE, the value in GVariant's text format ("uint64 5", "['a', 'b']": GLib's manual).
  *
- *	s  a string           b  true or false       t  an unsigned 64-bit number
- *	u  a list of one process number               y  bytes in hexadecimal
- *	d  a device: PATH ACCESS; words of one name that follow each other make one list
- *	v  any other: D-Bus's signature of a basic type or of a list of one, a blank, and how many words follow that are its values
+ * A name may be an annotation's, org.systemd.property.NAME, as runc has them (its docs/systemd-properties.md): letters alone, and what
+ * systemd documents as ...Sec, a number of seconds, becomes the ...USec that it is on the bus. Any such name is handed on; what systemd does
+ * not know, or does not let be set, it refuses.
  */
 #ifndef CLI_SYSTEMD_PROPERTY_H
 #define CLI_SYSTEMD_PROPERTY_H
 
-#include <dbus/dbus.h>
-#include <stdbool.h>
+#include <glib.h>
 
-/* Appends them as a(sv). False: a word is not one, or there is no memory. */
-bool properties_append(DBusMessageIter *to, char **words);
+/* a(sv), floating; NULL after a line on standard error. `words` ends with a NULL. */
+GVariant *properties_parse(char **words);
 
 #endif

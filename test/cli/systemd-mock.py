@@ -5,7 +5,7 @@
 
 StartTransientUnit makes the unit's group in each control group hierarchy given and moves the PIDs there, as systemd
 does; each call is a line of LOG: its name, the unit, and what it was given, sorted; after it a line with the types of these. Jobs end by JobRemoved a moment
-after their call was answered. A unit named fail-… ends "failed"; with GROUPLESS set, no group is made.
+after their call was answered. A unit named fail-… ends "failed"; with GROUPLESS set, no group is made. The groups are below GROUP, if that is set, as those of a user's manager are.
 """
 import os
 import sys
@@ -88,7 +88,7 @@ class Manager(dbus.service.Object):
         if unit.startswith("fail-"):
             return self.job(unit, "failed")
         given = {str(name): value for name, value in properties}
-        group = f"{expand(given['Slice'])}/{unit}"
+        group = f"{os.environ.get('GROUP', '')}{expand(given['Slice'])}/{unit}"
         for hierarchy in hierarchies:
             os.makedirs(hierarchy + group, exist_ok=True)
             for pid in given["PIDs"]:
