@@ -74,6 +74,7 @@ void cred_commit(struct cred *cred)
 {
 	struct cred *old = current->cred;
 
+	keyrings_ids_changed(cred);
 	if (cred->euid != old->euid || cred->egid != old->egid || cred->fsuid != old->fsuid || cred->fsgid != old->fsgid ||
 		!is_no_gain(cred, old)) {
 		if (current->mm)

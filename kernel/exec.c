@@ -590,6 +590,7 @@ static int exec_commit(struct exec *x)
 	cred_put(task->cred);
 	task->cred = x->cred;
 	x->cred = NULL;
+	keyrings_exec(task);
 	task_answers_changed();
 	task->process->execed = true;
 	task->process->personality &= ~(uint32_t)READ_IMPLIES_EXEC;

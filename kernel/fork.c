@@ -261,6 +261,9 @@ static struct task *build(const struct clone_args *args, struct regs *regs, int 
 	*error = copy_cred(task, flags);
 	if (*error)
 		goto fail;
+	*error = keyrings_fork(task, flags & CLONE_THREAD);
+	if (*error)
+		goto fail;
 	*error = files_clone(current->files, flags & CLONE_FILES, &task->files);
 	if (*error)
 		goto fail;

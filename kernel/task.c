@@ -98,6 +98,7 @@ void task_put(struct task *task)
 		return;
 	BUG_ON(task->mm || task->files || task->fs || task->ns);
 	seccomp_drop(task);
+	keyrings_drop(task);
 	if (task->process)
 		process_put(task->process);
 	if (task->cred)

@@ -21,6 +21,7 @@
 
 #include "kernel/cgroup_io.h"
 #include "kernel/cred.h"
+#include "kernel/keys/keys.h"
 #include "kernel/mm/policy.h"
 #include "kernel/ptrace.h"
 #include "kernel/seccomp.h"
@@ -215,6 +216,7 @@ struct task {
 	sigset64 real_blocked; /* sigtimedwait(2): the mask that holds outside it */
 	uint64_t fault_trap, fault_error, fault_addr; /* of the last exception, for the signal frame */
 	uint16_t ioprio;
+	struct task_keyrings keyrings;
 	struct mempolicy mempolicy; /* set_mempolicy(2) */
 	bool reset_on_fork;
 	struct seccomp_state seccomp;

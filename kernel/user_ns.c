@@ -269,6 +269,7 @@ void user_ns_destroy(struct ns *ns)
 {
 	struct user_ns *user = container_of(ns, struct user_ns, ns);
 
+	keys_forget_ns(user);
 	if (ns->owner)
 		count_below(ns->owner, -1);
 	kfree(user->map[ID_UID].extents);

@@ -233,6 +233,8 @@ const struct pseudo_entry proc_global_table[] = {
 		"Block devices:\n"),
 	TEXT("diskstats", ""),
 	FILE_R("filesystems", show_filesystems),
+	FILE_R("key-users", proc_show_key_users),
+	FILE_R("keys", proc_show_keys),
 	TEXT("interrupts", "           CPU0\n"),
 	{.name = "kmsg", .mode = S_IFREG | 0400, .fops = &kmsg_file_ops},
 	FILE_R("loadavg", show_loadavg),

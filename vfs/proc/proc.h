@@ -60,6 +60,8 @@ int proc_show_mounts(struct seq *seq, struct pseudo_inode *p);
 int proc_show_mountinfo(struct seq *seq, struct pseudo_inode *p);
 extern const struct file_ops proc_mounts_file_ops, proc_swaps_file_ops; /* can be polled */
 int proc_show_mountstats(struct seq *seq, struct pseudo_inode *p);
+int proc_show_keys(struct seq *seq, struct pseudo_inode *p);
+int proc_show_key_users(struct seq *seq, struct pseudo_inode *p);
 int proc_show_cpuinfo(struct seq *seq, struct pseudo_inode *p);
 
 #endif

@@ -338,6 +338,21 @@ static const struct pseudo_entry pty_table[] = {
 	END,
 };
 
+/* The limits that kernel/keys/ heeds. */
+#define KEYS_TEXT(n, value) {.name = (n), .mode = S_IFREG | 0444, .show = pseudo_show_text, .text = STRING_OF(value) "\n"}
+#define STRING_OF(value) STRING(value)
+#define STRING(value) #value
+
+static const struct pseudo_entry keys_table[] = {
+	KEYS_TEXT("gc_delay", KEYS_GC_DELAY),
+	KEYS_TEXT("maxbytes", KEYS_BYTES_MAX),
+	KEYS_TEXT("maxkeys", KEYS_MAX),
+	KEYS_TEXT("persistent_keyring_expiry", KEYS_PERSISTENT_EXPIRY),
+	KEYS_TEXT("root_maxbytes", KEYS_ROOT_BYTES_MAX),
+	KEYS_TEXT("root_maxkeys", KEYS_ROOT_MAX),
+	END,
+};
+
 static const struct pseudo_entry kernel_table[] = {
 	TEXT("cap_last_cap", "40"),
 	TEXT("core_pattern", "core"),
@@ -352,6 +367,7 @@ static const struct pseudo_entry kernel_table[] = {
 	TEXT("ngroups_max", "65536"),
 	TEXT("osrelease", UTS_RELEASE),
 	TEXT("ostype", "Linux"),
+	DIR("keys", keys_table),
 	TEXT("overflowgid", "65534"),
 	TEXT("overflowuid", "65534"),
 	TEXT("panic", "0"),
