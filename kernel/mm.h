@@ -140,6 +140,13 @@ void object_init(struct vm_object *object, const struct vm_object_ops *ops, uint
 struct vm_object *object_create_shmem(uint64_t size); /* one reference */
 void object_get(struct vm_object *object);
 void object_put(struct vm_object *object);
+/*
+ * Before much of it is truncated, dropped or ends: most pages from start to end (whole pages) go with breaths in between. The
+ * caller keeps others from writing there; faults may bring pages back below the object's size. May sleep.
+ */
+void object_drop_slowly(struct vm_object *object, uint64_t start, uint64_t end);
+/* As object_truncate(), for one who keeps others from writing. May sleep. */
+void object_truncate_slowly(struct vm_object *object, uint64_t size);
 /* The page at `index`, with a reference, filled; reads ahead when sequential. May sleep. 0; -EIO…; -ENOMEM. Does not look at size. */
 int object_get_page(struct vm_object *object, uint64_t index, struct page **page);
 /* The page if it is present and up to date, with a reference; else NULL. Does not sleep. */

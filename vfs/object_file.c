@@ -203,8 +203,10 @@ static int zero_range(struct vm_object *object, uint64_t start, uint64_t end)
 	rc = zero_part(object, start, first);
 	if (!rc)
 		rc = zero_part(object, last, end);
-	if (!rc && first < last)
+	if (!rc && first < last) {
+		object_drop_slowly(object, first, last);
 		object_drop_range(object, first, last);
+	}
 	return rc;
 }
 

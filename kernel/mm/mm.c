@@ -71,6 +71,10 @@ static void empty_slowly(struct mm *mm)
 			unmap_range_slowly(&unmap, vma->start, vma->end);
 	}
 	unmap_finish_slowly(&unmap);
+	RB_FOREACH(vma, vma_tree, &mm->vmas) {
+		if (vma->object && vma->object->refs == 1)
+			object_drop_slowly(vma->object, 0, UINT64_MAX & PAGE_MASK);
+	}
 }
 
 void mm_put(struct mm *mm)

@@ -364,6 +364,10 @@ static void unmap_first(struct mm *mm, uint64_t start, uint64_t end)
 	unmap_begin(&unmap, mm);
 	unmap_range_slowly(&unmap, start, end);
 	unmap_finish_slowly(&unmap);
+	for (vma = mm_find_vma(mm, start); vma && vma->start < end; vma = vma_next(vma)) {
+		if (vma->object && vma->object->refs == 1)
+			object_drop_slowly(vma->object, 0, UINT64_MAX & PAGE_MASK);
+	}
 }
 
 int mm_unmap_locked(struct mm *mm, uint64_t start, uint64_t end)

@@ -17,6 +17,7 @@
 #define FILL_RANDOM 16u     /* an aligned block around a lone miss */
 #define FILL_SEQUENTIAL 32u /* ahead of a reader in sequence */
 #define FILL_MAX 32u
+#define DROP_AT_ONCE 1024u /* pages, between two breaths */
 
 void object_init(struct vm_object *object, const struct vm_object_ops *ops, uint64_t size)
 {
@@ -438,13 +439,35 @@ static void object_unmap(struct vm_object *object, uint64_t start, uint64_t end,
 	}
 }
 
-void object_truncate(struct vm_object *object, uint64_t size)
+/* even_private: copies in private mappings, too. */
+static void drop_slowly(struct vm_object *object, uint64_t first, uint64_t end, bool even_private)
+{
+	if (object->nr_pages < DROP_AT_ONCE)
+		return;
+	for (uint64_t index = first; tree_next(object, &index) && index < end;) {
+		uint64_t stop = MIN(index + DROP_AT_ONCE, end);
+
+		object_unmap(object, index << PAGE_SHIFT, stop << PAGE_SHIFT, even_private);
+		object_drop_pages(object, index, stop);
+		index = stop;
+		(void)task_breathe();
+	}
+}
+
+void object_drop_slowly(struct vm_object *object, uint64_t start, uint64_t end)
+{
+	drop_slowly(object, start >> PAGE_SHIFT, end >> PAGE_SHIFT, false);
+}
+
+static void truncate_with(struct vm_object *object, uint64_t size, bool slowly)
 {
 	uint64_t first = PAGE_ALIGN(size);
 	struct page *page;
 	bool shrinks = size < object->size;
 
-	object->size = size;
+	object->size = size; /* from here on faults bring nothing back */
+	if (shrinks && slowly)
+		drop_slowly(object, first >> PAGE_SHIFT, UINT64_MAX >> PAGE_SHIFT, true);
 	if (!shrinks && object->nr_pages == 0)
 		return;
 	object_unmap(object, first, UINT64_MAX & PAGE_MASK, true);
@@ -454,6 +477,16 @@ void object_truncate(struct vm_object *object, uint64_t size)
 		page_changed(page);
 	}
 	waitq_wake_all(&object->waiters);
+}
+
+void object_truncate(struct vm_object *object, uint64_t size)
+{
+	truncate_with(object, size, false);
+}
+
+void object_truncate_slowly(struct vm_object *object, uint64_t size)
+{
+	truncate_with(object, size, true);
 }
 
 void object_drop_range(struct vm_object *object, uint64_t start, uint64_t end)

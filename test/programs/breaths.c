@@ -1,6 +1,6 @@
 /*
  * What is done to a huge address space neither keeps the others waiting nor shows them its middle: fork(2), munmap(2),
- * mremap(2), mprotect(2), madvise(2), and its end by exit and execve(2).
+ * mremap(2), mprotect(2), madvise(2), its end by exit and execve(2); nor does the end of what a file in memory holds.
  *
  * A bystander, another process, asks for the time each millisecond; the worst of its waits is looked at, in several
  * tries, as the machine may be busy. Threads beside write, read and look meanwhile.
@@ -96,6 +96,31 @@ static void do_protect(char *memory)
 static void do_drop(char *memory)
 {
 	CHECK(madvise(memory, SIZE, MADV_DONTNEED) == 0 && memory[SIZE / 2] == 0);
+}
+
+static void do_truncate(char *memory)
+{
+	int fd = memfd_create("breaths", 0);
+	char *shown = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	CHECK(fd >= 0 && shown != MAP_FAILED && ftruncate(fd, SIZE) == 0 && munmap(memory, SIZE) == 0);
+	for (size_t at = 0; at < SIZE; at += PAGE)
+		shown[at] = 1;
+	shared->worst = 0;
+	shared->began = now();
+	CHECK(ftruncate(fd, PAGE + 1) == 0 && shown[PAGE] == 1 && ftruncate(fd, SIZE) == 0 && shown[2 * PAGE] == 0);
+}
+
+static void do_unmap_shared(char *memory)
+{
+	char *shown = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	CHECK(shown != MAP_FAILED && munmap(memory, SIZE) == 0);
+	for (size_t at = 0; at < SIZE; at += PAGE)
+		shown[at] = 1;
+	shared->worst = 0;
+	shared->began = now();
+	CHECK(munmap(shown, SIZE) == 0);
 }
 
 static void do_exec(char *memory)
@@ -227,7 +252,8 @@ int main(int argc, char **argv)
 		const char *name;
 		void (*perform)(char *);
 	} calls[] = {{"fork", do_fork}, {"munmap", do_unmap}, {"mremap", do_move}, {"mprotect", do_protect},
-		{"madvise", do_drop}, {"exec", do_exec}, {"exit", do_exit}};
+		{"madvise", do_drop}, {"ftruncate", do_truncate}, {"munmap of a file", do_unmap_shared},
+		{"exec", do_exec}, {"exit", do_exit}};
 
 	if (argc > 1 && argv[1][0])
 		return 0;
