@@ -173,6 +173,20 @@ static void test_watch(void)
 	close(watch.fd);
 }
 
+/* What goes with a file system may be nested as deep as one likes. */
+static void test_deep(void)
+{
+	int home = open(".", O_RDONLY | O_DIRECTORY);
+
+	CHECK(mkdir("deep", 0755) == 0 && mount("none", "deep", "tmpfs", 0, "") == 0 && chdir("deep") == 0);
+	for (int i = 0; i < 3000; i++)
+		if (mkdir("d", 0755) != 0 || chdir("d") != 0) {
+			CHECK(!"a directory in a directory");
+			break;
+		}
+	CHECK(fchdir(home) == 0 && close(home) == 0 && umount("deep") == 0 && rmdir("deep") == 0);
+}
+
 static void test_without_right(void)
 {
 	int status = 0;
@@ -207,6 +221,7 @@ int main(void)
 	RUN(test_recursive);
 	RUN(test_trees);
 	RUN(test_watch);
+	RUN(test_deep);
 	RUN(test_without_right);
 	workdir_leave();
 	return CHECK_RESULT();

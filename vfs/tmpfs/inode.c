@@ -6,11 +6,6 @@
 
 #define DIRENT_SIZE 20 /* what Linux counts for an entry in a directory's size */
 
-static struct tmpfs_sb *tmpfs_sb_of(const struct inode *inode)
-{
-	return inode->sb->private;
-}
-
 int tmpfs_inode_new(struct superblock *sb, const struct inode *dir, uint32_t mode, struct inode **out)
 {
 	struct tmpfs_sb *info = sb->private;
@@ -47,19 +42,46 @@ int tmpfs_inode_new(struct superblock *sb, const struct inode *dir, uint32_t mod
 	return 0;
 }
 
-void tmpfs_destroy(struct inode *inode)
+static void take_apart(struct tmpfs_sb *info, struct tmpfs_inode *node)
 {
-	struct tmpfs_inode *node = tmpfs_of(inode);
-	struct tmpfs_sb *info = tmpfs_sb_of(inode);
+	struct inode *inode = &node->inode;
 
 	if (S_ISDIR(inode->mode))
 		tmpfs_dir_clear(node);
 	tmpfs_xattrs_free(node);
+	if (inode->object && inode->object->refs == 1)
+		object_drop_slowly(inode->object, 0, UINT64_MAX & PAGE_MASK);
 	info->used_pages -= node->charged;
 	info->used_inodes--;
 	inode_release(inode);
 	kfree(node->target);
 	kfree(node);
+}
+
+/*
+ * A directory's end is that of all below: they queue up here instead of each ending in the middle of the one above, which a
+ * deep tree would overrun the stack with. Whoever comes while another is at it leaves the inode to that one.
+ */
+void tmpfs_destroy(struct inode *inode)
+{
+	struct superblock *sb = inode->sb;
+	struct tmpfs_sb *info = sb->private;
+	struct tmpfs_inode *node = tmpfs_of(inode);
+	bool holds = sb->refs > 0; /* else it is the superblock's own end */
+
+	STAILQ_INSERT_TAIL(&info->gone, node, gone_link);
+	if (info->taking_apart)
+		return;
+	info->taking_apart = true;
+	sb->refs += holds;
+	while ((node = STAILQ_FIRST(&info->gone)) != NULL) {
+		STAILQ_REMOVE_HEAD(&info->gone, gone_link);
+		take_apart(info, node);
+		(void)task_breathe();
+	}
+	info->taking_apart = false;
+	if (holds)
+		superblock_put(sb);
 }
 
 static int set_size(struct inode *inode, uint64_t size)
@@ -70,7 +92,7 @@ static int set_size(struct inode *inode, uint64_t size)
 		return -EINVAL;
 	if ((size < inode->object->size && node->seals & 2) || (size > inode->object->size && node->seals & 4))
 		return -EPERM; /* F_SEAL_SHRINK, F_SEAL_GROW */
-	object_truncate(inode->object, size);
+	object_truncate_slowly(inode->object, size);
 	tmpfs_charge(node);
 	return 0;
 }

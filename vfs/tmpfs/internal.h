@@ -18,6 +18,9 @@ struct tmpfs_sb {
 	uint64_t max_pages, used_pages;   /* max 0: no limit */
 	uint64_t max_inodes, used_inodes; /* likewise */
 	uint32_t mode, uid, gid;          /* of the root */
+	/* Inodes without references, which tmpfs_destroy() takes apart one after another, and whether somebody does. */
+	STAILQ_HEAD(, tmpfs_inode) gone;
+	bool taking_apart;
 };
 
 struct tmpfs_inode;
@@ -50,6 +53,7 @@ struct tmpfs_inode {
 	uint64_t charged; /* pages counted in the superblock */
 	unsigned seals;   /* F_SEAL_* */
 	struct tmpfs_note note;
+	STAILQ_ENTRY(tmpfs_inode) gone_link;
 };
 
 static inline struct tmpfs_inode *tmpfs_of(const struct inode *inode)

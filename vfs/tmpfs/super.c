@@ -206,6 +206,7 @@ static int make(const struct fs_type *type, uint64_t magic, const struct tmpfs_s
 		return -ENOMEM;
 	}
 	*info = *options;
+	STAILQ_INIT(&info->gone);
 	sb->private = info;
 	sb->cache_exclusive = true;
 	if (tmpfs_inode_new(sb, NULL, S_IFDIR | (info->mode & 07777), &root)) {
