@@ -578,6 +578,7 @@ static int exec_commit(struct exec *x)
 		return rc;
 	old = task->mm;
 	x->mm->dumpable = !x->secure && !x->hidden;
+	x->mm->no_huge_pages = current->mm && current->mm->no_huge_pages;
 	task->mm = x->mm;
 	x->mm = NULL;
 	ptrace_new_mm(task);

@@ -36,6 +36,8 @@ struct ksiginfo;
 
 enum page_zone { PAGE_KERNEL = 0, PAGE_USER = 1 };
 
+#define MM_MIN_ADDRESS 0x10000ull /* vm.mmap_min_addr */
+
 #define PAGE_DIRTY 1u     /* an object's page: must be written back */
 #define PAGE_UPTODATE 2u  /* an object's page: filled */
 #define PAGE_WRITEBACK 4u /* being written */
@@ -221,6 +223,7 @@ struct mm {
 	uint64_t saved_auxv[48]; /* pairs, for /proc/PID/auxv */
 	struct file *exe;
 	bool dumpable;
+	bool no_huge_pages; /* PR_SET_THP_DISABLE: kept and told */
 	struct user_ns *user_ns; /* referenced: over whose memory CAP_SYS_PTRACE is asked when it is not dumpable; NULL: the kernel's */
 	uint64_t membarrier; /* registrations */
 	uint64_t vma_count;

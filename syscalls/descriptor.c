@@ -5,6 +5,7 @@
 #include <linux/close_range.h>
 #include <linux/errno.h>
 #include <linux/fcntl.h>
+#include <linux/fiemap.h>
 #include <linux/fs.h>
 
 #include "kernel/files.h"
@@ -337,6 +338,10 @@ static int64_t ioctl_regular(struct file *file, unsigned cmd, uaddr_t arg)
 		return put_user((int)left, arg);
 	case FIGETBSZ:
 		return put_user((int)file->inode->blksize, arg);
+	case FIBMAP: /* where a file lies on a device is known for none */
+		return capable(CAP_SYS_RAWIO) ? -EINVAL : -EPERM;
+	case FS_IOC_FIEMAP:
+		return -EOPNOTSUPP;
 	default:
 		return -ENOTTY;
 	}

@@ -8,6 +8,7 @@
  * Never hash a dentry twice; never free one that is referenced. See vfs.h for the invariants.
  */
 #include <linux/errno.h>
+#include <linux/inotify.h>
 
 #include "vfs/internal.h"
 
@@ -129,6 +130,20 @@ static void lru_remove(struct dentry *d)
 	lru_count--;
 }
 
+static void tell_deleted(const struct dentry *d)
+{
+	if (S_ISDIR(d->inode->mode) || !d->inode->nlink)
+		notify_inode(d->inode, NULL, IN_DELETE_SELF, 0);
+}
+
+void dentry_removed(struct dentry *d)
+{
+	if (d->refs == 1)
+		tell_deleted(d);
+	else
+		d->removed = true;
+}
+
 /* No references are left. Returns the parent, whose reference is now the caller's. May sleep. */
 static struct dentry *dentry_free(struct dentry *d)
 {
@@ -140,6 +155,8 @@ static struct dentry *dentry_free(struct dentry *d)
 	dentry_unhash(d);
 	if (d->sb->ops && d->sb->ops->dentry_release)
 		d->sb->ops->dentry_release(d);
+	if (d->removed)
+		tell_deleted(d);
 	if (d->inode)
 		inode_put(d->inode);
 	if (d->name != (char *)(d + 1))

@@ -265,6 +265,7 @@ static int link_path(const struct path *old, int dirfd, const char *name)
 		rc = c.dir->dentry->inode->ops->link(c.dir->dentry->inode, c.dentry, inode);
 	if (!rc) {
 		inode_get(inode);
+		notify_inode(inode, NULL, IN_ATTRIB, 0); /* the count of its names */
 		rc = creation_done(c.dir, c.dentry, inode, 0, 0);
 	}
 	creation_end(&c);
@@ -317,7 +318,9 @@ static int remove_locked(const struct path *dir, struct dentry *victim, bool is_
 	if (rc)
 		return rc;
 	dentry_unhash(victim);
-	notify_inode(inode, victim, is_dir || !inode->nlink ? IN_DELETE_SELF : IN_ATTRIB, 0);
+	if (!is_dir)
+		notify_inode(inode, NULL, IN_ATTRIB, 0); /* the count of its names */
+	dentry_removed(victim);
 	notify_inode(parent, victim, IN_DELETE | (is_dir ? IN_ISDIR : 0), 0);
 	return 0;
 }

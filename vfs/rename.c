@@ -108,7 +108,7 @@ static int rename_check(const struct renaming *r)
 	return 0;
 }
 
-static void rename_notify(const struct renaming *r, struct dentry *moved, struct inode *replaced)
+static void rename_notify(const struct renaming *r, struct dentry *moved, struct dentry *replaced)
 {
 	uint32_t dir = S_ISDIR(moved->inode->mode) ? IN_ISDIR : 0, cookie = next_cookie++;
 
@@ -116,14 +116,16 @@ static void rename_notify(const struct renaming *r, struct dentry *moved, struct
 	if (r->from.cur.dentry == r->to.cur.dentry)
 		notify_inode(r->to.cur.dentry->inode, moved, NOTIFY_RENAMED | dir, 0);
 	notify_inode(moved->inode, moved, IN_MOVE_SELF, 0);
-	if (replaced)
-		notify_inode(replaced, NULL, replaced->nlink ? IN_ATTRIB : IN_DELETE_SELF, 0);
+	if (replaced) {
+		notify_inode(replaced->inode, NULL, IN_ATTRIB, 0);
+		dentry_removed(replaced);
+	}
 }
 
 static int rename_locked(struct renaming *r)
 {
 	struct dentry *from = r->from.cur.dentry, *to = r->to.cur.dentry;
-	struct inode *replaced;
+	struct dentry *replaced = r->flags & RENAME_EXCHANGE || !r->target->inode ? NULL : r->target;
 	int rc = rename_check(r);
 
 	if (rc)
@@ -133,7 +135,6 @@ static int rename_locked(struct renaming *r)
 	rc = from->inode->ops->rename(from->inode, r->source, to->inode, r->target, r->flags);
 	if (rc)
 		return rc;
-	replaced = r->flags & RENAME_EXCHANGE ? NULL : r->target->inode;
 	notify_inode(from->inode, r->source, IN_MOVED_FROM | (S_ISDIR(r->source->inode->mode) ? IN_ISDIR : 0), next_cookie);
 	rc = dentry_move(r->source, r->target, r->flags & RENAME_EXCHANGE);
 	rename_notify(r, r->source, replaced);

@@ -184,6 +184,7 @@ struct dentry {
 	TAILQ_ENTRY(dentry) hash_link, lru, sibling;
 	TAILQ_HEAD(, dentry) children;
 	bool hashed, mounted, on_lru;
+	bool removed; /* with its object, unless that has other names: dentry_removed() */
 	void *private; /* the file system's (9P: the fid) */
 	uint16_t name_len;
 	char *name; /* terminated */
@@ -200,6 +201,11 @@ struct dentry *dentry_add(struct dentry *parent, const char *name, unsigned len,
 struct dentry *dentry_make_root(struct superblock *sb, struct inode *inode); /* takes over the reference */
 void dentry_instantiate(struct dentry *dentry, struct inode *inode); /* negative → positive */
 void dentry_unhash(struct dentry *dentry);                           /* forget it (removed, stale) */
+/*
+ * Its name is gone; the caller has a reference and has unhashed it. If it was its object's last, watches on that hear IN_DELETE_SELF: now, or when
+ * nobody has it open any more (inotify(7)). May sleep.
+ */
+void dentry_removed(struct dentry *dentry);
 
 /* A child, cached or asked of the file system; negative ones too. Takes the directory's lock as reader. May sleep. */
 int dentry_lookup(struct dentry *parent, const char *name, unsigned len, struct dentry **dentry);

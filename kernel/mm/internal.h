@@ -21,7 +21,6 @@
 #define BLOCK_ORDER 4u
 #define BLOCK_PAGES (1u << BLOCK_ORDER)
 #define BLOCK_SIZE (PAGE_SIZE << BLOCK_ORDER)
-#define MM_MIN_ADDRESS 0x10000ull /* vm.mmap_min_addr */
 #define STACK_GUARD (256ull << PAGE_SHIFT)
 
 TAILQ_HEAD(page_list, page);

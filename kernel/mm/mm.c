@@ -222,6 +222,7 @@ static void fork_fields(const struct mm *from, struct mm *to)
 	to->space.plain = from->space.plain;
 	to->space.alike = true;
 	to->dumpable = from->dumpable;
+	to->no_huge_pages = from->no_huge_pages;
 	mm_set_owner(to, from->user_ns);
 	to->membarrier = from->membarrier;
 	to->hole_hint = from->hole_hint;

@@ -192,7 +192,7 @@ static void status_memory(struct seq *seq, const struct mm *mm)
 
 	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++)
 		seq_printf(seq, "%s:\t%8lu kB\n", rows[i].name, (unsigned long)rows[i].value);
-	seq_puts(seq, "CoreDumping:\t0\nTHP_enabled:\t1\n");
+	seq_printf(seq, "CoreDumping:\t0\nTHP_enabled:\t%d\n", !mm->no_huge_pages);
 }
 
 /* From the namespace of the mount to the innermost. */

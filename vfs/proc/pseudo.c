@@ -299,7 +299,7 @@ int64_t pseudo_write(struct file *file, uaddr_t from, size_t n, uint64_t *pos)
 	int64_t rc;
 
 	if (!p->entry->write && !p->entry->write_as)
-		return -EPERM;
+		return -EIO;
 	if (n > WRITE_LIMIT || (p->entry->from_start && *pos))
 		return -EINVAL;
 	text = kmalloc(n + 1);
