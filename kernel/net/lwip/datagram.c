@@ -59,7 +59,7 @@ static int datagram_bind(struct socket *base, struct socket_address *address)
 		return -EINVAL;
 	if (sock->family == AF_INET6 && IP_IS_V4(&ip) && sock->v6only)
 		return -EINVAL;
-	if (!sock->free_bind && !route_can_bind(&ip))
+	if (!sock->free_bind && !route_can_bind(&ip) && !route_is_broadcast(&ip))
 		return -EADDRNOTAVAIL;
 	if (port && port < sysctl_net()->unprivileged_port_start && sock->base.protocol == IPPROTO_UDP && !net_capable(CAP_NET_BIND_SERVICE))
 		return -EACCES;
@@ -69,6 +69,7 @@ static int datagram_bind(struct socket *base, struct socket_address *address)
 		ip_addr_copy(ip, *IP_ANY_TYPE);
 	ip_addr_copy(sock->local, ip);
 	sock->address_bound = !ip_addr_isany(&ip);
+	sock->many_bound = ip_addr_ismulticast(&ip) || route_is_broadcast(&ip);
 	sock->local_port = port;
 	sock->bound = true;
 	if (port || !datagram_has_ports(sock))
@@ -129,7 +130,7 @@ static int datagram_connect(struct socket *base, struct socket_address *address,
 	if (rc)
 		return rc;
 	ip_addr_copy(from, sock->local);
-	if (!sock->address_bound)
+	if (!sock->address_bound || sock->many_bound)
 		ip_addr_copy(from, *(IP_IS_V6(&to) ? IP6_ADDR_ANY : IP4_ADDR_ANY));
 	if (!datagram_route(sock, &to, &from, 0, false))
 		return -ENETUNREACH;
@@ -141,7 +142,8 @@ static int datagram_connect(struct socket *base, struct socket_address *address,
 	if (rc)
 		return rc;
 	ip_addr_copy(sock->remote, to);
-	ip_addr_copy(sock->local, from);
+	if (!sock->many_bound)
+		ip_addr_copy(sock->local, from);
 	sock->remote_port = port;
 	sock->connected = true;
 	sock->error = 0;

@@ -311,7 +311,7 @@ static int send_packet(struct inet_socket *sock, struct pbuf *p, ip_addr_t *to, 
 static void source_of(const struct inet_socket *sock, const ip_addr_t *to, ip_addr_t *from)
 {
 	ip_addr_copy(*from, sock->local);
-	if (ip_addr_isany(from))
+	if (ip_addr_isany(from) || sock->many_bound)
 		ip_addr_copy(*from, *(IP_IS_V6(to) ? IP6_ADDR_ANY : IP4_ADDR_ANY));
 }
 

@@ -112,7 +112,9 @@ struct inet_socket {
 	uint32_t uid;
 	ip_addr_t local, remote; /* types as bound and connected; IPADDR_TYPE_ANY: both families */
 	uint16_t local_port, remote_port;
-	bool bound, connected, address_bound; /* address_bound: `local` was chosen by bind(2) */
+	bool bound, connected;
+	bool address_bound : 1; /* `local` was chosen by bind(2) */
+	bool many_bound : 1;    /* it is a group or a broadcast address: who is sent to hears another source */
 	bool rx_end;                          /* TCP: the peer has sent FIN */
 	/* options */
 	struct socket_options options;

@@ -370,6 +370,42 @@ static int get_number(struct inet_socket *sock, int level, int option, int *numb
 	return 0;
 }
 
+/* One control message behind *at, as far as there is room: what does not fit is cut off (put_cmsg() of Linux). */
+static void put_control(char *list, unsigned *at, unsigned room, int type, const void *data, unsigned n)
+{
+	struct user_cmsghdr {
+		uint64_t len;
+		int32_t level, type;
+	} header = {.level = IPPROTO_IP, .type = type};
+	unsigned left = room - *at;
+
+	if (left < sizeof(header))
+		return;
+	header.len = MIN(sizeof(header) + n, left);
+	memcpy(list + *at, &header, sizeof(header));
+	memcpy(list + *at + sizeof(header), data, header.len - sizeof(header));
+	*at += MIN((unsigned)(sizeof(header) + (n + 7) / 8 * 8), left);
+}
+
+/* IP_PKTOPTIONS: what the control messages of a stream's packets would be, from the socket itself. */
+static void packet_options(const struct inet_socket *sock, char *list, unsigned *len)
+{
+	struct in_pktinfo info = {0};
+	int ttl = sock->multicast_ttl, tos = 0;
+	unsigned room = MIN(*len, (unsigned)SOCKET_OPTION_MAX);
+
+	memset(list, 0, room);
+	*len = 0;
+	if (IP_IS_V4(&sock->local))
+		info.ipi_addr.s_addr = info.ipi_spec_dst.s_addr = ip4_addr_get_u32(ip_2_ip4(&sock->local));
+	if (sock->pktinfo)
+		put_control(list, len, room, IP_PKTINFO, &info, sizeof(info));
+	if (sock->receive_ttl)
+		put_control(list, len, room, IP_TTL, &ttl, sizeof(ttl));
+	if (sock->receive_tos)
+		put_control(list, len, room, IP_TOS, &tos, sizeof(tos));
+}
+
 int inet_get_option(struct socket *base, int level, int option, void *value, unsigned *len)
 {
 	struct inet_socket *sock = inet_of(base);
@@ -388,6 +424,10 @@ int inet_get_option(struct socket *base, int level, int option, void *value, uns
 	rc = multicast_get_option(sock, level, option, value, len);
 	if (rc <= 0)
 		return rc;
+	if (level == IPPROTO_IP && option == IP_PKTOPTIONS && base->type == SOCK_STREAM) {
+		packet_options(sock, value, len);
+		return 0;
+	}
 	if (is_raw6_option(sock, level, option)) {
 		number = option == IPV6_CHECKSUM ? inet_checksum_at(sock) : sock->header_included;
 		*len = MIN(*len, (unsigned)sizeof(number));
