@@ -13,6 +13,8 @@
 #include "cli/preserve_fds.h"
 #include "cli/terminal.h"
 
+#define GOFER_KILLED 255 /* as of a sandbox that has lost its own */
+
 /* Numbers of requests: whose reply is whose. */
 enum { REQUEST_EXEC = 1, REQUEST_WAIT, REQUEST_OTHER };
 
@@ -84,6 +86,20 @@ static bool take_reply(struct attach *attach, int *status)
 	return done;
 }
 
+/* A child has ended. True: the process's own gofer was killed, and with it whatever the process could do with files. */
+static bool gofer_killed(struct attach *attach)
+{
+	int status;
+
+	if (attach->gofer <= 0 || waitpid(attach->gofer, &status, WNOHANG) != attach->gofer)
+		return false;
+	attach->gofer = 0;
+	if (!WIFSIGNALED(status))
+		return false; /* the sandbox has let it go */
+	cli_error("the gofer was killed by signal %d", WTERMSIG(status));
+	return true;
+}
+
 int attach_wait(struct attach *attach)
 {
 	struct control_wait wait = {.pid = attach->pid};
@@ -91,20 +107,25 @@ int attach_wait(struct attach *attach)
 	struct pollfd fds[2] = {{attach->channel, POLLIN, 0}, {attach->signals, POLLIN, 0}};
 	struct signalfd_siginfo info;
 	int status = 128 + SIGKILL;
+	bool done = false;
 
 	if (attach->terminal == 0)
 		terminal_raw();
 	if (control_put(attach->channel, REQUEST_WAIT, &request) < 0)
-		fds[0].fd = -1;
-	while (fds[0].fd >= 0) {
+		done = true;
+	while (!done) {
 		if (poll(fds, 2, -1) < 0)
 			continue;
 		while (read(attach->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
 			if (info.ssi_signo != SIGCHLD)
 				pass_on(attach, (int)info.ssi_signo);
+			else if (gofer_killed(attach)) {
+				status = GOFER_KILLED;
+				done = true;
+			}
 		}
-		if (fds[0].revents && take_reply(attach, &status))
-			break;
+		if (!done && fds[0].revents)
+			done = take_reply(attach, &status);
 	}
 	terminal_restore();
 	close(attach->channel);

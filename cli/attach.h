@@ -17,6 +17,7 @@ struct attach {
 	int fds[3];   /* its standard input, output and error */
 	int channel;  /* the rest is attach_start()'s */
 	uint32_t pid; /* in the container */
+	pid_t gofer;  /* our child that serves its files, or 0: without it the process is nothing */
 };
 
 /* Starts it; its passed descriptors are closed here then. 0 once its program runs, or 1 after a message. */

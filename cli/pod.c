@@ -184,7 +184,6 @@ static bool wait_recorded(int lifeline)
 static void be_proxy(struct state *state, const struct container *c, const struct launch_options *options, int lifeline)
 {
 	struct attach attach = {.terminal = options->console_fd};
-	pid_t gofer = 0;
 	int status = 1;
 
 	close(state->lock_fd); /* the command's: it would stay locked with us */
@@ -195,8 +194,8 @@ static void be_proxy(struct state *state, const struct container *c, const struc
 	attach.signals = foreground_signals();
 	if (attach.signals < 0 || sandbox_enter_group(options, lifeline))
 		_exit(1);
-	int socket = start_gofer(c, &gofer);
-	attach.channel = socket < 0 ? -1 : create_there(state, c, options->console_fd, socket, gofer);
+	int socket = start_gofer(c, &attach.gofer);
+	attach.channel = socket < 0 ? -1 : create_there(state, c, options->console_fd, socket, attach.gofer);
 	if (attach.channel >= 0) {
 		int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 		for (int fd = 0; fd < 3; fd++)
@@ -208,9 +207,9 @@ static void be_proxy(struct state *state, const struct container *c, const struc
 			status = attach_wait(&attach);
 		pod_forget(state);
 	}
-	if (gofer > 0) {
-		kill(gofer, SIGKILL);
-		waitpid(gofer, NULL, 0);
+	if (attach.gofer > 0) {
+		kill(attach.gofer, SIGKILL);
+		waitpid(attach.gofer, NULL, 0);
 	}
 	_exit(status);
 }

@@ -23,6 +23,7 @@ check "a process namespace each" "sleep 1000 " "$(p exec two cat /proc/1/cmdline
 check "a published port" served "$(inside python3 -c 'import socket; print(socket.create_connection(("127.0.0.1", 8234), 10).recv(99).decode())')"
 p kill one >/dev/null; check "kill of one" 0 $?
 check "the other one goes on" alive "$(p exec two echo alive)"
+kill -KILL "$(pgrep -P "$(p inspect two --format '{{.State.Pid}}')")"; check "without its gofer it ends" 255 "$(p wait two)"
 p generate kube pod >"$work/pod.yaml"; check "generate kube" 0 $?
 p pod stop -t 1 pod >/dev/null; check "pod stop" 0 $?
 check "all have ended" 0 "$(p ps --filter pod=pod --format '{{.Status}}' | grep -c ^Up)"
