@@ -13,12 +13,12 @@
 #include "cli/state.h"
 #include "cli/state_parts.h"
 
-/* As runc: an ordinary user's directory, also for the root of a namespace of its own. */
+/* As runc: an ordinary user's directory, also for the root of a namespace of its own (Podman leaves USER out). */
 static bool own_root(void)
 {
 	const char *user = getenv("USER");
 
-	return geteuid() != 0 || (user && user[0] && strcmp(user, "root") != 0 && rootless_is());
+	return geteuid() != 0 || ((!user || strcmp(user, "root") != 0) && rootless_is());
 }
 
 /* In /tmp anybody can have made it before us, and would choose what is recorded there, hooks too. */

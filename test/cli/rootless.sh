@@ -56,6 +56,7 @@ fi
 program 'sleep 1000'
 rf create -b "$work/b" --pid-file "$work/pid" one </dev/null >"$work/out" 2>&1 || bad "create: $(cat "$work/out")"
 [ -e "$work/run/ringfence/one/state.json" ] || bad "the state is not in the user's directory"
+as unshare --user --map-root-user env -u USER "$work/bin/ringfence" list -q | grep -qx one || bad "Podman's root, without USER, looks elsewhere"
 rf start one || bad "start"
 [ "$(stat -c %u "/proc/$(cat "$work/pid")")" != 0 ] || bad "the sandbox runs as root"
 [ "$(rf exec one id -u 2>&1)" = 0 ] || bad "exec"
