@@ -59,8 +59,11 @@ int network_join(const char *path)
 	AUTO_FD int other = open(path, O_RDONLY | O_CLOEXEC);
 	if (own < 0 || other < 0)
 		return cli_error("network: %s: %s", own < 0 ? OWN : path, strerror(errno));
+	if (same_file(own, other) && strcmp(global.network, "host") == 0)
+		return 0;
 	if (same_file(own, other))
-		return cli_error("network: %s: this is the host's own network, which a container cannot have", path);
+		return cli_error("network: %s: the host's own network: a container has its sockets with the runtime's "
+			"--network=host only", path);
 	if (setns(other, CLONE_NEWNET) < 0)
 		return cli_error("network: entering %s: %s", path, strerror(errno));
 	return 0;

@@ -2,7 +2,8 @@
 # Shared by the tests with Docker: a daemon of its own (root, socket, containerd) in a network namespace of its own, where its
 # bridges and iptables rules are, with the image rf-test made of the test root.
 #
-#   docker_start BUILD     sets work, build; leaves with 77 if there is no dockerd. ringfence is the default runtime, runc another
+#   docker_start BUILD     sets work, build; leaves with 77 if there is no dockerd. ringfence is the default runtime, runc another,
+#                          and one is ringfence with --network=host
 #   d …                    docker, with a time limit
 #   inside COMMAND…        in the daemon's network namespace ("ip netns exec" would hide the control groups)
 #   docker_finish          for `trap … EXIT`: removes all, says what was left, ends with the test's status
@@ -32,7 +33,8 @@ docker_start() {
 	ip netns add "$net" && ip -n "$net" link set lo up || exit 1
 	cat >"$work/daemon.json" <<-END
 		{
-		  "runtimes": {"ringfence": {"path": "$build/ringfence", "runtimeArgs": ["--platform=${PLATFORM:-systrap}"]}},
+		  "runtimes": {"ringfence": {"path": "$build/ringfence", "runtimeArgs": ["--platform=${PLATFORM:-systrap}"]},
+		    "rf-host": {"path": "$build/ringfence", "runtimeArgs": ["--platform=${PLATFORM:-systrap}", "--network=host"]}},
 		  "default-runtime": "ringfence",
 		  "exec-opts": ["native.cgroupdriver=cgroupfs"],
 		  "bip": "10.88.1.1/24"

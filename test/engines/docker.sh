@@ -27,6 +27,9 @@ check "a terminal" "/dev/pts/0 5" "$(script -qec "/usr/bin/docker run -it --rm r
 	echo "$(grep -a -o '/dev/pts/0' "$work/typed") $(sed -n 's/.*COMMAND_EXIT_CODE="\([0-9]*\)".*/\1/p' "$work/typed")")"
 check "the default bridge" "eth0 lo 10.88.1.1" \
 	"$(d run --rm rf-test sh -c 'echo $(ls /sys/class/net) $(awk "NR > 1 && \$2 == \"00000000\" { print \$3 }" /proc/net/route)' | sed 's/0101580A/10.88.1.1/')"
+check "the host's network" "docker0 lo" "$(d run --rm --runtime rf-host --network host rf-test sh -c 'echo $(ls /sys/class/net)')"
+d run --rm --network host rf-test true 2>"$work/err"; check "it is refused" 125 $?
+check "the way to it" 1 "$(grep -c "with the runtime's --network=host only" "$work/err")"
 
 # The life of one container.
 d run -d --name box rf-test sh -c 'trap "exit 4" TERM; echo started; while :; do sleep 0.1; done' >/dev/null; check "detached" 0 $?
