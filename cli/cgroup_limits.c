@@ -41,7 +41,8 @@ static const char *place(const struct cgroup *cgroup, const char *controller, co
 		if (cgroup->unified || cgroup_has(cgroup->at[i].controllers, controller))
 			return cgroup->at[i].path;
 	}
-	cli_error("linux.resources.%s: the host has no control groups of kind %s", property, controller);
+	cli_error("linux.resources.%s: the host has no control groups of kind %s, or the container was made without one",
+		property, controller);
 	return NULL;
 }
 

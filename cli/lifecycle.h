@@ -30,8 +30,9 @@ int lifecycle_create(const char *id, const struct create_options *options, int s
  */
 int lifecycle_start(struct state *state, int signals);
 /*
- * After a failed start: ends the container and waits until its parent has been told so, for a while at most. An engine deletes it as soon
- * as it hears of the failure, and Docker's does so once: a shim that does not know yet that the process has ended refuses.
+ * After a failed start: ends the container and waits until its parent has been told so, for a while at most. An engine
+ * deletes it as soon as it hears of the failure, and Docker does so once: a shim that does not know yet that the process
+ * has ended refuses.
  */
 void lifecycle_end_failed(struct state *state);
 /* Undoes whatever a container needs, running or not: processes, hooks, cgroups, the directory. 0 or 1. */

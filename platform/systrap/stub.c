@@ -430,7 +430,8 @@ static bool master_lost(struct st_cpu *c)
 	if (!m->dead)
 		return false;
 	if (!c->vmm->ended)
-		vmm_log(VMM_LOG_ERROR, "systrap: the process that makes stubs for CPU %u was killed by signal %d", c->cpu, WTERMSIG(m->status));
+		vmm_log(VMM_LOG_ERROR, "systrap: the process that makes stubs for CPU %u was killed by signal %d", c->cpu,
+			WTERMSIG(m->status));
 	vmm_fail(c->vmm, SIGKILL);
 	return true;
 }
@@ -600,8 +601,8 @@ static void reaped(struct stub *s, int status)
 	__atomic_store_n(&s->area->state, 1, __ATOMIC_SEQ_CST);
 	st_futex(&s->area->state, FUTEX_WAKE, 64, NULL);
 	/* The last: after this it may be used again. */
-	while (!__atomic_compare_exchange_n(&s->state, &state, state == STUB_MAKING || state == STUB_LIVE ? STUB_DEAD : STUB_FREE, false,
-		__ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+	while (!__atomic_compare_exchange_n(&s->state, &state,
+		state == STUB_MAKING || state == STUB_LIVE ? STUB_DEAD : STUB_FREE, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
 		;
 	st_futex(&s->state, FUTEX_WAKE, 64, NULL);
 }
