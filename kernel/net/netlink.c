@@ -358,6 +358,7 @@ static void answer(struct netlink_socket *sock, const struct nlmsghdr *request, 
 			*done = 0;
 		reply_end(&reply);
 	} else if (rc || request->nlmsg_flags & NLM_F_ACK) {
+		flush(&reply); /* as on Linux the acknowledgement is a datagram of its own */
 		reply.multi = reply.filtered = false;
 		put_error(&reply, request, rc);
 	}

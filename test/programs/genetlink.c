@@ -83,6 +83,12 @@ static int test_controller(void)
 	CHECK(ask() == -ENOENT);
 	begin(GENL_ID_CTRL, CTRL_CMD_GETFAMILY, 1, 0);
 	CHECK(ask() == -EINVAL);
+	/* The answer and its acknowledgement are a datagram each. */
+	begin(GENL_ID_CTRL, CTRL_CMD_GETFAMILY, 1, NLM_F_ACK);
+	put(CTRL_ATTR_FAMILY_ID, &none, 2);
+	CHECK(ask() == GENL_ID_CTRL);
+	CHECK(recv(sock, answer, sizeof(answer), MSG_DONTWAIT) == NLMSG_LENGTH(sizeof(struct nlmsgerr)));
+	CHECK(((struct nlmsghdr *)answer)->nlmsg_type == NLMSG_ERROR && !((struct nlmsgerr *)NLMSG_DATA((void *)answer))->error);
 	begin(GENL_ID_CTRL, 99, 1, 0);
 	CHECK(ask() == -EOPNOTSUPP);
 	begin(0x3ff, 1, 1, 0);
