@@ -212,7 +212,8 @@ int ptrace_interrupt(struct task *task)
 	p->trap_wanted = true;
 	if (p->listening) {
 		p->stopped = false;
-		sched_make_runnable(task);
+		if (task->state == TASK_STOPPED) /* or an interrupt before this one has woken it */
+			sched_make_runnable(task);
 	} else if (!p->stopped) {
 		signal_wake_task(task);
 	}

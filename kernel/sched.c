@@ -269,6 +269,7 @@ static void make_runnable(struct task *task, bool patient)
 {
 	unsigned cpu = choose_cpu_wake(task);
 
+	DEBUG_BUG_ON(task->state != TASK_BLOCKED && task->state != TASK_STOPPED); /* twice in a queue */
 	if (task->cpu_group)
 		cpu_group_in(task);
 	place(task, cpu);

@@ -360,6 +360,36 @@ static void seizing(void)
 	CHECK(next_stop(pid) == SIGTERM);
 }
 
+/* Who listens is woken once, however often it is interrupted before it runs. */
+static void interrupting(void)
+{
+	cpu_set_t all, one;
+
+	CHECK(sched_getaffinity(0, sizeof(all), &all) == 0);
+	CPU_ZERO(&one);
+	CPU_SET(sched_getcpu(), &one);
+	/* It does not run in between, if we may say so. */
+	CHECK(sched_setaffinity(0, sizeof(one), &one) == 0);
+	(void)sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &(struct sched_param){1});
+	for (int i = 0; i < 20; i++) {
+		pid_t pid = untraced(sleeper);
+
+		CHECK(trace(PTRACE_SEIZE, pid, 0, 0) == 0);
+		CHECK(kill(pid, SIGSTOP) == 0);
+		CHECK(next_stop(pid) == STOPPED(SIGSTOP));
+		CHECK(trace(PTRACE_CONT, pid, 0, SIGSTOP) == 0);
+		CHECK(next_stop(pid) == EVENT(SIGSTOP, PTRACE_EVENT_STOP));
+		CHECK(trace(PTRACE_LISTEN, pid, 0, 0) == 0);
+		for (int j = 0; j < 4; j++)
+			CHECK(trace(PTRACE_INTERRUPT, pid, 0, 0) == 0);
+		CHECK(next_stop(pid) == EVENT(SIGSTOP, PTRACE_EVENT_STOP));
+		CHECK(kill(pid, SIGKILL) == 0);
+		CHECK(next_stop(pid) == SIGKILL);
+	}
+	(void)sched_setscheduler(0, SCHED_OTHER, &(struct sched_param){0});
+	CHECK(sched_setaffinity(0, sizeof(all), &all) == 0);
+}
+
 static void attaching(void)
 {
 	pid_t pid = untraced(sleeper);
@@ -493,6 +523,7 @@ int main(void)
 	single_steps();
 	events();
 	seizing();
+	interrupting();
 	attaching();
 	threads();
 	others();
