@@ -2,7 +2,8 @@
 # systemd-user.sh BUILD: --systemd-cgroup for an ordinary user under a real manager of that user, with control groups of version 2. Run it
 # in the test machine (run.sh -- bash test/machine/systemd-user.sh BUILD): systemd becomes process 1 of a pid namespace there and starts the
 # user's; a unit of that one makes containers, by the manager's own socket and by the user's bus, and looks at what has become of
-# them; then the same from outside of the user's part of the tree, as from a login, where systemd itself has to move the process. The last line is "systemd-user: passed" or "systemd-user: failed".
+# them; then the same from outside of the user's part of the tree, as from a login, where systemd itself has to move the process.
+# Each ends with the line "systemd-user: passed" or "systemd-user: failed".
 set -u
 build=$1 work=/run/rf-systemd-user user=rf-user runtime=/run/rf-user
 if [ "${2:-}" = "" ]; then
