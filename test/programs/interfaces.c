@@ -134,6 +134,7 @@ static void sysfs_files(void)
 {
 	CHECK(contains("/sys/class/net/lo/mtu", "65536\n") && contains("/sys/class/net/lo/ifindex", "1\n"));
 	CHECK(contains("/sys/class/net/lo/type", "772\n") && contains("/sys/class/net/lo/address", "00:00:00:00:00:00\n"));
+	CHECK(contains("/sys/class/net/lo/uevent", "INTERFACE=lo\nIFINDEX=1\n"));
 }
 
 static void files(void)

@@ -91,12 +91,22 @@ static int show_type(struct seq *seq, struct pseudo_inode *p)
 	return 0;
 }
 
+/* What makes it a device for udev's libraries. */
+static int show_uevent(struct seq *seq, struct pseudo_inode *p)
+{
+	const struct inet_device device = device_of(p);
+
+	seq_printf(seq, "INTERFACE=%s\nIFINDEX=%d\n", device.name, device.index);
+	return 0;
+}
+
 static const struct {
 	const char *name;
 	int (*show)(struct seq *seq, struct pseudo_inode *p);
 } kinds[] = {{"address", show_address}, {"broadcast", show_broadcast}, {"addr_len", show_addr_len}, {"carrier", show_carrier},
 	{"flags", show_flags}, {"ifindex", show_index}, {"iflink", show_index}, {"mtu", show_mtu}, {"operstate", show_operstate},
-	{"tx_queue_len", show_queue_len}, {"type", show_type}};
+	{"tx_queue_len", show_queue_len}, {"type", show_type},
+	{"uevent", show_uevent}};
 
 /* ---- the directory ---- */
 
