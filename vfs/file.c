@@ -142,9 +142,10 @@ void file_put(struct file *file)
 		inode->deny_write--;
 	if (file->mode & FILE_HOLDS_TREE)
 		mount_detached_close(file->path.mount);
-	path_put(&file->path);
+	/* First, as it may be the mount that the superblock lives by. */
 	if (inode)
 		inode_put(inode);
+	path_put(&file->path);
 	if (file->cred)
 		cred_put(file->cred);
 	kfree(file);

@@ -59,6 +59,7 @@ void superblock_put(struct superblock *sb)
 		return;
 	if (sb->ops && sb->ops->sync)
 		sb->ops->sync(sb);
+	notify_superblock_gone(sb);
 	dentry_shrink_superblock(sb);
 	sb->root = NULL;
 	if (root)

@@ -557,6 +557,7 @@ struct timestamp vfs_now(void);
  */
 #define NOTIFY_RENAMED 0x10000000u
 void notify_inode(struct inode *inode, struct dentry *dentry, uint32_t mask, uint32_t cookie);
+void notify_superblock_gone(const struct superblock *sb); /* what watches its inodes hears of it and ends. May sleep */
 /* Something was done through an open file; cheap when nobody watches it or its directory. */
 static inline void notify_file(struct file *file, uint32_t mask)
 {

@@ -4,6 +4,8 @@
  */
 #include <poll.h>
 #include <sched.h>
+#include <sys/inotify.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/statfs.h>
 #include <sys/sysmacros.h>
@@ -173,6 +175,31 @@ static void test_watch(void)
 	close(watch.fd);
 }
 
+/* What still refers to files of a file system when its last mount goes: watches hear of it, open files and mappings stay. */
+static void test_end(void)
+{
+	for (int i = 0; i < 20; i++) {
+		uint32_t heard[64] = {0};
+		int events = inotify_init1(IN_NONBLOCK);
+
+		CHECK((i > 0 || mkdir("end", 0755) == 0) && mount("none", "end", "tmpfs", 0, "") == 0);
+		int fd = open("end/f", O_CREAT | O_RDWR, 0600), dir = open("end", O_PATH | O_DIRECTORY);
+		char *shown = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
+		CHECK(fd >= 0 && dir >= 0 && shown != MAP_FAILED && write(fd, "abc", 3) == 3);
+		CHECK(inotify_add_watch(events, "end/f", IN_DELETE_SELF) == 1);
+		CHECK(umount2("end", MNT_DETACH) == 0 && read(events, heard, sizeof(heard)) < 0 && errno == EAGAIN);
+		CHECK(close(dir) == 0 && shown[1] == 'b');
+		if (i % 2) {
+			CHECK(munmap(shown, 4096) == 0 && read(events, heard, sizeof(heard)) < 0 && close(fd) == 0);
+		} else {
+			CHECK(close(fd) == 0 && read(events, heard, sizeof(heard)) < 0 && munmap(shown, 4096) == 0);
+		}
+		CHECK(read(events, heard, sizeof(heard)) == 32 && heard[1] == IN_UNMOUNT && heard[5] == IN_IGNORED);
+		close(events);
+	}
+	CHECK(rmdir("end") == 0);
+}
+
 /* What goes with a file system may be nested as deep as one likes. */
 static void test_deep(void)
 {
@@ -221,6 +248,7 @@ int main(void)
 	RUN(test_recursive);
 	RUN(test_trees);
 	RUN(test_watch);
+	RUN(test_end);
 	RUN(test_deep);
 	RUN(test_without_right);
 	workdir_leave();

@@ -13,12 +13,15 @@
 #define ENTRY_EVENTS (IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | NOTIFY_RENAMED)
 #define SELF_EVENTS (IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT)
 
+static TAILQ_HEAD(, inode_watch) all_watches = TAILQ_HEAD_INITIALIZER(all_watches);
+
 void inode_watch_add(struct inode_watch *watch, struct inode *inode)
 {
 	inode_get(inode);
 	watch->inode = inode;
 	watch->next = inode->watches;
 	inode->watches = watch;
+	TAILQ_INSERT_TAIL(&all_watches, watch, all);
 }
 
 void inode_watch_remove(struct inode_watch *watch)
@@ -28,6 +31,7 @@ void inode_watch_remove(struct inode_watch *watch)
 	while (*at != watch)
 		at = &(*at)->next;
 	*at = watch->next;
+	TAILQ_REMOVE(&all_watches, watch, all);
 	inode_put(watch->inode);
 }
 
@@ -73,4 +77,19 @@ void notify_inode(struct inode *inode, struct dentry *dentry, uint32_t mask, uin
 			inode->watches->gone(inode->watches);
 		inode_put(inode);
 	}
+}
+
+/* Each round ends the watches of one inode, and may sleep: the list is gone through anew. */
+void notify_superblock_gone(const struct superblock *sb)
+{
+	struct inode_watch *watch;
+
+	do {
+		TAILQ_FOREACH(watch, &all_watches, all) {
+			if (watch->inode->sb == sb) {
+				notify_inode(watch->inode, NULL, IN_UNMOUNT, 0);
+				break;
+			}
+		}
+	} while (watch);
 }

@@ -2,7 +2,7 @@
  * What watches inodes: inotify(7) and dnotify (fcntl(2), F_NOTIFY), each with a struct inode_watch of its own.
  *
  * notify_inode() (vfs/vfs.h) tells every watch whose mask has one of the event's bits. Invariant: a watch is on its
- * inode's list (inode->watches) from inode_watch_add() to inode_watch_remove(), and holds the inode as long.
+ * inode's list (inode->watches), and one of all, from inode_watch_add() to inode_watch_remove(), and holds the inode as long.
  */
 #ifndef VFS_ANON_NOTIFY_H
 #define VFS_ANON_NOTIFY_H
@@ -11,6 +11,7 @@
 
 struct inode_watch {
 	struct inode_watch *next;
+	TAILQ_ENTRY(inode_watch) all;
 	struct inode *inode;
 	uint32_t mask; /* IN_* and NOTIFY_* events that it wants */
 	/* One happened; it may remove and free the watch, no other. name: of the entry, NULL for the inode itself. */
