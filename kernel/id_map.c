@@ -188,10 +188,11 @@ bool user_ns_map_line(const struct user_ns *user, enum id_kind kind, const struc
 	uint32_t line[3])
 {
 	const struct user_ns *from = opener->user_ns, *parent = user_ns_parent(user);
-	const struct id_extent *e = &user->map[kind].extents[index];
+	const struct id_extent *e;
 
 	if (index >= user->map[kind].count)
 		return false;
+	e = &user->map[kind].extents[index];
 	if (from == user && parent)
 		from = parent;
 	line[0] = e->first;
