@@ -30,6 +30,8 @@ struct futex_waiter {
 	struct task *owner; /* PI: who has the lock, for its exit */
 	uint32_t dead;      /* PI: woken because this owner died; the waiter takes the word from it */
 	bool queued, pi;
+	bool moves;         /* FUTEX_WAIT_REQUEUE_PI: not moved yet to `target`, where it will be PI */
+	uint64_t target[2];
 	unsigned index; /* futex_waitv */
 };
 
@@ -94,7 +96,7 @@ static int wake_key(const uint64_t key[2], unsigned n, uint32_t bitset)
 			break;
 		if (!same_key(waiter->key, key) || !(waiter->bitset & bitset))
 			continue;
-		if (waiter->pi)
+		if (waiter->pi || waiter->moves)
 			return -EINVAL;
 		wake(waiter);
 		woken++;
@@ -209,6 +211,8 @@ static int futex_requeue(uaddr_t from, uaddr_t to, bool shared, unsigned wakes, 
 			break;
 		if (!same_key(waiter->key, key))
 			continue;
+		if (waiter->pi || waiter->moves)
+			return -EINVAL;
 		unqueue(waiter);
 		waiter->key[0] = key2[0];
 		waiter->key[1] = key2[1];
@@ -345,22 +349,30 @@ static int pi_wait(struct futex_waiter *waiter, uaddr_t address, uint32_t owner_
 	return rc ? rc : waiter->dead ? -EAGAIN : 0;
 }
 
+/* Until the word is ours: the waiter is not queued, its key and what it knows of a dead owner are set. */
+static int pi_acquire(struct futex_waiter *waiter, uaddr_t address, uint64_t deadline, bool try_only)
+{
+	uint32_t owner_tid = 0;
+	int rc;
+
+	do {
+		rc = pi_try(address, !try_only, waiter->dead, &owner_tid);
+		if (rc == 0 && waiter->dead)
+			pi_set_owner(waiter->key, current);
+		if (rc != -EAGAIN || try_only)
+			return rc;
+		rc = pi_wait(waiter, address, owner_tid, deadline);
+	} while (rc == -EAGAIN);
+	return rc;
+}
+
 static int futex_lock_pi(uaddr_t address, bool shared, uint64_t deadline, bool try_only)
 {
 	struct futex_waiter waiter = {.task = current, .bitset = ~0u, .pi = true};
-	uint32_t owner_tid = 0;
 	int rc = get_key(address, shared, waiter.key);
 
-	if (rc)
-		return rc;
-	do {
-		rc = pi_try(address, !try_only, waiter.dead, &owner_tid);
-		if (rc == 0 && waiter.dead)
-			pi_set_owner(waiter.key, current);
-		if (rc != -EAGAIN || try_only)
-			return rc;
-		rc = pi_wait(&waiter, address, owner_tid, deadline);
-	} while (rc == -EAGAIN);
+	if (rc == 0)
+		rc = pi_acquire(&waiter, address, deadline, try_only);
 	return rc == -EINTR ? -ERESTARTNOINTR : rc;
 }
 
@@ -424,6 +436,131 @@ static int futex_unlock_pi(uaddr_t address, bool shared)
 	int rc = get_key(address, shared, key);
 
 	return rc ? rc : pi_hand_over(address, key, (uint32_t)current->vtid);
+}
+
+/* ---- from a word to a PI lock: what condition variables of such mutexes do ---- */
+
+/*
+ * Waits at one word for somebody to move it to the lock, and then for that: 0: the lock is ours. A signal before the move
+ * starts the call again; after it, it is over (-EAGAIN), since the word says nothing any more.
+ */
+static int futex_wait_requeue_pi(uaddr_t address, uaddr_t lock, bool shared, uint32_t expect, uint64_t deadline)
+{
+	struct futex_waiter waiter = {.task = current, .bitset = ~0u, .moves = true};
+	uint32_t value;
+	int rc = get_key(address, shared, waiter.key);
+
+	if (rc == 0)
+		rc = get_key(lock, shared, waiter.target);
+	if (rc)
+		return rc;
+	if (same_key(waiter.key, waiter.target))
+		return -EINVAL;
+	queue(&waiter);
+	rc = get_user(value, address);
+	if (!rc && value != expect)
+		rc = -EAGAIN;
+	if (rc && waiter.moves) { /* else it was moved, or given the lock, while the reading slept */
+		unqueue(&waiter);
+		return rc;
+	}
+	rc = wait_queued(&waiter, deadline);
+	if (rc == 0 && waiter.dead)
+		rc = pi_acquire(&waiter, lock, deadline, false);
+	if (rc == -EINTR)
+		return waiter.moves ? -ERESTARTNOINTR : -EAGAIN;
+	return rc;
+}
+
+/* The first that waits at `key`, for a move to `target`. NULL: none; *error: -EINVAL if it waits for something else. */
+static struct futex_waiter *first_mover(const uint64_t key[2], const uint64_t target[2], int *error)
+{
+	struct futex_waiter *waiter;
+
+	*error = 0;
+	TAILQ_FOREACH(waiter, bucket_of(key), link) {
+		if (!same_key(waiter->key, key))
+			continue;
+		if (waiter->moves && same_key(waiter->target, target))
+			return waiter;
+		*error = -EINVAL;
+		break;
+	}
+	return NULL;
+}
+
+/*
+ * The lock for the first who waits, if it is free: 1, and he is woken; else it is marked as waited for: 0, *owner_tid.
+ * mark: others will wait for it in any case. -EAGAIN: something changed meanwhile, look again. May sleep.
+ */
+static int give_lock(uaddr_t lock, const uint64_t key[2], const uint64_t target[2], bool mark, uint32_t *owner_tid)
+{
+	uint32_t old, seen, value, tid;
+	int rc = get_user(old, lock), error;
+	struct futex_waiter *first = first_mover(key, target, &error);
+
+	if (rc || !first)
+		return rc ? rc : -EAGAIN;
+	tid = (uint32_t)first->task->vtid;
+	*owner_tid = old & FUTEX_TID_MASK;
+	if (*owner_tid == tid)
+		return -EDEADLK;
+	value = *owner_tid ? old | FUTEX_WAITERS : tid | (old & ~FUTEX_TID_MASK) | (mark ? FUTEX_WAITERS : 0);
+	rc = cmpxchg_user32(lock, old, value, &seen);
+	if (rc || seen != old)
+		return rc ? rc : -EAGAIN;
+	if (*owner_tid)
+		return 0;
+	if (first_mover(key, target, &error) != first) { /* the exchange slept, and he has gone */
+		rc = pi_hand_over(lock, target, tid);
+		return rc ? rc : -EAGAIN;
+	}
+	first->moves = false;
+	*owner_tid = tid;
+	pi_set_owner(target, first->task);
+	wake(first);
+	return 1;
+}
+
+/* FUTEX_CMP_REQUEUE_PI: gives the lock to the first, and makes up to `moves` others wait for it. How many in all. */
+static int futex_requeue_pi(uaddr_t from, uaddr_t lock, bool shared, unsigned wakes, unsigned moves, uint32_t expect)
+{
+	uint64_t key[2], target[2];
+	uint32_t value, owner_tid = 0;
+	struct futex_waiter *waiter;
+	struct task *owner;
+	int rc, given, done;
+
+	if ((int)moves < 0 || wakes != 1)
+		return -EINVAL;
+	rc = get_key(from, shared, key);
+	if (!rc)
+		rc = get_key(lock, shared, target);
+	if (!rc && same_key(key, target))
+		rc = -EINVAL;
+	do {
+		if (!rc)
+			rc = get_user(value, from);
+		if (!rc && value != expect)
+			return -EAGAIN;
+		if (rc || !first_mover(key, target, &rc))
+			return rc;
+		given = give_lock(lock, key, target, moves > 0, &owner_tid);
+	} while (given == -EAGAIN && !task_breathe());
+	if (given < 0)
+		return given == -EAGAIN ? -ERESTARTNOINTR : given;
+	owner = task_find((int)owner_tid);
+	if (!owner || owner->exiting)
+		return given ? given : -ESRCH;
+	for (done = given; (unsigned)done < moves + 1 && (waiter = first_mover(key, target, &rc)) != NULL; done++) {
+		unqueue(waiter);
+		memcpy(waiter->key, target, sizeof(waiter->key));
+		waiter->moves = false;
+		waiter->pi = true;
+		waiter->owner = owner;
+		queue(waiter);
+	}
+	return rc ? rc : done;
 }
 
 /* The task dies owning PI locks: the first waiter of each takes it over, in its own address space. */
@@ -529,6 +666,10 @@ int64_t futex_do(uaddr_t uaddr, int op, uint32_t val, uint64_t deadline, uaddr_t
 		return futex_lock_pi(uaddr, shared, DEADLINE_NONE, true);
 	case FUTEX_UNLOCK_PI:
 		return futex_unlock_pi(uaddr, shared);
+	case FUTEX_WAIT_REQUEUE_PI:
+		return futex_wait_requeue_pi(uaddr, uaddr2, shared, val, deadline);
+	case FUTEX_CMP_REQUEUE_PI:
+		return futex_requeue_pi(uaddr, uaddr2, shared, val, val2, val3);
 	}
 	return -ENOSYS;
 }

@@ -15,7 +15,8 @@
 
 static bool takes_timeout(int cmd)
 {
-	return cmd == FUTEX_WAIT || cmd == FUTEX_WAIT_BITSET || cmd == FUTEX_LOCK_PI || cmd == FUTEX_LOCK_PI2;
+	return cmd == FUTEX_WAIT || cmd == FUTEX_WAIT_BITSET || cmd == FUTEX_LOCK_PI || cmd == FUTEX_LOCK_PI2 ||
+		cmd == FUTEX_WAIT_REQUEUE_PI;
 }
 
 /* FUTEX_WAIT's timeout is relative; the others' absolute, on the realtime clock if asked for or for LOCK_PI. */
@@ -39,7 +40,8 @@ int64_t sys_futex(struct regs *regs)
 	int op = INT1(regs), cmd = op & FUTEX_CMD_MASK;
 	uint64_t deadline;
 
-	if ((op & FUTEX_CLOCK_REALTIME) && cmd != FUTEX_WAIT && cmd != FUTEX_WAIT_BITSET && cmd != FUTEX_LOCK_PI2)
+	if ((op & FUTEX_CLOCK_REALTIME) && cmd != FUTEX_WAIT && cmd != FUTEX_WAIT_BITSET && cmd != FUTEX_LOCK_PI2 &&
+		cmd != FUTEX_WAIT_REQUEUE_PI)
 		return -ENOSYS;
 	int rc = get_deadline(PTR3(regs), op, &deadline);
 	if (rc)

@@ -242,6 +242,131 @@ static void priority_inheriting(void)
 	CHECK_ERRNO(futex(&word, FUTEX_LOCK_PI_PRIVATE, 0, &soon, NULL, 0), ESRCH);
 }
 
+/* ---- a condition variable of such mutexes: its waiters go over to the lock without waking ---- */
+
+#define MOVERS 5
+static uint32_t from_word, lock_word;
+static int moved_results[MOVERS], order[MOVERS], ended, interrupts;
+
+static void on_signal(int signo)
+{
+	interrupts += signo == SIGUSR1;
+}
+
+static void *move_over(void *arg)
+{
+	int i = (int)(intptr_t)arg;
+
+	moved_results[i] = (int)futex(&from_word, FUTEX_WAIT_REQUEUE_PI_PRIVATE, 0, NULL, &lock_word, 0) ? errno : 0;
+	if (moved_results[i] == 0 && (lock_word & FUTEX_TID_MASK) != (uint32_t)syscall(SYS_gettid))
+		moved_results[i] = -1; /* it returns with the lock */
+	order[i] = ended++;
+	if (moved_results[i] == 0)
+		futex(&lock_word, FUTEX_UNLOCK_PI_PRIVATE, 0, NULL, NULL, 0);
+	return NULL;
+}
+
+static long requeue_pi(int wakes, long moves, uint32_t expect)
+{
+	return syscall(SYS_futex, &from_word, FUTEX_CMP_REQUEUE_PI_PRIVATE, wakes, moves, &lock_word, expect);
+}
+
+/* owned: by whom moves them, who then lets go. */
+static void condition(int owned)
+{
+	pthread_t threads[MOVERS];
+	uint32_t self = (uint32_t)syscall(SYS_gettid);
+
+	from_word = lock_word = 0;
+	ended = 0;
+	for (intptr_t i = 0; i < MOVERS; i++) {
+		pthread_create(&threads[i], NULL, move_over, (void *)i);
+		sleep_ms(20); /* one after the other */
+	}
+	if (owned)
+		CHECK(futex(&lock_word, FUTEX_LOCK_PI_PRIVATE, 0, NULL, NULL, 0) == 0);
+	CHECK_ERRNO(requeue_pi(1, 10, 1), EAGAIN);
+	CHECK_ERRNO(requeue_pi(0, 10, 0), EINVAL);
+	CHECK_ERRNO(requeue_pi(2, 10, 0), EINVAL);
+	CHECK_ERRNO(requeue_pi(1, -1, 0), EINVAL);
+	/* They are nobody else's to wake or to move. */
+	CHECK_ERRNO(futex(&from_word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0), EINVAL);
+	CHECK_ERRNO(syscall(SYS_futex, &from_word, FUTEX_REQUEUE_PRIVATE, 0, 1, &lock_word, 0), EINVAL);
+	CHECK_ERRNO(syscall(SYS_futex, &from_word, FUTEX_CMP_REQUEUE_PI_PRIVATE, 1, 1, &word2, 0), EINVAL);
+	pthread_kill(threads[MOVERS - 1], SIGUSR1); /* before the move: it waits on */
+	sleep_ms(30);
+	CHECK(ended == 0 && requeue_pi(1, 1, 0) == 2);
+	sleep_ms(30);
+	if (owned) {
+		CHECK(ended == 0 && lock_word == (self | FUTEX_WAITERS));
+		pthread_kill(threads[1], SIGUSR1); /* after it: that was it */
+		sleep_ms(30);
+		CHECK(ended == 1 && moved_results[1] == EAGAIN);
+	} else {
+		CHECK(ended == 2 && moved_results[0] == 0 && moved_results[1] == 0);
+	}
+	CHECK(requeue_pi(1, 100, 0) == MOVERS - 2);
+	CHECK(requeue_pi(1, 100, 0) == 0);
+	if (owned)
+		CHECK(futex(&lock_word, FUTEX_UNLOCK_PI_PRIVATE, 0, NULL, NULL, 0) == 0);
+	for (int i = 0; i < MOVERS; i++)
+		pthread_join(threads[i], NULL);
+	CHECK(lock_word == 0 && ended == MOVERS);
+	for (int i = 2; i < MOVERS; i++)
+		CHECK(moved_results[i] == 0 && order[i] == i);
+}
+
+static void *wait_plainly(void *arg)
+{
+	(void)arg;
+	futex(&from_word, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
+	return NULL;
+}
+
+static void *die_owning(void *arg)
+{
+	(void)arg;
+	futex(&lock_word, FUTEX_LOCK_PI_PRIVATE, 0, NULL, NULL, 0);
+	sleep_ms(40);
+	requeue_pi(1, 1, 0);
+	return NULL;
+}
+
+static void requeued_pi(void)
+{
+	struct sigaction action = {.sa_handler = on_signal};
+	struct timespec soon;
+	pthread_t thread, other;
+
+	sigaction(SIGUSR1, &action, NULL);
+	condition(0);
+	condition(1);
+	CHECK(interrupts == 3);
+	from_word = lock_word = 0;
+	CHECK_ERRNO(futex(&from_word, FUTEX_WAIT_REQUEUE_PI_PRIVATE, 1, NULL, &lock_word, 0), EAGAIN);
+	CHECK_ERRNO(futex(&from_word, FUTEX_WAIT_REQUEUE_PI_PRIVATE, 0, NULL, &from_word, 0), EINVAL);
+	CHECK_ERRNO(syscall(SYS_futex, &from_word, FUTEX_CMP_REQUEUE_PI_PRIVATE, 1, 1, &from_word, 0), EINVAL);
+	clock_gettime(CLOCK_MONOTONIC, &soon);
+	soon.tv_nsec += 20000000;
+	if (soon.tv_nsec >= 1000000000)
+		soon = (struct timespec){soon.tv_sec + 1, soon.tv_nsec - 1000000000};
+	CHECK_ERRNO(futex(&from_word, FUTEX_WAIT_REQUEUE_PI_PRIVATE, 0, &soon, &lock_word, 0), ETIMEDOUT);
+	/* Who waits for something else is not moved. */
+	pthread_create(&thread, NULL, wait_plainly, NULL);
+	sleep_ms(30);
+	CHECK_ERRNO(requeue_pi(1, 1, 0), EINVAL);
+	while (futex(&from_word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0) != 1)
+		sleep_ms(1);
+	pthread_join(thread, NULL);
+	/* The lock's owner dies after the move. */
+	ended = 0;
+	pthread_create(&thread, NULL, move_over, (void *)0);
+	pthread_create(&other, NULL, die_owning, NULL);
+	pthread_join(other, NULL);
+	pthread_join(thread, NULL);
+	CHECK(ended == 1 && moved_results[0] == 0);
+}
+
 struct waitv_entry {
 	uint64_t value, address;
 	uint32_t flags, reserved;
@@ -285,6 +410,7 @@ int main(void)
 	RUN(shared);
 	RUN(robust);
 	RUN(priority_inheriting);
+	RUN(requeued_pi);
 	RUN(several_at_once);
 	return CHECK_RESULT();
 }
