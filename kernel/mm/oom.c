@@ -90,10 +90,10 @@ static void kill_victim(struct process *victim, const char *whose)
 	struct mm *mm = oom_process_mm(victim);
 
 	klog(LOG_ERROR, "%s: Killed process %d (%s) total-vm:%lukB, anon-rss:%lukB, file-rss:%lukB, "
-		"shmem-rss:%lukB oom_score_adj:%d", whose, victim->pid, victim->leader ? victim->leader->comm : "?",
+		"shmem-rss:%lukB heap:%lukB oom_score_adj:%d", whose, victim->pid, victim->leader ? victim->leader->comm : "?",
 		mm ? (unsigned long)mm->total_vm * 4 : 0, mm ? (unsigned long)mm->rss_anon * 4 : 0,
 		mm ? (unsigned long)mm->rss_file * 4 : 0, mm ? (unsigned long)mm->rss_shmem * 4 : 0,
-		victim->oom_score_adj);
+		(unsigned long)victim->heap_pages * 4, victim->oom_score_adj);
 	control_oom(victim->container, victim);
 	account_event(victim->cgroup->memory, ACCOUNT_OOM_KILL);
 	signal_send_kernel(victim->leader, SIGKILL);
