@@ -42,9 +42,8 @@ static int record_root(struct tree *tree)
 
 	if (statx(tree->fd, "", AT_EMPTY_PATH, STATX_TYPE | STATX_INO, &stx))
 		return fail("look at tree", tree->name);
-	if (!S_ISDIR(stx.stx_mode) && !S_ISREG(stx.stx_mode) && !S_ISSOCK(stx.stx_mode) && !S_ISFIFO(stx.stx_mode) &&
-		!S_ISCHR(stx.stx_mode)) {
-		errno = EINVAL;
+	if (S_ISLNK(stx.stx_mode)) {
+		errno = ELOOP;
 		return fail("look at tree", tree->name);
 	}
 	tree->root_ino = stx.stx_ino;

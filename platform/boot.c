@@ -231,8 +231,8 @@ static void say_gofer_gone(const struct vmm *vmm)
 		vmm_log(VMM_LOG_ERROR, "boot: the gofer has closed its connection");
 	else if (WIFSIGNALED(status))
 		vmm_log(VMM_LOG_ERROR, "boot: the gofer was killed by signal %d", WTERMSIG(status));
-	else
-		vmm_log(VMM_LOG_ERROR, "boot: the gofer ended with status %d", WEXITSTATUS(status));
+	else /* it has said why, and engines show the last line only */
+		vmm_log(VMM_LOG_DEBUG, "boot: the gofer ended with status %d", WEXITSTATUS(status));
 }
 
 static void tell_failure(struct vmm *vmm)

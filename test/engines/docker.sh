@@ -19,6 +19,13 @@ echo content >"$work/data/file"
 check "volumes" "content read-only" "$(d run --rm -v "$work/data:/data:ro" -v "$work/data:/rw" rf-test \
 	sh -c 'cat /data/file; echo new >/rw/made; (touch /data/x) 2>/dev/null || echo read-only' | tr '\n' ' ' | sed 's/ $//')"
 check "a written volume" new "$(cat "$work/data/made")"
+mknod "$work/data/disk" b 7 77
+check "a disk as volume: nothing to open" "block special file 6" "$(d run --rm -v "$work/data/disk:/disk" rf-test python3 -c '
+import os, stat
+try:
+    os.open("/disk", os.O_RDONLY)
+except OSError as error:
+    print("block special file" if stat.S_ISBLK(os.stat("/disk").st_mode) else "?", error.errno)' 2>&1)"
 check "read-only" "Read-only file system" "$(d run --rm --read-only rf-test touch /x 2>&1 | grep -o 'Read-only file system')"
 check "limits" "1 64" "$(d run --rm -m 64m --cpus 1 rf-test sh -c 'echo $(nproc) $(($(sed -n "s/MemTotal: *\([0-9]*\).*/\1/p" /proc/meminfo) / 1024))')"
 check "out of memory" "137" "$(d run --rm -m 32m rf-test python3 -c 'x = [b"x" * (1 << 20) for i in range(128)]' >/dev/null 2>&1; echo $?)"
