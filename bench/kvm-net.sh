@@ -38,30 +38,36 @@ block = bytes(1 << 18)
 for _ in range(mib << 2 if mib > 0 else 0):
     s.sendall(block)
 while s.recv(1 << 18):
-    pass'
+    pass
+print(*[line.split()[i] for line in open("/proc/net/dev") if "lo:" not in line and ":" in line for i in (2, 10)])'
 ip netns exec rf-out python3 /tmp/far.py &
 sleep 1
-trace=/sys/kernel/tracing/events/kvm/kvm_exit
+trace=/sys/kernel/tracing/events/kvm
 mount -t tracefs tracefs /sys/kernel/tracing 2>/dev/null || true
-echo 'hist:keys=exit_reason' >$trace/trigger
-run() { # ROOT MIB: kernel and user exits of one run; in /tmp/reasons.MIB what they were for
-	echo 'hist:keys=exit_reason:clear' >>$trace/trigger
+echo 'hist:keys=exit_reason' >$trace/kvm_exit/trigger
+echo 'hist:keys=ecx' >$trace/kvm_msr/trigger
+run() { # ROOT MIB: kernel and user exits, frames in and out of one run; in /tmp/reasons.MIB what they were for
+	echo 'hist:keys=exit_reason:clear' >>$trace/kvm_exit/trigger
+	echo 'hist:keys=ecx:clear' >>$trace/kvm_msr/trigger
 	rm -rf /tmp/b /tmp/kvm.log
 	sh test/suite/bundle.sh /tmp/b "$1" "$PWD/bench" python3 -c "$near" "$2" 
 	jq '.linux.namespaces |= map(if .type == "network" then .path = "/run/netns/rf-in" else . end)' /tmp/b/config.json >/tmp/new
 	mv /tmp/new /tmp/b/config.json
-	build/release/ringfence --platform=kvm --debug --debug-log=/tmp/kvm.log run -b /tmp/b "net-$RANDOM" >&2
-	sed -n 's/.*exit_reason: *\([0-9]*\).*hitcount: *\([0-9]*\).*/\1 \2/p' $trace/hist >"/tmp/reasons.$2"
-	awk '/kvm: vCPU/ { for (i = 1; i <= NF; i++) { if ($i == "exits") k += $(i - 1); if ($i == "user") u += $(i - 2) } } END { print k + 0, u + 0 }' /tmp/kvm.log
+	build/release/ringfence --platform=kvm --debug --debug-log=/tmp/kvm.log run -b /tmp/b "net-$RANDOM" >/tmp/frames
+	sed -n 's/.*exit_reason: *\([0-9]*\).*hitcount: *\([0-9]*\).*/\1 \2/p' $trace/kvm_exit/hist >"/tmp/reasons.$2"
+	sed -n 's/.*ecx: *\([0-9]*\).*hitcount: *\([0-9]*\).*/msr\1 \2/p' $trace/kvm_msr/hist >>"/tmp/reasons.$2"
+	awk '/kvm: vCPU/ { for (i = 1; i <= NF; i++) { if ($i == "exits") k += $(i - 1); if ($i == "user") u += $(i - 2) } } END { printf "%d %d ", k, u }' /tmp/kvm.log
+	cat /tmp/frames
 }
-echo "| 60 KiB | kernel exits | user exits | what for |"
-echo "|---|---|---|---|"
-for way in "sent 64" "received -64"; do
+echo "| 60 KiB | kernel exits | user exits | frames in | out | what for |"
+echo "|---|---|---|---|---|---|"
+for way in "sent 256" "received -256"; do
 	set -- "$1" $way
 	echo "$2 $(run "$1" "$3") $(run "$1" "$(($3 * 2))")" |
-		awk -v n=64 '{ per = n * 1048576 / 61440; printf "| %s | %.2f | %.2f |", $1, ($4 - $2) / per, ($5 - $3) / per }'
-	awk -v n=64 'BEGIN { name[96] = "interrupt"; name[100] = "interrupt window"; name[120] = "HLT"; name[123] = "port"; name[124] = "MSR"; name[1024] = "memory" }
-		{ code = $1 + 0; if (NR == FNR) before[code] = $2; else after[code] = $2 }
+		awk -v n=256 '{ per = n * 1048576 / 61440; printf "| %s | %.2f | %.2f | %.2f | %.2f |", $1, ($6 - $2) / per, ($7 - $3) / per, ($8 - $4) / per, ($9 - $5) / per }'
+	awk -v n=256 'BEGIN { name[96] = "interrupt"; name[100] = "interrupt window"; name[120] = "HLT"; name[123] = "port"; name[124] = "MSR"; name[1024] = "memory"
+			name["msr1760"] = "(timer)"; name["msr2059"] = "(end of interrupt)"; name["msr2096"] = "(kick)" }
+		{ code = $1; if (NR == FNR) before[code] = $2; else after[code] = $2 }
 		END { per = n * 1048576 / 61440
 			for (code in after) {
 				each = (after[code] - before[code]) / per
