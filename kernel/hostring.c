@@ -25,8 +25,8 @@ struct slot {
 static struct abi_ring *ring;
 static struct slot slots[ABI_RING_ENTRIES];
 static unsigned in_flight, next_slot;
-static bool unrung; /* entries from this one on were published without a word to the VMM */
-static uint32_t unrung_from;
+static bool unrung;  /* entries were published without a word to the VMM */
+static bool polling; /* hostring_poll() says that word, once for all that the completions bring about */
 struct hostring_counters hostring_counters;
 static struct waitq slot_waiters = WAITQ_INIT(slot_waiters);
 
@@ -38,7 +38,7 @@ struct sync_request {
 	bool done;
 };
 
-int hostring_submit_later(const struct abi_sqe *sqe, struct hostring_request *request)
+int hostring_submit_quietly(const struct abi_sqe *sqe, struct hostring_request *request)
 {
 	if (in_flight == ABI_RING_ENTRIES)
 		return -EAGAIN;
@@ -54,23 +54,29 @@ int hostring_submit_later(const struct abi_sqe *sqe, struct hostring_request *re
 	ring->sq[tail % ABI_RING_ENTRIES].cookie = next_slot;
 	__atomic_store_n(&ring->sq_tail, tail + 1, __ATOMIC_RELEASE);
 	next_slot = (next_slot + 1) % ABI_RING_ENTRIES;
-	if (!unrung)
-		unrung_from = tail;
-	unrung = true;
 	return 0;
 }
 
-/* The VMM looks again after each entry that it has served: it may have stopped at any of the new ones, not at an older. */
+int hostring_submit_later(const struct abi_sqe *sqe, struct hostring_request *request)
+{
+	int rc = hostring_submit_quietly(sqe, request);
+
+	unrung = unrung || rc == 0;
+	return rc;
+}
+
 void hostring_ring(void)
 {
-	uint32_t head;
+	bool waits;
 
-	if (!unrung)
+	if (!unrung || polling)
 		return;
 	unrung = false;
-	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* the entries are published before it is asked how far the VMM is */
-	head = __atomic_load_n(&ring->sq_head, __ATOMIC_ACQUIRE);
-	machine->ring_notify((int32_t)(head - unrung_from) < 0 || head == ring->sq_tail);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* the entries are published before it is asked whether the VMM waits */
+	waits = __atomic_load_n(&ring->sq_wait, __ATOMIC_RELAXED);
+	if (waits)
+		__atomic_store_n(&ring->sq_wait, 0, __ATOMIC_RELAXED);
+	machine->ring_notify(!waits);
 }
 
 int hostring_submit(const struct abi_sqe *sqe, struct hostring_request *request)
@@ -81,11 +87,15 @@ int hostring_submit(const struct abi_sqe *sqe, struct hostring_request *request)
 	return rc;
 }
 
-void hostring_poll(void)
+static bool completions_wait(void)
 {
-	uint32_t head = ring->cq_head;
+	return ring->cq_head != __atomic_load_n(&ring->cq_tail, __ATOMIC_ACQUIRE);
+}
 
-	while (head != __atomic_load_n(&ring->cq_tail, __ATOMIC_ACQUIRE)) {
+static void take_completions(void)
+{
+	while (completions_wait()) {
+		uint32_t head = ring->cq_head;
 		struct abi_cqe cqe = ring->cq[head % ABI_RING_ENTRIES];
 
 		__atomic_store_n(&ring->cq_head, ++head, __ATOMIC_RELEASE);
@@ -96,9 +106,19 @@ void hostring_poll(void)
 		in_flight--;
 		waitq_wake(&slot_waiters, 1, ~0u);
 		request->done(request, cqe.res, cqe.extra);
-		head = ring->cq_head;
 	}
-	hostring_ring();
+}
+
+void hostring_poll(void)
+{
+	do {
+		polling = !machine->serves_ring;
+		take_completions();
+		polling = false;
+		hostring_ring();
+		__atomic_store_n(&ring->cq_wait, 1, __ATOMIC_RELAXED);
+		__atomic_thread_fence(__ATOMIC_SEQ_CST); /* before cq_tail is looked at */
+	} while (completions_wait());
 }
 
 static void sync_done(struct hostring_request *base, int64_t res, uint64_t extra)
@@ -139,6 +159,9 @@ int64_t hostring_call(const struct abi_sqe *sqe, uint64_t *extra)
 	while (hostring_submit(sqe, &request.base) == -EAGAIN) {
 		struct waiter waiter;
 
+		hostring_poll();
+		if (in_flight < ABI_RING_ENTRIES)
+			continue;
 		waiter_init(&waiter);
 		waiter.exclusive = true;
 		waitq_add(&slot_waiters, &waiter);
@@ -187,5 +210,6 @@ static void event_done(struct hostring_request *request, int64_t res, uint64_t e
 void hostring_init(const struct abi_boot *boot)
 {
 	ring = pa_to_va(boot->ring_gpa);
+	ring->cq_wait = 1;
 	event_submit();
 }

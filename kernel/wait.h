@@ -161,5 +161,7 @@ int hostring_submit(const struct abi_sqe *sqe, struct hostring_request *request)
 /* The same without a word to the VMM, which hostring_ring() says for all of them: soon, before the kernel lock is dropped. */
 int hostring_submit_later(const struct abi_sqe *sqe, struct hostring_request *request);
 void hostring_ring(void);
+/* The same for what the VMM need not know before it is at work for another reason. */
+int hostring_submit_quietly(const struct abi_sqe *sqe, struct hostring_request *request);
 
 #endif

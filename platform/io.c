@@ -25,7 +25,7 @@
 #include "platform/io.h"
 
 #define POLL_FIXED 4u
-#define POLL_MAX (POLL_FIXED + VMM_MAX_GOFERS + 68u)
+#define POLL_MAX (POLL_FIXED + VMM_MAX_GOFERS + IO_FRAME_LINES + 68u)
 
 void io_list_push(struct io_list *list, struct io_request *request)
 {
@@ -63,12 +63,15 @@ void io_fail(struct io_service *io, const char *why)
 	vmm_fail(io->vmm, 255 << 8);
 }
 
+/* In the guest not if the sentry looks anyway: it has been told of others since it last looked, or it watches the ring. */
 void io_notify(struct io_service *io)
 {
-	io->vmm->platform->completion(io->vmm);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* cq_tail before cq_wait */
+	if (io->hosted || __atomic_exchange_n(&io->ring->cq_wait, 0, __ATOMIC_ACQ_REL))
+		io->vmm->platform->completion(io->vmm);
 }
 
-void io_post(struct io_service *io, uint64_t cookie, int64_t res, uint64_t extra)
+static void post(struct io_service *io, uint64_t cookie, int64_t res, uint64_t extra, bool worth_telling)
 {
 	struct abi_ring *ring = io->ring;
 
@@ -78,6 +81,7 @@ void io_post(struct io_service *io, uint64_t cookie, int64_t res, uint64_t extra
 	if (!full) {
 		ring->cq[io->cq_tail % ABI_RING_ENTRIES] = (struct abi_cqe){.cookie = cookie, .res = res, .extra = extra};
 		io->cq_tail++;
+		io->worth_telling += worth_telling;
 		__atomic_store_n(&ring->cq_tail, io->cq_tail, __ATOMIC_RELEASE);
 	}
 	pthread_mutex_unlock(&io->complete);
@@ -85,7 +89,12 @@ void io_post(struct io_service *io, uint64_t cookie, int64_t res, uint64_t extra
 		io_fail(io, "the sentry overran its completion ring");
 }
 
-void io_complete(struct io_service *io, struct io_request *request, int64_t res, uint64_t extra)
+void io_post(struct io_service *io, uint64_t cookie, int64_t res, uint64_t extra)
+{
+	post(io, cookie, res, extra, true);
+}
+
+static void complete(struct io_service *io, struct io_request *request, int64_t res, uint64_t extra, bool worth_telling)
 {
 	uint64_t cookie = request->cookie;
 
@@ -93,7 +102,20 @@ void io_complete(struct io_service *io, struct io_request *request, int64_t res,
 	request->next = io->free_requests;
 	io->free_requests = request;
 	pthread_mutex_unlock(&io->free);
-	io_post(io, cookie, res, extra);
+	post(io, cookie, res, extra, worth_telling);
+}
+
+void io_complete(struct io_service *io, struct io_request *request, int64_t res, uint64_t extra)
+{
+	complete(io, request, res, extra, true);
+}
+
+/* Unless the sentry has half of its entries in flight: it may be waiting for room. */
+void io_complete_quietly(struct io_service *io, struct io_request *request, int64_t res, uint64_t extra)
+{
+	uint32_t seen = __atomic_load_n(&io->ring->cq_head, __ATOMIC_RELAXED);
+
+	complete(io, request, res, extra, io->sq_head - seen >= ABI_RING_ENTRIES / 2);
 }
 
 /* The next event, if one waits and the sentry asked. io->submit is held. True: a completion was posted. */
@@ -117,12 +139,10 @@ static bool deliver_event(struct io_service *io)
 	return false;
 }
 
-/* Takes every entry that the sentry published. True if completions were posted meanwhile. */
-static bool drain(struct io_service *io)
+/* Takes every entry that the sentry published. */
+static void drain(struct io_service *io)
 {
 	struct abi_ring *ring = io->ring;
-	uint32_t posted = __atomic_load_n(&io->cq_tail, __ATOMIC_RELAXED);
-
 	pthread_mutex_lock(&io->submit);
 	for (;;) {
 		uint32_t tail = __atomic_load_n(&ring->sq_tail, __ATOMIC_ACQUIRE);
@@ -131,7 +151,7 @@ static bool drain(struct io_service *io)
 		if (tail - io->sq_head > ABI_RING_ENTRIES) {
 			pthread_mutex_unlock(&io->submit);
 			io_fail(io, "the sentry overran its submission ring");
-			return true;
+			return;
 		}
 		struct abi_sqe sqe;
 		memcpy(&sqe, &ring->sq[io->sq_head % ABI_RING_ENTRIES], sizeof(sqe));
@@ -144,7 +164,7 @@ static bool drain(struct io_service *io)
 	}
 	deliver_event(io);
 	pthread_mutex_unlock(&io->submit);
-	return posted != __atomic_load_n(&io->cq_tail, __ATOMIC_RELAXED);
+	frame_reads_serve(io);
 }
 
 static bool unreaped(struct io_service *io)
@@ -281,6 +301,7 @@ static void close_streams(struct io_service *io)
 	pthread_mutex_unlock(&io->handoff_lock);
 	for (unsigned i = 0; i < count; i++) {
 		io->backend->cancel(io, fds[i]);
+		frame_reads_cancel(io, fds[i]);
 		close(fds[i]);
 	}
 }
@@ -314,6 +335,22 @@ static void serve_further(struct io_service *io, const struct pollfd *fds, unsig
 	}
 }
 
+static bool any_ready(const struct pollfd *fds, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (fds[i].revents)
+			return true;
+	return false;
+}
+
+/* How long poll(2) may wait. From here to the end of the wait the sentry rings for what it publishes. */
+static int before_wait(struct io_service *io)
+{
+	__atomic_store_n(&io->ring->sq_wait, 1, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* before sq_tail is looked at */
+	return __atomic_load_n(&io->ring->sq_tail, __ATOMIC_RELAXED) == io->sq_head ? -1 : 0;
+}
+
 /* One wait of the I/O thread, and whatever became ready. */
 static void io_turn(struct io_service *io)
 {
@@ -328,11 +365,15 @@ static void io_turn(struct io_service *io)
 	if (channel_wants_out(&io->gofers[0]))
 		fds[1].events |= POLLOUT;
 	count += watch_further(io, fds + count);
+	unsigned further = count;
+	count += frame_reads_fill(io, fds + count);
 	unsigned backend = count;
 	count += io->backend->poll_fill(io, fds + count, POLL_MAX - count);
-	if (poll(fds, count, -1) < 0)
+	int ready = poll(fds, count, before_wait(io));
+	__atomic_store_n(&io->ring->sq_wait, 0, __ATOMIC_RELAXED);
+	if (ready < 0)
 		return;
-	uint32_t before = __atomic_load_n(&io->cq_tail, __ATOMIC_RELAXED);
+	uint32_t before = __atomic_load_n(&io->worth_telling, __ATOMIC_RELAXED);
 	if ((fds[0].revents & POLLIN) && read(io->doorbell, &rings, sizeof(rings)) < 0)
 		return;
 	if (fds[2].revents & POLLIN)
@@ -344,7 +385,9 @@ static void io_turn(struct io_service *io)
 		channel_flush(&io->gofers[0]);
 	if (fds[1].revents & (POLLIN | POLLHUP | POLLERR))
 		channel_receive(&io->gofers[0]);
-	serve_further(io, fds + POLL_FIXED, backend - POLL_FIXED);
+	serve_further(io, fds + POLL_FIXED, further - POLL_FIXED);
+	if (any_ready(fds + further, backend - further))
+		frame_reads_ready(io);
 	io->backend->poll_done(io, fds + backend, count - backend);
 	pthread_mutex_lock(&io->handoff_lock);
 	struct io_request *request;
@@ -356,7 +399,7 @@ static void io_turn(struct io_service *io)
 		io->backend->flush(io);
 	if (io->hosted && atomic_load(&io->gofers[0].outstanding) == 0)
 		atomic_store(&io->io_watches, false);
-	if (before != __atomic_load_n(&io->cq_tail, __ATOMIC_RELAXED))
+	if (before != __atomic_load_n(&io->worth_telling, __ATOMIC_RELAXED))
 		io_notify(io);
 }
 
@@ -395,6 +438,7 @@ int io_init(struct vmm *vmm)
 	io->hosted = vmm->platform->machine == ABI_MACHINE_HOSTED;
 	io->ring = vmm_gpa(&vmm->memory, GPA(vmm->boot->ring_gpa), sizeof(struct abi_ring));
 	pthread_mutex_init(&io->submit, NULL);
+	pthread_mutex_init(&io->frames, NULL);
 	pthread_mutex_init(&io->complete, NULL);
 	pthread_mutex_init(&io->free, NULL);
 	pthread_mutex_init(&io->handoff_lock, NULL);

@@ -6,7 +6,7 @@
  * taken from the ring until io_complete(), which posts its completion and frees it.
  *
  * Locks, outermost first: submit (the submission side, events), control.c's, gofer.recv, gofer.lock,
- * complete (the completion side), free (request list). None is held while waiting.
+ * frames, complete (the completion side), free (request list). None is held while waiting.
  */
 #ifndef PLATFORM_IO_H
 #define PLATFORM_IO_H
@@ -20,6 +20,7 @@
 #define P9_MESSAGE_MAX (256u << 10)
 #define P9_HEADER 7u
 #define IO_CLOSING 64u
+#define IO_FRAME_LINES 16u /* sockets of frames that are read at once */
 
 struct io_request {
 	struct io_request *next; /* of whichever list it is on */
@@ -44,6 +45,13 @@ struct io_list {
 	struct io_request *head, **tail;
 };
 
+/* A socket whose messages are read; unused while no read waits. Under io_service.frames. */
+struct frame_line {
+	int fd;
+	struct io_request *reads; /* the newest first */
+	bool watched;             /* the I/O thread waits for it */
+};
+
 /* How requests that have to wait are served. All on the I/O thread, but for the completions of a pool. */
 struct io_backend {
 	const char *name;
@@ -62,6 +70,14 @@ extern const struct io_backend uring_backend, pool_backend;
 int64_t io_perform(const struct io_request *request);
 /* links.c. A frame of one of several links, without waiting. True: completed; false: no frame has come yet. Any thread. */
 bool links_transfer(struct io_service *io, struct io_request *request);
+
+/* frame_reads.c. One more read of a socket of frames or news: it is answered as soon as something has come. */
+void frame_reads_take(struct io_service *io, struct io_request *request);
+void frame_reads_due(struct io_service *io);            /* a frame was sent: by veth its answer is there already */
+void frame_reads_serve(struct io_service *io);          /* after entries were served: if reads are due */
+unsigned frame_reads_fill(struct io_service *io, struct pollfd *fds); /* IO_FRAME_LINES at most */
+void frame_reads_ready(struct io_service *io);          /* poll(2) says so of one of them */
+void frame_reads_cancel(struct io_service *io, int fd); /* they end with -ECANCELED */
 
 /* worker.c. 0 or -errno. */
 int worker_start(struct io_service *io);
@@ -99,8 +115,13 @@ struct io_service {
 	uint64_t event_cookie;
 	bool event_waiting;
 
+	pthread_mutex_t frames;
+	struct frame_line frame_lines[IO_FRAME_LINES];
+	atomic_bool frames_due;    /* whoever serves the ring tries the reads before it is done */
+
 	pthread_mutex_t complete;
 	uint32_t cq_tail;
+	uint32_t worth_telling;    /* completions that the sentry is told of, so far */
 
 	pthread_mutex_t free;
 	struct io_request *free_requests;
@@ -126,6 +147,8 @@ void io_serve(struct io_service *io, const struct abi_sqe *sqe);
 void io_post(struct io_service *io, uint64_t cookie, int64_t res, uint64_t extra);
 /* Post the completion and free the request. Any thread. */
 void io_complete(struct io_service *io, struct io_request *request, int64_t res, uint64_t extra);
+/* The same, for what nobody waits for: the sentry is not told, it finds this when it looks next. The submission lock is held. */
+void io_complete_quietly(struct io_service *io, struct io_request *request, int64_t res, uint64_t extra);
 /* The result of a read, write, fsync or poll: completes it, or goes on with the rest of a write. Any thread. */
 void io_finish(struct io_service *io, struct io_request *request, int64_t res);
 /* Tell the sentry that completions were posted. Not needed on a hosted CPU's own thread. */

@@ -60,16 +60,16 @@ void io_finish(struct io_service *io, struct io_request *request, int64_t res)
 }
 
 /* One frame: the sockets do not block. */
-static bool try_frame(struct io_service *io, struct io_request *request)
+static bool write_frame(struct io_service *io, struct io_request *request)
 {
-	ssize_t n = request->op == ABI_RING_write ? write(request->fd, request->memory, request->len)
-						  : read(request->fd, request->memory, request->len);
+	ssize_t n = write(request->fd, request->memory, request->len);
 
+	frame_reads_due(io);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
 		request->polling = true;
 		return false;
 	}
-	io_complete(io, request, n < 0 ? -errno : n, 0);
+	io_complete_quietly(io, request, n < 0 ? -errno : n, 0);
 	return true;
 }
 
@@ -83,8 +83,8 @@ static bool try_transfer(struct io_service *io, struct io_request *request)
 
 	if (request->kind == ABI_FILE_LINKS)
 		return links_transfer(io, request);
-	if (request->kind == ABI_FILE_FRAMES || request->kind == ABI_FILE_NEWS)
-		return try_frame(io, request);
+	if (request->kind == ABI_FILE_FRAMES)
+		return write_frame(io, request);
 	n = writing ? pwritev2(request->fd, &iov, 1, offset, RWF_NOWAIT)
 			    : preadv2(request->fd, &iov, 1, offset, RWF_NOWAIT);
 
@@ -124,6 +124,10 @@ static void serve_transfer(struct io_service *io, struct io_request *request, co
 	}
 	if ((int64_t)sqe->offset < -1) {
 		io_complete(io, request, -EINVAL, 0);
+		return;
+	}
+	if (request->op == ABI_RING_read && (kind == ABI_FILE_FRAMES || kind == ABI_FILE_LINKS || kind == ABI_FILE_NEWS)) {
+		frame_reads_take(io, request);
 		return;
 	}
 	/* A terminal may be stopped: never write to one here. */

@@ -3,7 +3,7 @@
  * link, that the runtime command opened and filtered, so that a link needs no system call of ours that makes or binds a
  * socket. The frame's link goes beside it, by the host's number (ABI_FILE_LINKS).
  *
- * io_serve.c and the backends call it, on whichever thread has the request. Hostile: memory, length and the number.
+ * io_serve.c and frame_reads.c call it, on whichever thread has the request. Hostile: memory, length and the number.
  */
 #include <errno.h>
 #include <linux/if_packet.h>
@@ -40,10 +40,13 @@ bool links_transfer(struct io_service *io, struct io_request *request)
 		return true;
 	}
 	n = transfer_one(request, &index);
-	if (n == -EAGAIN && !writing) {
-		request->polling = true;
+	if (n == -EAGAIN && !writing)
 		return false;
+	if (!writing) {
+		io_complete(io, request, n, index);
+		return true;
 	}
-	io_complete(io, request, n, index);
+	frame_reads_due(io);
+	io_complete_quietly(io, request, n, 0);
 	return true;
 }

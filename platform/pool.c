@@ -144,9 +144,6 @@ static void pool_poll_done(struct io_service *io, const struct pollfd *fds, unsi
 			pool->waiting[kept++] = request;
 		} else if (request->op == ABI_RING_poll) {
 			io_complete(io, request, fds[i].revents, 0);
-		} else if (request->kind == ABI_FILE_LINKS) {
-			if (!links_transfer(io, request))
-				pool->waiting[kept++] = request;
 		} else {
 			hand_over(pool, request);
 		}

@@ -128,8 +128,7 @@ static void reap(struct io_service *io)
 		request->with_host = false;
 		if (request->polling && res >= 0) { /* ready: now the transfer itself */
 			request->polling = false;
-			if (request->kind != ABI_FILE_LINKS || !links_transfer(io, request))
-				uring_submit(io, request);
+			uring_submit(io, request);
 			continue;
 		}
 		io_finish(io, request, res);

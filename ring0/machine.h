@@ -86,8 +86,9 @@ struct machine {
 	void (*flush_serve)(void);
 
 	int64_t (*host_call)(uint32_t op, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3);
-	/* Entries were published; `seen`: the VMM has them, or is at an older one and looks again once it is done. */
+	/* Entries were published; `seen`: the VMM is at work and looks for them before it waits. */
 	void (*ring_notify)(bool seen);
+	bool serves_ring; /* ring_notify() serves the entries itself, at once: nothing is gained by saying it later */
 
 	/* First entry of a task to user mode: regs at the top of its kernel stack. */
 	void (*enter_user)(struct regs *regs) __attribute__((noreturn));

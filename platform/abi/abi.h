@@ -14,7 +14,7 @@
 #include "platform/abi/types.h"
 
 #define ABI_MAGIC 0x454346474e495221ull
-#define ABI_VERSION 3u
+#define ABI_VERSION 4u
 #define ABI_MAX_CPUS 64u
 #define ABI_MAX_FDS 8192u /* donated descriptors open at once */
 #define ABI_MAX_DONATED 16u /* that come with one reply of a gofer */
@@ -74,16 +74,21 @@ _Static_assert(sizeof(struct abi_cqe) == 32, "two a cache line");
  * Single producer and single consumer each way; free-running 32-bit indices, masked on
  * use. Release on publishing, acquire on reading. The sentry never has more than
  * ABI_RING_ENTRIES requests in flight, so the completion side cannot overflow.
+ *
+ * In the guest, who waits says so and looks once more: then only the other side's next word has to wake it. Whoever
+ * rings the doorbell, or interrupts, takes the flag to 0.
  */
 struct abi_ring {
 	uint32_t sq_head; /* written by the VMM */
-	uint32_t pad0[15];
+	uint32_t sq_wait; /* 1: the VMM waits for the doorbell; 0: it looks at sq_tail without */
+	uint32_t pad0[14];
 	uint32_t sq_tail; /* written by the sentry */
 	uint32_t pad1[15];
 	uint32_t cq_head; /* written by the sentry */
 	uint32_t pad2[15];
 	uint32_t cq_tail; /* written by the VMM */
-	uint32_t pad3[15];
+	uint32_t cq_wait; /* 1: the sentry waits for an interrupt; 0: it looks at cq_tail without */
+	uint32_t pad3[14];
 	struct abi_sqe sq[ABI_RING_ENTRIES];
 	struct abi_cqe cq[ABI_RING_ENTRIES];
 };

@@ -114,6 +114,7 @@ const struct machine hosted_machine = {
 	.flush_serve = hosted_flush_serve,
 	.host_call = hosted_host_call,
 	.ring_notify = hosted_ring_notify,
+	.serves_ring = true,
 	.enter_user = hosted_enter,
 	.space_init = hosted_space_init,
 	.space_free = hosted_space_free,

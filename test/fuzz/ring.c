@@ -20,6 +20,7 @@ static struct vmm_options options;
 static struct abi_boot boot;
 static struct abi_ring *ring;
 static int gofer, file;
+static int ether[2], link_index; /* a link's socket: the other end, ours; ours in the VMM's table */
 
 void vmm_log(int level, const char *format, ...)
 {
@@ -69,6 +70,8 @@ static void start(void)
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair) || null < 0)
 		abort();
 	gofer = pair[0];
+	if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, ether))
+		abort();
 	file = memfd_create("file", 0);
 	options = (struct vmm_options){.gofer_fd = pair[1], .control_fd = -1, .log_fd = -1, .stdio = {null, null, null}};
 	vmm = (struct vmm){.options = &options, .platform = &fake, .cpus = 2};
@@ -106,6 +109,10 @@ static void put_back(void)
 		;
 	for (uint32_t i = 3; i < 1024; i++) /* more than one input can donate */
 		fds_close(&vmm, i);
+	memset(io->frame_lines, 0, sizeof(io->frame_lines));
+	while (recv(ether[0], drop, sizeof(drop), MSG_DONTWAIT) >= 0 || recv(ether[1], drop, sizeof(drop), MSG_DONTWAIT) >= 0)
+		;
+	link_index = fds_add_kind(&vmm, dup(ether[1]), ABI_FILE_FRAMES);
 }
 
 static uint64_t near(uint64_t word)
@@ -131,6 +138,8 @@ static void step_entry(const uint64_t *w)
 		message[5] = (uint8_t)w[7];
 		message[6] = 0;
 	}
+	if (w[1] & 64)
+		sqe.fd = (uint32_t)link_index;
 	ring->sq[ring->sq_tail % ABI_RING_ENTRIES] = sqe;
 	ring->sq_tail++;
 	io_doorbell(&vmm);
@@ -188,6 +197,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			break;
 		case 3:
 			ring->cq_head = ring->cq_tail;
+			if (words[0] & 1)
+				send(ether[0], words, words[1] & 63, MSG_DONTWAIT);
+			if (words[0] & 2)
+				frame_reads_ready(vmm.io);
+			if (words[0] & 4)
+				frame_reads_cancel(vmm.io, fds_get(&vmm, (uint32_t)link_index));
 			break;
 		default:
 			step_entry(words);

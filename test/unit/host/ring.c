@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "platform/internal.h"
+#include "platform/io.h"
 
 #define PAGE(n) (vmm.memory.kernel.base + 65536 * (n))
 
@@ -24,6 +24,13 @@ static int stdin_pipe[2], stdout_pipe[2], file;
 
 static void fake_completion(struct vmm *v)
 {
+}
+
+static int interrupts;
+
+static void count_completion(struct vmm *v)
+{
+	interrupts++;
 }
 
 static void fake_stop(struct vmm *v)
@@ -335,6 +342,65 @@ START_TEST(streams_are_served_at_once_when_they_can_be)
 }
 END_TEST
 
+START_TEST(frames_come_in_order_into_the_newest_buffers)
+{
+	int pair[2];
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, pair), 0);
+	uint32_t fd = (uint32_t)fds_add_kind(&vmm, pair[1], ABI_FILE_FRAMES);
+	for (unsigned i = 0; i < 3; i++)
+		submit((struct abi_sqe){.op = ABI_RING_read, .fd = fd, .gpa = PAGE(i + 1), .len = 64, .offset = UINT64_MAX, .cookie = i});
+	ck_assert_uint_eq(ring->cq_head, ring->cq_tail);
+	ck_assert_int_eq(send(pair[0], "one", 3, 0), 3);
+	ck_assert_int_eq(send(pair[0], "three", 5, 0), 5);
+	frame_reads_ready(vmm.io);
+	for (unsigned i = 0; i < 2; i++) {
+		struct abi_cqe cqe = answer();
+		ck_assert_uint_eq(cqe.cookie, 2 - i);
+		ck_assert_int_eq(cqe.res, i ? 5 : 3);
+		ck_assert_int_eq(memcmp(at(3 - i), i ? "three" : "one", (size_t)cqe.res), 0);
+	}
+	ck_assert_uint_eq(ring->cq_head, ring->cq_tail);
+	frame_reads_cancel(vmm.io, pair[1]);
+	struct abi_cqe cqe = answer();
+	ck_assert_uint_eq(cqe.cookie, 0);
+	ck_assert_int_eq(cqe.res, -ECANCELED);
+	close(pair[0]);
+}
+END_TEST
+
+/* In the guest: of many completions that it has not looked at yet, and of none that nobody waits for. */
+START_TEST(the_sentry_is_told_once)
+{
+	static struct platform_ops guest;
+	int pair[2];
+
+	guest = fake;
+	guest.completion = count_completion;
+	vmm.platform = &guest;
+	vmm.io->hosted = false;
+	ring->cq_wait = 1;
+	interrupts = 0;
+	io_notify(vmm.io);
+	io_notify(vmm.io);
+	ck_assert_int_eq(interrupts, 1);
+	ck_assert_uint_eq(ring->cq_wait, 0);
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, pair), 0);
+	uint32_t fd = (uint32_t)fds_add_kind(&vmm, pair[1], ABI_FILE_FRAMES), before = vmm.io->worth_telling;
+	struct abi_sqe sqe = {.op = ABI_RING_write, .fd = fd, .gpa = PAGE(1), .len = 3, .offset = UINT64_MAX};
+	for (unsigned i = 0; i < ABI_RING_ENTRIES / 2 - 1; i++) {
+		char drop[8];
+
+		submit(sqe);
+		ck_assert_int_eq(recv(pair[0], drop, sizeof(drop), 0), 3);
+	}
+	ck_assert_uint_eq(vmm.io->worth_telling, before);
+	submit(sqe); /* the sentry is about to have no room */
+	ck_assert_uint_eq(vmm.io->worth_telling, before + 1);
+	close(pair[0]);
+}
+END_TEST
+
 START_TEST(events_are_kept_until_asked_for)
 {
 	io_event(&vmm, ABI_EVENT_SIGNAL, 15);
@@ -399,6 +465,8 @@ int main(void)
 	tcase_add_loop_test(tests, a_sentry_that_overruns_a_ring_ends_the_sandbox, 0, 2);
 	tcase_add_test(tests, more_requests_than_entries_are_refused);
 	tcase_add_test(tests, streams_are_served_at_once_when_they_can_be);
+	tcase_add_test(tests, frames_come_in_order_into_the_newest_buffers);
+	tcase_add_test(tests, the_sentry_is_told_once);
 	tcase_add_test(tests, events_are_kept_until_asked_for);
 	tcase_add_test(tests, bad_calls_get_an_errno);
 	tcase_add_test(tests, clocks_agree_with_the_host);
