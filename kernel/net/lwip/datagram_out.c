@@ -200,16 +200,20 @@ static int fit_path(struct inet_socket *sock, const struct pbuf *p, const ip_add
 {
 	bool v6 = IP_IS_V6(to), included = sock->header_included;
 	uint8_t discover = v6 ? sock->discover6 : sock->discover;
+	uint16_t limit;
 	size_t len = p->tot_len + (included ? 0u : v6 ? IP6_HLEN : IP_HLEN);
 
 	*mtu = device_mtu(netif);
 	if (discover < IP_PMTUDISC_PROBE && !included && netif != &loop_netif)
 		*mtu = path_mtu(to, netif);
+	limit = v6 && sock->fragment_size6 ? MIN(*mtu, sock->fragment_size6) : *mtu;
 	*whole = !included && (discover == IP_PMTUDISC_DO || discover == IP_PMTUDISC_PROBE || (discover == IP_PMTUDISC_WANT && len <= *mtu));
-	if (netif == &loop_netif || len <= *mtu)
+	if (netif == &loop_netif || len <= limit)
 		return 0;
 	if (included || (v6 && sock->dont_fragment6) || (discover >= IP_PMTUDISC_DO && discover != IP_PMTUDISC_OMIT))
-		return error_too_long(sock, to, port, *mtu);
+		return error_too_long(sock, to, port, limit);
+	if (len > *mtu) /* as Linux: what the path carries whole is not cut for the program's own limit */
+		*mtu = limit;
 	return 0;
 }
 
@@ -230,9 +234,11 @@ static int send_by(struct inet_socket *sock, struct pbuf *p, ip_addr_t *from, ip
 		send_to_ourselves(sock, p, from, to, port, out, netif);
 	device_fragment_to(netif, mtu, whole);
 	loop_cut(out->piece);
+	path_limit6(sock->fragment_size6 ? mtu : 0);
 	if (netif == &loop_netif || !stays_here(out, to))
 		rc = transmit(sock, p, from, to, port, out, netif);
 	loop_cut(0);
+	path_limit6(0);
 	device_fragment(netif, false);
 	/* What was put before it are headers of IP (20, 40 bytes, or none), and 14 bytes of Ethernet's where it came so far. */
 	if (!rc && out->stamps)

@@ -125,6 +125,7 @@ struct inet_socket {
 	uint8_t unicast_if, unicast_if6; /* index of the link that datagrams to one address leave by; 0: as routed */
 	uint8_t minimum_hops;
 	bool receive_options, return_options; /* IP_RECVOPTS, IP_RETOPTS */
+	uint16_t fragment_size6; /* IPV6_MTU: what datagrams are cut to, at most; 0: what the path carries */
 	uint16_t checksum_place; /* IPV6_CHECKSUM: where raw packets have theirs, halved, plus 1; 0: nowhere */
 	uint8_t state, urgent, urgent_byte; /* TCP: enum inet_state, enum urgent_state */
 	bool pktinfo, pktinfo6, receive_ttl, receive_tos, receive_hops, receive_class, receive_errors;
@@ -359,6 +360,7 @@ void sack_after_tick(void);
 /* ---- path.c ---- */
 uint16_t path_mtu(const ip_addr_t *to, struct netif *netif); /* what datagrams by it are cut to; the loopback's own */
 uint16_t path_carries(const ip_addr_t *to, uint16_t mtu); /* what the path carries, at most the link's mtu */
+void path_limit6(uint16_t mtu); /* what is sent now is cut to no more than this; 0: that is over */
 void path_note(const ip_addr_t *to, uint32_t mtu); /* it carries no more than this, says ICMP about a datagram of ours */
 /* ICMP says that a segment of ours (ports in host order) is larger than mtu. */
 void path_too_big(const ip_addr_t *from, uint16_t from_port, const ip_addr_t *to, uint16_t to_port, uint32_t seq, uint32_t mtu);

@@ -175,6 +175,12 @@ static int set_ip(struct inet_socket *sock, int level, int option, int number)
 		*(v6 ? &sock->discover6 : &sock->discover) = (uint8_t)number;
 		return 0;
 	}
+	if (v6 && option == IPV6_MTU) {
+		if (number && number < IP6_MIN_MTU_LENGTH)
+			return -EINVAL;
+		sock->fragment_size6 = (uint16_t)MIN(number, (int)UINT16_MAX);
+		return 0;
+	}
 	if (!v6 && option == IP_HDRINCL && sock->base.type == SOCK_RAW) {
 		sock->header_included = number != 0;
 		return 0;
@@ -288,7 +294,7 @@ int inet_set_option(struct socket *base, int level, int option, const void *valu
 	rc = s ? 1 : multicast_set_option(sock, level, option, value, len);
 	if (rc <= 0)
 		return rc;
-	if (!s && level == IPPROTO_IPV6 && option != IPV6_MTU_DISCOVER && option != IPV6_UNICAST_IF)
+	if (!s && level == IPPROTO_IPV6 && option != IPV6_MTU_DISCOVER && option != IPV6_UNICAST_IF && option != IPV6_MTU)
 		return -ENOPROTOOPT; /* whatever its length */
 	rc = number_of(level, option, value, len, &number);
 	if (rc)

@@ -26,6 +26,7 @@ struct path {
 };
 
 static struct path paths[PATHS];
+static uint16_t limit6; /* path_limit6() */
 static unsigned next_path; /* how many were ever taken; when all are in use, the oldest is taken over */
 
 u16_t nd6_told_mtu(const ip6_addr_t *to, struct netif *netif); /* nd6.c's own nd6_get_destination_mtu(), renamed (CMakeLists.txt) */
@@ -35,7 +36,14 @@ u16_t nd6_get_destination_mtu(const ip6_addr_t *to, struct netif *netif)
 {
 	u16_t told = nd6_told_mtu(to, netif);
 
+	if (told && limit6)
+		told = MIN(told, limit6);
 	return told ? MAX(told, MTU6_MIN) : 0; /* 0: nothing is cut at the moment (device_fragment()) */
+}
+
+void path_limit6(uint16_t mtu)
+{
+	limit6 = mtu;
 }
 
 static struct path *find_path(const ip_addr_t *to)
