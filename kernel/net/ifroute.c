@@ -181,7 +181,7 @@ static int delete_neighbour(int index, const struct arp_request *request)
 
 	if (!neighbour.index || request->flags & ATF_PUBL)
 		return -ENXIO;
-	return neighbour.permanent ? inet_set_neighbour(&neighbour, false) : -EOPNOTSUPP;
+	return inet_set_neighbour(&neighbour, false);
 }
 
 /* By its name, or the one that leads there. */

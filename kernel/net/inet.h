@@ -138,6 +138,6 @@ int inet_delete_address(const struct inet_address *address); /* prefix 0: any; -
 /* flags: NLM_F_CREATE, EXCL, REPLACE; index 0: by the gateway. -EEXIST, -ENOENT, -ENETUNREACH, -ENETDOWN, -ENOBUFS */
 int inet_add_route(const struct inet_route *route, unsigned flags);
 int inet_delete_route(const struct inet_route *route); /* what is zero matches any; -ESRCH */
-int inet_set_neighbour(const struct inet_neighbour *neighbour, bool add); /* permanent ones; -ENOENT */
+int inet_set_neighbour(const struct inet_neighbour *neighbour, bool add); /* permanent ones; removed is any. -ENOENT */
 
 #endif

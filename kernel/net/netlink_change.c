@@ -168,6 +168,15 @@ static int check_address(const struct inet_address *address, const struct attrib
 	return memcmp(&broadcast, a->value[IFA_BROADCAST], 4) ? -EOPNOTSUPP : 0;
 }
 
+static void match_address(void *arg, const struct inet_address *a)
+{
+	const struct inet_address *wanted = arg;
+
+	if (a->index == wanted->index && a->family == wanted->family && a->prefix == wanted->prefix &&
+	    !memcmp(a->address, wanted->address, sizeof(a->address)))
+		netlink_route_tell_address(a, true);
+}
+
 static int change_address(const struct nlmsghdr *request, size_t len, bool add)
 {
 	struct inet_address address = {.index = 0};
@@ -189,7 +198,11 @@ static int change_address(const struct nlmsghdr *request, size_t len, bool add)
 		return rc;
 	address.broadcast = a.value[IFA_BROADCAST];
 	address.no_route = flags & IFA_F_NOPREFIXROUTE;
-	return inet_add_address(&address);
+	rc = inet_add_address(&address);
+	if (rc != -EEXIST || !(request->nlmsg_flags & NLM_F_REPLACE) || request->nlmsg_flags & NLM_F_EXCL)
+		return rc;
+	inet_for_each_address(match_address, &address); /* as on Linux, which changes its times alone, and says so */
+	return 0;
 }
 
 /* ---- routes ---- */
@@ -228,6 +241,30 @@ static int change_route(const struct nlmsghdr *request, size_t len, bool add)
 
 /* ---- neighbours ---- */
 
+struct neighbour_search {
+	const struct inet_neighbour *wanted;
+	bool found;
+};
+
+static void match_neighbour(void *arg, const struct inet_neighbour *n)
+{
+	struct neighbour_search *search = arg;
+
+	search->found |= n->index == search->wanted->index && n->family == search->wanted->family &&
+			 !memcmp(n->address, search->wanted->address, sizeof(n->address));
+}
+
+/* Whether an entry may be made, or changed, as the flags say: 0, -EEXIST, -ENOENT. */
+static int check_flags(const struct inet_neighbour *neighbour, unsigned flags)
+{
+	struct neighbour_search search = {.wanted = neighbour};
+
+	inet_for_each_neighbour(match_neighbour, &search);
+	if (search.found)
+		return flags & NLM_F_EXCL ? -EEXIST : flags & NLM_F_REPLACE ? 0 : -EOPNOTSUPP; /* its state alone cannot be set */
+	return flags & NLM_F_CREATE ? 0 : -ENOENT;
+}
+
 static int change_neighbour(const struct nlmsghdr *request, size_t len, bool add)
 {
 	const struct ndmsg *info = NLMSG_DATA(request);
@@ -251,6 +288,9 @@ static int change_neighbour(const struct nlmsghdr *request, size_t len, bool add
 	if (!(info->ndm_state & NUD_PERMANENT))
 		return -EOPNOTSUPP; /* one that ages is learnt, not set */
 	memcpy(neighbour.mac, a.value[NDA_LLADDR], sizeof(neighbour.mac));
+	rc = check_flags(&neighbour, request->nlmsg_flags);
+	if (rc)
+		return rc;
 	return inet_set_neighbour(&neighbour, true);
 }
 

@@ -91,6 +91,11 @@ def link(what, kind, index, up=None, extra=b'', flags=0):
     change(what, kind, flags, struct.pack('BBHiII', 0, 0, 0, index, up or 0, 0 if up is None else 1) + extra)
 
 
+def neighbour(what, flags, text, mac=None):
+    body = struct.pack('BxxxiHBB', family(text), eth0, 0x80 if mac else 0, 0, 0) + attribute(1, raw(text))
+    change('%s neighbour %s' % (what, text), NEWNEIGH if mac else DELNEIGH, flags, body + (attribute(2, bytes(5) + bytes([mac])) if mac else b''))
+
+
 def show(title):
     lines = []
     for m in dump(GETADDR, 8):
@@ -187,6 +192,27 @@ address('no such link', True, '10.9.0.3', 24, index=999)
 change('no address', NEWADDR, CREATE, struct.pack('BBBBI', 2, 24, 0, 0, eth0))
 change('cut short', NEWADDR, CREATE, b'\2\x18\0\0')
 change('an attribute beyond', NEWADDR, CREATE, struct.pack('BBBBI', 2, 24, 0, 0, eth0) + struct.pack('HH', 99, 2) + bytes(4))
+
+# ---- neighbours, and what is there already ----
+neighbour('change', REPLACE, '10.77.0.50', 1)
+neighbour('add', CREATE | EXCL, '10.77.0.50', 1)
+neighbour('add', CREATE | EXCL, '10.77.0.50', 1)
+neighbour('replace', CREATE | REPLACE, '10.77.0.50', 2)
+neighbour('change', REPLACE, '10.77.0.50', 3)
+neighbour('delete', 0, '10.77.0.50')
+neighbour('delete', 0, '10.77.0.50')
+for there in '10.77.0.1', 'fd77::1':
+    socket.socket(family(there), socket.SOCK_DGRAM).sendto(b'who are you', (there, 9))
+    time.sleep(0.3)
+    neighbour('delete a learnt', 0, there)
+    neighbour('delete', 0, 'fd77::99' if ':' in there else '10.77.0.99')
+    socket.socket(family(there), socket.SOCK_DGRAM).sendto(b'who are you', (there, 9))
+    time.sleep(0.3)
+    neighbour('delete it again', 0, there)
+for flags in CREATE | EXCL, CREATE | EXCL, REPLACE, CREATE | REPLACE:
+    change('address with flags %x' % flags, NEWADDR, flags, struct.pack('BBBBI', 2, 24, 0, 0, eth0) + attribute(2, raw('10.99.0.1')) +
+           attribute(1, raw('10.99.0.1')))
+address('delete', False, '10.99.0.1', 24)
 route('add', CREATE | EXCL, '172.16.0.0', 12, '10.9.0.7', dev=False)
 route('add again', CREATE | EXCL, '172.16.0.0', 12, '10.9.0.8', dev=False)
 route('replace', CREATE | REPLACE, '172.16.0.0', 12, '10.9.0.8', dev=False)

@@ -13,6 +13,8 @@ trap 'ip netns del $out 2>/dev/null; ip netns del $in 2>/dev/null; rm -rf "$work
 . "$here/../veth.sh"
 make_namespaces() {
 	link_namespaces $out $in
+	ip -n $out addr add 10.77.0.1/24 dev rf0
+	ip -n $out addr add fd77::1/64 dev rf0 nodad
 	sleep 0.3
 }
 

@@ -502,11 +502,27 @@ bool change_neighbour_is_permanent(const uint8_t *address)
 	return word && find_permanent(word);
 }
 
+static int forget6(const struct inet_neighbour *n)
+{
+	struct inet_neighbour told = *n;
+	bool known;
+
+	stack_enter(&first_net_ns);
+	known = neighbour6_forget(n->index, n->address);
+	stack_leave();
+	if (!known)
+		return -ENOENT;
+	told.state = NUD_FAILED;
+	netlink_route_tell_neighbour(&told, false);
+	return 0;
+}
+
 int inet_set_neighbour(const struct inet_neighbour *n, bool add)
 {
 	struct net_device *device = device_by_index(n->index);
 	struct inet_neighbour told = *n;
-	struct eth_addr mac;
+	struct eth_addr mac, *known;
+	const ip4_addr_t *found;
 	ip4_addr_t address;
 	struct permanent *slot;
 	err_t err;
@@ -514,7 +530,7 @@ int inet_set_neighbour(const struct inet_neighbour *n, bool add)
 	if (!device)
 		return is_loopback(n->index) ? -EOPNOTSUPP : -ENODEV;
 	if (n->family != AF_INET)
-		return -EOPNOTSUPP;
+		return add ? -EOPNOTSUPP : forget6(n);
 	memcpy(&mac, n->mac, sizeof(mac));
 	memcpy(&address.addr, n->address, 4);
 	if (ip4_route(&address) == &loop_netif || ip4_addr_ismulticast(&address) || ip4_addr_get_u32(&address) == IPADDR_BROADCAST)
@@ -522,19 +538,26 @@ int inet_set_neighbour(const struct inet_neighbour *n, bool add)
 	slot = find_permanent(address.addr);
 	if (add && !slot)
 		slot = find_permanent(0);
-	if (!slot)
-		return add ? -ENOBUFS : -ENOENT;
+	if (!slot && add)
+		return -ENOBUFS;
 	stack_enter(&first_net_ns);
-	err = add ? etharp_add_static_entry(&address, &mac) : etharp_remove_static_entry(&address);
+	if (!slot && etharp_find_addr(&device->netif, &address, &known, &found) < 0)
+		err = ERR_VAL;
+	else if (add || !slot) /* lwIP forgets at once only what it was given: so what it has learnt is that for a moment */
+		err = etharp_add_static_entry(&address, slot ? &mac : known);
+	else
+		err = ERR_OK;
+	if (!add && err == ERR_OK)
+		err = etharp_remove_static_entry(&address);
 	stack_leave();
-	if (!add)
+	if (!add && slot)
 		*slot = (struct permanent){0};
 	if (err != ERR_OK)
 		return !add ? -ENOENT : err == ERR_RTE ? -ENETUNREACH : -ENOBUFS;
 	if (add)
 		*slot = (struct permanent){address.addr, device};
-	told.permanent = true;
-	told.state = NUD_PERMANENT;
+	told.permanent = add;
+	told.state = add ? NUD_PERMANENT : NUD_FAILED;
 	netlink_route_tell_neighbour(&told, add);
 	return 0;
 }

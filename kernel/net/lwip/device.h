@@ -61,6 +61,7 @@ void device_need_link_local(struct net_device *device);
 /* What goes with a link that goes down, and its IPv4 addresses, which stay with one that is only down. In the stack. */
 void change_take_down(struct net_device *device);
 void change_forget_addresses4(struct net_device *device);
+bool neighbour6_forget(int index, const uint8_t *address); /* neighbours.c: whether it was known. In the stack */
 bool change_neighbour_is_permanent(const uint8_t *address); /* IPv4 */
 void inet_fill_route(const struct config_route *r, struct inet_route *out);
 

@@ -13,7 +13,7 @@
 #include <lwip/nd6.h>
 #include <lwip/priv/nd6_priv.h>
 
-#include "kernel/net/lwip/internal.h"
+#include "kernel/net/lwip/device.h"
 
 #define WAITING_BYTES (208u * 1024) /* for one neighbour: net.ipv6.neigh.default.unres_qlen_bytes */
 #define PACKET_BYTES 512u /* of each, beside its own */
@@ -47,6 +47,39 @@ static void bound_queue(struct nd6_neighbor_cache_entry *neighbour)
 		pbuf_free(q->p);
 		memp_free(MEMP_ND6_QUEUE, q);
 	}
+}
+
+/* One that says to be a router; ours come with the configuration and by netlink. */
+static void forget_router(struct nd6_neighbor_cache_entry *n)
+{
+	n->isrouter = 0;
+	for (unsigned i = 0; i < LWIP_ND6_NUM_ROUTERS; i++)
+		if (default_router_list[i].neighbor_entry == n)
+			memset(&default_router_list[i], 0, sizeof(default_router_list[i]));
+}
+
+bool neighbour6_forget(int index, const uint8_t *address)
+{
+	for (unsigned i = 0; i < LWIP_ND6_NUM_NEIGHBORS; i++) {
+		struct nd6_neighbor_cache_entry *n = &neighbor_cache[i];
+
+		if (n->state == ND6_NO_ENTRY || netif_get_index(n->netif) != index ||
+		    memcmp(n->next_hop_address.addr, address, sizeof(n->next_hop_address.addr)))
+			continue;
+		while (n->q) {
+			struct nd6_q_entry *q = n->q;
+
+			n->q = q->next;
+			pbuf_free(q->p);
+			memp_free(MEMP_ND6_QUEUE, q);
+		}
+		forget_router(n);
+		n->state = ND6_NO_ENTRY;
+		n->netif = NULL;
+		ip6_addr_set_any(&n->next_hop_address); /* destinations that refer to it see that it is another's */
+		return true;
+	}
+	return false;
 }
 
 err_t nd6_get_next_hop_addr_or_queue(struct netif *netif, struct pbuf *p, const ip6_addr_t *to, const u8_t **address)
