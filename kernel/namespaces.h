@@ -51,6 +51,7 @@ struct ipc_ns {
 struct net_ns {
 	struct ns ns;
 	bool loop_up;              /* the loopback device is; then it has its addresses */
+	uint64_t loop_packets, loop_bytes; /* that went by the loopback */
 	bool loop_has4, loop_has6; /* 127.0.0.1 and ::1 are there */
 	struct net_sysctls sysctls;
 	struct stack_state *stack; /* kernel/net/lwip/stack_ns.c's */

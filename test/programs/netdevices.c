@@ -285,6 +285,46 @@ static void own_namespace(void)
 	close(s);
 }
 
+/* Received and sent, of the loopback. */
+static void loopback_counts(unsigned long counts[4])
+{
+	FILE *f = fopen("/proc/self/net/dev", "r");
+	char line[300];
+
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, " lo: %lu %lu %*u %*u %*u %*u %*u %*u %lu %lu", &counts[0], &counts[1], &counts[2], &counts[3]) == 4)
+			break;
+	fclose(f);
+}
+
+static void loopback(void)
+{
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct ifreq up = {.ifr_name = "lo", .ifr_flags = IFF_UP};
+	unsigned long before[4] = {1}, after[4] = {0};
+	socklen_t len = sizeof(to);
+	char line[300], local = 0;
+	int s;
+
+	CHECK(unshare(CLONE_NEWNET) == 0);
+	s = socket(AF_INET, SOCK_DGRAM, 0);
+	CHECK(ioctl(s, SIOCSIFFLAGS, &up) == 0 && bind(s, (void *)&to, sizeof(to)) == 0);
+	CHECK(getsockname(s, (void *)&to, &len) == 0);
+	loopback_counts(before);
+	CHECK(sendto(s, line, 100, 0, (void *)&to, len) == 100);
+	loopback_counts(after);
+	for (unsigned i = 0; i < 4; i++)
+		printf("%lu ", after[i] - before[i]);
+	FILE *f = fopen("/proc/self/net/ipv6_route", "r");
+	CHECK(f);
+	while (f && fgets(line, sizeof(line), f))
+		local |= !strncmp(line, "00000000000000000000000000000001 80 ", 36) && strstr(line, " 80200001       lo\n");
+	CHECK(local);
+	if (f)
+		fclose(f);
+	close(s);
+}
+
 /* In namespaces of its own, where it may change things. */
 static void as_owner(void)
 {
@@ -297,6 +337,7 @@ static void as_owner(void)
 	RUN(neighbours);
 	RUN(routes);
 	RUN(own_namespace);
+	RUN(loopback);
 }
 
 int main(void)

@@ -180,6 +180,8 @@ static void system_wide(void)
 		"/proc/sys/kernel/pid_max", "/proc/sys/kernel/random/boot_id", "/proc/sys/vm/overcommit_memory",
 		"/proc/sys/vm/max_map_count", "/proc/sys/fs/file-max", "/proc/sys/fs/nr_open", "/proc/sys/kernel/cap_last_cap",
 		"/proc/sys/kernel/ngroups_max", "/proc/sys/net/core/somaxconn", "/proc/self/net/unix",
+		"/proc/sys/net/ipv4/tcp_sack", "/proc/sys/net/ipv4/tcp_rmem", "/proc/sys/net/ipv4/conf/all/rp_filter",
+		"/proc/sys/net/ipv4/tcp_syncookies", "/proc/sys/net/ipv6/conf/all/disable_ipv6",
 		"/sys/devices/system/cpu/online", "/sys/devices/system/cpu/possible",
 	};
 	struct utsname u;

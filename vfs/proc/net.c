@@ -236,6 +236,45 @@ static int show_route(struct seq *seq, struct pseudo_inode *p)
 	return 0;
 }
 
+#define ROUTE_UP 1u
+#define ROUTE_GATEWAY 2u
+#define ROUTE_NEXTHOP 0x00200000u
+#define ROUTE_LOCAL 0x80000000u
+
+static void show_line6(struct seq *seq, const uint8_t *to, unsigned prefix, const uint8_t *gateway, uint32_t metric, uint32_t flags, int index)
+{
+	for (unsigned i = 0; i < 16; i++)
+		seq_printf(seq, "%02x", to[i]);
+	seq_printf(seq, " %02x 00000000000000000000000000000000 00 ", prefix);
+	for (unsigned i = 0; i < 16; i++)
+		seq_printf(seq, "%02x", gateway[i]);
+	seq_printf(seq, " %08x 00000001 00000000 %08x %8s\n", metric, flags, device_of(index).name);
+}
+
+static void show_route6(void *seq, const struct inet_route *r)
+{
+	static const uint8_t none[16];
+	uint32_t flags = memcmp(r->gateway, none, sizeof(none)) ? ROUTE_UP | ROUTE_GATEWAY : ROUTE_UP;
+
+	if (r->family == AF_INET6)
+		show_line6(seq, r->destination, r->prefix, r->gateway, r->metric, flags, r->index);
+}
+
+static void show_local6(void *seq, const struct inet_address *a)
+{
+	static const uint8_t none[16];
+
+	if (a->family == AF_INET6)
+		show_line6(seq, a->address, 128, none, 0, ROUTE_UP | ROUTE_NEXTHOP | ROUTE_LOCAL, a->index);
+}
+
+static int show_ipv6_route(struct seq *seq, struct pseudo_inode *p)
+{
+	inet_for_each_route(show_route6, seq);
+	inet_for_each_address(show_local6, seq);
+	return 0;
+}
+
 static void show_neighbour(void *seq, const struct inet_neighbour *n)
 {
 	char address[20];
@@ -266,6 +305,7 @@ const struct pseudo_entry proc_net_table[] = {
 	SHOW("if_inet6", show_if_inet6),
 	SHOW("igmp", proc_show_igmp),
 	SHOW("igmp6", proc_show_igmp6),
+	SHOW("ipv6_route", show_ipv6_route),
 	SHOW("netlink", show_netlink),
 	SHOW("netstat", proc_show_netstat),
 	TEXT("packet", "sk       RefCnt Type Proto  Iface R Rmem   User   Inode\n"),

@@ -456,20 +456,68 @@ static const struct pseudo_entry unix_table[] = {
 	END,
 };
 
+static const struct pseudo_entry conf4_table[] = {
+	TEXT("accept_redirects", "0"),
+	TEXT("accept_source_route", "0"),
+	TEXT("forwarding", "0"),
+	TEXT("rp_filter", "0"),
+	TEXT("send_redirects", "0"),
+	END,
+};
+
+static const struct pseudo_entry confs4_table[] = {
+	DIR("all", conf4_table),
+	DIR("default", conf4_table),
+	END,
+};
+
+/* What the stack does (kernel/net/lwip), whatever it is told. A flood of SYNs shuts nobody out, though not by cookies. */
 static const struct pseudo_entry ipv4_table[] = {
+	DIR("conf", confs4_table),
+	TEXT("ip_default_ttl", "64"),
 	TEXT("ip_forward", "0"),
 	TEXT("ip_local_port_range", "32768\t60999"),
+	TEXT("ip_nonlocal_bind", "0"),
 	NET_NUMBER("ip_unprivileged_port_start"),
 	NET_NUMBER("ping_group_range"),
+	TEXT("tcp_available_congestion_control", "reno"),
+	TEXT("tcp_congestion_control", "reno"),
+	TEXT("tcp_ecn", "0"),
+	TEXT("tcp_fastopen", "0"),
 	NET_NUMBER("tcp_keepalive_intvl"),
 	NET_NUMBER("tcp_keepalive_probes"),
 	NET_NUMBER("tcp_keepalive_time"),
+	TEXT("tcp_rmem", "4096\t393216\t6291456"),
+	TEXT("tcp_sack", "1"),
+	TEXT("tcp_syncookies", "1"),
+	TEXT("tcp_timestamps", "1"),
+	TEXT("tcp_window_scaling", "1"),
+	TEXT("tcp_wmem", "4096\t524288\t4194304"),
+	END,
+};
+
+static const struct pseudo_entry conf6_table[] = {
+	TEXT("disable_ipv6", "0"),
+	TEXT("forwarding", "0"),
+	END,
+};
+
+static const struct pseudo_entry confs6_table[] = {
+	DIR("all", conf6_table),
+	DIR("default", conf6_table),
+	END,
+};
+
+static const struct pseudo_entry ipv6_table[] = {
+	TEXT("bindv6only", "0"),
+	DIR("conf", confs6_table),
 	END,
 };
 
 static const struct pseudo_entry net_table[] = {
 	DIR("core", core_table),
 	DIR("ipv4", ipv4_table),
+	DIR("ipv6", ipv6_table),
 	DIR("unix", unix_table),
 	END,
 };

@@ -115,6 +115,8 @@ err_t loop_queue(const struct netif *netif, struct pbuf *p)
 	for (queue_tail = copy; queue_tail->next; queue_tail = queue_tail->next)
 		;
 	copy->if_idx = netif_get_index(pretended ? pretended : &loop_netif);
+	stack_net->loop_packets += !pretended;
+	stack_net->loop_bytes += pretended ? 0 : copy->tot_len;
 	if (!pretended) /* the link shows its own */
 		show(copy, PACKET_OUTGOING, NULL);
 	return ERR_OK;

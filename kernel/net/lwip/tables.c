@@ -16,8 +16,11 @@ static void fill_device(const struct netif *netif, const struct net_device *devi
 	out->mtu = device ? device->mtu : LOOPBACK_MTU;
 	out->up = netif_is_up(netif);
 	rf_strlcpy(out->name, device ? device->name : "lo", sizeof(out->name));
-	if (!device)
+	if (!device) {
+		out->sent = out->received = stack_user_net()->loop_packets;
+		out->sent_bytes = out->received_bytes = stack_user_net()->loop_bytes;
 		return;
+	}
 	out->counted = true;
 	out->host_index = device->host_index;
 	memcpy(out->mac, netif->hwaddr, sizeof(out->mac));
