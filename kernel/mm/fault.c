@@ -518,6 +518,12 @@ static int fault_once(struct mm *mm, uint64_t address, unsigned flags, struct wa
 	return fault_anon(vma, address, pte, flags);
 }
 
+/* Out of line: it would cost each fault some of its registers. */
+static __attribute__((noinline)) int wait_until_quiet(struct mm *mm)
+{
+	return wait_event(&mm->busy_waiters, !mm->busy, DEADLINE_NONE, false);
+}
+
 static int fault_handle(struct mm *mm, uint64_t address, unsigned flags)
 {
 	struct wanted wanted = {0};
@@ -526,7 +532,7 @@ static int fault_handle(struct mm *mm, uint64_t address, unsigned flags)
 	int rc;
 
 	for (;;) {
-		rc = mm->busy ? wait_event(&mm->busy_waiters, !mm->busy, DEADLINE_NONE, false) : 0;
+		rc = __builtin_expect(mm->busy, 0) ? wait_until_quiet(mm) : 0;
 		if (rc < 0)
 			return rc;
 		rc = fault_once(mm, address, flags, &wanted);
