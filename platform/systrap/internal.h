@@ -112,6 +112,7 @@ struct stub {
 	uint64_t retired; /* the space that it served and still shows something of, as a spare or on its way there; 0: none */
 	bool apart;  /* its running thread is on another core than the sentry's: both look before they sleep */
 	bool park_shown; /* the first of its numbers came */
+	bool killed; /* by us */
 	int status; /* as wait4() gave it, once it is dead */
 	unsigned late; /* stretches in a row that outlasted our looking */
 	unsigned shown_count;

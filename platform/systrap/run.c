@@ -44,7 +44,12 @@ static void interrupted(struct hosted_context *context)
 /* No stub any more: it was killed, from outside or because the container's code broke it. */
 static int stub_died(struct st_cpu *c, struct stub *s, struct hosted_context *context, const char *why)
 {
-	vmm_log(VMM_LOG_DEBUG, "systrap: stub %d of CPU %u: %s, wait status %#x", s->pid, c->cpu, why, s->dead ? (unsigned)s->status : 0);
+	unsigned status = s->dead ? (unsigned)s->status : 0;
+
+	if (!s->killed && status == SIGKILL) /* no code inside can bring that about; its process ends as if it were the one killed */
+		vmm_log(VMM_LOG_ERROR, "systrap: stub %d of CPU %u was killed from outside", s->pid, c->cpu);
+	else
+		vmm_log(VMM_LOG_DEBUG, "systrap: stub %d of CPU %u: %s, wait status %#x", s->pid, c->cpu, why, status);
 	pthread_mutex_lock(&c->lock);
 	strap_kill(s);
 	strap_forget(c, s);

@@ -340,6 +340,7 @@ static void slot_clean(struct st_cpu *c, struct stub *s)
 	s->taken = false;
 	s->failed = 0;
 	s->dead = 0;
+	s->killed = false;
 	s->bases_known = s->apart = false;
 	s->retired = 0;
 	s->answers = 0;
@@ -553,8 +554,10 @@ void strap_kill(struct stub *s)
 {
 	uint32_t state;
 
-	if (s->state == STUB_LIVE)
+	if (s->state == STUB_LIVE) {
+		s->killed = true;
 		syscall(SYS_kill, s->pid, SIGKILL);
+	}
 	while ((state = __atomic_load_n(&s->state, __ATOMIC_SEQ_CST)) == STUB_LIVE)
 		st_futex(&s->state, FUTEX_WAIT, state, NULL);
 }
