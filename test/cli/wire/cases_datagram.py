@@ -123,6 +123,26 @@ def case_datagram_path(wire):
     wire.agent('s.close()')
 
 
+def case_own_fragments6(wire):
+    """IPV6_MTU: a program's own limit of what its datagrams are cut to. Before the path is told to carry less."""
+    connected(wire, True)
+    need(sent(wire, 1400).protocol == 17, 'it was cut before')
+    need(wire.agent('s.setsockopt(41, %d, 1279)' % IPV6_MTU) == 'EINVAL', 'less than IPv6 asks for')
+    wire.agent('s.setsockopt(41, %d, 1280)' % IPV6_MTU)
+    need(sent(wire, 1400).protocol == 17, 'what the path carries was cut')
+    p = sent(wire, 2000)
+    need(p.protocol == 44 and len(p.packet) <= 1280, 'it was not cut to 1280: %d' % len(p.packet))
+    wire.drain()
+    wire.agent('s.setsockopt(41, %d, 1)' % IPV6_DONTFRAG)
+    need(sent(wire, 1400) == 'EMSGSIZE', 'what must not be cut left')
+    wire.agent('s.setsockopt(41, %d, 0)' % IPV6_DONTFRAG)
+    wire.agent('s.setsockopt(41, %d, 0)' % IPV6_MTU)
+    wire.drain()
+    p = sent(wire, 2000)
+    need(len(p.packet) > 1280, 'it is still cut to 1280')
+    wire.agent('s.close()')
+
+
 def case_datagram_path6(wire):
     connected(wire, True)
     wire.agent('s.setsockopt(41, %d, 1)' % IPV6_RECVERR)
@@ -168,24 +188,4 @@ def case_pieces_out(wire):
     sizes = [len(p.data) for p in (wire.next(2, lambda p: p.kind == 'udp') for _ in range(3)) if p]
     need(sizes == [400, 400, 200], 'what left is %r' % sizes)
     need(wire.agent('s.setsockopt(17, 103, 1473) or s.send(bytes(2500))') == 'EMSGSIZE', 'pieces larger than a packet')
-    wire.agent('s.close()')
-
-
-def case_own_fragments6(wire):
-    """IPV6_MTU: a program's own limit of what its datagrams are cut to."""
-    connected(wire, True)
-    need(sent(wire, 1400).protocol == 17, 'it was cut before')
-    need(wire.agent('s.setsockopt(41, %d, 1279)' % IPV6_MTU) == 'EINVAL', 'less than IPv6 asks for')
-    wire.agent('s.setsockopt(41, %d, 1280)' % IPV6_MTU)
-    need(sent(wire, 1400).protocol == 17, 'what the path carries was cut')
-    p = sent(wire, 2000)
-    need(p.protocol == 44 and len(p.packet) <= 1280, 'it was not cut to 1280: %d' % len(p.packet))
-    wire.drain()
-    wire.agent('s.setsockopt(41, %d, 1)' % IPV6_DONTFRAG)
-    need(sent(wire, 1400) == 'EMSGSIZE', 'what must not be cut left')
-    wire.agent('s.setsockopt(41, %d, 0)' % IPV6_DONTFRAG)
-    wire.agent('s.setsockopt(41, %d, 0)' % IPV6_MTU)
-    wire.drain()
-    p = sent(wire, 2000)
-    need(len(p.packet) > 1280, 'it is still cut to 1280')
     wire.agent('s.close()')
