@@ -195,11 +195,18 @@ static bool mm_in_order(const struct mm *mm)
 		mm->arg_start <= mm->arg_end && mm->env_start <= mm->env_end;
 }
 
+/* The stack, the arguments and the environment: only where a mapping lies there or above (prctl(2)). */
+static bool must_be_mapped(uint64_t what)
+{
+	return what == PR_SET_MM_START_STACK || (what >= PR_SET_MM_ARG_START && what <= PR_SET_MM_ENV_END);
+}
+
 /* The addresses that /proc/PID/stat and cmdline tell, one at a time: programs move their argument list so (setproctitle). */
 static int64_t set_mm(struct regs *regs)
 {
 	struct mm *mm = current->mm;
 	uint64_t *field, old, address = ARG2(regs), what = ARG1(regs);
+	int rc = 0;
 
 	if (ARG4(regs) || ARG3(regs) || what == PR_SET_MM_MAP || what == PR_SET_MM_MAP_SIZE)
 		return -EINVAL;
@@ -210,16 +217,13 @@ static int64_t set_mm(struct regs *regs)
 		return -EINVAL;
 	old = *field;
 	*field = address;
-	if (!mm_in_order(mm)) {
+	if (!mm_in_order(mm))
+		rc = -EINVAL;
+	else if (must_be_mapped(what) && !mm_find_vma(mm, address))
+		rc = -EFAULT;
+	if (rc)
 		*field = old;
-		return -EINVAL;
-	}
-	if (what != PR_SET_MM_START_CODE && what != PR_SET_MM_END_CODE && what != PR_SET_MM_START_DATA && what != PR_SET_MM_END_DATA &&
-		what != PR_SET_MM_START_BRK && what != PR_SET_MM_BRK && !mm_find_vma(mm, address)) {
-		*field = old;
-		return -EFAULT;
-	}
-	return 0;
+	return rc;
 }
 
 /* No memory comes in huge pages here, so it is kept and told (PR_GET_THP_DISABLE, THP_enabled of /proc/PID/status). */
